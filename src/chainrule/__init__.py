@@ -1,0 +1,58 @@
+"""chainrule: deep autoregressive generative models with exact likelihood, p(x) = ∏ p(x_d | x_<d).
+
+Letters for shapes, everywhere: B items, D variables, T sites (what a network emits at once), V variables a site,
+K levels, C channels, H and W height and width, P parameters a site, n sites of a prefix.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from chainrule import errors
+from chainrule.domain import Domain
+from chainrule.models import AutoregressiveModel, create_model, list_models
+from chainrule.ordering import Ordering
+
+if TYPE_CHECKING:
+    from chainrule import testing
+    from chainrule.data import Data, list_data, load_data
+    from chainrule.tasks import evaluate
+    from chainrule.training import Run, fit, load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AutoregressiveModel",
+    "Data",
+    "Domain",
+    "Ordering",
+    "Run",
+    "create_model",
+    "errors",
+    "evaluate",
+    "fit",
+    "list_data",
+    "list_models",
+    "load",
+    "load_data",
+    "testing",
+]
+
+# Imported when first used, so that `import chainrule` costs little more than `import torch`.
+_LAZY = {
+    "Data": "data",
+    "list_data": "data",
+    "load_data": "data",
+    "evaluate": "tasks",
+    "Run": "training",
+    "fit": "training",
+    "load": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name == "testing":
+        return importlib.import_module("chainrule.testing")
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"chainrule.{_LAZY[name]}"), name)
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")

@@ -1,0 +1,187 @@
+"""What is modelled: the shape of one item, the levels of its variables, and how they lie."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from chainrule.errors import DomainError
+
+LAYOUTS = ("vector", "sequence", "image")
+INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The set a model puts a distribution on.
+
+    Attributes:
+        event_shape: shape of one item: (D,), (T,), (C, H, W).
+        levels: how many values a variable takes, 0 … levels-1: one int for all, a tuple with one
+            int per variable, or None for reals.
+        layout: "vector", "sequence" or "image".
+
+    Example:
+        >>> Domain.image(1, 8, 8, levels=17)
+        Domain('image:1x8x8:17')
+        >>> Domain.binary(784).size
+        784
+    """
+
+    event_shape: tuple[int, ...]
+    levels: int | tuple[int, ...] | None
+    layout: str = "vector"
+
+    def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise DomainError(f"layout: expected one of {', '.join(LAYOUTS)}, got {self.layout!r}")
+        shape = tuple(int(n) for n in self.event_shape)
+        rank = 3 if self.layout == "image" else 1
+        if len(shape) != rank or min(shape) < 1:
+            raise DomainError(f"{self.layout} domain: expected {rank} positive sizes, got {self.event_shape}")
+        object.__setattr__(self, "event_shape", shape)
+        if isinstance(self.levels, tuple | list):
+            levels = tuple(int(k) for k in self.levels)
+            if len(levels) != self.size:
+                raise DomainError(f"levels: expected one per variable ({self.size}), got {len(levels)}")
+            object.__setattr__(self, "levels", levels[0] if len(set(levels)) == 1 else levels)
+        if self.discrete and min(self.levels_per_variable) < 1:
+            raise DomainError(f"levels: expected at least 1, got {self.levels}")
+
+    @classmethod
+    def vector(cls, size: int) -> Domain:
+        """`size` real numbers."""
+        return cls((size,), None, "vector")
+
+    @classmethod
+    def binary(cls, size: int) -> Domain:
+        """`size` bits."""
+        return cls((size,), 2, "vector")
+
+    @classmethod
+    def categorical(cls, size: int, levels: int | tuple[int, ...]) -> Domain:
+        """`size` categories, each one of `levels` (or of its own number of levels)."""
+        return cls((size,), levels, "vector")
+
+    @classmethod
+    def image(cls, channels: int, height: int, width: int, levels: int | None = 256) -> Domain:
+        """Images (C, H, W) of `levels` values a channel."""
+        return cls((channels, height, width), levels, "image")
+
+    @classmethod
+    def sequence(cls, length: int, levels: int | None) -> Domain:
+        """Sequences of `length` symbols out of `levels`, or of reals (None)."""
+        return cls((length,), levels, "sequence")
+
+    @classmethod
+    def parse(cls, text: str) -> Domain:
+        """The domain written as LAYOUT:SIZES:LEVELS, as `str(domain)` gives it.
+
+        Example:
+            >>> Domain.parse("sequence:64:65")
+            Domain('sequence:64:65')
+            >>> Domain.parse("vector:6:real").levels is None
+            True
+        """
+        try:
+            layout, sizes, levels = text.strip().split(":")
+            shape = tuple(int(n) for n in sizes.split("x"))
+            counts = None if levels == "real" else tuple(int(k) for k in levels.split(","))
+        except ValueError:
+            raise DomainError(
+                f"domain: expected LAYOUT:SIZES:LEVELS such as image:1x28x28:256, binary as vector:784:2 "
+                f"or vector:6:real, got {text!r}"
+            ) from None
+        return cls(shape, counts[0] if counts is not None and len(counts) == 1 else counts, layout)
+
+    def __str__(self) -> str:
+        levels = self.levels
+        text = "real" if levels is None else ",".join(map(str, levels if isinstance(levels, tuple) else [levels]))
+        return f"{self.layout}:{'x'.join(map(str, self.event_shape))}:{text}"
+
+    def __repr__(self) -> str:
+        return f"Domain({str(self)!r})"
+
+    def to_json(self) -> dict:
+        """A dictionary that `Domain(**…)` takes back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: dict) -> Domain:
+        """The inverse of `to_json`, after a trip through JSON."""
+        levels = fields["levels"]
+        return cls(tuple(fields["event_shape"]), tuple(levels) if isinstance(levels, list) else levels, fields["layout"])
+
+    @property
+    def size(self) -> int:
+        """Number of variables D."""
+        return math.prod(self.event_shape)
+
+    @property
+    def discrete(self) -> bool:
+        """Whether the variables take finitely many levels."""
+        return self.levels is not None
+
+    @property
+    def levels_per_variable(self) -> tuple[int, ...]:
+        """The levels of each variable, in the order of the flattened data; empty for reals."""
+        if self.levels is None:
+            return ()
+        return self.levels if isinstance(self.levels, tuple) else (self.levels,) * self.size
+
+    @property
+    def max_levels(self) -> int:
+        """The most levels any variable takes.
+
+        Raises:
+            DomainError: if the variables are real.
+        """
+        if self.levels is None:
+            raise DomainError(f"expected a discrete domain, got {self}")
+        return max(self.levels_per_variable)
+
+    def check(self, x: Tensor) -> Tensor:
+        """Return x as this domain's tensor: int64 for levels, floating point for reals.
+
+        Args:
+            x: (B, *event_shape); integers in [0, levels), or finite floats.
+
+        Raises:
+            DomainError: on a wrong type, shape or value; the message names the first offender.
+        """
+        if not isinstance(x, Tensor):
+            raise DomainError(f"x: expected a torch.Tensor, got {type(x).__name__}")
+        if x.ndim == 0 or tuple(x.shape[1:]) != self.event_shape:
+            want = ", ".join(map(str, self.event_shape))
+            raise DomainError(f"x: expected shape (B, {want}), got {tuple(x.shape)}")
+        if self.discrete:
+            if x.dtype not in INTEGERS:
+                raise DomainError(f"x: expected integers in [0, {self.max_levels}), got {x.dtype}")
+            x = x.long()
+        elif not x.is_floating_point():
+            raise DomainError(f"x: expected floats, got {x.dtype}")
+        if x.numel() and not x.is_meta and not torch.compiler.is_compiling():
+            self._check_values(x)
+        return x
+
+    def _check_values(self, x: Tensor) -> None:
+        if not self.discrete:
+            if not torch.isfinite(x).all():
+                raise DomainError(f"x: expected finite values, got {_first(x, ~torch.isfinite(x))}")
+            return
+        limit: Tensor | int = self.levels if isinstance(self.levels, int) else self._limits(x.device)
+        bad = (x < 0) | (x >= limit)
+        if bad.any():
+            levels = self.levels if isinstance(self.levels, int) else "its column's levels"
+            raise DomainError(f"x: expected integers in [0, {levels}), got {_first(x, bad)}")
+
+    def _limits(self, device: torch.device) -> Tensor:
+        return torch.tensor(self.levels_per_variable, device=device).reshape(self.event_shape)
+
+
+def _first(x: Tensor, bad: Tensor) -> str:
+    index = tuple(bad.nonzero()[0].tolist())
+    return f"{x[index].item()} at index {index}"

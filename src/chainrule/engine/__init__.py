@@ -1,0 +1,19 @@
+"""The one sampling loop, the rules that choose a value in it, and what runs its steps."""
+
+from chainrule.engine.arithmetic import exact_arithmetic
+from chainrule.engine.choice import Choice, Greedy, Known, Sample
+from chainrule.engine.noise import draw_noise
+from chainrule.engine.rollout import Rollout, rollout
+from chainrule.engine.runner import Incremental
+
+__all__ = [
+    "Choice",
+    "Greedy",
+    "Incremental",
+    "Known",
+    "Rollout",
+    "Sample",
+    "draw_noise",
+    "exact_arithmetic",
+    "rollout",
+]

@@ -1,0 +1,82 @@
+"""Rules that choose a variable's value from its conditional: the one place where verbs differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from chainrule.errors import ChainruleError
+from chainrule.heads import Conditional
+
+
+class Choice(Protocol):
+    """A rule. `d` is the variable's place in the generation order."""
+
+    def __call__(self, conditional: Conditional, d: int) -> Tensor:
+        """The values (B,) of variable d."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Draw from the conditional with the noise of (row, variable).
+
+    Args:
+        noise: (B, D) uniform in [0, 1).
+        temperature: of the distribution ∝ p^(1/temperature); 0 is the most probable value.
+        top_k: keep the k most probable levels only.
+        top_p: keep the fewest levels that hold probability p.
+    """
+
+    noise: Tensor
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.temperature >= 0:
+            raise ChainruleError(f"temperature: expected a number ≥ 0, got {self.temperature}")
+        if self.top_k is not None and self.top_k < 1:
+            raise ChainruleError(f"top_k: expected an integer ≥ 1, got {self.top_k}")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ChainruleError(f"top_p: expected a number in (0, 1], got {self.top_p}")
+
+    def __call__(self, conditional: Conditional, d: int) -> Tensor:
+        """(B,) values."""
+        if self.temperature == 0:
+            return conditional.mode()
+        if self.temperature != 1:
+            conditional = conditional.tempered(self.temperature)
+        if self.top_k is not None or self.top_p is not None:
+            conditional = conditional.truncated(self.top_k, self.top_p)
+        return conditional.quantile(self.noise[:, d])
+
+
+@dataclass(frozen=True)
+class Greedy:
+    """The most probable value, each given those before it."""
+
+    def __call__(self, conditional: Conditional, d: int) -> Tensor:
+        """(B,) values."""
+        return conditional.mode()
+
+
+@dataclass(frozen=True)
+class Known:
+    """Take what is known, leave the rest to another rule.
+
+    Args:
+        values: (B, D) in generation order; read only where known.
+        known: (B, D) booleans.
+        otherwise: the rule for the rest.
+    """
+
+    values: Tensor
+    known: Tensor
+    otherwise: Choice
+
+    def __call__(self, conditional: Conditional, d: int) -> Tensor:
+        """(B,) values."""
+        return torch.where(self.known[:, d], self.values[:, d], self.otherwise(conditional, d))

@@ -1,0 +1,16 @@
+"""The randomness of a rollout: one uniform number per (row, variable), drawn before the first step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def draw_noise(rows: int, variables: int, generator: torch.Generator | None = None) -> Tensor:
+    """Uniform noise in [0, 1), (rows, variables) float64, drawn where the generator lives.
+
+    Row by row: the first rows of a larger draw are those of a smaller one. Because a value is a function of
+    its conditional and of its own number, every runner and every split of the batch gives the same sample.
+    """
+    device = "cpu" if generator is None else generator.device
+    return torch.rand(rows, variables, generator=generator, dtype=torch.float64, device=device)

@@ -1,0 +1,91 @@
+"""The only sampling loop: sample, complete, force and code differ in the rule that chooses the next value."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from chainrule.engine.choice import Choice
+from chainrule.engine.runner import Incremental
+from chainrule.heads import Head
+from chainrule.layers import repeat_rows
+
+
+class Stepwise(Incremental, Protocol):
+    """What `rollout` needs to know of a model."""
+
+    head: Head
+    sites: int
+
+    def schedule(self, length: int) -> Sequence[Hashable]:
+        """The phase of each site."""
+
+
+class Rollout(NamedTuple):
+    """What a rollout gives, in generation order.
+
+    Attributes:
+        values: (B, T, V).
+        log_prob: (B, T, V) float64, nats of each value under its conditional (whatever rule chose it).
+    """
+
+    values: Tensor
+    log_prob: Tensor
+
+
+@torch.no_grad()
+def rollout(
+    model: Stepwise,
+    choose: Choice,
+    batch: int,
+    *,
+    cond: Tensor | None = None,
+    prefix: Tensor | None = None,
+    copies: int = 1,
+    device: torch.device,
+    dtype: torch.dtype,
+    runner: Incremental | None = None,
+) -> Rollout:
+    """Generate `batch · copies` items site by site, each in one pass.
+
+    Args:
+        model: gives the head, the number of sites and the schedule.
+        choose: the rule; called with rows in the order (row 0, copy 0), (row 0, copy 1), …
+        batch: B.
+        cond: the condition, one per row.
+        prefix: (B, n, V) sites known beforehand, absorbed in parallel.
+        copies: continuations of each row after its prefix.
+        device, dtype: where the values live, and the type of features.
+        runner: what executes the steps; the model itself, eagerly, by default.
+    """
+    runner = model if runner is None else runner
+    head, length = model.head, model.sites
+    kind = dtype if head.levels is None else torch.int64
+    known = 0 if prefix is None else prefix.shape[1]
+
+    state = runner.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
+    values = torch.zeros(batch * copies, length, head.variables, device=device, dtype=kind)
+    terms = torch.zeros(values.shape, device=device, dtype=torch.float64)
+    if known:
+        params, state = runner.prefill(prefix, state)
+        values[:, :known] = prefix.repeat_interleave(copies, dim=0)
+        terms[:, :known] = head.log_prob(params, prefix).double().repeat_interleave(copies, dim=0)
+    if copies > 1:
+        state = repeat_rows(state, copies)
+
+    clock = torch.arange(length, device=device)
+    phases = model.schedule(length)
+    prev = values[:, max(known - 1, 0)].clone()
+    for t in range(known, length):
+        params, state = runner.step(prev, state, clock[t], phase=phases[t])
+        carry, value = head.init_state(params), None
+        for v in range(head.variables):
+            conditional, carry = head.step(value, carry, v)
+            value = choose(conditional, t * head.variables + v)
+            values[:, t, v] = value
+            terms[:, t, v] = conditional.log_prob(value)
+        prev = values[:, t].clone()
+    return Rollout(values, terms)

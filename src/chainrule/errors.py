@@ -1,0 +1,53 @@
+"""Every error the library raises on bad input. All are `ChainruleError`, which is a `ValueError`."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+
+class ChainruleError(ValueError):
+    """Bad input: the message names the thing, what was expected and what came."""
+
+
+class DomainError(ChainruleError):
+    """Data that does not lie in the model's domain, or a domain the model cannot serve."""
+
+
+class ConditionError(ChainruleError):
+    """A condition that is missing, superfluous, or of the wrong shape, type or range."""
+
+
+class DataError(ChainruleError):
+    """A data set that is unknown, missing, empty, unreadable or corrupt."""
+
+
+class RunError(ChainruleError):
+    """A run folder that is missing, incomplete, or written by a newer version."""
+
+
+class MissingExtraError(ChainruleError):
+    """An optional package is needed that is not installed."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """'; did you mean …?' for a misspelt name, or the list of what exists."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
+
+
+def optional_import(module: str, extra: str) -> ModuleType:
+    """Import an optional package, or say which extra brings it.
+
+    Raises:
+        MissingExtraError: if the package is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"{module} is not installed; it comes with an extra: pip install 'chainrule[{extra}]'"
+        ) from error

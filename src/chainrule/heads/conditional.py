@@ -1,0 +1,113 @@
+"""The distribution of one variable given all before it: what choice rules and coders see."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from chainrule.errors import ChainruleError
+
+
+class Conditional(ABC):
+    """p(x_d | x_<d) for a batch of B rows."""
+
+    @abstractmethod
+    def log_prob(self, value: Tensor) -> Tensor:
+        """(B,) → (B,) nats."""
+
+    @abstractmethod
+    def quantile(self, u: Tensor) -> Tensor:
+        """The value at cumulative probability u in [0, 1): (B,) → (B,). Uniform u gives an exact draw."""
+
+    @abstractmethod
+    def mode(self) -> Tensor:
+        """The most probable value (B,)."""
+
+    @abstractmethod
+    def tempered(self, temperature: float) -> Conditional:
+        """The distribution ∝ p^(1/temperature)."""
+
+    @abstractmethod
+    def truncated(self, top_k: int | None, top_p: float | None) -> Conditional:
+        """Restricted to the k most probable levels, or to the fewest that hold probability p."""
+
+
+class Table(Conditional):
+    """A discrete conditional.
+
+    Args:
+        logits: (B, K) unnormalised log-probabilities; -inf for a level that cannot be.
+    """
+
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """(B,) integers → (B,) nats."""
+        return torch.log_softmax(self.logits, dim=-1).gather(-1, value[..., None])[..., 0]
+
+    def quantile(self, u: Tensor) -> Tensor:
+        """The first level whose cumulative probability exceeds u, in float64: (B,) → (B,) integers."""
+        total = torch.softmax(self.logits.double(), dim=-1).cumsum(-1)
+        # Divided by the last sum: the last possible level then reaches exactly 1, and u < 1 never passes it.
+        return (total / total[..., -1:] <= u[..., None]).sum(-1)
+
+    def mode(self) -> Tensor:
+        """The most probable level (B,)."""
+        return self.logits.argmax(-1)
+
+    def tempered(self, temperature: float) -> Table:
+        """Logits divided by the temperature."""
+        return Table(self.logits / temperature)
+
+    def truncated(self, top_k: int | None, top_p: float | None) -> Table:
+        """Levels outside the top k, or outside the smallest set of probability p, get -inf."""
+        logits = self.logits
+        if top_k is not None and top_k < logits.shape[-1]:
+            floor = logits.topk(top_k, dim=-1).values[..., -1:]
+            logits = logits.masked_fill(logits < floor, -math.inf)
+        if top_p is not None:
+            ranked, order = torch.softmax(logits, dim=-1).sort(dim=-1, descending=True)
+            # A level goes when those above it already hold p: the most probable one always stays.
+            outside = ranked.cumsum(-1) - ranked >= top_p
+            logits = logits.masked_fill(torch.zeros_like(outside).scatter(-1, order, outside), -math.inf)
+        return Table(logits)
+
+
+class Normal(Conditional):
+    """N(mean, scale²), both (B,)."""
+
+    def __init__(self, mean: Tensor, scale: Tensor) -> None:
+        self.mean, self.scale = mean, scale
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """(B,) floats → (B,) nats."""
+        z = (value - self.mean) / self.scale
+        return -0.5 * z.square() - self.scale.log() - 0.5 * math.log(2 * math.pi)
+
+    def quantile(self, u: Tensor) -> Tensor:
+        """mean + scale·Φ⁻¹(u): (B,) → (B,)."""
+        tiny = torch.finfo(torch.float64).tiny
+        z = torch.special.ndtri(u.double().clamp(min=tiny))  # u = 0 would be -inf
+        return self.mean + self.scale * z.to(self.mean.dtype)
+
+    def mode(self) -> Tensor:
+        """The mean (B,)."""
+        return self.mean
+
+    def tempered(self, temperature: float) -> Normal:
+        """The variance times the temperature."""
+        return Normal(self.mean, self.scale * math.sqrt(temperature))
+
+    def truncated(self, top_k: int | None, top_p: float | None) -> Conditional:
+        """Real values have no levels to rank.
+
+        Raises:
+            ChainruleError: if either is given.
+        """
+        if top_k is None and top_p is None:
+            return self
+        raise ChainruleError("top_k, top_p: expected a discrete model, got a real-valued one")

@@ -1,0 +1,36 @@
+"""The interface of a head: a small autoregressive model of the variables of one site."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from chainrule.heads.conditional import Conditional
+from chainrule.layers.state import State
+
+
+class Head(nn.Module, ABC):
+    """Turns P parameters into the distribution of a site's V variables, scored at once or drawn one by one.
+
+    Attributes:
+        variables: V.
+        size: P, what the network must emit for a site.
+        levels: how many values a variable takes; None for reals.
+    """
+
+    variables: int
+    size: int
+    levels: int | None
+
+    @abstractmethod
+    def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
+        """(…, P), (…, V) → (…, V) nats: each variable given those before it in the site."""
+
+    @abstractmethod
+    def init_state(self, params: Tensor) -> State:
+        """What the steps through the variables of one site carry: (B, P) → state."""
+
+    @abstractmethod
+    def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
+        """The conditional of variable v, given the one before it in the site (B,), None for the first."""

@@ -1,0 +1,34 @@
+"""Causal layers: each has a parallel `forward`, an incremental `step`, and the state between steps."""
+
+from chainrule.layers.condition import Condition
+from chainrule.layers.conv1d import CausalConv1d
+from chainrule.layers.layer import CausalLayer, Pointwise, Serial
+from chainrule.layers.linear import MaskedLinear, strictly_lower
+from chainrule.layers.network import Network, Replay, Stack
+from chainrule.layers.position import Position
+from chainrule.layers.recurrent import Recurrent
+from chainrule.layers.state import State, map_state, repeat_rows, select_rows, write_at
+from chainrule.layers.strict_input import OneHot, Scalar, StrictInput
+
+__all__ = [
+    "CausalConv1d",
+    "CausalLayer",
+    "Condition",
+    "MaskedLinear",
+    "Network",
+    "OneHot",
+    "Pointwise",
+    "Position",
+    "Recurrent",
+    "Replay",
+    "Scalar",
+    "Serial",
+    "Stack",
+    "State",
+    "StrictInput",
+    "map_state",
+    "repeat_rows",
+    "select_rows",
+    "strictly_lower",
+    "write_at",
+]

@@ -1,0 +1,72 @@
+"""Dilated causal convolution over a sequence."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chainrule.layers.layer import CausalLayer
+from chainrule.layers.state import State, write_at
+
+
+class CausalConv1d(CausalLayer):
+    """y_t = b + Σ_j W_j x_{t - j·dilation}, j = 0 … kernel_size-1, with zeros before the start.
+
+    The convolution of "option B": it reads its own position. Behind a `StrictInput`, which delays the sequence
+    by one, the first of them is the post's "option A". One step costs one matrix–vector product: the inputs
+    still to be read wait in a ring of (kernel_size-1)·dilation + 1 places.
+
+    Args:
+        inputs, outputs: channels C and C'.
+        kernel_size: taps.
+        dilation: distance between taps.
+
+    References:
+        Bai, Kolter, Koltun (2018), "An empirical evaluation of generic convolutional and recurrent networks
+        for sequence modeling", https://arxiv.org/abs/1803.01271
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, kernel_size: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.kernel_size, self.dilation = kernel_size, dilation
+        # Tap-major, so that the gathered taps of a step meet the weight without a copy.
+        self.weight = nn.Parameter(torch.empty(outputs, kernel_size, inputs))
+        self.bias = nn.Parameter(torch.empty(outputs))
+        bound = 1 / math.sqrt(kernel_size * inputs)  # nn.Conv1d's initialisation
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+        # How far back each tap looks, oldest first, as the weight has them.
+        taps = torch.arange(kernel_size - 1, -1, -1) * dilation
+        self.register_buffer("taps", taps, persistent=False)
+
+    @property
+    def reach(self) -> int:
+        """(kernel_size-1)·dilation."""
+        return (self.kernel_size - 1) * self.dilation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C) → (B, T, C')."""
+        padded = F.pad(x.transpose(1, 2), (self.reach, 0))
+        weight = self.weight.transpose(1, 2)
+        return F.conv1d(padded, weight, self.bias, dilation=self.dilation).transpose(1, 2)
+
+    def init_state(self, batch: int, *, length: int, device: torch.device, dtype: torch.dtype) -> State:
+        """A ring of zeros (B, reach + 1, C)."""
+        return torch.zeros(batch, self.reach + 1, self.weight.shape[2], device=device, dtype=dtype)
+
+    def step(self, x: Tensor, state: State, t: Tensor) -> tuple[Tensor, State]:
+        """(B, C) → (B, C')."""
+        places = self.reach + 1
+        state = write_at(state, t % places, x)
+        taps = state.index_select(1, (t - self.taps) % places)
+        return F.linear(taps.flatten(1), self.weight.flatten(1), self.bias), state
+
+    def prefill(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, n, C) → (B, n, C'): the last `reach + 1` inputs go into the ring."""
+        n = x.shape[1]
+        places = self.reach + 1
+        kept = torch.arange(max(0, n - places), n, device=x.device)
+        return self(x), state.index_copy(1, kept % places, x[:, kept])

@@ -1,0 +1,109 @@
+"""The interface of a causal layer, and the two combinators that thread its state."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from chainrule.layers.state import State
+
+
+class CausalLayer(nn.Module, ABC):
+    """A map of sequences whose output at t reads inputs at ≤ t only.
+
+    A subclass gives `forward` for whole sequences, and `init_state` and `step` for one position at a time;
+    `testing.check_layer` proves that they agree.
+    """
+
+    @property
+    @abstractmethod
+    def reach(self) -> int | None:
+        """How many positions before its own an output reads; None if all of them."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C) → (B, T, C')."""
+
+    @abstractmethod
+    def init_state(self, batch: int, *, length: int, device: torch.device, dtype: torch.dtype) -> State:
+        """The state before position 0 of sequences of at most `length`."""
+
+    @abstractmethod
+    def step(self, x: Tensor, state: State, t: Tensor) -> tuple[Tensor, State]:
+        """(B, C) at position t (a 0-d integer tensor) → (B, C') and the state after it."""
+
+    @abstractmethod
+    def prefill(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Positions 0 … n-1 at once, from a fresh state: (B, n, C) → (B, n, C') and the state after them."""
+
+
+class Pointwise(CausalLayer):
+    """Any module that treats every position alike: an activation, a norm, a linear map, dropout.
+
+    Args:
+        module: maps (…, C) to (…, C').
+    """
+
+    reach = 0
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, C) → (…, C')."""
+        return self.module(x)
+
+    def init_state(self, batch: int, *, length: int, device: torch.device, dtype: torch.dtype) -> State:
+        """Nothing to remember."""
+        return ()
+
+    def step(self, x: Tensor, state: State, t: Tensor) -> tuple[Tensor, State]:
+        """The same map."""
+        return self.module(x), state
+
+    def prefill(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """The same map."""
+        return self.module(x), state
+
+
+class Serial(CausalLayer):
+    """Layers one after another; the state is the tuple of theirs."""
+
+    def __init__(self, *layers: CausalLayer) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    @property
+    def reach(self) -> int | None:
+        """The sum of the layers' reaches."""
+        reaches = [layer.reach for layer in self.layers]
+        return None if None in reaches else sum(reaches)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C) → (B, T, C')."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def init_state(self, batch: int, *, length: int, device: torch.device, dtype: torch.dtype) -> State:
+        """One state per layer."""
+        return tuple(layer.init_state(batch, length=length, device=device, dtype=dtype) for layer in self.layers)
+
+    def step(self, x: Tensor, state: State, t: Tensor) -> tuple[Tensor, State]:
+        """Each layer's step in turn."""
+        after = []
+        for layer, before in zip(self.layers, state, strict=True):
+            x, new = layer.step(x, before, t)
+            after.append(new)
+        return x, tuple(after)
+
+    def prefill(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Each layer's prefill in turn."""
+        after = []
+        for layer, before in zip(self.layers, state, strict=True):
+            x, new = layer.prefill(x, before)
+            after.append(new)
+        return x, tuple(after)

@@ -1,0 +1,169 @@
+"""The interface between a model and its net, and the two ways to get a net that has it.
+
+A network maps the sites of an item to the parameters of their conditionals, in two modes: `forward` all at once,
+`step` one site at a time. A *site* is what the network emits at once: a variable, a pixel, a time step.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from chainrule.layers.condition import Condition
+from chainrule.layers.layer import CausalLayer
+from chainrule.layers.state import State, write_at
+from chainrule.layers.strict_input import StrictInput
+
+
+class Network(nn.Module, ABC):
+    """A strictly causal net: the parameters of site t come from the sites before t.
+
+    Shapes: B items, T sites, V variables a site, P parameters a site.
+    """
+
+    @abstractmethod
+    def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
+        """(B, T, V) → (B, T, P)."""
+
+    @abstractmethod
+    def init_state(
+        self, batch: int, *, cond: Tensor | None = None, length: int, device: torch.device, dtype: torch.dtype
+    ) -> State:
+        """The state before site 0 of items of at most `length` sites; the condition enters here."""
+
+    @abstractmethod
+    def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable = None) -> tuple[Tensor, State]:
+        """The site before t (B, V), not read at t = 0 → the parameters of site t (B, P), and the state.
+
+        `t` is a 0-d integer tensor, shared by the batch; `phase` is the constant that `schedule` gives site t.
+        """
+
+    @abstractmethod
+    def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
+        """Sites 0 … n-1 at once, from a fresh state: (B, n, V) → their parameters (B, n, P), and the state.
+
+        The next `step` is that of site n, with site n-1 as its `prev`.
+        """
+
+    def schedule(self, length: int) -> Sequence[Hashable]:
+        """The phase of each of `length` sites: which kind of work its step does. One kind, by default."""
+        return [None] * length
+
+    def connectivity(self, length: int) -> Tensor:
+        """Which sites each site reads, as (T, T) booleans [reader, read]; all before it, by default."""
+        return torch.ones(length, length, dtype=torch.bool).tril(-1)
+
+
+class StackState(NamedTuple):
+    """The state of a `Stack`: the condition's features, () if there are none, and those of its two parts."""
+
+    cond: State
+    first: State
+    body: State
+
+
+class Stack(Network):
+    """Strict input → first layer → + condition → more layers: most of the field's sequence nets.
+
+    Args:
+        input: the strict input.
+        first: the causal layer that widens the input to C channels.
+        body: causal layers from C channels to P.
+        condition: features (B, C) of what the item is conditioned on.
+    """
+
+    def __init__(self, input: StrictInput, first: CausalLayer, body: CausalLayer, condition: Condition) -> None:
+        super().__init__()
+        self.input, self.first, self.body, self.condition = input, first, body, condition
+
+    def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
+        """(B, T, V) → (B, T, P)."""
+        added = self.condition(cond, len(sites))
+        features = self.first(self.input(sites))
+        return self.body(features if added is None else features + added[:, None])
+
+    def init_state(
+        self, batch: int, *, cond: Tensor | None = None, length: int, device: torch.device, dtype: torch.dtype
+    ) -> State:
+        """The condition's features and the layers' states."""
+        added = self.condition(cond, batch)
+        first, body = (part.init_state(batch, length=length, device=device, dtype=dtype) for part in self._parts())
+        return StackState(() if added is None else added, first, body)
+
+    def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable = None) -> tuple[Tensor, State]:
+        """(B, V) → (B, P)."""
+        features, first = self.first.step(self.input.step(prev, t), state.first, t)
+        if isinstance(state.cond, Tensor):
+            features = features + state.cond
+        params, body = self.body.step(features, state.body, t)
+        return params, StackState(state.cond, first, body)
+
+    def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, n, V) → (B, n, P)."""
+        features, first = self.first.prefill(self.input(sites), state.first)
+        if isinstance(state.cond, Tensor):
+            features = features + state.cond[:, None]
+        params, body = self.body.prefill(features, state.body)
+        return params, StackState(state.cond, first, body)
+
+    def connectivity(self, length: int) -> Tensor:
+        """The band of sites within the layers' reach, behind an input that looks one back."""
+        before = super().connectivity(length)
+        reaches = [part.reach for part in self._parts()]
+        return before if None in reaches else before.triu(-1 - sum(reaches))
+
+    def _parts(self) -> tuple[CausalLayer, CausalLayer]:
+        return self.first, self.body
+
+
+class ReplayState(NamedTuple):
+    """What a `Replay` has seen: the sites (B, T, V) and the condition, () if there is none."""
+
+    sites: Tensor
+    cond: State
+
+
+class Replay(Network):
+    """A step for any strictly causal module: keep the sites seen and run all of it again. Slow and right.
+
+    Args:
+        module: maps sites (B, T, V), and the condition if there is one, to (B, T, P), site t from those before t.
+        variables: V.
+        real: whether the sites are floats rather than integers.
+    """
+
+    def __init__(self, module: nn.Module, *, variables: int, real: bool) -> None:
+        super().__init__()
+        self.module, self.variables, self.real = module, variables, real
+
+    def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
+        """(B, T, V) → (B, T, P)."""
+        return self.module(sites) if cond is None else self.module(sites, cond)
+
+    def init_state(
+        self, batch: int, *, cond: Tensor | None = None, length: int, device: torch.device, dtype: torch.dtype
+    ) -> State:
+        """No site seen yet."""
+        kind = dtype if self.real else torch.int64
+        sites = torch.zeros(batch, length, self.variables, device=device, dtype=kind)
+        return ReplayState(sites, () if cond is None else cond)
+
+    def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable = None) -> tuple[Tensor, State]:
+        """(B, V) → (B, P), by a whole pass."""
+        before = torch.clamp(t - 1, min=0)
+        # At t = 0 this writes what was there: `prev` is not read.
+        prev = torch.where(t > 0, prev, state.sites[:, 0])
+        sites = write_at(state.sites, before, prev)
+        params = self(sites, None if isinstance(state.cond, tuple) else state.cond)
+        return params.index_select(1, t.reshape(1))[:, 0], ReplayState(sites, state.cond)
+
+    def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, n, V) → (B, n, P)."""
+        n = sites.shape[1]
+        seen = torch.cat([sites, state.sites[:, n:]], dim=1)
+        params = self(seen, None if isinstance(state.cond, tuple) else state.cond)
+        return params[:, :n], ReplayState(seen, state.cond)

@@ -1,0 +1,16 @@
+"""One file per family, reading like its paper; `registry` knows them by name."""
+
+from chainrule.models.model import ApproximateCompletionWarning, AutoregressiveModel
+from chainrule.models.registry import MODELS, create_model, hyperparameters_of, list_models
+from chainrule.models.store import load_model, save_model
+
+__all__ = [
+    "MODELS",
+    "ApproximateCompletionWarning",
+    "AutoregressiveModel",
+    "create_model",
+    "hyperparameters_of",
+    "list_models",
+    "load_model",
+    "save_model",
+]

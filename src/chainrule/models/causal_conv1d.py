@@ -1,0 +1,69 @@
+"""The autoregressive model of causal 1-D convolutions."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from chainrule.domain import Domain
+from chainrule.errors import ChainruleError
+from chainrule.heads import default_head
+from chainrule.layers import CausalConv1d, CausalLayer, Condition, Pointwise, Position, Serial, Stack, StrictInput
+from chainrule.models.encoding import encoder
+from chainrule.models.model import AutoregressiveModel
+
+
+class CausalConv1dARM(AutoregressiveModel):
+    """CausalConv1d "A" → LeakyReLU → (CausalConv1d "B" → LeakyReLU) × (depth - 2) → CausalConv1d "B" → softmax.
+
+    The network of the post (seed 4) is `channels=256, depth=4, kernel_size=7, positions=False, dropout=0`; the
+    defaults add learned positions and dropout.
+
+    Args:
+        channels: of the hidden layers.
+        depth: number of convolutions, at least 2.
+        kernel_size: taps of each.
+        dilation: of all layers but the first.
+        dropout: after each hidden activation.
+        positions: whether to add a learned vector for each position behind the first layer; None does so unless
+            the domain is a sequence, whose statistics are the same everywhere.
+        classes, embedding: of the condition; see `layers.Condition`.
+        encoding: see `models.encoding`.
+        ordering: of the variables.
+
+    References:
+        Tomczak, "Deep generative modeling: autoregressive models" (2021); van den Oord et al. (2016), "WaveNet",
+        https://arxiv.org/abs/1609.03499
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        *,
+        channels: int = 96,
+        depth: int = 4,
+        kernel_size: int = 7,
+        dilation: int = 1,
+        dropout: float = 0.2,
+        positions: bool | None = None,
+        classes: int | None = None,
+        embedding: int | None = None,
+        encoding: str | None = None,
+        ordering: str | list[int] = "natural",
+    ) -> None:
+        if depth < 2:
+            raise ChainruleError(f"depth: expected at least 2 convolutions, got {depth}")
+        values, inputs = encoder(domain, encoding)
+        head = default_head(domain)
+        if positions is None:
+            positions = domain.layout != "sequence"
+
+        first = CausalConv1d(inputs, channels, kernel_size=kernel_size)
+        layers: list[CausalLayer] = [Position(domain.size, channels)] if positions else []
+        for i in range(1, depth):
+            layers += [Pointwise(nn.LeakyReLU()), Pointwise(nn.Dropout(dropout))]
+            outputs = channels if i < depth - 1 else head.size
+            layers.append(CausalConv1d(channels, outputs, kernel_size=kernel_size, dilation=dilation))
+
+        condition = Condition(channels, classes=classes, embedding=embedding)
+        network = Stack(StrictInput(values), first, Serial(*layers), condition)
+        super().__init__(network, domain, head, ordering=ordering)

@@ -1,0 +1,267 @@
+"""The model every family is: a domain, an ordering, a strictly causal network and a head."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from chainrule.domain import INTEGERS, Domain
+from chainrule.engine import Incremental, Known, Rollout, Sample, draw_noise, exact_arithmetic, rollout
+from chainrule.errors import ChainruleError, ConditionError, DomainError
+from chainrule.heads import Head
+from chainrule.layers import Network, Replay, State
+from chainrule.ordering import Ordering
+
+
+class ApproximateCompletionWarning(UserWarning):
+    """Known variables that come after unknown ones in the ordering cannot inform them."""
+
+
+class AutoregressiveModel(nn.Module):
+    """p(x) = ∏_d p(x_d | x_<d), in two modes that agree.
+
+    Args:
+        network: a `Network`, or any strictly causal module that maps sites (B, T, V) to parameters (B, T, P),
+            site t from those before it. A module without a step of its own samples by replaying the prefix.
+        domain: what is modelled.
+        head: parameters ↔ the distribution of a site.
+        ordering: "natural", "reversed", "random-SEED" or a permutation of the domain's variables.
+
+    Shapes: B items, T sites of V variables (T·V = D), P parameters a site.
+
+    Raises:
+        DomainError: if the head does not fit the domain.
+
+    Example:
+        >>> import chainrule as cr
+        >>> model = cr.create_model("causal-conv1d", cr.Domain.binary(16), channels=8)
+        >>> x = model.sample(4, generator=torch.Generator().manual_seed(0))
+        >>> model.log_prob(x).shape
+        torch.Size([4])
+    """
+
+    # Whether `estimate` finds the parameters from the data in closed form, instead of gradient descent.
+    closed_form = False
+    # What training does differently from `TrainingConfig` for this model.
+    training_defaults: dict = {}
+
+    def __init__(
+        self, network: nn.Module, domain: Domain, head: Head, *, ordering: str | Sequence[int] = "natural"
+    ) -> None:
+        super().__init__()
+        if domain.size % head.variables:
+            raise DomainError(f"head: expected its {head.variables} variables a site to divide {domain.size}")
+        if domain.discrete != (head.levels is not None) or (domain.discrete and domain.max_levels != head.levels):
+            raise DomainError(f"head: expected one for {domain}, got {type(head).__name__} of {head.levels} levels")
+        self.domain, self.head = domain, head
+        self.sites = domain.size // head.variables
+        self.ordering = Ordering(domain, ordering)
+        if not isinstance(network, Network):
+            network = Replay(network, variables=head.variables, real=not domain.discrete)
+        self.network = network
+        self.name: str | None = None  # registry name and hyperparameters, set by `create_model`
+        self.hyperparameters: dict = {}
+        self.register_buffer("_forbidden", self._forbidden_logits(), persistent=False)
+
+    # --- the two modes ---------------------------------------------------------------------------
+
+    def forward(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
+        """The parameters of all conditionals: (B, *event_shape) → (B, T, P), in generation order."""
+        return self._params(self.to_sites(self.domain.check(x)), cond)
+
+    def init_state(
+        self,
+        batch: int,
+        *,
+        cond: Tensor | None = None,
+        length: int | None = None,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> State:
+        """The state before the first site."""
+        return self.network.init_state(
+            batch,
+            cond=cond,
+            length=self.sites if length is None else length,
+            device=self.device if device is None else device,
+            dtype=self.dtype if dtype is None else dtype,
+        )
+
+    def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable = None) -> tuple[Tensor, State]:
+        """The site before t (B, V), not read at t = 0 → the parameters of site t (B, P), and the state."""
+        params, state = self.network.step(prev, state, t, phase=phase)
+        if self._forbidden is not None:
+            params = params + self._forbidden.index_select(0, t.reshape(1))
+        return params, state
+
+    def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
+        """Absorb the first n sites at once: (B, n, V) → their parameters (B, n, P), and the state."""
+        params, state = self.network.prefill(sites, state)
+        if self._forbidden is not None:
+            params = params + self._forbidden[: sites.shape[1]]
+        return params, state
+
+    def schedule(self, length: int | None = None) -> Sequence[Hashable]:
+        """The phase of each site."""
+        return self.network.schedule(self.sites if length is None else length)
+
+    def connectivity(self) -> Tensor:
+        """Which variables each one's conditional reads: (D, D) booleans [reader, read], in generation order."""
+        v = self.head.variables
+        sites = self.network.connectivity(self.sites)
+        return sites.repeat_interleave(v, 0).repeat_interleave(v, 1)
+
+    # --- the verbs -------------------------------------------------------------------------------
+
+    def log_prob(self, x: Tensor, cond: Tensor | None = None, reduce: bool = True) -> Tensor:
+        """The exact log-likelihood in nats: of each item (B,), or of each variable (B, *event_shape).
+
+        Args:
+            x: (B, *event_shape), integers in [0, levels) or floats.
+            cond: labels (B,) or vectors (B, E), for a conditional model.
+            reduce: whether to sum over variables, in float64.
+
+        Raises:
+            DomainError: if x does not lie in the domain.
+            ConditionError: if the condition is missing, superfluous or of the wrong kind.
+        """
+        sites = self.to_sites(self.domain.check(x))
+        terms = self.head.log_prob(self._params(sites, cond), sites).flatten(1)
+        return terms.double().sum(1) if reduce else self.ordering.unflatten(terms)
+
+    def sample(
+        self,
+        n: int,
+        cond: Tensor | int | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        *,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        runner: Incremental | None = None,
+    ) -> Tensor:
+        """Draw n items (n, *event_shape), each variable once.
+
+        Args:
+            n: how many.
+            cond: one per item, or one for all.
+            temperature: 1 is the model's own distribution, 0 the most probable value at each step.
+            generator: where the randomness comes from.
+            top_k, top_p: keep only the most probable levels of each conditional.
+            runner: what executes the steps; eager by default.
+        """
+        if n < 0:
+            raise ChainruleError(f"n: expected a number of items ≥ 0, got {n}")
+        noise = draw_noise(n, self.domain.size, generator).to(self.device)
+        with exact_arithmetic(self):
+            drawn = self._rollout(Sample(noise, temperature, top_k, top_p), n, self.expand_cond(cond, n), runner=runner)
+        return self.from_sites(drawn.values)
+
+    def complete(
+        self,
+        x: Tensor,
+        known: Tensor,
+        n: int = 1,
+        generator: torch.Generator | None = None,
+        *,
+        cond: Tensor | int | None = None,
+        temperature: float = 1.0,
+        runner: Incremental | None = None,
+    ) -> Tensor:
+        """Draw what is unknown, n times for each item: (B, n, *event_shape), known values unchanged.
+
+        Exact where the known variables come first in the ordering. Known variables behind unknown ones are
+        kept, but the unknown ones before them are drawn without having seen them: this warns.
+
+        Args:
+            x: (B, *event_shape); read only where known.
+            known: booleans (*event_shape) or (B, *event_shape), True = keep.
+            n: draws per item.
+            generator: where the randomness comes from.
+            cond: one per item, or one for all.
+            temperature: as in `sample`.
+            runner: what executes the steps; eager by default.
+        """
+        if known.dtype != torch.bool or tuple(known.shape[-len(self.domain.event_shape) :]) != self.domain.event_shape:
+            raise DomainError(
+                f"known: expected booleans of shape {self.domain.event_shape}, got {known.dtype} {tuple(known.shape)}"
+            )
+        known = known.to(x.device).expand(x.shape) if x.ndim else known
+        x = self.domain.check(torch.where(known, x, torch.zeros((), dtype=x.dtype, device=x.device)))
+        values, mask = self.ordering.flatten(x), self.ordering.flatten(known)
+        prefix = int(mask.long().cumprod(1).sum(1).min()) if len(x) else 0
+        if (mask & ~mask.long().cumprod(1).bool()).any():
+            warnings.warn(
+                "known variables follow unknown ones in the ordering: they are kept, but the unknown ones "
+                "before them are drawn without seeing them",
+                ApproximateCompletionWarning,
+                stacklevel=2,
+            )
+        batch = len(x)
+        noise = draw_noise(batch * n, self.domain.size, generator).to(self.device)
+        rule = Known(values.repeat_interleave(n, 0), mask.repeat_interleave(n, 0), Sample(noise, temperature))
+        sites = self.to_sites(x)[:, : prefix // self.head.variables]
+        with exact_arithmetic(self):
+            drawn = self._rollout(rule, batch, self.expand_cond(cond, batch), prefix=sites, copies=n, runner=runner)
+        return self.from_sites(drawn.values).unflatten(0, (batch, n))
+
+    # --- between data and sites ------------------------------------------------------------------
+
+    def to_sites(self, x: Tensor) -> Tensor:
+        """(B, *event_shape) → (B, T, V) in generation order."""
+        return self.ordering.flatten(x).unflatten(1, (self.sites, self.head.variables))
+
+    def from_sites(self, sites: Tensor) -> Tensor:
+        """(B, T, V) in generation order → (B, *event_shape)."""
+        return self.ordering.unflatten(sites.flatten(1))
+
+    def expand_cond(self, cond: Tensor | int | None, batch: int) -> Tensor | None:
+        """A condition per row: an int or a single label or vector is repeated."""
+        if cond is None:
+            return None
+        cond = torch.as_tensor(cond, device=self.device)
+        single = cond.ndim == (0 if cond.dtype in INTEGERS else 1)
+        if not single and len(cond) != batch:
+            raise ConditionError(f"cond: expected one or {batch}, got {len(cond)}")
+        return cond.expand(batch, *cond.shape) if single else cond
+
+    # --- estimation ------------------------------------------------------------------------------
+
+    def estimate(self, x: Tensor) -> None:
+        """Set the parameters from the training data x (N, *event_shape); only if `closed_form`."""
+        raise ChainruleError(f"{type(self).__name__} has no closed-form estimate: train it with chainrule.fit")
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the model takes a condition."""
+        condition = getattr(self.network, "condition", None)
+        return condition is not None and condition.expected is not None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters live."""
+        return next((p.device for p in self.parameters()), torch.device("cpu"))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating-point type of the parameters."""
+        return next((p.dtype for p in self.parameters()), torch.get_default_dtype())
+
+    def _params(self, sites: Tensor, cond: Tensor | None) -> Tensor:
+        params = self.network(sites, cond)
+        return params if self._forbidden is None else params + self._forbidden
+
+    def _rollout(self, rule: Sample | Known, batch: int, cond: Tensor | None, **options) -> Rollout:
+        return rollout(self, rule, batch, cond=cond, device=self.device, dtype=self.dtype, **options)
+
+    def _forbidden_logits(self) -> Tensor | None:
+        """(T, P): -inf at the levels a column does not have, where columns differ; else None."""
+        if not isinstance(self.domain.levels, tuple) or self.head.size != self.head.variables * self.domain.max_levels:
+            return None
+        levels = self.ordering.flatten(torch.tensor(self.domain.levels_per_variable)[None])[0]
+        beyond = torch.arange(self.domain.max_levels) >= levels[:, None]
+        logits = torch.zeros(beyond.shape).masked_fill(beyond, -torch.inf)
+        return logits.reshape(self.sites, self.head.size)

@@ -1,0 +1,95 @@
+"""Every model by name. A model that is not here does not exist; one that is here is tested by all the laws."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from dataclasses import dataclass, field
+
+from chainrule.domain import Domain
+from chainrule.errors import ChainruleError, nearest
+from chainrule.models.model import AutoregressiveModel
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a model is, and the hyperparameters its name fixes."""
+
+    path: str
+    summary: str
+    fixed: dict = field(default_factory=dict)
+
+
+MODELS = {
+    "uniform": Entry("baselines:Uniform", "every value equally likely"),
+    "independent": Entry("baselines:Independent", "p(x) = ∏ p(x_d), counted"),
+    "gaussian": Entry("gaussian:MultivariateGaussian", "one normal for all of x, bin-integrated on levels"),
+    "count-table": Entry("count_table:CountTable", "p(x_d | the k before it), counted"),
+    "finite-memory": Entry("finite_memory:FiniteMemory", "one shared MLP on the k values before"),
+    "rnn": Entry("recurrent:RecurrentNet", "recurrent net, tanh cells", {"cell": "rnn"}),
+    "lstm": Entry("recurrent:RecurrentNet", "recurrent net, LSTM cells", {"cell": "lstm"}),
+    "gru": Entry("recurrent:RecurrentNet", "recurrent net, GRU cells", {"cell": "gru"}),
+    "causal-conv1d": Entry("causal_conv1d:CausalConv1dARM", "stack of causal 1-D convolutions"),
+}
+
+
+def list_models() -> list[str]:
+    """The names `create_model` takes."""
+    return sorted(MODELS)
+
+
+def create_model(name: str, domain: Domain, **hyperparameters) -> AutoregressiveModel:
+    """Build a model by its kebab-case name.
+
+    Args:
+        name: one of `list_models()`.
+        domain: what is modelled.
+        **hyperparameters: of that model; see `hyperparameters(name)`.
+
+    Raises:
+        ChainruleError: on an unknown name or hyperparameter, or a value it cannot take.
+        DomainError: if the model cannot serve the domain.
+
+    Example:
+        >>> create_model("lstm", Domain.binary(8), width=16).name
+        'lstm'
+    """
+    known = hyperparameters_of(name)
+    for key, value in hyperparameters.items():
+        if key not in known:
+            raise ChainruleError(f"{name} has no hyperparameter {key!r}; {nearest(key, known)}")
+        _check_type(key, value, known[key])
+    chosen = {**known, **hyperparameters}
+    try:
+        model = _class_of(name)(domain, **chosen, **MODELS[name].fixed)
+    except (TypeError, RuntimeError) as error:
+        raise ChainruleError(f"{name}: a hyperparameter has a value it cannot take ({error}); got {chosen}") from error
+    model.name, model.hyperparameters = name, chosen
+    return model
+
+
+def hyperparameters_of(name: str) -> dict:
+    """The hyperparameters of a model and their defaults.
+
+    Raises:
+        ChainruleError: on an unknown name, with the nearest one.
+    """
+    if name not in MODELS:
+        raise ChainruleError(f"unknown model {name!r}; {nearest(name, MODELS)}")
+    parameters = inspect.signature(_class_of(name).__init__).parameters.values()
+    fixed = MODELS[name].fixed
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in fixed}
+
+
+def _check_type(key: str, value: object, default: object) -> None:
+    if default is None or (isinstance(default, float) and type(value) is int):
+        return
+    if isinstance(default, bool | int | float) and type(value) is not type(default):
+        raise ChainruleError(f"{key}: expected {type(default).__name__} such as {default}, got {value!r}")
+    if type(default) is int and value < min(default, 1):
+        raise ChainruleError(f"{key}: expected an integer ≥ {min(default, 1)}, got {value}")
+
+
+def _class_of(name: str) -> type[AutoregressiveModel]:
+    module, attribute = MODELS[name].path.split(":")
+    return getattr(importlib.import_module(f"chainrule.models.{module}"), attribute)
