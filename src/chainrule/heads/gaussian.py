@@ -9,12 +9,12 @@ from chainrule.heads.conditional import Conditional, Normal, Table
 from chainrule.heads.head import Head
 from chainrule.layers.state import State
 
-# Below this a standard deviation is read as this: a constant column has a finite density.
-LOG_SCALE_FLOOR = -7.0
+# Standard deviations outside are read as these: a constant column has a finite density, and a bin a mass.
+LOG_SCALES = (-7.0, 12.0)
 
 
 class Gaussian(Head):
-    """x ~ N(m, s²) with parameters (m, log s); log s is floored at -7 (s ≥ 9.1e-4).
+    """x ~ N(m, s²) with parameters (m, log s); log s is clamped to [-7, 12] (s ≥ 9.1e-4).
 
     Example:
         >>> Gaussian().log_prob(torch.zeros(1, 2), torch.zeros(1, 1))
@@ -64,19 +64,18 @@ class BinnedGaussian(Head):
         return Table(state), state
 
     def _log_masses(self, params: Tensor) -> Tensor:
-        normal = _normal(params)
-        edges = torch.arange(1, self.levels, device=params.device, dtype=params.dtype) - 0.5
+        normal = _normal(params.double())  # a narrow bin is a small difference of large numbers
+        edges = torch.arange(1, self.levels, device=params.device, dtype=torch.float64) - 0.5
         z = (edges - normal.mean[..., None]) / normal.scale[..., None]
         # A mass is a difference of Φ. In the upper tail both are near 1: take it between the upper tails there.
         below, above = torch.special.log_ndtr(z), torch.special.log_ndtr(-z)
         lower_half = z[..., 1:] + z[..., :-1] < 0
         larger = torch.where(lower_half, below[..., 1:], above[..., :-1])
         smaller = torch.where(lower_half, below[..., :-1], above[..., 1:])
-        gap = (smaller - larger).clamp(max=-torch.finfo(params.dtype).tiny)
-        inner = larger + torch.log(-torch.expm1(gap))
-        return torch.cat([below[..., :1], inner, above[..., -1:]], dim=-1)
+        inner = larger + torch.log(-torch.expm1(smaller - larger))
+        return torch.cat([below[..., :1], inner, above[..., -1:]], dim=-1).to(params.dtype)
 
 
 def _normal(params: Tensor) -> Normal:
     mean, log_scale = params.unbind(-1)
-    return Normal(mean, log_scale.clamp(min=LOG_SCALE_FLOOR).exp())
+    return Normal(mean, log_scale.clamp(*LOG_SCALES).exp())

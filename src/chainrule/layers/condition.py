@@ -41,11 +41,9 @@ class Condition(nn.Module):
         """(B,) or (B, E) → (B, C); None → None.
 
         Raises:
-            ConditionError: if a condition is missing or superfluous, or has a wrong shape, type or value.
+            ConditionError: if a condition is missing, or has a wrong shape, type or value.
         """
         if self.expected is None:
-            if cond is not None:
-                raise ConditionError("cond: the model is unconditional, expected None")
             return None
         self._check(cond, batch)
         return self.features(cond)

@@ -23,7 +23,14 @@ class Network(nn.Module, ABC):
     """A strictly causal net: the parameters of site t come from the sites before t.
 
     Shapes: B items, T sites, V variables a site, P parameters a site.
+
+    Args:
+        condition: what items are conditioned on; the absent condition by default.
     """
+
+    def __init__(self, condition: Condition | None = None) -> None:
+        super().__init__()
+        self.condition = Condition(0) if condition is None else condition
 
     @abstractmethod
     def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
@@ -77,8 +84,8 @@ class Stack(Network):
     """
 
     def __init__(self, input: StrictInput, first: CausalLayer, body: CausalLayer, condition: Condition) -> None:
-        super().__init__()
-        self.input, self.first, self.body, self.condition = input, first, body, condition
+        super().__init__(condition)
+        self.input, self.first, self.body = input, first, body
 
     def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
         """(B, T, V) → (B, T, P)."""
@@ -120,18 +127,11 @@ class Stack(Network):
         return self.first, self.body
 
 
-class ReplayState(NamedTuple):
-    """What a `Replay` has seen: the sites (B, T, V) and the condition, () if there is none."""
-
-    sites: Tensor
-    cond: State
-
-
 class Replay(Network):
     """A step for any strictly causal module: keep the sites seen and run all of it again. Slow and right.
 
     Args:
-        module: maps sites (B, T, V), and the condition if there is one, to (B, T, P), site t from those before t.
+        module: maps sites (B, T, V) to parameters (B, T, P), site t from those before it.
         variables: V.
         real: whether the sites are floats rather than integers.
     """
@@ -142,28 +142,24 @@ class Replay(Network):
 
     def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
         """(B, T, V) → (B, T, P)."""
-        return self.module(sites) if cond is None else self.module(sites, cond)
+        return self.module(sites)
 
     def init_state(
         self, batch: int, *, cond: Tensor | None = None, length: int, device: torch.device, dtype: torch.dtype
     ) -> State:
-        """No site seen yet."""
+        """The sites seen (B, T, V): none yet."""
         kind = dtype if self.real else torch.int64
-        sites = torch.zeros(batch, length, self.variables, device=device, dtype=kind)
-        return ReplayState(sites, () if cond is None else cond)
+        return torch.zeros(batch, length, self.variables, device=device, dtype=kind)
 
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable = None) -> tuple[Tensor, State]:
         """(B, V) → (B, P), by a whole pass."""
-        before = torch.clamp(t - 1, min=0)
         # At t = 0 this writes what was there: `prev` is not read.
-        prev = torch.where(t > 0, prev, state.sites[:, 0])
-        sites = write_at(state.sites, before, prev)
-        params = self(sites, None if isinstance(state.cond, tuple) else state.cond)
-        return params.index_select(1, t.reshape(1))[:, 0], ReplayState(sites, state.cond)
+        prev = torch.where(t > 0, prev, state[:, 0])
+        state = write_at(state, torch.clamp(t - 1, min=0), prev)
+        return self.module(state).index_select(1, t.reshape(1))[:, 0], state
 
     def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, n, V) → (B, n, P)."""
         n = sites.shape[1]
-        seen = torch.cat([sites, state.sites[:, n:]], dim=1)
-        params = self(seen, None if isinstance(state.cond, tuple) else state.cond)
-        return params[:, :n], ReplayState(seen, state.cond)
+        state = torch.cat([sites, state[:, n:]], dim=1)
+        return self.module(state)[:, :n], state

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -10,13 +13,18 @@ from chainrule.errors import ChainruleError
 from chainrule.layers.layer import CausalLayer
 from chainrule.layers.state import State
 
-CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+# How many gates a cell has, and the fused scan that `torch.nn` runs for it.
+CELLS: dict[str, tuple[int, Callable]] = {
+    "rnn": (1, torch.rnn_tanh),
+    "lstm": (4, torch.lstm),
+    "gru": (3, torch.gru),
+}
 
 
 class Recurrent(CausalLayer):
     """One layer of a recurrent net, h_t = cell(x_t, h_{t-1}), with h_0 learned.
 
-    `rnn`: h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh); `lstm` and `gru` as in `torch.nn`, whose fused kernels
+    `rnn`: h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh); `lstm` and `gru` as in `torch.nn`, whose fused scans
     run the parallel pass. The step writes the same gates out on the same parameters, so that it compiles.
 
     Args:
@@ -35,7 +43,12 @@ class Recurrent(CausalLayer):
         if cell not in CELLS:
             raise ChainruleError(f"cell: expected one of {', '.join(CELLS)}, got {cell!r}")
         self.cell = cell
-        self.rnn = CELLS[cell](inputs, outputs, batch_first=True)
+        gates, self._scan_cell = CELLS[cell]
+        bound = 1 / math.sqrt(outputs)  # torch.nn's initialisation
+        self.weight_ih = nn.Parameter(torch.empty(gates * outputs, inputs).uniform_(-bound, bound))
+        self.weight_hh = nn.Parameter(torch.empty(gates * outputs, outputs).uniform_(-bound, bound))
+        self.bias_ih = nn.Parameter(torch.empty(gates * outputs).uniform_(-bound, bound))
+        self.bias_hh = nn.Parameter(torch.empty(gates * outputs).uniform_(-bound, bound))
         # The hidden state, and for an LSTM the cell state beside it.
         self.initial = nn.Parameter(torch.zeros(2 if cell == "lstm" else 1, outputs))
 
@@ -50,8 +63,8 @@ class Recurrent(CausalLayer):
     def step(self, x: Tensor, state: State, t: Tensor) -> tuple[Tensor, State]:
         """(B, C) → (B, C')."""
         h = state[0]
-        of_x = F.linear(x, self.rnn.weight_ih_l0, self.rnn.bias_ih_l0)
-        of_h = F.linear(h, self.rnn.weight_hh_l0, self.rnn.bias_hh_l0)
+        of_x = F.linear(x, self.weight_ih, self.bias_ih)
+        of_h = F.linear(h, self.weight_hh, self.bias_hh)
         if self.cell == "rnn":
             h = torch.tanh(of_x + of_h)
             return h, (h,)
@@ -75,6 +88,8 @@ class Recurrent(CausalLayer):
 
     def _scan(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         before = tuple(part[None] for part in state)
-        y, after = self.rnn(x, before if self.cell == "lstm" else before[0])
-        after = after if self.cell == "lstm" else (after,)
+        weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        # One layer with biases, no dropout between layers, one direction, batch first.
+        settings = (True, 1, 0.0, self.training, False, True)
+        y, *after = self._scan_cell(x, before if self.cell == "lstm" else before[0], weights, *settings)
         return y, tuple(part[0] for part in after)

@@ -37,9 +37,9 @@ def repeat_rows(state: State, times: int) -> State:
 def write_at(buffer: Tensor, index: Tensor, value: Tensor) -> Tensor:
     """Put `value` (B, C) into `buffer` (B, T, C) at time `index` (a 0-d integer tensor).
 
-    In place when no gradient is recorded; out of place when one is, so that `step` stays differentiable.
+    In place when no gradient is recorded; out of place when one may be, so that `step` stays differentiable.
     """
     index, value = index.reshape(1), value[:, None]
-    if torch.is_grad_enabled() and (buffer.requires_grad or value.requires_grad):
+    if torch.is_grad_enabled():
         return buffer.index_copy(1, index, value)
     return buffer.index_copy_(1, index, value)

@@ -82,6 +82,7 @@ class AutoregressiveModel(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> State:
         """The state before the first site."""
+        self._check_cond(cond)
         return self.network.init_state(
             batch,
             cond=cond,
@@ -237,8 +238,7 @@ class AutoregressiveModel(nn.Module):
     @property
     def conditional(self) -> bool:
         """Whether the model takes a condition."""
-        condition = getattr(self.network, "condition", None)
-        return condition is not None and condition.expected is not None
+        return self.network.condition.expected is not None
 
     @property
     def device(self) -> torch.device:
@@ -250,7 +250,12 @@ class AutoregressiveModel(nn.Module):
         """The floating-point type of the parameters."""
         return next((p.dtype for p in self.parameters()), torch.get_default_dtype())
 
+    def _check_cond(self, cond: Tensor | None) -> None:
+        if cond is not None and not self.conditional:
+            raise ConditionError(f"cond: expected None, the model is unconditional; got {tuple(cond.shape)}")
+
     def _params(self, sites: Tensor, cond: Tensor | None) -> Tensor:
+        self._check_cond(cond)
         params = self.network(sites, cond)
         return params if self._forbidden is None else params + self._forbidden
 

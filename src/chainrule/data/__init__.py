@@ -1,0 +1,8 @@
+"""Data sets: the named ones and the user's own files, as three splits and their domain."""
+
+from chainrule.data.dataset import Data
+from chainrule.data.folder import data_folder
+from chainrule.data.load import load_data
+from chainrule.data.named import NamedSet, list_data
+
+__all__ = ["Data", "NamedSet", "data_folder", "list_data", "load_data"]

@@ -1,0 +1,82 @@
+"""What a reader found → a `Data`: domain, tensors, labels and splits, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chainrule.data.conform import check_numbers, conform
+from chainrule.data.dataset import SPLITS, Data
+from chainrule.data.infer import infer_domain
+from chainrule.data.raw import Raw
+from chainrule.data.split import complete_splits
+from chainrule.domain import Domain
+from chainrule.errors import ChainruleError, DataError
+
+T = TypeVar("T")
+
+
+def assemble(raw: Raw, domain: Domain | None, seed: int) -> Data:
+    """Make the data set of a reader's arrays.
+
+    Args:
+        raw: what was read.
+        domain: the user's choice; None for the source's own, or the inferred one.
+        seed: of the permutation, if splits are missing.
+
+    Raises:
+        DataError: if the arrays are no numbers, do not fit each other or the domain, or are too few.
+    """
+    # Rows are named as they stand in the file, so all checks come before the split.
+    for split, array in raw.arrays.items():
+        _named(raw, split, check_numbers, array)
+        if array.shape[1:] != raw.arrays["train"].shape[1:]:
+            raise DataError(
+                f"{raw.where}: {split}: expected items of shape {raw.arrays['train'].shape[1:]} as in train, "
+                f"got {array.shape[1:]}"
+            )
+    chosen = domain or raw.domain or _named(raw, None, infer_domain, list(raw.arrays.values()))
+    splits = {split: _named(raw, split, conform, array, chosen) for split, array in raw.arrays.items()}
+    splits, labels, how = _named(raw, None, complete_splits, splits, _labels(raw), seed)
+    return Data(
+        name=raw.name,
+        **{split: splits[split] for split in SPLITS},
+        domain=chosen,
+        labels={split: labels[split] for split in SPLITS if split in labels},
+        class_names=raw.class_names,
+        vocabulary=raw.vocabulary,
+        source="; ".join(filter(None, (raw.where, raw.note, raw.split or how))),
+    )
+
+
+def _named(raw: Raw, split: str | None, function: Callable[..., T], *arguments: object) -> T:
+    """Call the function; an error it raises names the source, and the split if there are several."""
+    try:
+        return function(*arguments)
+    except ChainruleError as error:
+        place = f"{split}: " if split and len(raw.arrays) > 1 else ""
+        raise DataError(f"{raw.where}: {place}{error}") from error
+
+
+def _labels(raw: Raw) -> dict[str, Tensor]:
+    """Split → int64 (N,); labels of every split or of none."""
+    labels = {}
+    for split, array in raw.arrays.items():
+        if not raw.labels:
+            break
+        if split not in raw.labels:
+            raise DataError(f"{raw.where}: {', '.join(raw.labels)} has labels but {split} has none")
+        given = np.asarray(raw.labels[split])
+        place = f"{raw.where}: labels of {split}"
+        if given.dtype.kind not in "bui":
+            raise DataError(f"{place}: expected integers, got {given.dtype}; save the file without them")
+        if given.shape != (len(array),):
+            raise DataError(f"{place}: expected one per row, shape ({len(array)},), got {given.shape}")
+        labels[split] = torch.from_numpy(given.astype(np.int64))
+        if labels[split].min() < 0:
+            raise DataError(f"{place}: expected integers from 0, got {labels[split].min()}")
+    return labels

@@ -1,0 +1,78 @@
+"""An array of a file → the compact tensor of a domain."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chainrule.data.infer import channels_first
+from chainrule.domain import Domain
+from chainrule.errors import DataError
+
+
+def check_numbers(array: np.ndarray) -> None:
+    """Refuse what is no array of finite numbers with at least one value.
+
+    Raises:
+        DataError: on text, objects, complex numbers, a single number, no rows, or NaN or infinity; it
+            names the first row.
+    """
+    if array.dtype.kind not in "buif":
+        raise DataError(f"expected integers or floats, got an array of {array.dtype}")
+    if array.ndim == 0:
+        raise DataError("expected one row per item, got a single number")
+    if array.size == 0:
+        raise DataError(f"holds no values (shape {array.shape})")
+    if array.dtype.kind == "f":
+        finite = np.isfinite(array)
+        if not finite.all():
+            index = tuple(np.argwhere(~finite)[0].tolist())
+            raise DataError(f"row {index[0]} is not finite: {array[index]} at index {index}")
+
+
+def conform(array: np.ndarray, domain: Domain) -> Tensor:
+    """The array as a tensor of the domain, in compact storage.
+
+    Args:
+        array: (N, …), finite, with as many values per row as the domain has variables.
+        domain: whose event shape, levels and reals the tensor takes. Whole floats become levels,
+            integers become reals.
+
+    Returns:
+        (N, *event_shape): uint8, int16 or int32 for levels; float32 or float64 for reals.
+
+    Raises:
+        DataError: if the sizes differ, or fractions are given for levels.
+        DomainError: if a value lies outside the levels.
+    """
+    if domain.layout == "image" and array.shape[1:] != domain.event_shape:
+        array = channels_first(array)
+    if array[0].size != domain.size:
+        raise DataError(f"shape {array.shape} does not fit {domain}: expected {domain.size} values per row")
+    array = array.reshape(len(array), *domain.event_shape)
+    if not domain.discrete:
+        wide = array.dtype.itemsize > (4 if array.dtype.kind == "f" else 2)
+        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64 if wide else np.float32))
+    x = torch.from_numpy(np.ascontiguousarray(_whole(array)))
+    domain.check(x)
+    return x.to(_smallest_type(domain.max_levels))
+
+
+def _whole(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind == "b" or array.dtype == np.uint8:
+        return array.view(np.uint8)
+    with np.errstate(invalid="ignore"):
+        whole = array.astype(np.int64)
+    # Also false for what does not fit int64, so nothing wraps around unseen.
+    same = whole == array
+    if not same.all():
+        index = tuple(np.argwhere(~same)[0].tolist())
+        raise DataError(f"expected integers for levels, got {array[index]} at index {index}")
+    return whole
+
+
+def _smallest_type(levels: int) -> torch.dtype:
+    if levels <= 1 << 8:
+        return torch.uint8
+    return torch.int16 if levels <= 1 << 15 else torch.int32

@@ -1,0 +1,74 @@
+"""A data set: three splits, their domain, and what is known about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from chainrule.domain import Domain
+from chainrule.errors import DataError, nearest
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Data:
+    """Three splits of one data set.
+
+    Attributes:
+        name: what to call it.
+        train, valid, test: (N, *event_shape); levels in the smallest of uint8, int16, int32 that holds
+            them, reals in float32 or float64. `domain.check` turns a batch into what a model takes.
+        domain: the set every item lies in.
+        labels: "train", "valid", "test" → int64 (N,); empty when there are none.
+        class_names: the name of each label, where known.
+        vocabulary: the character each level stands for; text only.
+        source: where it came from and how it was split, in words.
+
+    Raises:
+        DataError: if a split is empty or its items do not have the domain's shape.
+    """
+
+    name: str
+    train: Tensor
+    valid: Tensor
+    test: Tensor
+    domain: Domain
+    labels: dict[str, Tensor] = field(default_factory=dict)
+    class_names: tuple[str, ...] | None = None
+    vocabulary: tuple[str, ...] | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        for split in SPLITS:
+            x = getattr(self, split)
+            if tuple(x.shape[1:]) != self.domain.event_shape:
+                raise DataError(
+                    f"{self.name}: {split}: expected items of shape {self.domain.event_shape}, "
+                    f"got {tuple(x.shape[1:])}"
+                )
+            if len(x) == 0:
+                raise DataError(f"{self.name}: the {split} split is empty")
+
+    def split(self, name: str) -> tuple[Tensor, Tensor | None]:
+        """The items of a split, and their labels or None.
+
+        Raises:
+            DataError: if there is no such split.
+        """
+        if name not in SPLITS:
+            raise DataError(f"split {name!r}: no such split; {nearest(name, SPLITS)}")
+        return getattr(self, name), self.labels.get(name)
+
+    def describe(self) -> str:
+        """One line: the name, the domain, the sizes."""
+        sizes = ", ".join(f"{len(getattr(self, split))} {split}" for split in SPLITS)
+        classes = f", {len(self.class_names)} classes" if self.class_names else ""
+        return f"{self.name}: {self.domain}, {sizes}{classes}"
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def __repr__(self) -> str:
+        return f"<Data {self.describe()}>"

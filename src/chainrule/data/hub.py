@@ -1,0 +1,106 @@
+"""Sets of the Hugging Face hub, and local files in its formats, through the package `datasets`."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.images import Pictures, stack_images
+from chainrule.data.infer import infer_table
+from chainrule.data.raw import Raw, reading
+from chainrule.errors import DataError, optional_import
+
+KEYS = {"train": "train", "valid": "validation", "test": "test"}
+NUMERIC = ("int", "uint", "float", "bool")
+
+
+def read_hub(name: str, where: str) -> Raw:
+    """Read a set of images, or a table of numbers.
+
+    The first column of images is the data, or else all numeric columns are; the first column of class
+    labels gives the labels. The splits train, validation and test are kept.
+
+    Args:
+        name: of a set on the hub; or the path of a .parquet file, or of a folder of these or of images.
+        where: what messages call it.
+
+    Raises:
+        DataError: if it cannot be had, has no train split, or neither images nor numbers alone.
+        MissingExtraError: if `datasets` is not installed.
+    """
+    datasets = optional_import("datasets", "hub")
+    with reading(where):
+        found = datasets.load_dataset(**_address(name))
+    splits = {split: found[key] for split, key in KEYS.items() if key in found}
+    if "train" not in splits:
+        raise DataError(f"{where}: expected a split named train, got {', '.join(found)}")
+    features = splits["train"].features
+    images = [column for column, feature in features.items() if isinstance(feature, datasets.Image)]
+    classes = [column for column, feature in features.items() if isinstance(feature, datasets.ClassLabel)]
+    raw = Raw(Path(name).stem, where, {})
+    if classes:
+        raw.class_names = tuple(features[classes[0]].names)
+        raw.labels = {
+            split: _column(where, split, rows, classes[0], "int64") for split, rows in splits.items()
+        }
+    if images:
+        encoded = datasets.Image(decode=False)
+        rows = {split: rows.cast_column(images[0], encoded) for split, rows in splits.items()}
+        raw.arrays = _images(where, rows, images[0])
+        raw.note = f"column {images[0]}"
+    else:
+        columns = [column for column in features if column not in classes]
+        raw.arrays = {split: _table(where, split, rows, columns) for split, rows in splits.items()}
+        raw.domain = infer_table(np.concatenate(list(raw.arrays.values())))
+        raw.note = f"columns {', '.join(columns)}"
+    if classes:
+        raw.note += f", labels {classes[0]}"
+    return raw
+
+
+def _address(name: str) -> dict[str, Any]:
+    """The arguments of `load_dataset`."""
+    path = Path(name).expanduser()
+    if path.is_file():
+        return {"path": "parquet", "data_files": str(path)}
+    if path.is_dir():
+        return {"path": "parquet" if any(path.rglob("*.parquet")) else "imagefolder", "data_dir": str(path)}
+    return {"path": name}
+
+
+def _images(where: str, splits: dict[str, Any], column: str) -> dict[str, np.ndarray]:
+    def pictures() -> Pictures:
+        for split, rows in splits.items():
+            for number, row in enumerate(rows.select_columns([column])):
+                name, picture = f"{where}: {split} row {number}", row[column]
+                if picture is None:
+                    raise DataError(f"{name}: missing image")
+                yield name, BytesIO(picture["bytes"]) if picture["bytes"] else Path(picture["path"])
+
+    with reading(where):
+        images = stack_images(pictures)
+    cuts = np.cumsum([len(rows) for rows in splits.values()])[:-1]
+    return dict(zip(splits, np.split(images, cuts), strict=True))
+
+
+def _table(where: str, split: str, rows: Any, columns: list[str]) -> np.ndarray:
+    for column in columns:
+        feature = rows.features[column]
+        kind = feature.dtype if type(feature).__name__ == "Value" else type(feature).__name__
+        if not kind.startswith(NUMERIC):
+            raise DataError(f"{where}: column {column!r}: expected images or numbers, got {kind}")
+    if not columns or len(rows) == 0:
+        raise DataError(f"{where}: {split} holds no {'rows' if columns else 'images or numbers'}")
+    return np.stack([_column(where, split, rows, column, "float64") for column in columns], axis=1)
+
+
+def _column(where: str, split: str, rows: Any, name: str, kind: str) -> np.ndarray:
+    with reading(f"{where}: column {name!r}"):
+        column = rows.with_format("arrow")[:].column(name)
+        if column.null_count:
+            row = column.is_null().to_pylist().index(True)
+            raise DataError(f"{where}: {split} row {row}, column {name!r}: missing value")
+        return column.cast(kind).to_numpy()

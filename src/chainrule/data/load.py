@@ -1,0 +1,81 @@
+"""`load_data`: from a name, a path or a hub address to a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chainrule.data.arrays import read_arrays
+from chainrule.data.assemble import assemble
+from chainrule.data.dataset import Data
+from chainrule.data.hub import read_hub
+from chainrule.data.images import read_images
+from chainrule.data.named import NAMED, read_named
+from chainrule.data.raw import Raw, reading
+from chainrule.data.table import read_table
+from chainrule.data.text import read_text
+from chainrule.domain import Domain
+from chainrule.errors import DataError, nearest
+
+HUB = "hf:"
+SUFFIXES = (".npy", ".npz", ".csv", ".txt", ".parquet")
+
+
+def load_data(
+    source: str | Path,
+    *,
+    data_dir: str | Path | None = None,
+    domain: Domain | str | None = None,
+    seed: int = 0,
+) -> Data:
+    """Load a named set, a file or folder of your own, or a set of the Hugging Face hub.
+
+    Args:
+        source: a name of `list_data()`; the path of a .npy, .npz, .csv, .txt or .parquet file or of a
+            folder of images; or "hf:" and the name of a set on the hub (or a path in its formats). A
+            name wins over a file of that name; write "./digits" for the file.
+        data_dir: where named sets lie; see `data_folder`.
+        domain: what the items are, where the guess from shape and values is not what you mean. Items
+            are reshaped if the sizes allow it, and checked.
+        seed: of the permutation that splits a source without splits of its own 80/10/10.
+
+    Raises:
+        DataError: if the source is unknown, missing, empty, unreadable, or does not fit the domain.
+        DomainError: if `domain` is a text that is no domain.
+        MissingExtraError: if the source needs a package that is not installed.
+
+    Example:
+        >>> print(load_data("digits"))
+        digits: image:1x8x8:17, 1000 train, 350 valid, 447 test, 10 classes
+    """
+    chosen = Domain.parse(domain) if isinstance(domain, str) else domain
+    return assemble(_read(source, data_dir, chosen), chosen, seed)
+
+
+def _read(source: str | Path, data_dir: str | Path | None, domain: Domain | None) -> Raw:
+    if isinstance(source, str) and source.startswith(HUB):
+        return read_hub(source.removeprefix(HUB), source)
+    if isinstance(source, str) and source in NAMED:
+        return read_named(source, data_dir)
+    if not str(source).strip():
+        raise DataError("data: expected a name or a path, got an empty text")
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return read_images(path)
+    suffix = path.suffix.lower()
+    if not path.exists():
+        if isinstance(source, Path) or suffix in SUFFIXES or len(path.parts) != 1:
+            raise DataError(f"{path}: no such file or folder")
+        raise DataError(f"data {source!r}: neither a named set nor a file; {nearest(source, NAMED)}")
+    if suffix not in SUFFIXES:
+        known = ", ".join(SUFFIXES)
+        raise DataError(f"{path}: expected a folder of images or one of {known}, got {suffix or 'no suffix'}")
+    with reading(str(path)):
+        if path.stat().st_size == 0:
+            raise DataError(f"{path}: the file is empty")
+    if suffix == ".csv":
+        return read_table(path)
+    if suffix == ".txt":
+        return read_text(path, domain)
+    if suffix == ".parquet":
+        return read_hub(str(path), str(path))
+    return read_arrays(path)

@@ -1,0 +1,57 @@
+"""What a reader hands over: the arrays of a file as they are, before domain, split and tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from chainrule.domain import Domain
+from chainrule.errors import ChainruleError, DataError
+
+
+@dataclass
+class Raw:
+    """The content of one source.
+
+    Attributes:
+        name: what to call the data set.
+        where: the path or address that messages name.
+        arrays: split → (N, …); "train" alone, or without "valid" or "test", when the rest is to be cut
+            from it.
+        labels: split → (N,); empty when there are none.
+        domain: what the format itself says the items are; None to infer it from the arrays.
+        class_names: the name of each label, where known.
+        vocabulary: the character each level stands for.
+        split: how the source was split, in words; empty if that is for the common code to say.
+        note: further words on where the numbers came from.
+    """
+
+    name: str
+    where: str
+    arrays: dict[str, np.ndarray]
+    labels: dict[str, np.ndarray] = field(default_factory=dict)
+    domain: Domain | None = None
+    class_names: tuple[str, ...] | None = None
+    vocabulary: tuple[str, ...] | None = None
+    split: str = ""
+    note: str = ""
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Turn whatever a parser of a foreign format raises into one line that names the file.
+
+    Raises:
+        DataError: in place of any error in the block that is not the library's own.
+    """
+    try:
+        yield
+    except ChainruleError:
+        raise
+    # Parsers of damaged files raise what they happen to meet: OSError, SyntaxError, zlib.error, …
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise DataError(f"{what}: cannot be read: {lines[0]}") from error

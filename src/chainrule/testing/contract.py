@@ -1,0 +1,110 @@
+"""Laws 3 and 4: what drawing costs, and what every user may rely on."""
+
+from __future__ import annotations
+
+import tempfile
+
+import torch
+
+from chainrule import __version__
+from chainrule.engine import exact_arithmetic
+from chainrule.errors import ChainruleError
+from chainrule.layers import Replay
+from chainrule.models import load_model, save_model
+from chainrule.testing.flops import count_flops
+from chainrule.testing.subject import LawNotBinding, Subject, require
+
+
+def one_pass(subject: Subject) -> None:
+    """Drawing one whole sample takes at most 1.1 times the operations of one `log_prob`."""
+    model = subject.build(torch.float32)
+    if isinstance(model.network, Replay):
+        raise LawNotBinding("the network has no step of its own: it samples by replaying the prefix, D passes a sample")
+    cond = subject.cond(model, 1, torch.float32)
+    cond = None if cond is None else cond.to("meta")
+    x = subject.items(1, torch.float32).to("meta")
+    model.to("meta")
+    scoring = count_flops(lambda: model.log_prob(x, cond))
+    drawing = count_flops(lambda: model.sample(1, cond))
+    require(drawing <= 1.1 * scoring, f"one_pass: a sample takes {drawing} operations, one log_prob {scoring}")
+
+
+def survives_saving(subject: Subject) -> None:
+    """Saved and loaded, the model gives the same numbers."""
+    model, x = subject.build(torch.float32), subject.items(4, torch.float32)
+    cond = subject.cond(model, 4, torch.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        save_model(model, folder, version=__version__)
+        again = load_model(folder, None if model.name else subject.fresh())
+    with exact_arithmetic(model), exact_arithmetic(again):
+        same = torch.equal(model.log_prob(x, cond), again.log_prob(x, cond))
+    require(same, "survives_saving: the loaded model gives other numbers")
+
+
+def overfits(subject: Subject) -> None:
+    """Shown one item again and again, the model comes to expect it."""
+    model, x = subject.fresh(), subject.items(1, torch.float32)
+    cond = subject.cond(model, 1, torch.float32)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    if not parameters:
+        raise LawNotBinding("the model has nothing to train")
+    with exact_arithmetic(model):
+        before = model.log_prob(x, cond).item()
+    if model.closed_form:
+        model.estimate(x.expand(1000, *x.shape[1:]))
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(subject.seed)
+            optimiser = torch.optim.Adam(parameters, lr=1e-2)
+            for _ in range(100):
+                optimiser.zero_grad()
+                (-model.log_prob(x, cond)).mean().backward()
+                optimiser.step()
+    with exact_arithmetic(model):
+        after = model.log_prob(x, cond).item()
+    gained = after > before / 2 if subject.domain.discrete else after > before + 0.5
+    require(gained, f"overfits: {before:.3f} nats before, only {after:.3f} after")
+
+
+def refuses_bad_input(subject: Subject) -> None:
+    """A wrong shape, type or value raises a ChainruleError that names what was expected."""
+    model, domain = subject.build(torch.float32), subject.domain
+    x = subject.items(2, torch.float32)
+    cond = subject.cond(model, 2, torch.float32)
+    bad = {
+        "a wrong shape": torch.zeros(2, *domain.event_shape, 1, dtype=x.dtype),
+        "no batch": x[0],
+        "a list": x.tolist(),
+    }
+    if domain.discrete:
+        bad |= {
+            "floats": x.float(),
+            "a level too high": x + domain.max_levels,
+            "a negative level": x - domain.max_levels,
+        }
+    else:
+        bad |= {"integers": x.long(), "NaN": x * torch.nan, "infinity": x + torch.inf}
+    for what, value in bad.items():
+        try:
+            model.log_prob(value, cond)
+        except ChainruleError as error:
+            require("expected" in str(error), f"refuses_bad_input: {what}: {error} does not say what was expected")
+            continue
+        require(False, f"refuses_bad_input: log_prob takes {what}")
+
+
+def returns_as_promised(subject: Subject) -> None:
+    """Shapes and types of the verbs, and terms that add up to the log-likelihood."""
+    model, domain = subject.build(torch.float32), subject.domain
+    x, cond = subject.items(3, torch.float32), subject.cond(model, 3, torch.float32)
+    log_prob, terms = model.log_prob(x, cond), model.log_prob(x, cond, reduce=False)
+    require(log_prob.shape == (3,), f"returns_as_promised: log_prob has shape {tuple(log_prob.shape)}, expected (3,)")
+    require(terms.shape == x.shape, f"returns_as_promised: terms have shape {tuple(terms.shape)}, expected {x.shape}")
+    whole = terms.flatten(1).double().sum(1)
+    require(torch.allclose(whole, log_prob), "returns_as_promised: the terms do not add up to log_prob")
+    if domain.discrete:
+        require((log_prob <= 0).all(), f"returns_as_promised: a log-probability is positive: {log_prob.tolist()}")
+    sample = model.sample(3, cond)
+    require(sample.shape == x.shape and sample.dtype == x.dtype, f"returns_as_promised: sample is {sample.dtype} {sample.shape}")
+    domain.check(sample)
+    require(model.sample(0, None if cond is None else cond[:0]).shape[0] == 0, "returns_as_promised: sample(0) is not empty")

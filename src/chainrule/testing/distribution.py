@@ -1,0 +1,178 @@
+"""Law 1: it is a distribution."""
+
+from __future__ import annotations
+
+import torch
+from scipy.stats import chi2
+from torch import Tensor
+
+from chainrule.domain import Domain
+from chainrule.engine import exact_arithmetic
+from chainrule.errors import ConditionError
+from chainrule.models import AutoregressiveModel
+from chainrule.testing.subject import LawNotBinding, Subject, draw, require
+
+P_VALUE = 1e-4  # of the χ² test, at a fixed seed
+
+
+def causal(subject: Subject) -> None:
+    """Replacing later variables by other valid values leaves earlier parameters and terms bitwise unchanged."""
+    model, batch = subject.build(), 8
+    x, other = subject.items(2 * batch).split(batch)
+    cond = subject.cond(model, batch)
+    a, b = model.ordering.flatten(x), model.ordering.flatten(other)
+    params, terms = _params_and_terms(model, x, cond)
+    for d in range(model.domain.size):
+        mixed = model.ordering.unflatten(torch.cat([a[:, :d], b[:, d:]], dim=1))
+        mixed_params, mixed_terms = _params_and_terms(model, mixed, cond)
+        site = d // model.head.variables
+        require(
+            torch.equal(params[:, : site + 1], mixed_params[:, : site + 1]),
+            f"causal: the parameters of a site up to {site} changed when variables from {d} on were replaced",
+        )
+        require(
+            torch.equal(terms[:, :d], mixed_terms[:, :d]),
+            f"causal: the terms of variables before {d} changed when variables from {d} on were replaced",
+        )
+
+
+def connected(subject: Subject) -> None:
+    """Every connection that `connectivity()` declares is alive, and no other is."""
+    model, batch = subject.build(), 64
+    declared = model.connectivity()
+    x, other = subject.items(2 * batch).split(batch)
+    cond = subject.cond(model, batch)
+    a, b = model.ordering.flatten(x), model.ordering.flatten(other)
+    _, terms = _params_and_terms(model, x, cond)
+    for d in range(model.domain.size):
+        changed = a.clone()
+        changed[:, d] = b[:, d]
+        _, moved = _params_and_terms(model, model.ordering.unflatten(changed), cond)
+        alive = (moved != terms).any(0)
+        alive[d] = False  # its own term depends on it as the value scored, not as one read
+        wrong = (alive != declared[:, d]).nonzero().flatten().tolist()
+        require(
+            not wrong,
+            f"connected: the conditional of variable {wrong[:1]} "
+            f"{'reads' if wrong and alive[wrong[0]] else 'does not read'} variable {d}, "
+            f"connectivity() declares the opposite",
+        )
+
+
+def sums_to_one(subject: Subject) -> None:
+    """Σ_x p(x) = 1: within 1e-10 in float64, 1e-5 in float32; densities integrate to 1 on a grid."""
+    for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 1e-5)):
+        model = subject.build(dtype)
+        if subject.domain.discrete:
+            items, cell = subject.every_item(), 1.0
+        else:
+            items, cell = _grid(subject, dtype)
+            tolerance = max(tolerance, 1e-6)
+        # One condition for all items: each condition has its own distribution.
+        cond = subject.cond(model, 1, dtype)
+        total = _log_prob(model, items, cond).exp().sum().item() * cell
+        require(abs(total - 1) <= tolerance, f"sums_to_one: Σ p(x) = {total!r} in {dtype}, off by over {tolerance}")
+
+
+def samples_match(subject: Subject) -> None:
+    """Samples occur as often as `log_prob` says, by a χ² test at a fixed seed."""
+    model, n = subject.build(), 5_000
+    cond = subject.cond(model, 1)
+    many = None if cond is None else cond.expand(n, *cond.shape[1:])
+    drawn = model.from_sites(draw(model, n, subject.generator(), many).values)
+    if subject.domain.discrete:
+        items = subject.every_item()
+        expected = _log_prob(model, items, cond).exp() * n
+        observed = torch.bincount(_rank(subject.domain, drawn), minlength=len(items)).double()
+    else:
+        grid, cell = _grid(subject, torch.float64)
+        density = _log_prob(model, grid, cond).exp() * cell
+        # Cells of equal width in the first variable, cut where the second is above or below zero.
+        expected = torch.bincount(_coarse(grid), weights=density) * n
+        observed = torch.bincount(_coarse(drawn), minlength=len(expected)).double()[: len(expected)]
+    rare = expected < 5
+    pooled = torch.cat([expected[~rare], expected[rare].sum()[None]])
+    counts = torch.cat([observed[~rare], observed[rare].sum()[None]])
+    kept = pooled > 1e-6
+    require(counts[~kept].sum() == 0, "samples_match: items were drawn whose probability is 0")
+    statistic = ((counts - pooled)[kept].square() / pooled[kept]).sum().item()
+    p = chi2.sf(statistic, max(int(kept.sum()) - 1, 1))
+    require(p > P_VALUE, f"samples_match: χ² = {statistic:.1f} over {int(kept.sum())} cells, p = {p:.2g} ≤ {P_VALUE}")
+
+
+def extreme_inputs(subject: Subject) -> None:
+    """The edges of the range, constant items and wild parameters give finite values and gradients."""
+    domain = subject.domain
+    if domain.discrete:
+        top = torch.tensor(domain.levels_per_variable).reshape(1, *domain.event_shape) - 1
+        x = torch.cat([torch.zeros_like(top), top])
+    else:
+        x = torch.tensor([0.0, 1e6, -1e6, 1e-30])[:, None].expand(4, domain.size).reshape(4, *domain.event_shape)
+    for scale in (0.0, 1.0, 30.0):
+        model = subject.build(torch.float32)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(scale)
+        log_prob = model.log_prob(x, subject.cond(model, len(x), torch.float32))
+        require(torch.isfinite(log_prob).all(), f"extreme_inputs: log_prob = {log_prob.tolist()} at scale {scale}")
+        if not log_prob.requires_grad:
+            continue
+        log_prob.sum().backward()
+        for name, parameter in model.named_parameters():
+            finite = parameter.grad is None or torch.isfinite(parameter.grad).all()
+            require(finite, f"extreme_inputs: the gradient of {name} is not finite at scale {scale}")
+
+
+def conditioned(subject: Subject) -> None:
+    """The condition changes the distribution; a model that needs one raises without it, another with it."""
+    model, x = subject.build(), subject.items(16)
+    wrong = None if model.conditional else torch.zeros(16, dtype=torch.int64)
+    for verb in (lambda: model.log_prob(x, wrong), lambda: model.sample(2, None if model.conditional else 0)):
+        try:
+            verb()
+        except ConditionError:
+            continue
+        require(False, f"conditioned: expected a ConditionError with cond = {wrong if wrong is None else 'labels'}")
+    if not model.conditional:
+        raise LawNotBinding("the model is unconditional")
+    kinds = subject.cond(model, 64)
+    different = kinds[(kinds != kinds[0]).reshape(64, -1).any(1)]
+    a, b = (_log_prob(model, x, cond[None]) for cond in (kinds[0], different[0]))
+    require(not torch.allclose(a, b), "conditioned: two conditions give the same log-likelihoods")
+    first, second = (draw(model, 64, subject.generator(), c.expand(64, *c.shape)) for c in (kinds[0], different[0]))
+    require(not torch.equal(first.values, second.values), "conditioned: two conditions give the same samples")
+
+
+def _params_and_terms(model: AutoregressiveModel, x: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:
+    with exact_arithmetic(model):
+        return model(x, cond), model.ordering.flatten(model.log_prob(x, cond, reduce=False))
+
+
+def _log_prob(model: AutoregressiveModel, x: Tensor, cond: Tensor | None) -> Tensor:
+    many = None if cond is None else cond.expand(len(x), *cond.shape[1:])
+    with exact_arithmetic(model):
+        return model.log_prob(x, many)
+
+
+def _grid(subject: Subject, dtype: torch.dtype) -> tuple[Tensor, float]:
+    """A grid over a real domain of one or two variables, wide enough for the randomised models."""
+    if subject.domain.size > 2:
+        raise LawNotBinding("real-valued domains are integrated in one or two dimensions only")
+    points = 2001 if subject.domain.size == 1 else 801
+    axis = torch.linspace(-30, 30, points, dtype=torch.float64)
+    grid = torch.cartesian_prod(*[axis] * subject.domain.size).reshape(-1, *subject.domain.event_shape)
+    return grid.to(dtype), (60 / (points - 1)) ** subject.domain.size
+
+
+def _coarse(x: Tensor) -> Tensor:
+    flat = x.flatten(1)
+    bins = torch.arange(-29.7, 30, 0.6, dtype=torch.float64)
+    return torch.bucketize(flat[:, 0].double().contiguous(), bins) * 2 + (flat[:, -1] > 0.04).long()
+
+
+def _rank(domain: Domain, x: Tensor) -> Tensor:
+    """The place of each item in the enumeration."""
+    rank = torch.zeros(len(x), dtype=torch.int64)
+    for levels, column in zip(domain.levels_per_variable, x.flatten(1).T, strict=True):
+        rank = rank * levels + column
+    return rank

@@ -1,0 +1,54 @@
+"""Count the floating-point operations of a call, on tensors that hold no data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from chainrule.testing.subject import LawViolation
+
+# Beside element-wise operations and views: what moves, compares, reduces or makes values without multiplying
+# matrices. An operation that is neither here nor has a formula fails the count.
+FREE = {
+    "_log_softmax", "_softmax", "_to_copy", "_unsafe_view", "all", "amax", "any", "arange", "argmax", "bernoulli_",
+    "cat", "clone", "constant_pad_nd", "copy_", "cumprod", "cumsum", "detach", "detach_", "embedding", "empty",
+    "empty_like", "empty_strided", "fill_", "full", "full_like", "gather", "index", "index_copy", "index_copy_",
+    "index_put_", "index_select", "max", "mean", "min", "native_layer_norm", "new_empty", "new_zeros", "ones",
+    "ones_like", "rand", "repeat", "repeat_interleave", "roll", "scalar_tensor", "scatter", "sort", "stack", "sum",
+    "topk", "log_sigmoid_forward", "unsafe_split", "transpose_", "squeeze_", "unsqueeze_", "t_", "tril", "triu", "where", "zero_", "zeros", "zeros_like", "lift_fresh", "flip", "log_softmax",
+}  # fmt: skip
+
+
+class _Counter(TorchDispatchMode):
+    total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        packet = func._overloadpacket
+        if packet in flop_registry:
+            self.total += flop_registry[packet](*args, **(kwargs or {}), out_val=out)
+        elif not self._is_free(func):
+            raise LawViolation(f"one_pass: {func} has no formula to count its operations by")
+        return out
+
+    @staticmethod
+    def _is_free(func: Any) -> bool:
+        name = func._overloadpacket.__name__
+        return torch.Tag.pointwise in func.tags or func.is_view or name in FREE or name.rstrip("_") in FREE
+
+
+def count_flops(call: Callable[[], object]) -> int:
+    """Floating-point operations of the matrix products, convolutions and attention in one call.
+
+    A multiplication and an addition count as two; element-wise work is not counted.
+
+    Raises:
+        LawViolation: if the call uses an operation that is neither element-wise nor has a formula.
+    """
+    with torch.no_grad(), _Counter() as counter:
+        call()
+    return counter.total

@@ -1,0 +1,111 @@
+"""`check_model`: every law on every domain a model serves."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable
+
+from chainrule.domain import Domain
+from chainrule.errors import ChainruleError
+from chainrule.models import AutoregressiveModel
+from chainrule.testing import contract, distribution, modes
+from chainrule.testing.subject import LawNotBinding, Subject
+
+# Small enough to enumerate, and of every kind: bits, columns of different levels, one variable, a sequence, grey and
+# colour images, one and two reals.
+DOMAINS = (
+    Domain.binary(6),
+    Domain.categorical(1, 3),
+    Domain.categorical(4, (2, 4, 3, 2)),
+    Domain.sequence(5, 4),
+    Domain.image(1, 2, 3, levels=3),
+    Domain.image(3, 2, 1, levels=3),
+    Domain.vector(1),
+    Domain.vector(2),
+)
+
+LAWS: dict[str, Callable[[Subject], None]] = {
+    law.__name__: law
+    for law in (
+        distribution.causal,
+        distribution.connected,
+        distribution.sums_to_one,
+        distribution.samples_match,
+        distribution.extreme_inputs,
+        distribution.conditioned,
+        modes.step_is_forward,
+        modes.prefix_is_steps,
+        modes.state_is_a_tree_of_rows,
+        modes.gradients_agree,
+        modes.reads_nothing_undrawn,
+        modes.rollout_scores_itself,
+        modes.same_noise_same_sample,
+        modes.compiles,
+        contract.one_pass,
+        contract.survives_saving,
+        contract.overfits,
+        contract.refuses_bad_input,
+        contract.returns_as_promised,
+    )
+}
+
+
+def served_domains(factory: Callable[[Domain], AutoregressiveModel]) -> list[Domain]:
+    """The tiny domains the factory builds a model for; it refuses others with a ChainruleError."""
+    served = []
+    for domain in DOMAINS:
+        try:
+            factory(domain)
+        except ChainruleError:
+            continue
+        served.append(domain)
+    return served
+
+
+def check_model(
+    factory: Callable[..., AutoregressiveModel], *, laws: list[str] | None = None
+) -> dict[str, str]:
+    """Prove a model: each law on each tiny domain it serves.
+
+    Args:
+        factory: `domain -> model`, tried on every tiny domain it does not refuse; or a function of no argument,
+            whose model is then tried on its own domain, which must be small enough to enumerate.
+        laws: which to try, by name; all of `LAWS` by default.
+
+    Returns:
+        What became of each law: "holds", or why it does not bind.
+
+    Raises:
+        LawViolation: at the first law that does not hold.
+        ChainruleError: if the factory serves no tiny domain.
+
+    Warns:
+        UserWarning: if a law does not bind because the model samples by replaying its prefix.
+
+    Example:
+        >>> import chainrule as cr
+        >>> check_model(lambda domain: cr.create_model("independent", domain), laws=["causal", "sums_to_one"])
+        {'causal': 'holds', 'sums_to_one': 'holds'}
+    """
+    if inspect.signature(factory).parameters:
+        build, domains = factory, served_domains(factory)
+    else:
+        build, domains = (lambda domain: factory()), [factory().domain]
+    if not domains:
+        raise ChainruleError(f"check_model: the factory serves none of {', '.join(map(str, DOMAINS))}")
+    outcome = {}
+    for name in LAWS if laws is None else laws:
+        reasons = set()
+        for domain in domains:
+            try:
+                LAWS[name](Subject(build, domain))
+            except LawNotBinding as reason:
+                reasons.add(str(reason))
+            else:
+                outcome[name] = "holds"
+        if name not in outcome:
+            outcome[name] = f"does not bind: {'; '.join(sorted(reasons))}"
+            if "replaying" in outcome[name]:
+                warnings.warn(f"{name} {outcome[name]}", stacklevel=2)
+    return outcome

@@ -1,0 +1,194 @@
+"""Law 2: two modes, one model."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from chainrule.engine import exact_arithmetic
+from chainrule.layers import Replay, State, map_state, repeat_rows, select_rows
+from chainrule.models import AutoregressiveModel
+from chainrule.testing.subject import LawNotBinding, Subject, close, draw, require, steps
+
+TOLERANCES = ((torch.float64, 1e-9), (torch.float32, 1e-4))
+
+
+def step_is_forward(subject: Subject) -> None:
+    """Step by step, the parameters are those of the parallel pass, at any batch size."""
+    for dtype, tolerance in TOLERANCES:
+        model = subject.build(dtype)
+        for batch in (1, 5):
+            x, cond = subject.items(batch, dtype), subject.cond(model, batch, dtype)
+            with exact_arithmetic(model):
+                stepped, _ = steps(model, model.to_sites(x), model.init_state(batch, cond=cond))
+                parallel = model(x, cond)
+            require(close(stepped, parallel, tolerance), f"step_is_forward: they differ at batch {batch} in {dtype}")
+
+
+def prefix_is_steps(subject: Subject) -> None:
+    """A prefix absorbed at once leaves the model where its steps would, whatever the prefix."""
+    for dtype, tolerance in TOLERANCES:
+        model, batch = subject.build(dtype), 3
+        x, cond = subject.items(batch, dtype), subject.cond(model, batch, dtype)
+        sites = model.to_sites(x)
+        with exact_arithmetic(model):
+            parallel = model(x, cond)
+            for n in range(1, model.sites):
+                params, state = model.prefill(sites[:, :n], model.init_state(batch, cond=cond))
+                rest, _ = steps(model, sites, state, start=n)
+                whole = torch.cat([params, rest], dim=1)
+                require(close(whole, parallel, tolerance), f"prefix_is_steps: they differ after {n} sites in {dtype}")
+
+
+def state_is_a_tree_of_rows(subject: Subject) -> None:
+    """States keep their shapes; rows can be forked and reordered half-way; nothing is kept on the module."""
+    model, batch = subject.build(), 4
+    x, cond = subject.items(batch), subject.cond(model, batch)
+    sites, half = model.to_sites(x), model.sites // 2
+    with exact_arithmetic(model):
+        parallel = model(x, cond)
+        # A second item's rollout runs between every two steps of the first, on the same module.
+        first, second = model.init_state(batch, cond=cond), model.init_state(batch, cond=cond)
+        before = _layout(first)
+        for t in range(half):
+            _, first = _one(model, sites, first, t)
+            _, second = _one(model, sites.flip(0), second, t)
+        require(_layout(first) == before, f"state: its layout went from {before} to {_layout(first)}")
+        require(all(layout[0][0] == batch for layout in before), f"state: expected {batch} rows first, got {before}")
+        order = torch.tensor([2, 0, 3, 3])
+        rest, _ = steps(model, sites[order], select_rows(first, order), start=half)
+        require(close(rest, parallel[order][:, half:], 1e-9), "state: reordered or repeated rows go another way")
+        forked, _ = steps(model, sites.repeat_interleave(2, 0), repeat_rows(first, 2), start=half)
+        twice = parallel.repeat_interleave(2, 0)[:, half:]
+        require(close(forked, twice, 1e-9), "state: forked rows go another way")
+
+
+def gradients_agree(subject: Subject) -> None:
+    """The gradient of the log-likelihood is the same through either mode."""
+    model, batch = subject.build(), 3
+    names, parameters = zip(*[(n, p) for n, p in model.named_parameters() if p.requires_grad] or [("", None)], strict=True)
+    if parameters[0] is None:
+        raise LawNotBinding("the model has nothing to train")
+    x, cond = subject.items(batch), subject.cond(model, batch)
+    sites = model.to_sites(x)
+    stepped, _ = steps(model, sites, model.init_state(batch, cond=cond))
+    by_step = torch.autograd.grad(model.head.log_prob(stepped, sites).sum(), parameters, allow_unused=True)
+    by_pass = torch.autograd.grad(model.log_prob(x, cond).sum(), parameters, allow_unused=True)
+    for name, a, b in zip(names, by_step, by_pass, strict=True):
+        zero = torch.zeros(1)
+        a, b = (zero if a is None else a), (zero if b is None else b)
+        require(close(a, b.expand_as(a), 1e-8), f"gradients_agree: the gradient of {name} differs between the modes")
+
+
+def reads_nothing_undrawn(subject: Subject) -> None:
+    """`step` at t = 0 reads no previous site, and `complete` no unknown value: garbage there changes nothing."""
+    model, batch = subject.build(), 4
+    x, cond = subject.items(batch), subject.cond(model, batch)
+    top = model.domain.max_levels - 1 if model.domain.discrete else torch.nan
+    with exact_arithmetic(model):
+        clock, phase = torch.tensor(0), model.schedule()[0]
+        for garbage in (0, top):
+            prev = torch.full((batch, model.head.variables), garbage, dtype=x.dtype)
+            params, _ = model.step(prev, model.init_state(batch, cond=cond), clock, phase=phase)
+            require(close(params, model(x, cond)[:, 0], 1e-9), f"reads_nothing_undrawn: step 0 reads prev = {garbage}")
+    for leading in range(model.domain.size):
+        known = torch.zeros(1, model.domain.size, dtype=torch.bool)
+        known[:, :leading] = True
+        known = model.ordering.unflatten(known)[0]
+        hidden = torch.where(known, x, -1 if model.domain.discrete else torch.nan)
+        plain, blind = (model.complete(value, known, 2, subject.generator(), cond=cond) for value in (x, hidden))
+        require(torch.equal(plain, blind), f"reads_nothing_undrawn: complete reads unknown values behind {leading} known")
+        kept = torch.equal(plain[:, :, known], x[:, known][:, None].expand(-1, 2, -1))
+        require(kept, "reads_nothing_undrawn: complete changed a known value")
+
+
+def rollout_scores_itself(subject: Subject) -> None:
+    """The log-probability accumulated while sampling is `log_prob` of the sample."""
+    for dtype, tolerance in TOLERANCES:
+        model, batch = subject.build(dtype), 16
+        cond = subject.cond(model, batch, dtype)
+        drawn = draw(model, batch, subject.generator(), cond)
+        with exact_arithmetic(model):
+            scored = model.log_prob(model.from_sites(drawn.values), cond)
+        accumulated = drawn.log_prob.flatten(1).sum(1)
+        require(close(accumulated, scored, tolerance), f"rollout_scores_itself: {accumulated} but log_prob is {scored}")
+
+
+def same_noise_same_sample(subject: Subject) -> None:
+    """A generator fixes the sample, whatever the batch, the runner or the state of other generators."""
+    model, batch = subject.build(), 6
+    cond = subject.cond(model, batch)
+
+    def sample(seed: int, n: int = batch, runner: Oracle | None = None) -> Tensor:
+        rows = None if cond is None else cond[:n]
+        return model.sample(n, rows, generator=torch.Generator().manual_seed(seed), runner=runner)
+
+    reference = sample(0)
+    before = torch.random.get_rng_state()
+    again = sample(0)
+    require(torch.equal(before, torch.random.get_rng_state()), "same_noise: sampling touched the global generator")
+    require(torch.equal(reference, again), "same_noise: the same seed gave two samples")
+    require(torch.equal(reference[:2], sample(0, 2)), "same_noise: the first rows depend on how many are drawn")
+    require(torch.equal(reference, sample(0, runner=Oracle(model))), "same_noise: another runner gave another sample")
+    others = [sample(seed) for seed in range(1, 9)]
+    require(any(not torch.equal(reference, other) for other in others), "same_noise: the seed changes nothing")
+
+
+def compiles(subject: Subject) -> None:
+    """Each phase of `step` is one graph, without breaks: a compiler or a CUDA graph can take it whole."""
+    model, batch = subject.build(torch.float32), 2
+    phases = model.schedule()
+    state = model.init_state(batch, cond=subject.cond(model, batch, torch.float32))
+    prev = model.to_sites(subject.items(batch, torch.float32))[:, 0]
+    clock = torch.arange(model.sites)
+    torch._dynamo.reset()
+    compiled = torch.compile(model.step, backend="eager", fullgraph=True, dynamic=False)
+    with exact_arithmetic(model):
+        for t in {phases.index(phase) for phase in set(phases)}:
+            fork = map_state(torch.clone, state)
+            params, _ = model.step(prev, map_state(torch.clone, state), clock[t], phase=phases[t])
+            traced, _ = compiled(prev, fork, clock[t], phase=phases[t])
+            require(close(traced, params, 1e-5), f"compiles: the traced step of phase {phases[t]!r} differs")
+
+
+class Oracle:
+    """A runner that knows no state: each step is a whole parallel pass over the sites so far."""
+
+    def __init__(self, model: AutoregressiveModel) -> None:
+        self.model = model
+
+    def init_state(self, batch: int, *, cond: Tensor | None, length: int, **options) -> State:
+        """No site seen."""
+        variables, real = self.model.head.variables, not self.model.domain.discrete
+        self.replay = Replay(Sites(self.model, cond), variables=variables, real=real)
+        return self.replay.init_state(batch, length=length, **options)
+
+    def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
+        """A pass over the prefix."""
+        return self.replay.prefill(sites, state)
+
+    def step(self, prev: Tensor, state: State, t: Tensor, *, phase: object) -> tuple[Tensor, State]:
+        """A pass over the sites so far."""
+        return self.replay.step(prev, state, t)
+
+
+class Sites(torch.nn.Module):
+    """A model's `forward` under one condition, on sites instead of data."""
+
+    def __init__(self, model: AutoregressiveModel, cond: Tensor | None) -> None:
+        super().__init__()
+        self.model, self.cond = model, cond
+
+    def forward(self, sites: Tensor) -> Tensor:
+        """(B, T, V) → (B, T, P)."""
+        return self.model(self.model.from_sites(sites), self.cond)
+
+
+def _one(model: AutoregressiveModel, sites: Tensor, state: State, t: int) -> tuple[Tensor, State]:
+    return model.step(sites[:, max(t - 1, 0)], state, torch.tensor(t), phase=model.schedule()[t])
+
+
+def _layout(state: State) -> list[tuple]:
+    leaves: list[tuple] = []
+    map_state(lambda leaf: leaves.append((tuple(leaf.shape), leaf.stride(), leaf.dtype)) or leaf, state)
+    return leaves

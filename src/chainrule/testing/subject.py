@@ -1,0 +1,137 @@
+"""What a law is tried on: a factory of models, and a domain small enough to enumerate."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from chainrule.domain import Domain
+from chainrule.engine import Rollout, Sample, draw_noise, exact_arithmetic, rollout
+from chainrule.errors import ChainruleError
+from chainrule.layers import State
+from chainrule.models import AutoregressiveModel
+
+MOST_ITEMS = 20_000
+
+
+class LawViolation(AssertionError):
+    """A law does not hold: which one, of what, and by how much."""
+
+
+class LawNotBinding(Exception):
+    """A law that does not concern this model, and why."""
+
+
+def require(holds: bool | Tensor, message: str) -> None:
+    """Raise a `LawViolation` unless the statement holds."""
+    if not bool(holds):
+        raise LawViolation(message)
+
+
+def close(a: Tensor, b: Tensor, tolerance: float) -> bool:
+    """Whether two tensors differ by at most `tolerance` relative to their largest finite entry."""
+    if a.shape != b.shape:
+        return False
+    a, b = a.double(), b.double()
+    same_infinities = torch.equal(a.isinf(), b.isinf())
+    a, b = torch.where(a.isinf(), 0.0, a), torch.where(b.isinf(), 0.0, b)
+    scale = max(1.0, b.abs().max().item()) if b.numel() else 1.0
+    return same_infinities and bool(((a - b).abs() <= tolerance * scale).all())
+
+
+def randomise(module: nn.Module, generator: torch.Generator) -> None:
+    """Redraw all parameters, so that a zero-initialised or dead connection cannot hide behind its zero."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            scale = 0.5 if parameter.ndim < 2 else 1.5 / math.sqrt(max(1, parameter[0].numel()))
+            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * scale
+            parameter.copy_(noise)
+
+
+@dataclass
+class Subject:
+    """A factory `domain -> model` on one domain.
+
+    Args:
+        factory: builds a fresh model.
+        domain: a tiny one: its items are enumerated.
+        seed: of the parameters and of the items.
+    """
+
+    factory: Callable[[Domain], AutoregressiveModel]
+    domain: Domain
+    seed: int = 0
+
+    def generator(self) -> torch.Generator:
+        """A fresh generator, the same each time."""
+        return torch.Generator().manual_seed(self.seed)
+
+    def build(self, dtype: torch.dtype = torch.float64) -> AutoregressiveModel:
+        """A model with random parameters, in evaluation mode."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            model = self.factory(self.domain)
+        randomise(model, self.generator())
+        return model.to(dtype).eval()
+
+    def fresh(self) -> AutoregressiveModel:
+        """A model as its factory initialises it."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            return self.factory(self.domain)
+
+    def items(self, n: int, dtype: torch.dtype = torch.float64) -> Tensor:
+        """n random items (n, *event_shape)."""
+        generator = self.generator()
+        if not self.domain.discrete:
+            return torch.randn(n, *self.domain.event_shape, generator=generator, dtype=torch.float64).to(dtype)
+        u = torch.rand(n, self.domain.size, generator=generator, dtype=torch.float64)
+        levels = torch.tensor(self.domain.levels_per_variable)
+        return (u * levels).long().reshape(n, *self.domain.event_shape)
+
+    def every_item(self) -> Tensor:
+        """All items of a discrete domain.
+
+        Raises:
+            ChainruleError: if there are too many.
+        """
+        levels = self.domain.levels_per_variable
+        if math.prod(levels) > MOST_ITEMS:
+            raise ChainruleError(
+                f"{self.domain}: expected a domain of at most {MOST_ITEMS} items, to enumerate them; "
+                "give check_model a factory of one argument, the domain, or a smaller one"
+            )
+        items = torch.tensor(list(itertools.product(*[range(k) for k in levels])))
+        return items.reshape(-1, *self.domain.event_shape)
+
+    def cond(self, model: AutoregressiveModel, n: int, dtype: torch.dtype = torch.float64) -> Tensor | None:
+        """n random conditions, None for an unconditional model."""
+        if not model.conditional:
+            return None
+        condition = model.network.condition
+        if condition.classes is not None:
+            return torch.randint(condition.classes, (n,), generator=self.generator())
+        return torch.randn(n, condition.embedding, generator=self.generator(), dtype=torch.float64).to(dtype)
+
+
+def draw(model: AutoregressiveModel, n: int, generator: torch.Generator, cond: Tensor | None) -> Rollout:
+    """A rollout that samples n items, with the log-probabilities it accumulated."""
+    with exact_arithmetic(model):
+        rule = Sample(draw_noise(n, model.domain.size, generator))
+        return rollout(model, rule, n, cond=cond, device=model.device, dtype=model.dtype)
+
+
+def steps(model: AutoregressiveModel, sites: Tensor, state: State, start: int = 0) -> tuple[Tensor, State]:
+    """The parameters (B, T - start, P) of sites start … T-1, step by step with the values given."""
+    phases = model.schedule()
+    clock = torch.arange(model.sites)
+    collected = []
+    for t in range(start, sites.shape[1]):
+        params, state = model.step(sites[:, max(t - 1, 0)], state, clock[t], phase=phases[t])
+        collected.append(params)
+    return torch.stack(collected, dim=1), state

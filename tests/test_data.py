@@ -1,0 +1,681 @@
+"""Loading data: every rule of inference, every format, every refusal."""
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from chainrule.data import Data, data_folder, list_data, load_data
+from chainrule.data import named as named_sets
+from chainrule.domain import Domain
+from chainrule.errors import ChainruleError, DataError, DomainError, MissingExtraError
+
+rng = np.random.default_rng(0)
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Write one array as .npy, or several as .npz; return the path."""
+
+    def write(array=None, /, **arrays):
+        path = tmp_path / ("a.npz" if arrays else "a.npy")
+        np.savez(path, **arrays) if arrays else np.save(path, array)
+        return path
+
+    return write
+
+
+def refused(match, source, error=DataError, **options):
+    with pytest.raises(error, match=match) as caught:
+        load_data(source, **options)
+    assert "\n" not in str(caught.value)
+
+
+def everything(data):
+    return torch.cat([data.train, data.valid, data.test])
+
+
+# The data set object
+
+
+def test_data_split_and_description():
+    x = torch.zeros(4, 3, dtype=torch.uint8)
+    data = Data("toy", x, x[:2], x[:1], Domain.binary(3), {"train": torch.arange(4)}, ("a", "b"))
+    assert str(data) == data.describe() == "toy: vector:3:2, 4 train, 2 valid, 1 test, 2 classes"
+    assert data.split("train")[1].tolist() == [0, 1, 2, 3]
+    assert data.split("test")[1] is None
+    with pytest.raises(DataError, match="split 'tset': no such split; did you mean 'test'"):
+        data.split("tset")
+
+
+def test_data_refuses_empty_split_and_wrong_shape():
+    x = torch.zeros(4, 3)
+    with pytest.raises(DataError, match="toy: the valid split is empty"):
+        Data("toy", x, x[:0], x, Domain.vector(3))
+    with pytest.raises(DataError, match=r"toy: test: expected items of shape \(3,\), got \(2,\)"):
+        Data("toy", x, x, x[:, :2], Domain.vector(3))
+
+
+# Named sets
+
+
+def test_digits():
+    data = load_data("digits")
+    assert str(data.domain) == "image:1x8x8:17"
+    assert (len(data.train), len(data.valid), len(data.test)) == (1000, 350, 447)
+    assert data.train.dtype == torch.uint8 and data.train.max() == 16
+    assert data.labels["train"].tolist()[:5] == [0, 1, 2, 3, 4] and data.labels["test"].dtype == torch.int64
+    assert data.class_names == tuple("0123456789")
+    assert "rows 0-999 train, 1000-1349 valid, 1350-1796 test" in data.source
+
+
+def test_named_set_takes_another_domain():
+    data = load_data("digits", domain="vector:64:17")
+    assert data.train.shape == (1000, 64)
+    refused(
+        r"scikit-learn load_digits: train: x: expected integers in \[0, 16\)", "digits", domain="vector:64:16"
+    )
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    """Put a small file in the place of a named set's, and its digest in the table."""
+
+    def write(name, **arrays):
+        path = tmp_path / named_sets.NAMED[name].file
+        path.parent.mkdir()
+        np.savez(path, **arrays)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        monkeypatch.setitem(named_sets.NAMED, name, replace(named_sets.NAMED[name], digest=digest))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name, held", [("mnist", 10000), ("fashion-mnist", 5000)])
+def test_grey_sets_hold_back_the_last_training_images(name, held, fake, tmp_path):
+    x = np.zeros((held + 3, 28, 28), np.uint8)
+    x[3:] = 7
+    y = np.arange(held + 3, dtype=np.uint8) % 10
+    fake(name, x_train=x, y_train=y, x_test=x[:2], y_test=y[:2])
+    data = load_data(name, data_dir=tmp_path)
+    assert (str(data), data.name) == (
+        f"{name}: image:1x28x28:256, 3 train, {held} valid, 2 test, 10 classes",
+        name,
+    )
+    assert data.train.max() == 0 and data.valid.min() == 7
+    assert data.labels["valid"].tolist() == y[3:].tolist()
+    assert f"the last {held} training images are valid" in data.source
+    assert ("not the official" in data.source) == (name == "fashion-mnist")
+
+
+def test_binarized_mnist(fake, tmp_path):
+    x = rng.integers(0, 2, (4, 784), dtype=np.uint8)
+    fake("binarized-mnist", train=x, valid=x[:2], test=x[:1])
+    data = load_data("binarized-mnist", data_dir=tmp_path)
+    assert str(data) == "binarized-mnist: image:1x28x28:2, 4 train, 2 valid, 1 test"
+    assert data.train.flatten(1).tolist() == x.tolist() and data.labels == {}
+
+
+def test_caltech_silhouettes_are_upright_and_labelled_from_0(fake, tmp_path):
+    picture = np.ones((28, 28), np.uint8)
+    picture[0, :] = 0  # a bar along the top
+    x = picture.T.reshape(1, 784)
+    y = np.array([101], np.uint8)
+    arrays = {f"x_{s}": x for s in ("train", "valid", "test")} | {
+        f"y_{s}": y for s in ("train", "valid", "test")
+    }
+    fake("caltech-silhouettes", **arrays, class_names=np.array(["ant"] * 101))
+    data = load_data("caltech-silhouettes", data_dir=tmp_path)
+    assert (data.train[0, 0].numpy() == picture).all()
+    assert data.labels["valid"].tolist() == [100] and len(data.class_names) == 101
+    assert str(data.domain) == "image:1x28x28:2"
+
+
+def test_named_set_damaged(fake, tmp_path):
+    path = fake("mnist", x_train=np.zeros((2, 28, 28), np.uint8))
+    expected = named_sets.NAMED["mnist"].digest
+    path.write_bytes(path.read_bytes() + b"!")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    refused(f"mnist.npz: .*expected SHA-256 {expected}, found {found}", "mnist", data_dir=tmp_path)
+
+
+def test_named_set_missing(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path))
+    place = f"no file mnist/mnist.npz in the data folder {tmp_path}"
+    refused(f"mnist: {place}; .*--data-dir.*CHAINRULE_DATA.*hf:NAME", "mnist")
+
+
+def test_list_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path))
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist" / "mnist.npz").write_bytes(b"x")
+    sets = {entry.name: entry for entry in list_data()}
+    assert list(sets) == ["digits", "mnist", "binarized-mnist", "caltech-silhouettes", "fashion-mnist"]
+    assert sets["digits"].present and sets["digits"].path is None
+    assert sets["mnist"].present and sets["mnist"].path == tmp_path / "mnist" / "mnist.npz"
+    assert not sets["fashion-mnist"].present
+    assert all("\n" not in entry.description for entry in sets.values())
+    assert not list_data(tmp_path / "elsewhere")[1].present
+
+
+def test_data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path))
+    assert data_folder() == tmp_path
+    assert data_folder("other").name == "other"
+    monkeypatch.delenv("CHAINRULE_DATA")
+    assert data_folder().parts[-2:] == (".cache", "chainrule")
+
+
+# What is not there, or no data
+
+
+def test_unknown_sources(tmp_path):
+    refused("data 'mnits': neither a named set nor a file; did you mean 'mnist'", "mnits")
+    refused("data 'xyzzy': .*known: binarized-mnist, caltech-silhouettes, digits", "xyzzy")
+    refused("nowhere.npz: no such file", "nowhere.npz")
+    refused("digits: no such file", tmp_path / "digits")
+    refused("expected a name or a path", "")
+    (tmp_path / "a.pdf").write_bytes(b"x")
+    refused(r"a.pdf: expected a folder of images or one of \.npy, .*, got \.pdf", tmp_path / "a.pdf")
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "csv", "txt", "parquet"])
+def test_empty_file(suffix, tmp_path):
+    path = tmp_path / f"a.{suffix}"
+    path.touch()
+    refused(f"a.{suffix}: the file is empty", path)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_truncated_or_foreign_numpy_file(suffix, save, tmp_path):
+    content = np.zeros((100, 4))
+    path = save(content) if suffix == "npy" else save(train=content)
+    path.write_bytes(path.read_bytes()[:-50])
+    refused(f"a.{suffix}: cannot be read: ", path)
+    path.write_bytes(b"no array at all")
+    refused(f"a.{suffix}: not a NumPy file", path)
+
+
+def test_objects_are_never_unpickled(save):
+    refused("a.npy: cannot be read: Object arrays", save(np.array([[1, "a"]], dtype=object)))
+    refused("a.npz: cannot be read: Object arrays", save(x=np.array([[1, None]], dtype=object)))
+
+
+# Inference
+
+
+@pytest.mark.parametrize(
+    "array, domain, dtype",
+    [
+        (rng.integers(0, 2, (20, 5)), "vector:5:2", torch.uint8),
+        (np.zeros((20, 5), bool), "vector:5:2", torch.uint8),
+        (np.tile([0, 6], (20, 2)), "vector:4:7", torch.uint8),
+        (np.tile([0, 999], (20, 2)), "vector:4:1000", torch.int16),
+        (np.tile([0, 40000], (20, 2)).astype(">u4"), "vector:4:40001", torch.int32),
+        (np.tile([0.0, 1.0], (20, 1)), "vector:2:2", torch.uint8),
+        (np.tile([0.0, 255.0], (20, 1)), "vector:2:256", torch.uint8),
+        (np.tile([0.0, 256.0], (20, 1)), "vector:2:real", torch.float64),
+        (np.tile([0.0, -1.0], (20, 1)), "vector:2:real", torch.float64),
+        (np.tile([0.5, 1.0], (20, 1)).astype(np.float32), "vector:2:real", torch.float32),
+        (np.tile([0.5, 1.0], (20, 1)).astype(np.float16), "vector:2:real", torch.float32),
+        (np.ones((20, 4, 6), np.uint8), "image:1x4x6:2", torch.uint8),
+        (np.full((20, 4, 6), 5, np.uint8), "image:1x4x6:256", torch.uint8),
+        (np.full((20, 4, 6), 16), "image:1x4x6:17", torch.uint8),
+        (np.full((20, 4, 6), 18), "image:1x4x6:256", torch.uint8),
+        (np.full((20, 4, 6), 16.0), "image:1x4x6:17", torch.uint8),
+        (np.full((20, 4, 6), 0.5), "image:1x4x6:real", torch.float64),
+        (np.full((20, 4, 6), 999), "image:1x4x6:1000", torch.int16),
+        (np.full((20, 3, 4, 6), 99), "image:3x4x6:256", torch.uint8),
+        (np.full((20, 4, 6, 3), 99), "image:3x4x6:256", torch.uint8),
+        (np.full((20, 4, 6, 1), 99), "image:1x4x6:256", torch.uint8),
+        (np.full((20, 3, 4, 3), 99), "image:3x4x3:256", torch.uint8),
+    ],
+)
+def test_inferred_domain(array, domain, dtype, save):
+    data = load_data(save(array))
+    assert (str(data.domain), data.train.dtype) == (domain, dtype)
+    assert (len(data.train), len(data.valid), len(data.test)) == (16, 2, 2)
+    data.domain.check(everything(data))
+    assert everything(data).double().sum() == array.astype(np.float64).sum()
+
+
+def test_channels_last_keeps_the_pixels(save):
+    images = rng.integers(0, 256, (3, 4, 6, 3))
+    data = load_data(save(train=images, valid=images, test=images))
+    assert data.test.tolist() == images.transpose(0, 3, 1, 2).tolist()
+    other = load_data(save(train=images, valid=images, test=images), domain="image:3x4x6:256")
+    assert other.test.equal(data.test)
+
+
+def test_inference_looks_at_all_splits(save):
+    low, high = np.zeros((2, 3), int), np.full((2, 3), 4)
+    assert str(load_data(save(train=low, valid=low, test=high)).domain) == "vector:3:5"
+    assert str(load_data(save(train=low, valid=low, test=high + 0.5)).domain) == "vector:3:real"
+
+
+@pytest.mark.parametrize(
+    "array, match",
+    [
+        (np.arange(9), r"shape \(9,\) is not understood: expected \(N, D\).*\(N, H, W\)"),
+        (np.zeros((2, 2, 2, 2, 2)), "is not understood"),
+        (np.array([[1, -3]] * 9), r"negative integers \(least -3\)"),
+        (np.array([[1, 1 << 40]] * 9), "more than 65536 levels; give a domain of reals"),
+        (np.array([[0.5, 1]] * 3 + [[np.nan, 2]]), r"row 3 is not finite: nan at index \(3, 0\)"),
+        (np.array([[0.5, np.inf]] * 3), "row 0 is not finite: inf"),
+        (np.zeros((0, 3)), "holds no values"),
+        (np.array(3), "expected one row per item, got a single number"),
+        (np.array([["a"]] * 9), "expected integers or floats, got an array of <U1"),
+        (np.zeros((9, 2), complex), "got an array of complex128"),
+        (np.zeros((2, 3)), "2 rows are too few: 3 splits need at least one row each"),
+    ],
+)
+def test_arrays_that_are_refused(array, match, save):
+    refused(f"a.npy: .*({match})", save(array))
+
+
+def test_not_finite_names_the_split_too(save):
+    x = np.full((3, 2), 0.5)
+    refused(
+        r"a.npz: test: row 1 is not finite", save(train=x, valid=x, test=np.array([[0.5, 1], [np.nan, 2]]))
+    )
+
+
+# The user's domain
+
+
+def test_given_domain_reshapes_and_casts(save):
+    bits = rng.integers(0, 2, (10, 784))
+    data = load_data(save(bits), domain="image:1x28x28:2")
+    assert data.train.shape == (8, 1, 28, 28) and data.train.dtype == torch.uint8
+    assert load_data(save(bits), domain=Domain.binary(784)).domain == Domain.binary(784)
+    assert load_data(save(bits), domain="vector:784:real").train.dtype == torch.float64
+    assert load_data(save(bits.astype(np.uint8)), domain="vector:784:real").train.dtype == torch.float32
+    assert load_data(save(np.tile([0.0, 300.0], (9, 1))), domain="vector:2:301").train.dtype == torch.int16
+    assert load_data(save(np.arange(9) % 3), domain="vector:1:3").train.shape == (7, 1)
+
+
+def test_given_domain_is_checked(save):
+    path = save(np.tile([0, 7], (10, 1)))
+    refused(r"a.npy: x: expected integers in \[0, 7\), got 7 at index \(0, 1\)", path, domain="vector:2:7")
+    refused(r"a.npy: shape \(10, 2\) does not fit vector:3:8: expected 3 values", path, domain="vector:3:8")
+    refused("expected LAYOUT:SIZES:LEVELS", path, error=DomainError, domain="nonsense")
+    path = save(np.array([[0, 1], [0, 0.5], [1, 1e300]]))
+    refused(r"expected integers for levels, got 0.5 at index \(1, 1\)", path, domain="vector:2:2")
+
+
+# Splits and labels
+
+
+def test_npz_keeps_its_split_and_labels(save):
+    x = rng.integers(0, 2, (9, 3))
+    path = save(
+        x_train=x,
+        y_train=np.arange(9),
+        x_valid=x[:4],
+        y_valid=np.arange(4),
+        x_test=x[:2],
+        y_test=np.arange(2, dtype=np.uint8),
+        class_note=np.array("ignored"),
+    )
+    data = load_data(path)
+    assert data.train.tolist() == x.tolist() and data.source.endswith("its own split")
+    assert {split: len(y) for split, y in data.labels.items()} == {"train": 9, "valid": 4, "test": 2}
+    assert data.labels["test"].dtype == torch.int64 and data.class_names is None
+
+
+@pytest.mark.parametrize("given", ["valid", "test"])
+def test_npz_that_lacks_one_split(given, save):
+    x = np.arange(100)[:, None]
+    data = load_data(save(train=x, y_train=x[:, 0], **{given: x[:5], f"y_{given}": x[:5, 0]}))
+    missing = {"valid": "test", "test": "valid"}[given]
+    cut, labels = data.split(missing)
+    assert (len(data.train), len(cut), len(data.split(given)[0])) == (90, 10, 5)
+    assert sorted(data.train.flatten().tolist() + cut.flatten().tolist()) == x.flatten().tolist()
+    assert labels.tolist() == cut.flatten().tolist()
+    assert f"its own split, {missing} a seeded tenth of train, seed 0" in data.source
+
+
+def test_seeded_split(save):
+    x = np.arange(100)[:, None]
+    path = save(x=x, y=x[:, 0])
+    data, again, other = load_data(path), load_data(path, seed=0), load_data(path, seed=1)
+    assert (len(data.train), len(data.valid), len(data.test)) == (80, 10, 10)
+    order = np.random.default_rng(0).permutation(100)
+    assert everything(data).flatten().tolist() == order.tolist()
+    assert data.labels["valid"].tolist() == data.valid.flatten().tolist()
+    assert data.test.equal(again.test) and not data.test.equal(other.test)
+    assert data.source == f"{path}; seeded split 80/10/10, seed 0"
+
+
+@pytest.mark.parametrize("name", ["x", "data", "anything"])
+def test_npz_of_a_single_array(name, save):
+    assert load_data(save(**{name: np.zeros((20, 3))})).train.shape == (16, 3)
+
+
+def test_npz_without_a_known_array(save, tmp_path):
+    x = np.zeros((9, 2))
+    refused("a.npz: expected arrays train, valid, test, .* got foo, bar", save(foo=x, bar=x))
+    refused("a.npz: has x_test but no train", save(x_test=x))
+    refused(r"test: expected items of shape \(2,\) as in train, got \(1,\)", save(train=x, test=x[:, :1]))
+    np.savez(tmp_path / "none.npz")
+    refused("none.npz: expected arrays .*got none", tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize(
+    "labels, match",
+    [
+        (np.zeros(9), "labels of train: expected integers, got float64"),
+        (np.zeros(8, int), r"labels of train: expected one per row, shape \(9,\), got \(8,\)"),
+        (np.zeros((9, 1), int), "labels of train: expected one per row"),
+        (np.full(9, -1), "labels of train: expected integers from 0, got -1"),
+    ],
+)
+def test_labels_that_are_refused(labels, match, save):
+    refused(f"a.npz: {match}", save(x=np.zeros((9, 2)), y=labels))
+
+
+def test_labels_of_some_splits_only(save):
+    x = np.zeros((9, 2))
+    refused("a.npz: train has labels but test has none", save(train=x, y_train=np.zeros(9, int), test=x))
+
+
+# Folders of images
+
+
+def picture(path, value=0, size=(6, 4), mode="L", **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, value).save(path, **options)
+
+
+def test_grey_folder_of_classes(tmp_path):
+    for k in range(5):
+        picture(tmp_path / "dog" / f"{k}.png", 10 + k)
+        picture(tmp_path / "cat" / "deeper" / f"{k}.BMP", 50 + k)
+    picture(tmp_path / ".hidden" / "x.png", size=(1, 1))
+    (tmp_path / "notes.txt").write_text("not an image")
+    data = load_data(tmp_path)
+    assert str(data.domain) == "image:1x4x6:256" and data.class_names == ("cat", "dog")
+    assert (len(data.train), len(data.valid), len(data.test)) == (8, 1, 1)
+    for split in ("train", "valid", "test"):
+        x, labels = data.split(split)
+        assert ((x[:, 0, 0, 0] < 50) == labels.bool()).all()
+    assert data.name == tmp_path.name
+
+
+def test_folder_with_its_own_split(tmp_path):
+    for split, count in (("train", 3), ("valid", 2), ("test", 1)):
+        for k in range(count):
+            picture(tmp_path / split / "b" / f"{k}.png", 100 + k)
+            picture(tmp_path / split / "a" / f"{k}.png", 200 + k)
+    data = load_data(tmp_path)
+    assert (len(data.train), len(data.valid), len(data.test)) == (6, 4, 2)
+    assert data.train[:, 0, 0, 0].tolist() == [200, 201, 202, 100, 101, 102]
+    assert data.labels["valid"].tolist() == [0, 0, 1, 1] and data.class_names == ("a", "b")
+    assert "its own split" in data.source
+
+
+def test_folder_split_without_classes_and_its_errors(tmp_path):
+    for k in range(2):
+        picture(tmp_path / "test" / f"{k}.png", 9)
+    refused("has test but no train folder", tmp_path)
+    for k in range(20):
+        picture(tmp_path / "train" / f"{k}.png", 9)
+    data = load_data(tmp_path)
+    assert (len(data.train), len(data.valid), len(data.test)) == (18, 2, 2)
+    assert data.labels == {} and data.class_names is None
+    picture(tmp_path / "stray" / "x.png")
+    refused("has stray beside the splits train, test", tmp_path)
+
+
+def test_classes_in_some_splits_only(tmp_path):
+    for k in range(3):
+        picture(tmp_path / "train" / "a" / f"{k}.png")
+        picture(tmp_path / "test" / f"{k}.png")
+    refused("train has labels but test has none", tmp_path)
+
+
+def test_pictures_in_and_beside_subfolders_have_no_labels(tmp_path):
+    for k in range(3):
+        picture(tmp_path / f"{k}.png")
+        picture(tmp_path / "sub" / f"{k}.png")
+    data = load_data(tmp_path)
+    assert len(everything(data)) == 6 and data.labels == {}
+
+
+@pytest.mark.parametrize(
+    "modes, domain",
+    [
+        (["1", "1", "1"], "image:1x4x6:2"),
+        (["1", "L", "L"], "image:1x4x6:256"),
+        (["RGB", "L", "1"], "image:3x4x6:256"),
+        (["RGBA", "P", "LA"], "image:3x4x6:256"),
+    ],
+)
+def test_modes_of_pictures(modes, domain, tmp_path):
+    for k, mode in enumerate(modes):
+        filled = {"RGB": (200,) * 3, "RGBA": (200,) * 4, "LA": (200, 200)}.get(mode, 200)
+        picture(tmp_path / f"{k}.png", filled, mode=mode)
+    data = load_data(tmp_path)
+    assert str(data.domain) == domain
+    if modes == ["1", "1", "1"]:
+        assert (everything(data) == 1).all()
+
+
+def test_lossless_colours_keep_their_place(tmp_path):
+    pixels = rng.integers(0, 256, (3, 5, 7, 3), dtype=np.uint8)
+    for k in range(3):
+        Image.fromarray(pixels[k]).save(tmp_path / f"{k}.webp", lossless=True)
+    data = load_data(tmp_path)
+    order = np.random.default_rng(0).permutation(3)
+    assert everything(data).tolist() == pixels[order].transpose(0, 3, 1, 2).tolist()
+
+
+def test_folders_that_are_refused(tmp_path):
+    refused(r"holds no images \(\.png", tmp_path)
+    for k in range(3):
+        picture(tmp_path / f"{k}.png")
+    picture(tmp_path / "8.png", size=(4, 6))
+    refused(r"8.png: expected 6x4 pixels as .*0.png has, got 4x6", tmp_path)
+    (tmp_path / "8.png").write_bytes(b"no picture")
+    refused("8.png: cannot be read: cannot identify image file", tmp_path)
+    Image.fromarray(rng.integers(0, 256, (4, 6), dtype=np.uint8)).save(tmp_path / "8.png")
+    (tmp_path / "8.png").write_bytes((tmp_path / "8.png").read_bytes()[:-30])
+    refused("8.png: cannot be read: ", tmp_path)
+    Image.fromarray(np.zeros((4, 6), np.uint16)).save(tmp_path / "8.png")
+    refused("8.png: expected 8 bits per channel, got an image of mode I;16", tmp_path)
+
+
+# Tables
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(text):
+        path = tmp_path / "a.csv"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("header", [True, False])
+def test_table_of_reals(delimiter, header, table):
+    rows = [f"{k}{delimiter}{k}.5{delimiter}-{k}e3" for k in range(10)]
+    data = load_data(table("\n".join([delimiter.join("abc")] * header + rows) + "\n\n"))
+    assert str(data.domain) == "vector:3:real" and data.train.dtype == torch.float64
+    x = everything(data)
+    assert x[x[:, 0].argsort()].tolist() == [[k, k + 0.5, -1000 * k] for k in range(10)]
+    assert data.name == "a" and data.labels == {}
+
+
+def test_table_of_categories(table):
+    data = load_data(table("\ufeffa,b,c\n" + "0,0, 3\n" * 5 + "0,1.0,4\n" * 5))
+    assert str(data.domain) == "vector:3:2,2,5" and data.train.dtype == torch.uint8
+    assert str(load_data(table("0,256\n" * 9)).domain) == "vector:2:real"
+    assert str(load_data(table("0,-1\n" * 9)).domain) == "vector:2:real"
+    assert str(load_data(table("a\n" + "7\n" * 9)).domain) == "vector:1:8"
+    assert str(load_data(table("0,1\n" * 9), domain="vector:2:real").domain) == "vector:2:real"
+
+
+@pytest.mark.parametrize(
+    "text, match",
+    [
+        ("a,b\n1,2\n3,x y\n4,z\n", "line 3, column 'b': expected a number, got the text 'x y'"),
+        ("1,2\n3,x\n", "line 2, column 2: expected a number"),
+        ("a,b\n1,2\n,4\n", "line 3, column 'a': missing value"),
+        ("a,b\n1,NaN\n", "line 2, column 'b': missing value"),
+        ("a,b\n1,inf\n", "line 2, column 'b': expected a finite number, got inf"),
+        ("a,b\n1,2\n1\n", "line 3: expected 2 values, got 1"),
+        ("a,b\n", "holds a header but no rows"),
+        ("\n\n", "holds no rows"),
+        ("a,b\n1,2\n", "1 rows are too few"),
+    ],
+)
+def test_tables_that_are_refused(text, match, table):
+    refused(f"a.csv: {match}", table(text))
+
+
+def test_table_in_another_encoding(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes("a,ü\n1,2\n".encode("latin-1"))
+    refused("a.csv: cannot be read: 'utf-8' codec", path)
+
+
+# Text
+
+
+def test_text(tmp_path):
+    path = tmp_path / "a.txt"
+    text = ("naïve ≠ €\r\n" * 200)[: 64 * 20 + 5]
+    path.write_bytes(text.encode())
+    data = load_data(path)
+    assert str(data.domain) == f"sequence:64:{len(set(text))}"
+    assert data.vocabulary == tuple(sorted(set(text)))
+    assert (len(data.train), len(data.valid), len(data.test)) == (16, 2, 2)
+    assert "".join(data.vocabulary[k] for k in everything(data).flatten()) == text[:-5]
+    assert "windows of 64 characters, split 80/10/10 along the text" in data.source
+
+
+def test_text_with_a_domain(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("abcd" * 100)
+    data = load_data(path, domain="sequence:8:65")
+    assert (str(data.domain), data.train.shape) == ("sequence:8:65", (40, 8))
+    assert data.vocabulary == tuple("abcd")
+    refused(
+        "a.txt: has 4 different characters, more than the levels of the domain", path, domain="sequence:8:3"
+    )
+    refused("a.txt: text needs a domain such as sequence:64:4", path, domain="vector:8:4")
+    refused("a.txt: text needs a domain such as sequence:64:4", path, domain="sequence:8:real")
+    refused(
+        "400 characters are too few: three splits need a window of 200 each", path, domain="sequence:200:4"
+    )
+    path.write_bytes(b"\xff\xfe" * 200)
+    refused("a.txt: cannot be read: 'utf-8' codec", path)
+
+
+# Hugging Face
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """The package `datasets`, off line and with its cache out of the way; a folder to write to."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    datasets = pytest.importorskip("datasets")
+    # The variables are read on import, which another test may have done.
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    folder = tmp_path / "set"
+    folder.mkdir()
+    return folder
+
+
+def parquet(path, columns, **features):
+    import datasets
+
+    rows = datasets.Dataset.from_dict(columns)
+    for column, feature in features.items():
+        rows = rows.cast_column(column, feature)
+    rows.to_parquet(path)
+    return path
+
+
+def test_parquet_table(hub):
+    path = parquet(
+        hub / "a.parquet", {"a": list(range(10)), "b": [k / 2 for k in range(10)], "c": [True] * 10}
+    )
+    data = load_data(f"hf:{path}")
+    assert str(data.domain) == "vector:3:real" and len(data.train) == 8 and data.name == "a"
+    assert "columns a, b, c" in data.source and "seeded split 80/10/10, seed 0" in data.source
+    x = everything(data)
+    assert x[x[:, 0].argsort()].tolist() == [[k, k / 2, 1] for k in range(10)]
+    assert load_data(path).test.equal(data.test)
+
+
+def test_parquet_folder_of_categories_with_labels(hub):
+    import datasets
+
+    label = datasets.ClassLabel(names=["no", "yes"])
+    for split, count in (("train", 6), ("validation", 2), ("test", 3)):
+        parquet(hub / f"{split}.parquet", {"a": [3] * count, "y": [1] * count}, y=label)
+    data = load_data(f"hf:{hub}")
+    assert str(data) == "set: vector:1:4, 6 train, 2 valid, 3 test, 2 classes"
+    assert data.labels["valid"].tolist() == [1, 1] and data.class_names == ("no", "yes")
+    assert "its own split" in data.source and "labels y" in data.source
+
+
+def test_parquet_of_images(hub):
+    import datasets
+
+    pixels = rng.integers(0, 256, (10, 4, 6), dtype=np.uint8)
+    pictures = [Image.fromarray(x) for x in pixels]
+    path = parquet(hub / "a.parquet", {"img": pictures, "n": [0] * 10}, img=datasets.Image())
+    data = load_data(path)
+    assert str(data.domain) == "image:1x4x6:256" and "column img" in data.source
+    order = np.random.default_rng(0).permutation(10)
+    assert everything(data)[:, 0].tolist() == pixels[order].tolist()
+
+
+def test_hub_folder_of_images(hub):
+    for split, count in (("train", 3), ("test", 2)):
+        for k in range(count):
+            picture(hub / split / "b" / f"{k}.png", 100 + k)
+            picture(hub / split / "a" / f"{k}.png", 200 + k)
+    data = load_data(f"hf:{hub}")
+    assert str(data) == "set: image:1x4x6:256, 5 train, 1 valid, 4 test, 2 classes"
+    assert ((data.test[:, 0, 0, 0] < 200) == data.labels["test"].bool()).all()
+
+
+@pytest.mark.parametrize(
+    "columns, match",
+    [
+        ({"a": [1] * 9, "t": ["x"] * 9}, "column 't': expected images or numbers, got string"),
+        ({"a": [1, None, 3, 4]}, "train row 1, column 'a': missing value"),
+        ({"a": [[1, 2]] * 9}, "column 'a': expected images or numbers, got List"),
+    ],
+)
+def test_hub_tables_that_are_refused(columns, match, hub):
+    refused(f"a.parquet: {match}", parquet(hub / "a.parquet", columns))
+
+
+def test_hub_without_train_split_or_network(hub):
+    parquet(hub / "test.parquet", {"a": [1] * 9})
+    refused("expected a split named train, got test", f"hf:{hub}")
+    refused("hf:nobody/nothing: cannot be read: ", "hf:nobody/nothing")
+    (hub / "bad.parquet").write_bytes(b"no parquet")
+    refused("bad.parquet: cannot be read: ", hub / "bad.parquet")
+
+
+def test_hub_without_the_package(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
+    refused(r"datasets is not installed; .*chainrule\[hub\]", "hf:mnist", error=MissingExtraError)
+
+
+def test_all_errors_are_the_librarys():
+    assert issubclass(DataError, ChainruleError) and issubclass(ChainruleError, ValueError)
