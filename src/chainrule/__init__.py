@@ -14,7 +14,7 @@ from chainrule.ordering import Ordering
 if TYPE_CHECKING:
     from chainrule import testing
     from chainrule.data import Data, list_data, load_data
-    from chainrule.tasks import evaluate
+
     from chainrule.training import Run, fit, load
 
 __version__ = "0.1.0"
@@ -27,7 +27,6 @@ __all__ = [
     "Run",
     "create_model",
     "errors",
-    "evaluate",
     "fit",
     "list_data",
     "list_models",
@@ -41,7 +40,6 @@ _LAZY = {
     "Data": "data",
     "list_data": "data",
     "load_data": "data",
-    "evaluate": "tasks",
     "Run": "training",
     "fit": "training",
     "load": "training",

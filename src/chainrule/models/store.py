@@ -21,6 +21,12 @@ WEIGHTS, CARD = "model.safetensors", "model.json"
 
 def save_model(model: AutoregressiveModel, folder: str | Path, *, version: str) -> None:
     """Write both files into `folder`, each atomically; `version` is the library's."""
+    save_card(model, folder, version=version)
+    save_weights(model, Path(folder) / WEIGHTS)
+
+
+def save_card(model: AutoregressiveModel, folder: str | Path, *, version: str) -> None:
+    """Write how to build the model, without its weights."""
     card = {
         "format": FORMAT,
         "chainrule": version,
@@ -29,7 +35,6 @@ def save_model(model: AutoregressiveModel, folder: str | Path, *, version: str) 
         "hyperparameters": model.hyperparameters,
     }
     write_text(Path(folder) / CARD, json.dumps(card, indent=2) + "\n")
-    save_weights(model, Path(folder) / WEIGHTS)
 
 
 def save_weights(model: AutoregressiveModel, path: str | Path) -> None:

@@ -1,0 +1,7 @@
+"""Fit a model: Lightning underneath, a run folder on top."""
+
+from chainrule.training.config import TrainingConfig
+from chainrule.training.fit import fit
+from chainrule.training.run import Run, load
+
+__all__ = ["Run", "TrainingConfig", "fit", "load"]

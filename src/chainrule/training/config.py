@@ -1,0 +1,90 @@
+"""How a model is trained, with defaults that do well unasked."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+import torch
+
+from chainrule.errors import ChainruleError, nearest
+
+OPTIMIZERS = {"adamw": torch.optim.AdamW, "adamax": torch.optim.Adamax}
+PRECISIONS = {"auto": None, "bf16": "bf16-mixed", "float32": "32-true"}
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Hyperparameters of training; a model's `training_defaults` take the place of these defaults.
+
+    Attributes:
+        epochs: passes over the training data, at most.
+        batch_size: items a step.
+        optimizer: "adamw" or "adamax".
+        lr: peak learning rate.
+        weight_decay: of the optimiser.
+        warmup: steps over which the rate rises linearly.
+        cosine: whether the rate then falls to 0 along half a cosine.
+        clip: largest norm of the gradient of nats per variable; 0 for no limit.
+        ema: decay of the running average of the weights that is validated and kept; 0 for none.
+        patience: epochs without a better validation before stopping; 0 never stops.
+        precision: "float32", "bf16" (autocast), or "auto", which is bf16 where the hardware computes in it.
+        seed: of initial weights, order of the data and dropout.
+    """
+
+    epochs: int = 100
+    batch_size: int = 64
+    optimizer: str = "adamw"
+    lr: float = 2e-3
+    weight_decay: float = 0.1
+    warmup: int = 50
+    cosine: bool = True
+    clip: float = 1.0
+    ema: float = 0.99
+    patience: int = 40
+    precision: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ChainruleError(f"{name}: expected an integer ≥ 1, got {getattr(self, name)}")
+        for name in ("lr", "weight_decay", "warmup", "clip", "patience"):
+            if not getattr(self, name) >= 0:
+                raise ChainruleError(f"{name}: expected a number ≥ 0, got {getattr(self, name)}")
+        if not 0 <= self.ema < 1:
+            raise ChainruleError(f"ema: expected a decay in [0, 1), got {self.ema}")
+        for name, known in (("optimizer", OPTIMIZERS), ("precision", PRECISIONS)):
+            if getattr(self, name) not in known:
+                raise ChainruleError(f"{name}: unknown {getattr(self, name)!r}; {nearest(getattr(self, name), known)}")
+
+    @classmethod
+    def of(cls, defaults: dict, given: dict) -> TrainingConfig:
+        """The configuration with a model's defaults, and what was given over them.
+
+        Raises:
+            ChainruleError: on an unknown name, with the nearest one, or a value out of range.
+        """
+        kinds = {field.name: type(field.default) for field in fields(cls)}
+        for name, value in given.items():
+            if name not in kinds:
+                raise ChainruleError(f"unknown training option {name!r}; {nearest(name, kinds)}")
+            number = kinds[name] is float and type(value) is int
+            if not number and type(value) is not kinds[name]:
+                raise ChainruleError(f"{name}: expected {kinds[name].__name__}, got {value!r}")
+        return cls(**{**defaults, **given})
+
+    def to_dict(self) -> dict:
+        """All fields, as `of({}, …)` takes them back."""
+        return asdict(self)
+
+    def lightning_precision(self, device: torch.device) -> str:
+        """What Lightning calls the precision on this device."""
+        return PRECISIONS[self.precision] or ("bf16-mixed" if computes_in_bf16(device) else "32-true")
+
+
+def computes_in_bf16(device: torch.device) -> bool:
+    """Whether the hardware multiplies bf16 matrices natively."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return device.type == "cpu" and any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))

@@ -1,0 +1,198 @@
+"""`fit`: train a model, or estimate it in closed form, and keep the run."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from chainrule import __version__
+from chainrule.data import Data
+from chainrule.errors import DataError, RunError
+from chainrule.models import AutoregressiveModel, save_model
+from chainrule.models.store import WEIGHTS, load_weights, save_card
+from chainrule.training.config import TrainingConfig
+from chainrule.training.run import CONFIG, Run, read_config, write_config
+
+
+def fit(
+    model: AutoregressiveModel,
+    data: Data,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    progress: bool = True,
+    **options,
+) -> Run:
+    """Fit a model by maximum likelihood.
+
+    Models with a closed form are estimated; the others are trained by gradient descent, and the weights (their
+    running average) of the best validation are kept.
+
+    Args:
+        model: trained in place; afterwards it has the best weights and is in evaluation mode.
+        data: its training and validation splits are used, the test split is not read. A conditional model
+            is given the labels.
+        out: the run folder; None keeps nothing on disk.
+        resume: go on with the run in `out`, which must have been started with the same settings. The result is that
+            of a run never interrupted.
+        device: "auto", "cpu", "cuda" or another that Lightning knows.
+        progress: whether to show a progress bar.
+        **options: of `TrainingConfig`: epochs, batch_size, lr, seed, …
+
+    Raises:
+        DataError: if the data lie in another domain than the model's, or lack the labels it needs.
+        RunError: if `out` already holds a run and `resume` is not given, or holds another run.
+        ChainruleError: on an unknown or impossible option.
+        KeyboardInterrupt: on Ctrl-C, with a usable run left in `out`.
+
+    Example:
+        >>> import chainrule as cr
+        >>> data = cr.load_data("digits")
+        >>> run = fit(cr.create_model("independent", data.domain), data)
+        >>> run.model.log_prob(data.valid).shape
+        torch.Size([350])
+    """
+    config = TrainingConfig.of(model.training_defaults, options)
+    if model.domain != data.domain:
+        raise DataError(f"{data.name}: expected data in the model's domain {model.domain}, got {data.domain}")
+    if model.conditional and "train" not in data.labels:
+        raise DataError(f"{data.name}: the model is conditional, expected labels, found none")
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="chainrule-") as folder:
+            run = _fit_in(Path(folder), model, data, config, False, device, progress)
+            run.folder = None
+            return run
+    return _fit_in(Path(out), model, data, config, resume, device, progress)
+
+
+def _fit_in(
+    folder: Path, model: AutoregressiveModel, data: Data, config: TrainingConfig, resume: bool, device: str, progress: bool
+) -> Run:
+    record = {
+        "chainrule": __version__,
+        "torch": str(torch.__version__),
+        "model": model.name,
+        "hyperparameters": model.hyperparameters,
+        "domain": str(model.domain),
+        "data": {"name": data.name, "source": data.source},
+        "training": config.to_dict(),
+    }
+    _claim(folder, record, resume)
+    if model.closed_form:
+        model.estimate(data.train)
+        model.eval()
+        save_model(model, folder, version=__version__)
+        return Run.open(folder, model)
+    return _train(folder, model, data, config, resume, device, progress)
+
+
+def _claim(folder: Path, record: dict, resume: bool) -> None:
+    """Write the configuration, or check that a run to be resumed has the same."""
+    if not (folder / CONFIG).exists():
+        write_config(folder, record)
+        return
+    if not resume:
+        raise RunError(f"{folder}: already holds a run; resume it, or choose another folder")
+    before = read_config(folder)
+    for part in ("model", "hyperparameters", "domain", "data", "training"):
+        if before.get(part) != record[part]:
+            raise RunError(f"{folder}: cannot resume: {part} was {before.get(part)}, is now {record[part]}")
+
+
+def _train(
+    folder: Path, model: AutoregressiveModel, data: Data, config: TrainingConfig, resume: bool, device: str, progress: bool
+) -> Run:
+    with _quiet():
+        import lightning.pytorch as pl
+
+    from chainrule.training.averaging import WeightEMA
+    from chainrule.training.batches import batches
+    from chainrule.training.checkpoint import SafetensorsIO
+    from chainrule.training.module import Likelihood
+    from chainrule.training.progress import ProgressLine
+    from chainrule.training.recorder import LAST, Recorder
+
+    last = folder / LAST
+    labels = data.labels if model.conditional else {}
+    train = batches(data.train, labels.get("train"), config.batch_size, seed=config.seed)
+    valid = batches(data.valid, labels.get("valid"), 4 * config.batch_size)
+    recorder = Recorder(folder, config.patience)
+    callbacks: list[pl.Callback] = [recorder]
+    if config.ema:
+        callbacks.append(WeightEMA(config.ema))
+    if progress:
+        callbacks.append(ProgressLine(recorder, Console(stderr=True)))
+    with _quiet(), torch.random.fork_rng(devices=[]), _restored_interrupt():
+        trainer = pl.Trainer(
+            accelerator=device,
+            devices=1,
+            precision=config.lightning_precision(_device(device)),
+            max_epochs=config.epochs,
+            gradient_clip_val=config.clip or None,
+            callbacks=callbacks,
+            plugins=[SafetensorsIO()],
+            default_root_dir=folder,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+        module = Likelihood(model, config, config.epochs * len(train))
+        save_card(model, folder, version=__version__)
+        interrupted = False
+        try:
+            trainer.fit(module, train, valid, ckpt_path=last if resume and last.exists() else None)
+        except SystemExit:  # Lightning's answer to Ctrl-C
+            interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt
+    load_weights(model, folder / WEIGHTS)
+    model.eval()
+    return Run.open(folder, model)
+
+
+def _device(name: str) -> torch.device:
+    if name != "auto":
+        return torch.device("cuda" if name == "gpu" else name)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's advice, which is for those who write training loops."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            warnings.filterwarnings("ignore", module=r"torch\.(jit|optim)\..*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _restored_interrupt() -> Iterator[None]:
+    """Give Ctrl-C back after Lightning, which ignores it from the first one on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)

@@ -1,0 +1,66 @@
+"""The Lightning module: the loss, and the optimiser with its schedule."""
+
+from __future__ import annotations
+
+import math
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+
+from chainrule.models import AutoregressiveModel
+from chainrule.training.config import OPTIMIZERS, TrainingConfig
+
+
+class Likelihood(pl.LightningModule):
+    """Maximum likelihood: the loss is nats per variable, whose size does not depend on the data's.
+
+    Args:
+        model: what is trained.
+        config: how.
+        steps: optimiser steps in all, for the cosine.
+    """
+
+    def __init__(self, model: AutoregressiveModel, config: TrainingConfig, steps: int) -> None:
+        super().__init__()
+        self.model, self.config, self.steps = model, config, steps
+        self.train_nats: list[Tensor] = []
+        self.valid_nats: list[Tensor] = []
+
+    def nats(self, batch: list[Tensor]) -> Tensor:
+        """(B,) negative log-likelihoods of a batch (x,) or (x, labels)."""
+        return -self.model.log_prob(*batch)
+
+    def on_train_epoch_start(self) -> None:
+        """The epoch's own seed: a run resumed here draws the dropout it would have drawn."""
+        torch.manual_seed(self.config.seed * 1_000_003 + self.current_epoch)
+        self.train_nats.clear()
+
+    def training_step(self, batch: list[Tensor], index: int) -> Tensor:
+        """Nats per variable, averaged over the batch."""
+        nats = self.nats(batch)
+        self.train_nats.append(nats.detach())
+        return nats.mean() / self.model.domain.size
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last validation."""
+        self.valid_nats.clear()
+
+    def validation_step(self, batch: list[Tensor], index: int) -> None:
+        """Keep the nats of each item, computed in full precision as every stated likelihood is."""
+        with torch.autocast(self.device.type, enabled=False):
+            self.valid_nats.append(self.nats(batch))
+
+    def configure_optimizers(self) -> dict:
+        """The optimiser, and a rate that rises over `warmup` steps and falls along half a cosine."""
+        config = self.config
+        optimizer = OPTIMIZERS[config.optimizer](
+            [p for p in self.model.parameters() if p.requires_grad], lr=config.lr, weight_decay=config.weight_decay
+        )
+
+        def rate(step: int) -> float:
+            rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
+            return rise * (0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1))) if config.cosine else 1.0)
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

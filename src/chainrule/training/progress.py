@@ -1,0 +1,56 @@
+"""One line that tells how training goes."""
+
+from __future__ import annotations
+
+import math
+
+import lightning.pytorch as pl
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from chainrule.training.recorder import Recorder
+
+
+class ProgressLine(pl.Callback):
+    """A bar over all steps, with the last validation in nats and bits/dim and the best so far.
+
+    Args:
+        recorder: where the curve is.
+        console: where to draw.
+    """
+
+    def __init__(self, recorder: Recorder, console: Console) -> None:
+        self.recorder = recorder
+        self.bar = Progress(
+            TextColumn("epoch {task.fields[epoch]:>4}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[numbers]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Show the bar, where a resumed run left it."""
+        steps = trainer.num_training_batches * trainer.max_epochs
+        self.task = self.bar.add_task("", total=steps, completed=trainer.global_step, epoch=trainer.current_epoch, numbers="")
+        self.bar.start()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: object) -> None:
+        """One step further."""
+        self.bar.update(self.task, completed=trainer.global_step, epoch=trainer.current_epoch)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Show the validation that has just been recorded."""
+        last, best = self.recorder.history[-1], self.recorder.best
+        bits = last["valid_nats"] / (module.model.domain.size * math.log(2))
+        self.bar.update(
+            self.task,
+            numbers=f"train {last['train_nats']:.2f}  valid {last['valid_nats']:.2f} nats  {bits:.3f} bits/dim  "
+            f"best {best['valid_nats']:.2f}",
+        )
+
+    def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
+        """Leave the terminal as it was."""
+        self.bar.stop()

@@ -1,0 +1,102 @@
+"""What a run leaves behind while it goes: the best weights, the curve, and where to resume."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from chainrule.files import write_text
+from chainrule.models.store import WEIGHTS, save_weights
+from chainrule.training.module import Likelihood
+
+COLUMNS = ("epoch", "step", "train_nats", "valid_nats", "valid_bits_per_dim", "lr", "seconds")
+METRICS = "metrics.csv"
+LAST = Path("checkpoints") / "last.safetensors"
+
+
+class Recorder(pl.Callback):
+    """After each epoch: append to `metrics.csv`, keep the best weights, write the checkpoint to resume from.
+
+    In that order, and each atomically: a run killed in between repeats the epoch and writes the same again.
+
+    Args:
+        folder: of the run.
+        patience: epochs without a better validation before training stops; 0 never stops.
+    """
+
+    def __init__(self, folder: Path, patience: int) -> None:
+        self.folder, self.patience = folder, patience
+        self.history: list[dict[str, float]] = []
+        self.seconds = 0.0  # of training, over all sessions
+        self._started = 0.0
+
+    @property
+    def best(self) -> dict[str, float] | None:
+        """The epoch of the lowest validation."""
+        return min(self.history, key=lambda row: row["valid_nats"], default=None)
+
+    def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """A resumed run whose patience had run out stays stopped."""
+        trainer.should_stop = self._exhausted()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Start the epoch's clock."""
+        self._started = time.perf_counter()
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Record the epoch. This runs before the averaged weights are swapped out again."""
+        assert isinstance(module, Likelihood)
+        self.seconds += time.perf_counter() - self._started
+        valid = torch.cat(module.valid_nats).mean().item()
+        best = self.best
+        self.history.append(
+            {
+                "epoch": trainer.current_epoch,
+                "step": trainer.global_step,
+                "train_nats": torch.cat(module.train_nats).mean().item(),
+                "valid_nats": valid,
+                "valid_bits_per_dim": valid / (module.model.domain.size * math.log(2)),
+                "lr": trainer.optimizers[0].param_groups[0]["lr"],
+                "seconds": self.seconds,
+            }
+        )
+        self._write_curve()
+        if best is None or valid < best["valid_nats"]:
+            save_weights(module.model, self.folder / WEIGHTS)
+        trainer.should_stop = trainer.should_stop or self._exhausted()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Write the checkpoint."""
+        trainer.save_checkpoint(self.folder / LAST)
+
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        """Stopped before the first validation: keep the weights there are."""
+        if not self.history and isinstance(module, Likelihood):
+            save_weights(module.model, self.folder / WEIGHTS)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The curve so far."""
+        return {"history": self.history, "seconds": self.seconds}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint; what was recorded after it is dropped."""
+        self.history, self.seconds = state["history"], state["seconds"]
+        self._write_curve()
+
+    def _exhausted(self) -> bool:
+        best = self.best
+        return bool(self.patience and best and self.history[-1]["epoch"] - best["epoch"] >= self.patience)
+
+    def _write_curve(self) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.history)
+        write_text(self.folder / METRICS, text.getvalue())

@@ -1,0 +1,100 @@
+"""A run folder: everything a trained model needs, and everything needed to repeat it."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from chainrule.errors import RunError
+from chainrule.files import write_text
+from chainrule.models import AutoregressiveModel, load_model
+from chainrule.models.store import CARD, WEIGHTS
+from chainrule.training.recorder import METRICS
+
+CONFIG = "config.yaml"
+
+
+@dataclass
+class Run:
+    """What `fit` returns, and a run folder read back.
+
+    Attributes:
+        folder: where it is; None if the run was not kept.
+        model: with the best weights, in evaluation mode.
+        config: model, hyperparameters, data, training, versions.
+        metrics: one row per epoch: epoch, step, train_nats, valid_nats, valid_bits_per_dim, lr, seconds;
+            empty for a model estimated in closed form.
+    """
+
+    folder: Path | None
+    model: AutoregressiveModel
+    config: dict
+    metrics: list[dict[str, float]]
+
+    @property
+    def best(self) -> dict[str, float] | None:
+        """The row of the lowest validation; None if there is none."""
+        return min(self.metrics, key=lambda row: row["valid_nats"], default=None)
+
+    @classmethod
+    def open(cls, folder: str | Path, model: AutoregressiveModel | None = None) -> Run:
+        """Read a run folder.
+
+        Raises:
+            RunError: if it is missing, incomplete, corrupt, or of a newer version.
+        """
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise RunError(f"{folder}: no such run folder")
+        return cls(folder, load_model(folder, model), read_config(folder), _read_metrics(folder / METRICS))
+
+
+def load(folder: str | Path, model: AutoregressiveModel | None = None) -> AutoregressiveModel:
+    """The model of a run folder, with its best weights, in evaluation mode.
+
+    Args:
+        folder: as `fit(out=…)` or `chainrule train` wrote it.
+        model: takes the weights, where the run's model is not one of the registry's.
+
+    Raises:
+        RunError: if the folder is missing, incomplete, corrupt, or of a newer version.
+    """
+    if not Path(folder).is_dir():
+        raise RunError(f"{folder}: no such run folder; expected one with {CARD} and {WEIGHTS}")
+    return load_model(folder, model)
+
+
+def write_config(folder: Path, config: dict) -> None:
+    """Write `config.yaml`."""
+    write_text(folder / CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+
+
+def read_config(folder: Path) -> dict:
+    """Read `config.yaml`.
+
+    Raises:
+        RunError: if it is missing or not a mapping.
+    """
+    path = folder / CONFIG
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path}: no such file; expected a run folder") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RunError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from error
+    if not isinstance(config, dict):
+        raise RunError(f"{path}: expected a mapping, got {type(config).__name__}")
+    return config
+
+
+def _read_metrics(path: Path) -> list[dict[str, float]]:
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="") as file:
+            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    except (ValueError, TypeError) as error:
+        raise RunError(f"{path}: expected numbers ({error})") from error
