@@ -38,6 +38,7 @@ class Ordering(nn.Module):
         super().__init__()
         self.event_shape = domain.event_shape
         permutation = _permutation(domain, spec)
+        self.is_raster = torch.equal(permutation, _permutation(domain, "natural"))
         self.is_identity = bool((permutation == torch.arange(domain.size)).all())
         # Rebuilt from the hyperparameters, so not part of the weights.
         self.register_buffer("permutation", permutation, persistent=False)

@@ -2,7 +2,7 @@
 
 from chainrule.data.dataset import Data
 from chainrule.data.folder import data_folder
-from chainrule.data.load import load_data
+from chainrule.data.load import load_data, load_items
 from chainrule.data.named import NamedSet, list_data
 
-__all__ = ["Data", "NamedSet", "data_folder", "list_data", "load_data"]
+__all__ = ["Data", "NamedSet", "data_folder", "list_data", "load_data", "load_items"]

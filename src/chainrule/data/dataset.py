@@ -25,6 +25,7 @@ class Data:
         class_names: the name of each label, where known.
         vocabulary: the character each level stands for; text only.
         source: where it came from and how it was split, in words.
+        origin: the arguments with which `load_data` gives it again; empty if it did not come from there.
 
     Raises:
         DataError: if a split is empty or its items do not have the domain's shape.
@@ -39,6 +40,7 @@ class Data:
     class_names: tuple[str, ...] | None = None
     vocabulary: tuple[str, ...] | None = None
     source: str = ""
+    origin: dict = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for split in SPLITS:

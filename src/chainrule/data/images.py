@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
+from chainrule.data.conform import conform
 from chainrule.data.dataset import SPLITS
 from chainrule.data.raw import Raw, reading
+from chainrule.domain import Domain
 from chainrule.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
@@ -78,6 +81,23 @@ def stack_images(pictures: Callable[[], Pictures]) -> np.ndarray:
         with reading(name), Image.open(file) as image:
             row[:] = np.asarray(image.convert(mode)).reshape(row.shape)
     return pixels.transpose(0, 3, 1, 2)
+
+
+def read_picture(path: Path, domain: Domain) -> Tensor:
+    """One picture as an item of an image domain: (1, C, H, W), shades rounded to the domain's levels.
+
+    Raises:
+        DataError: if it is unreadable, or of another size than the domain's images.
+    """
+    if domain.layout != "image" or not domain.discrete:
+        raise DataError(f"{path}: a picture is no item of {domain}")
+    channels, height, width = domain.event_shape
+    with reading(str(path)), Image.open(path) as image:
+        if image.size != (width, height):
+            raise DataError(f"{path}: expected {width}x{height} pixels, got {_size(image.size)}")
+        pixels = np.asarray(image.convert("L" if channels == 1 else "RGB")).reshape(height, width, channels)
+    shades = np.rint(pixels.transpose(2, 0, 1) / 255 * (domain.max_levels - 1))
+    return conform(shades[None].astype(np.int64), domain)
 
 
 def _roots(folder: Path) -> dict[str, Path]:

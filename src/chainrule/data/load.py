@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+from torch import Tensor
 
 from chainrule.data.arrays import read_arrays
 from chainrule.data.assemble import assemble
+from chainrule.data.conform import check_numbers, conform
 from chainrule.data.dataset import Data
 from chainrule.data.hub import read_hub
-from chainrule.data.images import read_images
+from chainrule.data.images import SUFFIXES as IMAGES
+from chainrule.data.images import read_images, read_picture
 from chainrule.data.named import NAMED, read_named
 from chainrule.data.raw import Raw, reading
 from chainrule.data.table import read_table
 from chainrule.data.text import read_text
 from chainrule.domain import Domain
-from chainrule.errors import DataError, nearest
+from chainrule.errors import ChainruleError, DataError, nearest
 
 HUB = "hf:"
 SUFFIXES = (".npy", ".npz", ".csv", ".txt", ".parquet")
@@ -48,7 +53,40 @@ def load_data(
         digits: image:1x8x8:17, 1000 train, 350 valid, 447 test, 10 classes
     """
     chosen = Domain.parse(domain) if isinstance(domain, str) else domain
-    return assemble(_read(source, data_dir, chosen), chosen, seed)
+    data = assemble(_read(source, data_dir, chosen), chosen, seed)
+    origin: dict = {"source": str(source), "seed": seed}
+    if domain is not None:
+        origin["domain"] = str(domain)
+    return replace(data, origin=origin)
+
+
+def load_items(
+    source: str | Path, domain: Domain, *, split: str = "test", data_dir: str | Path | None = None
+) -> Tensor:
+    """The items of a source that lie in a known domain, for a model of that domain to work on.
+
+    Args:
+        source: as for `load_data`, or one image file, whose shades are rounded to the domain's levels.
+        domain: of the items.
+        split: which one, where the source has splits of its own; a source without is taken whole.
+        data_dir: where named sets lie.
+
+    Returns:
+        (N, *event_shape).
+
+    Raises:
+        DataError: if the source is unknown, missing, unreadable, or does not fit the domain.
+    """
+    path = Path(source).expanduser()
+    if path.is_file() and path.suffix.lower() in IMAGES:
+        return read_picture(path, domain)
+    raw = _read(source, data_dir, domain)
+    array = raw.arrays.get(split, raw.arrays["train"])
+    try:
+        check_numbers(array)
+        return conform(array, domain)
+    except ChainruleError as error:
+        raise DataError(f"{raw.where}: {error}") from error
 
 
 def _read(source: str | Path, data_dir: str | Path | None, domain: Domain | None) -> Raw:

@@ -2,6 +2,7 @@
 
 from chainrule.engine.arithmetic import exact_arithmetic
 from chainrule.engine.choice import Choice, Greedy, Known, Sample
+from chainrule.engine.flops import count_flops
 from chainrule.engine.noise import draw_noise
 from chainrule.engine.rollout import Rollout, rollout
 from chainrule.engine.runner import Incremental
@@ -13,6 +14,7 @@ __all__ = [
     "Known",
     "Rollout",
     "Sample",
+    "count_flops",
     "draw_noise",
     "exact_arithmetic",
     "rollout",

@@ -56,6 +56,11 @@ class Network(nn.Module, ABC):
         The next `step` is that of site n, with site n-1 as its `prev`.
         """
 
+    @property
+    def encoder(self) -> nn.Module | None:
+        """The module through which values enter, by whose output the influence of each site is measured."""
+        return None
+
     def schedule(self, length: int) -> Sequence[Hashable]:
         """The phase of each of `length` sites: which kind of work its step does. One kind, by default."""
         return [None] * length
@@ -122,6 +127,11 @@ class Stack(Network):
         before = super().connectivity(length)
         reaches = [part.reach for part in self._parts()]
         return before if None in reaches else before.triu(-1 - sum(reaches))
+
+    @property
+    def encoder(self) -> nn.Module:
+        """That of the strict input."""
+        return self.input.encoder
 
     def _parts(self) -> tuple[CausalLayer, CausalLayer]:
         return self.first, self.body

@@ -1,1 +1,18 @@
 """What one does with a model: functions that return plain results."""
+
+from chainrule.tasks.bench import SamplingBench, bench_sampling
+from chainrule.tasks.evaluate import Evaluation, Likelihood, evaluate, likelihood
+from chainrule.tasks.known import known_mask
+from chainrule.tasks.receptive_field import influence, receptive_field
+
+__all__ = [
+    "Evaluation",
+    "Likelihood",
+    "SamplingBench",
+    "bench_sampling",
+    "evaluate",
+    "influence",
+    "known_mask",
+    "likelihood",
+    "receptive_field",
+]

@@ -1,6 +1,5 @@
 """The laws of the library, public: prove your own model, layer or head with `check_model` and its kin."""
 
-from chainrule.testing.flops import count_flops
 from chainrule.testing.heads import check_head
 from chainrule.testing.layers import check_layer
 from chainrule.testing.models import LAWS, check_model, served_domains
@@ -14,6 +13,5 @@ __all__ = [
     "check_head",
     "check_layer",
     "check_model",
-    "count_flops",
     "served_domains",
 ]

@@ -7,11 +7,10 @@ import tempfile
 import torch
 
 from chainrule import __version__
-from chainrule.engine import exact_arithmetic
+from chainrule.engine import count_flops, exact_arithmetic
 from chainrule.errors import ChainruleError
 from chainrule.layers import Replay
 from chainrule.models import load_model, save_model
-from chainrule.testing.flops import count_flops
 from chainrule.testing.subject import LawNotBinding, Subject, require
 
 

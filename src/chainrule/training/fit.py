@@ -84,7 +84,8 @@ def _fit_in(
         "model": model.name,
         "hyperparameters": model.hyperparameters,
         "domain": str(model.domain),
-        "data": {"name": data.name, "source": data.source},
+        "data": data.origin or {"source": data.name},
+        "vocabulary": None if data.vocabulary is None else "".join(data.vocabulary),
         "training": config.to_dict(),
     }
     _claim(folder, record, resume)

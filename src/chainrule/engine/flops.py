@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from chainrule.testing.subject import LawViolation
+from chainrule.errors import ChainruleError
 
 # Beside element-wise operations and views: what moves, compares, reduces or makes values without multiplying
 # matrices. An operation that is neither here nor has a formula fails the count.
@@ -32,7 +32,7 @@ class _Counter(TorchDispatchMode):
         if packet in flop_registry:
             self.total += flop_registry[packet](*args, **(kwargs or {}), out_val=out)
         elif not self._is_free(func):
-            raise LawViolation(f"one_pass: {func} has no formula to count its operations by")
+            raise ChainruleError(f"{func}: has no formula to count its operations by")
         return out
 
     @staticmethod
@@ -47,7 +47,7 @@ def count_flops(call: Callable[[], object]) -> int:
     A multiplication and an addition count as two; element-wise work is not counted.
 
     Raises:
-        LawViolation: if the call uses an operation that is neither element-wise nor has a formula.
+        ChainruleError: if the call uses an operation that is neither element-wise nor has a formula.
     """
     with torch.no_grad(), _Counter() as counter:
         call()

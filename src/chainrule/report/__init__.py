@@ -1,0 +1,8 @@
+"""Pictures of what a model does, and the page of a run."""
+
+from chainrule.report.export import export_items
+from chainrule.report.page import write_report
+from chainrule.report.pictures import completion_grid, image_grid
+from chainrule.report.structure import draw_structure
+
+__all__ = ["completion_grid", "draw_structure", "export_items", "image_grid", "write_report"]

@@ -1,0 +1,41 @@
+"""The learning curve of a run."""
+
+from __future__ import annotations
+
+import io
+
+from matplotlib.figure import Figure
+
+
+def learning_curve(metrics: list[dict[str, float]], baselines: dict[str, float]) -> bytes:
+    """A PNG: nats of training and validation against the epoch, the best epoch marked, baselines as lines.
+
+    Args:
+        metrics: rows of a run.
+        baselines: name → nats; those far above the curve are left out, so that it fills the picture.
+    """
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    epochs = [row["epoch"] + 1 for row in metrics]
+    valid = [row["valid_nats"] for row in metrics]
+    axes.plot(epochs, [row["train_nats"] for row in metrics], color="0.6", label="train (with dropout)")
+    axes.plot(epochs, valid, color="C0", label="validation (averaged weights)")
+    best = valid.index(min(valid))
+    axes.plot(epochs[best], valid[best], "o", color="C0", label=f"best: {valid[best]:.2f} at epoch {epochs[best]:.0f}")
+    low = min(valid)
+    high = max(sorted(valid)[int(0.9 * (len(valid) - 1))], low * 1.1)
+    for name, nats in baselines.items():
+        if nats < 1.3 * high:
+            axes.axhline(nats, color="0.8", linestyle="--")
+            axes.annotate(name, (epochs[-1], nats), color="0.5", ha="right", va="bottom")
+            high = max(high, nats)
+    axes.set(xlabel="epoch", ylabel="nats per item", ylim=(low - 0.08 * (high - low), high + 0.12 * (high - low)))
+    axes.legend(frameon=False)
+    return to_png(figure)
+
+
+def to_png(figure: Figure) -> bytes:
+    """A figure as the bytes of a PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    return buffer.getvalue()

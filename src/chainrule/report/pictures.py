@@ -1,0 +1,82 @@
+"""Grids of items."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from chainrule.domain import Domain
+from chainrule.errors import ChainruleError
+
+PAPER, LINE = 255, 200  # shades of the background and of a separating line
+SMALLEST = 48  # pixels: smaller items are enlarged to about this
+
+
+def as_pixels(x: Tensor, domain: Domain) -> np.ndarray:
+    """Items of an image domain as (N, H, W, C) uint8, black for level 0; others as one row of shades each.
+
+    Raises:
+        ChainruleError: if the domain is real-valued.
+    """
+    if not domain.discrete:
+        raise ChainruleError(f"a picture needs levels to shade, {domain} is real-valued")
+    shades = x.cpu().double() / max(domain.max_levels - 1, 1) * 255
+    pixels = shades.round().numpy().astype(np.uint8)
+    if domain.layout != "image":
+        return pixels.reshape(len(x), 1, domain.size, 1)
+    pixels = pixels.transpose(0, 2, 3, 1)
+    return pixels if pixels.shape[-1] in (1, 3) else pixels.mean(-1, keepdims=True).astype(np.uint8)
+
+
+def image_grid(x: Tensor, domain: Domain, *, columns: int | None = None) -> Image.Image:
+    """Items (N, *event_shape) in a grid, row by row, small ones enlarged without smoothing.
+
+    Args:
+        x: the items.
+        domain: theirs.
+        columns: how many; about a square by default.
+    """
+    pixels = as_pixels(x, domain)
+    if domain.layout != "image":
+        columns = 1
+    return _tile(pixels, columns or max(1, math.ceil(math.sqrt(len(x)))))
+
+
+def completion_grid(x: Tensor, known: Tensor, drawn: Tensor, domain: Domain) -> Image.Image:
+    """One row per item: the original, what was kept (the rest in mid-grey), and the completions.
+
+    Args:
+        x: (B, *event_shape) originals.
+        known: (*event_shape) booleans, True = kept.
+        drawn: (B, n, *event_shape).
+        domain: theirs.
+    """
+    n = drawn.shape[1]
+    originals, completed = as_pixels(x, domain), as_pixels(drawn.flatten(0, 1), domain)
+    mask = as_pixels(known[None].long() * (domain.max_levels - 1), domain) > 0
+    kept = np.where(mask, originals, 128).astype(np.uint8)
+    rows = completed.reshape(len(x), n, *completed.shape[1:])
+    tiles = np.concatenate([originals[:, None], kept[:, None], rows], axis=1)
+    return _tile(tiles.reshape(-1, *tiles.shape[2:]), n + 2)
+
+
+def _tile(pixels: np.ndarray, columns: int) -> Image.Image:
+    count, height, width, channels = pixels.shape
+    zoom = max(1, round(SMALLEST / max(height, width)))
+    if height == 1:  # rows of shades, not images
+        zoom = max(1, min(12, 800 // width))
+    pixels = pixels.repeat(zoom, axis=1).repeat(zoom, axis=2)
+    height, width, gap = height * zoom, width * zoom, 2
+    rows = math.ceil(count / columns)
+    shape = (rows * (height + gap) + gap, columns * (width + gap) + gap, channels)
+    canvas = np.full(shape, LINE, dtype=np.uint8)
+    for i, tile in enumerate(pixels):
+        top, left = gap + (i // columns) * (height + gap), gap + (i % columns) * (width + gap)
+        canvas[top : top + height, left : left + width] = tile
+    for i in range(count, rows * columns):
+        top, left = gap + (i // columns) * (height + gap), gap + (i % columns) * (width + gap)
+        canvas[top : top + height, left : left + width] = PAPER
+    return Image.fromarray(canvas[..., 0] if channels == 1 else canvas)

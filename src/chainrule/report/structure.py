@@ -1,0 +1,91 @@
+"""What a model is made of and what it looks at, as one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from chainrule.errors import ChainruleError
+from chainrule.files import atomic_path
+from chainrule.layers import MaskedLinear
+from chainrule.models import AutoregressiveModel
+from chainrule.report.curves import to_png
+from chainrule.tasks import receptive_field
+
+MOST_DRAWN = 1024  # variables in a matrix that is still legible
+
+
+def draw_structure(model: AutoregressiveModel, x: Tensor, path: str | Path, cond: Tensor | None = None) -> None:
+    """Write a PNG: the declared connections, the masks, and the receptive field measured by gradients.
+
+    Args:
+        model: any.
+        x: items around which gradients are taken.
+        path: of the PNG.
+        cond: of the items, for a conditional model.
+    """
+    panels = []
+    if model.domain.size <= MOST_DRAWN:
+        panels.append(_connections)
+    panels += [_mask(name, layer) for name, layer in model.named_modules() if isinstance(layer, MaskedLinear)]
+    if model.network.encoder is not None:
+        panels += [_field(x, cond, site) for site in _sites(model)]
+    if not panels:
+        raise ChainruleError(f"{model.name}: nothing to draw: over {MOST_DRAWN} variables, no mask, no encoder")
+    figure = Figure(figsize=(4 * len(panels), 4), layout="constrained")
+    for i, panel in enumerate(panels):
+        panel(model, figure.add_subplot(1, len(panels), i + 1))
+    figure.suptitle(f"{model.name}: declared connections, and |gradient| of one conditional (log scale)")
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(to_png(figure))
+
+
+def _sites(model: AutoregressiveModel) -> list[int]:
+    """A quarter and half of the way, and the last; of an image, in the middle of their rows."""
+    if model.domain.layout != "image" or not model.ordering.is_raster:
+        return sorted({model.sites // 4, model.sites // 2, model.sites - 1})
+    _, height, width = model.domain.event_shape
+    per_pixel = model.sites // (height * width)
+    return sorted({(row * width + width // 2) * per_pixel for row in (height // 4, height // 2, height - 1)})
+
+
+def _connections(model: AutoregressiveModel, axes: Axes) -> None:
+    axes.imshow(model.connectivity(), cmap="Greys", interpolation="nearest")
+    axes.set(title="connections: row reads column", xlabel="variable, generation order", ylabel="conditional")
+
+
+def _mask(name: str, layer: MaskedLinear):  # noqa: ANN202 (a panel, as the others are)
+    def draw(model: AutoregressiveModel, axes: Axes) -> None:
+        axes.imshow(layer.mask, cmap="Greys", interpolation="nearest")
+        axes.set(title=f"mask of {name}", xlabel="input", ylabel="output")
+
+    return draw
+
+
+def _field(x: Tensor, cond: Tensor | None, site: int):  # noqa: ANN202
+    def draw(model: AutoregressiveModel, axes: Axes) -> None:
+        field = receptive_field(model, x, site, cond)
+        if model.domain.layout == "image":
+            field = field.sum(0)
+            flat = model.ordering.unflatten(torch.arange(model.domain.size)[None])[0]
+            own = (flat.max(0).values == (site + 1) * model.head.variables - 1).nonzero()
+            row, column = own[0].tolist() if len(own) else (None, None)
+        else:
+            field = field[None]
+            row, column = 0, int(model.ordering.permutation[site])
+        positive = field[field > 0]
+        if len(positive):
+            norm = LogNorm(max(positive.max().item() * 1e-4, positive.min().item()), positive.max().item())
+            axes.imshow(torch.where(field > 0, field, torch.nan), cmap="viridis", norm=norm, aspect="equal" if row else "auto")
+        if row is not None:
+            axes.plot(column, row, "s", color="C3", markersize=8)
+        reads = int((field > 0).sum())
+        axes.set(title=f"site {site} (red) reads {reads} variables")
+        axes.set_facecolor("0.92")
+
+    return draw

@@ -1,0 +1,64 @@
+"""Which part of an item to keep when completing it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from chainrule.domain import Domain
+from chainrule.errors import ChainruleError
+
+
+def known_mask(domain: Domain, keep: str = "top") -> Tensor:
+    """Booleans of the domain's event shape, True = keep.
+
+    Args:
+        domain: whose items are completed.
+        keep: "top" or "left" half of an image, a fraction in [0, 1) of the variables from the first on, or the path of
+            a mask: an image or .npy whose non-zero values are kept.
+
+    Raises:
+        ChainruleError: if `keep` is none of these or does not fit.
+
+    Example:
+        >>> known_mask(Domain.binary(4), "0.5")
+        tensor([ True,  True, False, False])
+    """
+    mask = torch.zeros(domain.event_shape, dtype=torch.bool)
+    if keep in ("top", "left"):
+        if domain.layout != "image":
+            raise ChainruleError(f"keep: {keep!r} is for images, expected a fraction such as 0.5 for {domain}")
+        axis = 1 if keep == "top" else 2
+        mask.narrow(axis, 0, domain.event_shape[axis] // 2).fill_(True)
+        return mask
+    try:
+        fraction = float(keep)
+    except ValueError:
+        return _mask_file(domain, Path(keep))
+    if not 0 <= fraction < 1:
+        raise ChainruleError(f"keep: expected a fraction in [0, 1), got {keep}")
+    if domain.layout == "image":  # whole rows of pixels, all colours
+        channels, height, width = domain.event_shape
+        pixels = torch.arange(height * width) < round(fraction * height * width)
+        return pixels.reshape(1, height, width).expand(channels, -1, -1).clone()
+    mask.view(-1)[: round(fraction * domain.size)] = True
+    return mask
+
+
+def _mask_file(domain: Domain, path: Path) -> Tensor:
+    if not path.is_file():
+        raise ChainruleError(f"keep: expected top, left, a fraction, or the file of a mask; got {str(path)!r}")
+    try:
+        array = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.asarray(Image.open(path).convert("L"))
+    except (OSError, ValueError) as error:
+        raise ChainruleError(f"keep: {path} cannot be read as a mask ({str(error).splitlines()[0]})") from error
+    mask = torch.from_numpy(np.ascontiguousarray(array) != 0)
+    if mask.shape != domain.event_shape and domain.layout == "image" and mask.shape == domain.event_shape[1:]:
+        mask = mask.expand(domain.event_shape)
+    if mask.shape != domain.event_shape:
+        raise ChainruleError(f"keep: {path}: expected a mask of {domain.event_shape}, got {tuple(mask.shape)}")
+    return mask
