@@ -19,7 +19,7 @@ FREE = {
     "empty_like", "empty_strided", "fill_", "full", "full_like", "gather", "index", "index_copy", "index_copy_",
     "index_put_", "index_select", "max", "mean", "min", "native_layer_norm", "new_empty", "new_zeros", "ones",
     "ones_like", "rand", "repeat", "repeat_interleave", "roll", "scalar_tensor", "scatter", "sort", "stack", "sum",
-    "topk", "log_sigmoid_forward", "unsafe_split", "transpose_", "squeeze_", "unsqueeze_", "t_", "tril", "triu", "where", "zero_", "zeros", "zeros_like", "lift_fresh", "flip", "log_softmax",
+    "topk", "searchsorted", "log_sigmoid_forward", "unsafe_split", "transpose_", "squeeze_", "unsqueeze_", "t_", "tril", "triu", "where", "zero_", "zeros", "zeros_like", "lift_fresh", "flip", "log_softmax",
 }  # fmt: skip
 
 

@@ -29,11 +29,12 @@ class Rollout(NamedTuple):
 
     Attributes:
         values: (B, T, V).
-        log_prob: (B, T, V) float64, nats of each value under its conditional (whatever rule chose it).
+        log_prob: (B, T, V) float64, nats of each value under its conditional (whatever rule chose it); None if
+            they were not asked for.
     """
 
     values: Tensor
-    log_prob: Tensor
+    log_prob: Tensor | None
 
 
 @torch.no_grad()
@@ -45,6 +46,7 @@ def rollout(
     cond: Tensor | None = None,
     prefix: Tensor | None = None,
     copies: int = 1,
+    score: bool = False,
     device: torch.device,
     dtype: torch.dtype,
     runner: Incremental | None = None,
@@ -58,6 +60,7 @@ def rollout(
         cond: the condition, one per row.
         prefix: (B, n, V) sites known beforehand, absorbed in parallel.
         copies: continuations of each row after its prefix.
+        score: whether to give the log-probability of each value as well.
         device, dtype: where the values live, and the type of features.
         runner: what executes the steps; the model itself, eagerly, by default.
     """
@@ -67,25 +70,29 @@ def rollout(
     known = 0 if prefix is None else prefix.shape[1]
 
     state = runner.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
-    values = torch.zeros(batch * copies, length, head.variables, device=device, dtype=kind)
-    terms = torch.zeros(values.shape, device=device, dtype=torch.float64)
+    prev = torch.zeros(batch * copies, head.variables, device=device, dtype=kind)
+    values: list[Tensor] = []  # (B,) each, in generation order
+    terms: list[Tensor] = []
     if known:
         params, state = runner.prefill(prefix, state)
-        values[:, :known] = prefix.repeat_interleave(copies, dim=0)
-        terms[:, :known] = head.log_prob(params, prefix).double().repeat_interleave(copies, dim=0)
+        values += prefix.repeat_interleave(copies, dim=0).flatten(1).unbind(1)
+        terms += head.log_prob(params, prefix).repeat_interleave(copies, dim=0).flatten(1).unbind(1)
+        prev = prefix[:, -1].repeat_interleave(copies, dim=0)
     if copies > 1:
         state = repeat_rows(state, copies)
 
     clock = torch.arange(length, device=device)
     phases = model.schedule(length)
-    prev = values[:, max(known - 1, 0)].clone()
     for t in range(known, length):
         params, state = runner.step(prev, state, clock[t], phase=phases[t])
         carry, value = head.init_state(params), None
         for v in range(head.variables):
             conditional, carry = head.step(value, carry, v)
             value = choose(conditional, t * head.variables + v)
-            values[:, t, v] = value
-            terms[:, t, v] = conditional.log_prob(value)
-        prev = values[:, t].clone()
-    return Rollout(values, terms)
+            values.append(value)
+            if score:
+                terms.append(conditional.log_prob(value))
+        prev = torch.stack(values[-head.variables :], dim=1)
+    shape = (length, head.variables)
+    drawn = torch.stack(values, dim=1).unflatten(1, shape)
+    return Rollout(drawn, torch.stack(terms, dim=1).double().unflatten(1, shape) if score else None)

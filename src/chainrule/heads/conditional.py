@@ -51,9 +51,9 @@ class Table(Conditional):
 
     def quantile(self, u: Tensor) -> Tensor:
         """The first level whose cumulative probability exceeds u, in float64: (B,) → (B,) integers."""
-        total = torch.softmax(self.logits.double(), dim=-1).cumsum(-1)
+        total = torch.softmax(self.logits, dim=-1, dtype=torch.float64).cumsum(-1)
         # Divided by the last sum: the last possible level then reaches exactly 1, and u < 1 never passes it.
-        return (total / total[..., -1:] <= u[..., None]).sum(-1)
+        return torch.searchsorted(total / total[..., -1:], u[..., None].contiguous(), right=True)[..., 0]
 
     def mode(self) -> Tensor:
         """The most probable level (B,)."""

@@ -16,8 +16,8 @@ class CausalConv1d(CausalLayer):
     """y_t = b + Σ_j W_j x_{t - j·dilation}, j = 0 … kernel_size-1, with zeros before the start.
 
     The convolution of "option B": it reads its own position. Behind a `StrictInput`, which delays the sequence
-    by one, the first of them is the post's "option A". One step costs one matrix–vector product: the inputs
-    still to be read wait in a ring of (kernel_size-1)·dilation + 1 places.
+    by one, the first of them is the post's "option A". One step costs one matrix product: the inputs still to be
+    read wait in a window that moves along (dilation 1), or in a ring of (kernel_size-1)·dilation + 1 places.
 
     Args:
         inputs, outputs: channels C and C'.
@@ -54,19 +54,23 @@ class CausalConv1d(CausalLayer):
         return F.conv1d(padded, weight, self.bias, dilation=self.dilation).transpose(1, 2)
 
     def init_state(self, batch: int, *, length: int, device: torch.device, dtype: torch.dtype) -> State:
-        """A ring of zeros (B, reach + 1, C)."""
+        """The last reach + 1 inputs (B, reach + 1, C), zeros before the start."""
         return torch.zeros(batch, self.reach + 1, self.weight.shape[2], device=device, dtype=dtype)
 
     def step(self, x: Tensor, state: State, t: Tensor) -> tuple[Tensor, State]:
         """(B, C) → (B, C')."""
-        places = self.reach + 1
-        state = write_at(state, t % places, x)
-        taps = state.index_select(1, (t - self.taps) % places)
+        if self.dilation == 1:  # all of the window is read, so moving it is the cheapest
+            state = taps = torch.cat([state[:, 1:], x[:, None]], dim=1)
+        else:
+            places = self.reach + 1
+            state = write_at(state, t % places, x)
+            taps = state.index_select(1, (t - self.taps) % places)
         return F.linear(taps.flatten(1), self.weight.flatten(1), self.bias), state
 
     def prefill(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B, n, C) → (B, n, C'): the last `reach + 1` inputs go into the ring."""
-        n = x.shape[1]
-        places = self.reach + 1
+        """(B, n, C) → (B, n, C'): the last reach + 1 inputs are kept."""
+        n, places = x.shape[1], self.reach + 1
+        if self.dilation == 1:
+            return self(x), torch.cat([state, x], dim=1)[:, n:].contiguous()
         kept = torch.arange(max(0, n - places), n, device=x.device)
         return self(x), state.index_copy(1, kept % places, x[:, kept])

@@ -123,7 +123,7 @@ def draw(model: AutoregressiveModel, n: int, generator: torch.Generator, cond: T
     """A rollout that samples n items, with the log-probabilities it accumulated."""
     with exact_arithmetic(model):
         rule = Sample(draw_noise(n, model.domain.size, generator))
-        return rollout(model, rule, n, cond=cond, device=model.device, dtype=model.dtype)
+        return rollout(model, rule, n, cond=cond, score=True, device=model.device, dtype=model.dtype)
 
 
 def steps(model: AutoregressiveModel, sites: Tensor, state: State, start: int = 0) -> tuple[Tensor, State]:

@@ -32,12 +32,13 @@ class Likelihood(pl.LightningModule):
         return -self.model.log_prob(*batch)
 
     def on_train_epoch_start(self) -> None:
-        """The epoch's own seed: a run resumed here draws the dropout it would have drawn."""
-        torch.manual_seed(self.config.seed * 1_000_003 + self.current_epoch)
+        """Forget the last epoch."""
         self.train_nats.clear()
 
     def training_step(self, batch: list[Tensor], index: int) -> Tensor:
         """Nats per variable, averaged over the batch."""
+        # Each step has its own seed: a resumed run draws the dropout it would have drawn.
+        torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)
         nats = self.nats(batch)
         self.train_nats.append(nats.detach())
         return nats.mean() / self.model.domain.size

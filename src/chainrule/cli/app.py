@@ -1,0 +1,67 @@
+"""The program `chainrule`: its commands, and how they end."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+import warnings
+
+import typer
+
+from chainrule.cli import bench, catalogue, complete, evaluate, sample, show, train
+from chainrule.cli.output import console, say
+from chainrule.errors import ChainruleError
+from chainrule.models import ApproximateCompletionWarning
+
+app = typer.Typer(
+    help="Deep autoregressive generative models with exact likelihood.",
+    epilog="Exit status: 0 done, 1 failed, 2 wrong usage. --debug, anywhere, shows tracebacks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command("models")(catalogue.models)
+app.command("data")(catalogue.data)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("sample")(sample.sample)
+app.command("complete")(complete.complete)
+app.command("show")(show.show)
+app.command("bench")(bench.bench)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: without the program's name; those of the process by default.
+
+    Returns:
+        The exit status: 0 done, 1 failed, 2 wrong usage.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    warnings.showwarning = _show_warning
+    try:
+        app(arguments, prog_name="chainrule")
+        return 0
+    except SystemExit as end:  # how Typer ends, with 0 or 2; with 130 on Ctrl-C
+        return min(int(end.code or 0), 2) if end.code != 130 else 1
+    except (ChainruleError, OSError, MemoryError) as error:
+        if debug:
+            traceback.print_exc()
+        console.print(f"[bold red]error:[/] {_one_line(error)}", highlight=False, soft_wrap=True)
+        return 1
+
+
+def _one_line(error: BaseException) -> str:
+    from rich.markup import escape
+
+    return escape(" ".join(str(error).split()) or type(error).__name__)
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:  # noqa: ANN001 (Python's own)
+    if issubclass(category, ApproximateCompletionWarning):
+        say(f"note: {message}")

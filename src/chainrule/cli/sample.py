@@ -1,0 +1,72 @@
+"""`chainrule sample`: draw items."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from chainrule.cli.options import Device, Json, RunFolder, Seed, open_run, read_label
+from chainrule.cli.output import print_json, say
+from chainrule.errors import ChainruleError
+from chainrule.training import Run
+
+
+def sample(
+    run: RunFolder,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 64,
+    out: Annotated[
+        Path | None, typer.Option("-o", help=".png, .npy, .csv or .txt; RUN/samples.png or the terminal by default.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="The class to draw from, for a conditional model.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="Text to go on from, for a model of text.")] = None,
+    temperature: Annotated[float, typer.Option(min=0, help="1 is the model's own; 0 the most probable.")] = 1.0,
+    top_k: Annotated[int | None, typer.Option(min=1, help="Keep the k most probable levels.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Keep the levels that hold probability p.")] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Draw samples, each variable once.
+
+    Example: `chainrule sample runs/digits-causal-conv1d -n 100 -o samples.png`
+    """
+    from chainrule.report import export_items
+    from chainrule.report.export import as_text
+
+    opened = open_run(run, device)
+    model, vocabulary = opened.model, opened.config.get("vocabulary")
+    generator = torch.Generator().manual_seed(seed)
+    cond = read_label(opened, label)
+    if prompt is not None:
+        x, known = _prompted(opened, prompt)
+        drawn = model.complete(x, known, n, generator, cond=cond, temperature=temperature)[0]
+    else:
+        drawn = model.sample(n, cond, temperature, generator, top_k=top_k, top_p=top_p)
+    if out is None and model.domain.layout == "image" and not json:
+        out = run / "samples.png"
+    if out is not None:
+        export_items(drawn, model.domain, out, vocabulary=vocabulary)
+    if json:
+        print_json({"n": n, "file": None if out is None else str(out), "items": drawn.tolist() if out is None else None})
+    elif out is not None:
+        say(f"{n} samples: {out}")
+    else:
+        print(as_text(drawn, vocabulary), end="")
+
+
+def _prompted(run: Run, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """An item that starts with the prompt, and the mask that keeps it."""
+    vocabulary, domain = run.config.get("vocabulary"), run.model.domain
+    if vocabulary is None:
+        raise ChainruleError("prompt: expected a model of text, this run has no characters")
+    unknown = [character for character in prompt if character not in vocabulary]
+    if unknown:
+        raise ChainruleError(f"prompt: the run knows no character {unknown[0]!r}")
+    if not 0 < len(prompt) < domain.size:
+        raise ChainruleError(f"prompt: expected 1 to {domain.size - 1} characters, got {len(prompt)}")
+    x = torch.zeros(1, domain.size, dtype=torch.int64)
+    x[0, : len(prompt)] = torch.tensor([vocabulary.index(character) for character in prompt])
+    return x.to(run.model.device), torch.arange(domain.size) < len(prompt)
