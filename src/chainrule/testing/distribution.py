@@ -139,7 +139,7 @@ def conditioned(subject: Subject) -> None:
     different = kinds[(kinds != kinds[0]).reshape(64, -1).any(1)]
     a, b = (_log_prob(model, x, cond[None]) for cond in (kinds[0], different[0]))
     require(not torch.allclose(a, b), "conditioned: two conditions give the same log-likelihoods")
-    first, second = (draw(model, 64, subject.generator(), c.expand(64, *c.shape)) for c in (kinds[0], different[0]))
+    first, second = (draw(model, 2000, subject.generator(), c.expand(2000, *c.shape)) for c in (kinds[0], different[0]))
     require(not torch.equal(first.values, second.values), "conditioned: two conditions give the same samples")
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from chainrule.heads import Head
-from chainrule.testing.subject import close, require
+from chainrule.testing.subject import close, require, under
 
 
 def check_head(head: Head) -> None:
@@ -23,13 +23,14 @@ def check_head(head: Head) -> None:
     generator = torch.Generator().manual_seed(0)
     for scale in (0.0, 1.0, 50.0):
         params = torch.randn(4, head.size, generator=generator, dtype=torch.float64) * scale
-        if head.levels is None:
-            _integrates(head, params.clamp(-3, 3))
-        else:
-            _sums_to_one(head, params)
-        _steps_are_log_prob(head, params)
-        _quantiles_match(head, params[:1].clamp(-3, 3))
-        _is_finite(head, params.float())
+        with under(f"check_head({type(head).__name__})"):
+            if head.levels is None:
+                _integrates(head, params.clamp(-3, 3))
+            else:
+                _sums_to_one(head, params)
+            _steps_are_log_prob(head, params)
+            _quantiles_match(head, params[:1].clamp(-3, 3))
+            _is_finite(head, params.float())
 
 
 def _sites(head: Head) -> Tensor:

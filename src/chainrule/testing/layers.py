@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from chainrule.layers import CausalLayer, Serial, State, map_state, repeat_rows, select_rows
-from chainrule.testing.subject import close, randomise, require
+from chainrule.testing.subject import close, randomise, require, under
 
 
 def check_layer(layer: CausalLayer, x: Tensor) -> None:
@@ -23,11 +23,12 @@ def check_layer(layer: CausalLayer, x: Tensor) -> None:
     """
     randomise(layer, torch.Generator().manual_seed(0))
     layer, x = layer.double().eval(), x.double()
-    _modes_agree(layer, x, "the layer")
-    _is_causal(layer, x)
-    _rows_are_free(layer, x)
-    if layer(x).shape[-1] == x.shape[-1]:
-        _modes_agree(Serial(layer, layer), x, "the layer applied twice")
+    with under(f"check_layer({type(layer).__name__})"):
+        _modes_agree(layer, x, "the layer")
+        _is_causal(layer, x)
+        _rows_are_free(layer, x)
+        if layer(x).shape[-1] == x.shape[-1]:
+            _modes_agree(Serial(layer, layer), x, "the layer applied twice")
 
 
 def _steps(layer: CausalLayer, x: Tensor, state: State, start: int = 0) -> tuple[Tensor, State]:

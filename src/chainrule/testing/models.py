@@ -10,7 +10,7 @@ from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.models import AutoregressiveModel
 from chainrule.testing import contract, distribution, modes
-from chainrule.testing.subject import LawNotBinding, Subject
+from chainrule.testing.subject import LawNotBinding, Subject, under
 
 # Small enough to enumerate, and of every kind: bits, columns of different levels, one variable, a sequence, grey and
 # colour images, one and two reals.
@@ -99,7 +99,8 @@ def check_model(
         reasons = set()
         for domain in domains:
             try:
-                LAWS[name](Subject(build, domain))
+                with under(name):
+                    LAWS[name](Subject(build, domain))
             except LawNotBinding as reason:
                 reasons.add(str(reason))
             else:

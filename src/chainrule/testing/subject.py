@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +26,18 @@ class LawViolation(AssertionError):
 
 class LawNotBinding(Exception):
     """A law that does not concern this model, and why."""
+
+
+@contextmanager
+def under(law: str) -> Iterator[None]:
+    """Turn any error that trying a law meets into a `LawViolation` of that law."""
+    try:
+        yield
+    except (LawViolation, LawNotBinding):
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [""]
+        raise LawViolation(f"{law}: raised {type(error).__name__}: {lines[0]}") from error
 
 
 def require(holds: bool | Tensor, message: str) -> None:

@@ -1,0 +1,58 @@
+"""Every law, on every registered model: a new one is tested here without being asked."""
+
+import pytest
+
+import chainrule as cr
+from chainrule.models import hyperparameters_of
+from chainrule.testing import LAWS, check_model, served_domains
+
+CONDITIONAL = [name for name in cr.list_models() if "classes" in hyperparameters_of(name)]
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("name", cr.list_models())
+def test_model(name, law):
+    outcome = check_model(lambda domain: cr.create_model(name, domain), laws=[law])
+    assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("name", CONDITIONAL)
+def test_model_conditional_on_a_class(name, law):
+    outcome = check_model(lambda domain: cr.create_model(name, domain, classes=3), laws=[law])
+    assert outcome[law] == "holds"
+
+
+@pytest.mark.parametrize("law", ["conditioned", "step_is_forward", "sums_to_one", "one_pass"])
+@pytest.mark.parametrize("name", CONDITIONAL)
+def test_model_conditional_on_a_vector(name, law):
+    outcome = check_model(lambda domain: cr.create_model(name, domain, embedding=2), laws=[law])
+    assert outcome[law] == "holds"
+
+
+@pytest.mark.parametrize("law", ["causal", "connected", "step_is_forward", "prefix_is_steps", "reads_nothing_undrawn"])
+@pytest.mark.parametrize("ordering", ["reversed", "random-1"])
+def test_other_orderings(ordering, law):
+    outcome = check_model(lambda domain: cr.create_model("causal-conv1d", domain, ordering=ordering), laws=[law])
+    assert outcome[law] == "holds"
+
+
+@pytest.mark.parametrize("law", ["connected", "step_is_forward", "prefix_is_steps", "one_pass", "gradients_agree"])
+@pytest.mark.parametrize("dilation, kernel_size", [(2, 2), (3, 3), (1, 2)])
+def test_dilated_convolutions(dilation, kernel_size, law):
+    def factory(domain):
+        options = {"channels": 8, "depth": 3, "kernel_size": kernel_size, "dilation": dilation}
+        return cr.create_model("causal-conv1d", domain, **options)
+
+    assert check_model(factory, laws=[law])[law] == "holds"
+
+
+@pytest.mark.parametrize("memory", [2, 5])
+def test_count_table_memories(memory):
+    outcome = check_model(lambda domain: cr.create_model("count-table", domain, memory=memory))
+    assert set(outcome.values()) == {"holds", "does not bind: the model is unconditional"}
+
+
+def test_every_model_serves_a_domain():
+    for name in cr.list_models():
+        assert served_domains(lambda domain, name=name: cr.create_model(name, domain)), name

@@ -1,0 +1,379 @@
+"""The laws fail when they should: each mutant breaks one thing, and a named law catches it."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import chainrule as cr
+from chainrule.heads import Categorical
+from chainrule.layers import CausalConv1d, Condition, OneHot, Pointwise, Recurrent, Serial, Stack, StrictInput
+from chainrule.testing import LawViolation, check_head, check_layer, check_model
+
+
+def stack(domain, *, input=None, first=None, body=None, condition=None, head=None):
+    """A small convolutional model, with one part replaced."""
+    if not isinstance(domain.levels, int):
+        raise cr.errors.DomainError("one number of levels only")
+    levels = domain.levels
+    head = head or Categorical(levels)
+    network = Stack(
+        input or StrictInput(OneHot(levels)),
+        first or CausalConv1d(levels + 1, 8, kernel_size=3),
+        body or Serial(Pointwise(nn.Tanh()), CausalConv1d(8, head.size, kernel_size=3)),
+        condition or Condition(8),
+    )
+    return cr.AutoregressiveModel(network, domain, head)
+
+
+# --- mutants: what is broken, and the law that must see it -----------------------------------------
+
+
+class LeakyInput(StrictInput):
+    """Forgets to delay: position t sees x_t."""
+
+    def forward(self, sites):
+        return self.encoder(sites)
+
+    def step(self, prev, t):
+        return self.encoder(prev)
+
+
+class TwiceDelayed(StrictInput):
+    """Delays by two: x_{t-1} is never seen."""
+
+    def forward(self, sites):
+        code = self.encoder(sites)
+        return torch.cat([torch.zeros_like(code[:, :2]), code[:, :-2]], dim=1)[:, : sites.shape[1]]
+
+
+class StepSeesGarbage(StrictInput):
+    """Reads `prev` at t = 0, where there is none."""
+
+    def step(self, prev, t):
+        return self.encoder(prev)
+
+
+class CentredConv(CausalConv1d):
+    """A mask broken in the middle of the net: padded on both sides, it looks ahead."""
+
+    def forward(self, x):
+        half = self.reach // 2
+        padded = nn.functional.pad(x.transpose(1, 2), (self.reach - half, half))
+        return nn.functional.conv1d(padded, self.weight.transpose(1, 2), self.bias).transpose(1, 2)
+
+
+class DeadTap(CausalConv1d):
+    """A connection that is declared and dead."""
+
+    def forward(self, x):
+        weight = self.weight.clone()
+        weight[:, 0] = 0
+        padded = nn.functional.pad(x.transpose(1, 2), (self.reach, 0))
+        return nn.functional.conv1d(padded, weight.transpose(1, 2), self.bias).transpose(1, 2)
+
+    def step(self, x, state, t):
+        state = torch.cat([state[:, 1:], x[:, None]], dim=1)
+        taps = state.clone()
+        taps[:, 0] = 0
+        return nn.functional.linear(taps.flatten(1), self.weight.flatten(1), self.bias), state
+
+
+class Understated(Serial):
+    """Reads further back than it says."""
+
+    reach = 0
+
+
+class ForgetfulConv(CausalConv1d):
+    """Forgets to update its state."""
+
+    def step(self, x, state, t):
+        y, _ = super().step(x, state, t)
+        return y, state
+
+
+class StatefulConv(CausalConv1d):
+    """Keeps its state on the module, where two rollouts meet."""
+
+    def init_state(self, batch, **options):
+        self.kept = super().init_state(batch, **options)
+        return torch.zeros(batch, 1)
+
+    def step(self, x, state, t):
+        if len(self.kept) != len(x):
+            self.kept = self.kept.repeat_interleave(len(x) // len(self.kept), 0)
+        y, self.kept = super().step(x, self.kept, t)
+        return y, state
+
+
+class GrowingConv(CausalConv1d):
+    """Its state grows with every step."""
+
+    def init_state(self, batch, **options):
+        return super().init_state(batch, **options)
+
+    def step(self, x, state, t):
+        state = torch.cat([state, x[:, None]], dim=1)
+        taps = state[:, -self.kernel_size :]
+        return nn.functional.linear(taps.flatten(1), self.weight.flatten(1), self.bias), state
+
+    def prefill(self, x, state):
+        return self(x), torch.cat([state, x], dim=1)
+
+
+class WrongPrefill(CausalConv1d):
+    """Loses the last input of a prefix."""
+
+    def prefill(self, x, state):
+        y, state = super().prefill(x, state)
+        return y, torch.roll(state, 1, dims=1)
+
+
+class DetachedConv(CausalConv1d):
+    """Its step passes no gradient to the past."""
+
+    def step(self, x, state, t):
+        return super().step(x, state.detach(), t)
+
+
+class SlowConv(CausalConv1d):
+    """Its step does the whole window's work for every position in it."""
+
+    def step(self, x, state, t):
+        y, state = super().step(x, state, t)
+        self(state)
+        return y, state
+
+
+class BrokenGraphConv(CausalConv1d):
+    """Its step reads a tensor on the host, which no compiler can follow."""
+
+    def step(self, x, state, t):
+        if float(x.sum()) > 1e30:
+            x = x / 2
+        return super().step(x, state, t)
+
+
+class BatchConv(CausalConv1d):
+    """Mixes rows: the answer for one item depends on its neighbours."""
+
+    def step(self, x, state, t):
+        y, state = super().step(x, state, t)
+        return y + 0.1 * y.mean(0, keepdim=True), state
+
+
+class BrokenStateGRU(Recurrent):
+    """Starts the steps from zero, not from the learned h_0."""
+
+    def init_state(self, batch, **options):
+        return tuple(torch.zeros_like(part) for part in super().init_state(batch, **options))
+
+
+class Unnormalised(Categorical):
+    """log_prob without the log-sum-exp."""
+
+    def log_prob(self, params, x):
+        logits = params.unflatten(-1, (self.variables, self.levels))
+        return logits.gather(-1, x[..., None])[..., 0]
+
+
+class Smoothed(Categorical):
+    """The ε inside the logarithm that biases log-probabilities."""
+
+    def log_prob(self, params, x):
+        return (super().log_prob(params, x).exp() + 1e-3).log()
+
+
+class OtherTable(Categorical):
+    """Draws from another distribution than it scores."""
+
+    def step(self, prev, state, v):
+        conditional, state = super().step(prev, state, v)
+        return conditional.tempered(0.5), state
+
+
+class UnseenCondition(Condition):
+    """Takes a condition and ignores it."""
+
+    def forward(self, cond, batch):
+        features = super().forward(cond, batch)
+        return None if features is None else torch.zeros_like(features)
+
+
+class OptionalCondition(Condition):
+    """Does without its condition in silence."""
+
+    def forward(self, cond, batch):
+        cond = torch.zeros(batch, dtype=torch.int64) if cond is None else cond
+        return super().forward(cond, batch)
+
+
+class OwnRandomness(cr.AutoregressiveModel):
+    """Draws from the global generator."""
+
+    def sample(self, n, cond=None, temperature=1.0, generator=None, **options):
+        return super().sample(n, cond, temperature, None, **options)
+
+
+class Careless(cr.AutoregressiveModel):
+    """Takes any input."""
+
+    def log_prob(self, x, cond=None, reduce=True):
+        if isinstance(x, list) or x.shape[1:] != self.domain.event_shape:
+            return torch.zeros(len(x))
+        return super().log_prob(x.long() % self.domain.max_levels, cond, reduce)
+
+
+class Untrainable(cr.AutoregressiveModel):
+    """Passes no gradient to most of its parameters."""
+
+    def log_prob(self, x, cond=None, reduce=True):
+        kept = super().log_prob(x, cond, reduce)
+        return kept.detach() + 0 * sum(p.sum() for p in self.parameters())
+
+
+class HalfSaved(cr.AutoregressiveModel):
+    """Has a parameter outside its state_dict."""
+
+    def state_dict(self, *args, **kwargs):
+        kept = super().state_dict(*args, **kwargs)
+        for name in list(kept):
+            if name.endswith("body.layers.1.bias"):
+                kept[name] = torch.zeros_like(kept[name])
+        return kept
+
+
+def model_of(kind):
+    def factory(domain):
+        model = stack(domain)
+        return kind(model.network, domain, model.head)
+
+    return factory
+
+
+def conv(kind, **options):
+    return lambda domain: stack(
+        domain, body=Serial(Pointwise(nn.Tanh()), kind(8, domain.max_levels, kernel_size=3, **options))
+    )
+
+
+MUTANTS = {
+    "input not delayed": (lambda d: stack(d, input=LeakyInput(OneHot(d.max_levels))), "causal"),
+    "input delayed by two": (lambda d: stack(d, input=TwiceDelayed(OneHot(d.max_levels))), "connected"),
+    "two delays, two modes": (lambda d: stack(d, input=TwiceDelayed(OneHot(d.max_levels))), "step_is_forward"),
+    "first step reads prev": (lambda d: stack(d, input=StepSeesGarbage(OneHot(d.max_levels))), "reads_nothing_undrawn"),
+    "mask looks ahead": (conv(CentredConv), "causal"),
+    "dead connection": (conv(DeadTap), "connected"),
+    "undeclared connection": (
+        lambda d: stack(d, body=Understated(Pointwise(nn.Tanh()), CausalConv1d(8, d.max_levels, kernel_size=3))),
+        "connected",
+    ),
+    "state not updated": (conv(ForgetfulConv), "step_is_forward"),
+    "state on the module": (conv(StatefulConv), "state_is_a_tree_of_rows"),
+    "state grows": (conv(GrowingConv), "state_is_a_tree_of_rows"),
+    "prefix loses a value": (conv(WrongPrefill), "prefix_is_steps"),
+    "no gradient to the past": (conv(DetachedConv), "gradients_agree"),
+    "step does too much": (conv(SlowConv), "one_pass"),
+    "step breaks the graph": (conv(BrokenGraphConv), "compiles"),
+    "rows mixed": (conv(BatchConv), "step_is_forward"),
+    "rows mixed, seen by noise": (conv(BatchConv), "same_noise_same_sample"),
+    "learned h_0 forgotten": (
+        lambda d: stack(d, first=BrokenStateGRU(d.max_levels + 1, 8, cell="gru")),
+        "rollout_scores_itself",
+    ),
+    "head not normalised": (lambda d: stack(d, head=Unnormalised(d.max_levels)), "sums_to_one"),
+    "ε in the logarithm": (lambda d: stack(d, head=Smoothed(d.max_levels)), "sums_to_one"),
+    "scores positive": (lambda d: stack(d, head=Unnormalised(d.max_levels)), "returns_as_promised"),
+    "draws from another table": (lambda d: stack(d, head=OtherTable(d.max_levels)), "samples_match"),
+    "log p of samples is another": (lambda d: stack(d, head=OtherTable(d.max_levels)), "rollout_scores_itself"),
+    "condition ignored": (lambda d: stack(d, condition=UnseenCondition(8, classes=3)), "conditioned"),
+    "condition optional": (lambda d: stack(d, condition=OptionalCondition(8, classes=3)), "conditioned"),
+    "global randomness": (model_of(OwnRandomness), "same_noise_same_sample"),
+    "bad input taken": (model_of(Careless), "refuses_bad_input"),
+    "no gradient": (model_of(Untrainable), "overfits"),
+    "weights lost on disk": (model_of(HalfSaved), "survives_saving"),
+}
+
+
+def test_the_unbroken_model_obeys_every_law():
+    outcome = check_model(stack)
+    assert set(outcome.values()) == {"holds", "does not bind: the model is unconditional"}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", MUTANTS)
+def test_caught(name):
+    factory, law = MUTANTS[name]
+    with pytest.raises(LawViolation, match="^" + law.split("_")[0]):
+        check_model(factory, laws=[law])
+
+
+def test_exploding_inputs_are_caught():
+    class Exploding(Categorical):
+        def log_prob(self, params, x):
+            return super().log_prob(params.float().exp().exp(), x)
+
+    with pytest.raises(LawViolation, match="extreme_inputs"):
+        check_model(lambda d: stack(d, head=Exploding(d.max_levels)), laws=["extreme_inputs"])
+
+
+def test_a_module_without_a_step_is_told():
+    class Previous(nn.Module):
+        """Strictly causal: logits of site t from a table of x_{t-1}."""
+
+        def __init__(self, levels):
+            super().__init__()
+            self.table = nn.Embedding(levels + 1, levels)
+
+        def forward(self, sites):
+            start = torch.full_like(sites[:, :1, 0], self.table.num_embeddings - 1)
+            return self.table(torch.cat([start, sites[:, :-1, 0]], dim=1))
+
+    domain = cr.Domain.binary(5)
+    factory = lambda: cr.AutoregressiveModel(Previous(2), domain, Categorical(2))  # noqa: E731
+    with pytest.raises(cr.errors.DomainError, match="head"):
+        cr.AutoregressiveModel(Previous(3), domain, Categorical(3))
+    with pytest.raises(LawViolation, match="connected"):  # it reads one value back and declares all
+        check_model(factory, laws=["connected"])
+    laws = [law for law in cr.testing.LAWS if law != "connected"]
+    with pytest.warns(UserWarning, match="replaying the prefix"):
+        outcome = check_model(factory, laws=laws)
+    assert outcome["step_is_forward"] == "holds"
+    assert "replaying" in outcome["one_pass"]
+
+
+@pytest.mark.parametrize(
+    "kind, message",
+    [
+        (CentredConv, "step and forward differ"),
+        (ForgetfulConv, "step and forward differ"),
+        (StatefulConv, "raised RuntimeError"),
+        (WrongPrefill, "prefix"),
+        (DetachedConv, "gradients differ"),
+        (lambda *args, **options: Understated(CausalConv1d(*args, **options)), "reach"),
+        (DeadTap, "not read"),
+        (BatchConv, "step and forward differ"),
+    ],
+)
+def test_check_layer_catches(kind, message):
+    x = torch.randn(3, 7, 4, generator=torch.Generator().manual_seed(0))
+    check_layer(CausalConv1d(4, 4, kernel_size=3), x)
+    with pytest.raises(LawViolation, match=message):
+        check_layer(kind(4, 4, kernel_size=3), x)
+
+
+@pytest.mark.parametrize("kind", [Unnormalised, Smoothed, OtherTable])
+def test_check_head_catches(kind):
+    check_head(Categorical(4))
+    with pytest.raises(LawViolation):
+        check_head(kind(4))
+
+
+def test_mutants_do_not_leak():
+    """Trying a mutant changes nothing for the healthy model."""
+    domain = cr.Domain.binary(4)
+    model = stack(domain)
+    again = copy.deepcopy(model)
+    assert torch.equal(model.log_prob(torch.zeros(1, 4, dtype=int)), again.log_prob(torch.zeros(1, 4, dtype=int)))
