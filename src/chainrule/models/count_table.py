@@ -71,7 +71,7 @@ class CountTable(AutoregressiveModel):
 
     Args:
         memory: k.
-        smoothing: α.
+        smoothing: α; the number of levels by default, one count for each (Laplace).
         ordering: of the variables.
 
     References:
@@ -81,11 +81,17 @@ class CountTable(AutoregressiveModel):
     closed_form = True
 
     def __init__(
-        self, domain: Domain, *, memory: int = 1, smoothing: float = 2.0, ordering: str | list[int] = "natural"
+        self,
+        domain: Domain,
+        *,
+        memory: int = 1,
+        smoothing: float | None = None,
+        ordering: str | list[int] = "natural",
     ) -> None:
-        if memory < 0 or smoothing <= 0:
-            raise ChainruleError(f"expected memory ≥ 0 and smoothing > 0, got {memory} and {smoothing}")
         levels = domain.max_levels
+        smoothing = levels if smoothing is None else smoothing
+        if not smoothing > 0:
+            raise ChainruleError(f"smoothing: expected a number > 0, got {smoothing}")
         memory = min(memory, domain.size - 1)
         if domain.size * levels ** (memory + 1) > MOST_ENTRIES:
             raise DomainError(
@@ -110,7 +116,9 @@ class CountTable(AutoregressiveModel):
             counts = counts.reshape(length, levels**k, levels).double()
             # The context of k values ends with that of k-1: repeat its row for every older value.
             prior = probs if k == 0 else probs.repeat(1, levels, 1)
-            probs = (counts + self.smoothing * prior) / (counts.sum(-1, keepdim=True) + self.smoothing)
+            smoothed = (counts + self.smoothing * prior) / (counts.sum(-1, keepdim=True) + self.smoothing)
+            # The first k positions have no more values before them than the last round saw.
+            probs = torch.where(torch.arange(length)[:, None, None] < k, prior, smoothed)
         table.logits.copy_(probs.log())
 
     def _allowed(self, length: int, levels: int) -> Tensor:

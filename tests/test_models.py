@@ -1,0 +1,184 @@
+"""Models against facts known without them."""
+
+import math
+
+import pytest
+import torch
+
+import chainrule as cr
+from chainrule.models import ApproximateCompletionWarning, hyperparameters_of
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return cr.load_data("digits")
+
+
+def fitted(name, data, **options):
+    model = cr.create_model(name, data.domain, **options)
+    model.estimate(data.train)
+    return model.eval()
+
+
+def test_uniform_on_digits_is_181_nats(digits):
+    nats = -fitted("uniform", digits).log_prob(digits.test)
+    assert torch.allclose(nats, torch.tensor(64 * math.log(17)).double())
+    assert nats[0].item() == pytest.approx(181.33, abs=0.005)  # the post's yardstick
+
+
+def test_independent_counts(digits):
+    model = fitted("independent", digits, smoothing=1.0)
+    x = digits.valid[:3]
+    expected = 0.0
+    for d in range(64):
+        row, column = divmod(d, 8)
+        share = (digits.train[:, 0, row, column] == x[0, 0, row, column]).sum().item()
+        expected += math.log((share + 1) / (1000 + 17))
+    assert model.log_prob(x)[0].item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_gaussian_is_the_multivariate_normal():
+    generator = torch.Generator().manual_seed(0)
+    factor = torch.tensor([[1.0, 0, 0], [0.8, 0.5, 0], [-0.3, 0.2, 2.0]]).double()
+    x = torch.randn(500, 3, generator=generator, dtype=torch.float64) @ factor.T + torch.tensor([1.0, -2.0, 3.0])
+    model = cr.create_model("gaussian", cr.Domain.vector(3), ridge=0.0).double()
+    model.estimate(x)
+    covariance = torch.cov(x.T, correction=0)
+    expected = torch.distributions.MultivariateNormal(x.mean(0), covariance).log_prob(x)
+    torch.testing.assert_close(model.log_prob(x), expected)
+
+
+def test_gaussian_on_levels_approaches_the_density_where_bins_are_narrow():
+    generator = torch.Generator().manual_seed(0)
+    x = (torch.randn(4000, 2, generator=generator) @ torch.tensor([[12.0, 5.0], [0.0, 9.0]]) + 128).round().long()
+    model = cr.create_model("gaussian", cr.Domain.categorical(2, 256), ridge=0.0)
+    model.estimate(x)
+    covariance = torch.cov(x.T.double(), correction=0) + torch.eye(2) / 12
+    density = torch.distributions.MultivariateNormal(x.double().mean(0), covariance).log_prob(x.double())
+    assert (model.log_prob(x) - density).abs().mean() < 5e-3
+
+
+def test_count_table_with_full_memory_is_the_empirical_distribution():
+    x = torch.tensor([[0, 1, 1]] * 6 + [[1, 0, 1]] * 3 + [[1, 1, 0]])
+    model = cr.create_model("count-table", cr.Domain.binary(3), memory=2, smoothing=1e-6)
+    model.estimate(x)
+    probs = model.log_prob(torch.tensor([[0, 1, 1], [1, 0, 1], [1, 1, 0]])).exp()
+    torch.testing.assert_close(probs, torch.tensor([0.6, 0.3, 0.1]).double(), atol=1e-4, rtol=0)
+
+
+def test_count_table_smooths_towards_less_memory():
+    x = torch.tensor([[0, 0], [0, 1], [1, 1]])
+    model = cr.create_model("count-table", cr.Domain.binary(2), memory=1, smoothing=2.0)
+    model.estimate(x)
+    # p_0(x_2 = 1) = (2 + 2·½) / (3 + 2) = 0.6; after a 1: (1 + 2·0.6) / (1 + 2).
+    first = (1 + 2 * 0.5) / (3 + 2)
+    assert model.log_prob(torch.tensor([[1, 1]])).exp().item() == pytest.approx(first * 2.2 / 3, rel=1e-6)
+
+
+def test_count_table_beats_independence_on_digits(digits):
+    markov, independent = (fitted(name, digits).log_prob(digits.valid).mean() for name in ("count-table", "independent"))
+    assert markov > independent + 5
+
+
+def test_finite_memory_has_the_posts_parameters(digits):
+    model = cr.create_model("finite-memory", digits.domain, memory=2, width=300)
+    weights = (2 * 300 + 300) + (300 * 17 + 17)  # Linear(2, M) → ReLU → Linear(M, K)
+    assert sum(p.numel() for p in model.parameters()) == weights
+
+
+def test_the_posts_network_has_the_posts_parameters_and_reach(digits):
+    model = cr.create_model("causal-conv1d", digits.domain, channels=256, positions=False, dropout=0.0)
+    sizes = [(1, 256), (256, 256), (256, 256), (256, 17)]
+    assert sum(p.numel() for p in model.parameters()) == sum(7 * i * o + o for i, o in sizes)
+    assert model.connectivity()[63].nonzero().flatten().tolist() == list(range(38, 63))  # 1 + 4·6 = 25 back
+
+
+def test_levels_that_a_column_lacks_have_no_probability():
+    domain = cr.Domain.categorical(3, (2, 5, 3))
+    for name in ("lstm", "independent", "count-table"):
+        model = cr.create_model(name, domain, ordering="reversed") if name != "independent" else cr.create_model(name, domain)
+        x = model.eval().sample(500, generator=torch.Generator().manual_seed(0))
+        assert x.amax(0).tolist() == [1, 4, 2]
+
+
+def test_completion_behind_the_unknown_warns():
+    model = cr.create_model("rnn", cr.Domain.binary(4)).eval()
+    x = torch.ones(2, 4, dtype=torch.int64)
+    with pytest.warns(ApproximateCompletionWarning):
+        drawn = model.complete(x, torch.tensor([True, False, False, True]), n=3)
+    assert drawn.shape == (2, 3, 4) and (drawn[..., [0, 3]] == 1).all()
+
+
+def test_completion_follows_the_conditional():
+    """Draws of the last bit given the first two occur as often as p(x) says."""
+    model = cr.create_model("gru", cr.Domain.binary(3), width=8, depth=1).eval()
+    x = torch.tensor([[1, 0, 0]])
+    drawn = model.complete(x, torch.tensor([True, True, False]), 4000, torch.Generator().manual_seed(0))[0, :, 2]
+    both = model.log_prob(torch.tensor([[1, 0, 0], [1, 0, 1]]))
+    expected = torch.softmax(both, 0)[1].item()
+    assert drawn.double().mean().item() == pytest.approx(expected, abs=4 * 0.5 / 4000**0.5)
+
+
+def test_completion_of_nothing_known_is_a_sample_and_of_everything_the_item():
+    model = cr.create_model("causal-conv1d", cr.Domain.binary(5), channels=8).eval()
+    x = torch.randint(2, (4, 5))
+    nothing = torch.zeros(5, dtype=torch.bool)
+    drawn = model.complete(x, nothing, generator=torch.Generator().manual_seed(3))[:, 0]
+    assert torch.equal(drawn, model.sample(4, generator=torch.Generator().manual_seed(3)))
+    assert torch.equal(model.complete(x, ~nothing)[:, 0], x)
+
+
+def test_temperature_zero_and_top_k_one_are_greedy():
+    model = cr.create_model("lstm", cr.Domain.categorical(6, 4), width=16).eval()
+    cold = model.sample(2, temperature=0.0)
+    assert torch.equal(cold[0], cold[1])
+    assert torch.equal(model.sample(2, top_k=1), cold)
+    assert torch.equal(model.sample(2, top_p=1e-9), cold)
+    for bad in ({"temperature": -1.0}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.5}, {"temperature": math.nan}):
+        with pytest.raises(cr.errors.ChainruleError, match=next(iter(bad))):
+            model.sample(2, **bad)
+
+
+def test_sampling_leaves_the_model_as_it_was():
+    model = cr.create_model("lstm", cr.Domain.binary(3)).train()
+    model.sample(1)
+    assert model.training and all(module.training for module in model.modules())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model.sample(1).shape == (1, 3)
+
+
+def test_create_model_names_the_nearest():
+    domain = cr.Domain.binary(3)
+    with pytest.raises(cr.errors.ChainruleError, match="did you mean 'causal-conv1d'"):
+        cr.create_model("causal-conv", domain)
+    with pytest.raises(ValueError, match="did you mean 'channels'"):
+        cr.create_model("causal-conv1d", domain, chanels=3)
+    with pytest.raises(ValueError, match="channels: expected int"):
+        cr.create_model("causal-conv1d", domain, channels="many")
+    with pytest.raises(ValueError, match="channels: expected an integer ≥ 1"):
+        cr.create_model("causal-conv1d", domain, channels=0)
+    with pytest.raises(ValueError, match="discrete"):
+        cr.create_model("causal-conv1d", cr.Domain.vector(3))
+
+
+@pytest.mark.parametrize("name", cr.list_models())
+def test_hyperparameters_are_kept(name):
+    model = cr.create_model(name, cr.Domain.binary(4))
+    assert model.name == name and model.hyperparameters == hyperparameters_of(name)
+
+
+def test_your_own_network():
+    class Last(torch.nn.Module):
+        """Logits from a table of the value before."""
+
+        def __init__(self):
+            super().__init__()
+            self.table = torch.nn.Embedding(4, 3)
+
+        def forward(self, sites):
+            start = torch.full_like(sites[:, :1, 0], 3)
+            return self.table(torch.cat([start, sites[:, :-1, 0]], dim=1))
+
+    model = cr.AutoregressiveModel(Last(), cr.Domain.sequence(5, 3), cr.heads.Categorical(3))
+    x = model.sample(7)
+    assert model.log_prob(x).shape == (7,) and model.log_prob(x, reduce=False).shape == (7, 5)

@@ -1,0 +1,188 @@
+"""Training: the run it leaves, and that stopping it changes nothing."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+import chainrule as cr
+from chainrule.training import Run, TrainingConfig
+from chainrule.training.batches import EpochOrder
+from chainrule.training.checkpoint import SafetensorsIO
+
+SMALL = {"channels": 8, "depth": 2}
+QUICK = {"lr": 1e-2, "warmup": 0, "ema": 0.5, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return cr.load_data("digits")
+
+
+def small(data, **options):
+    torch.manual_seed(0)
+    return cr.create_model("causal-conv1d", data.domain, **SMALL, **options)
+
+
+def test_fit_learns_and_keeps_the_best(digits, tmp_path):
+    model = small(digits)
+    before = model.eval().log_prob(digits.valid).mean()
+    run = cr.fit(model, digits, epochs=3, out=tmp_path / "run", **QUICK)
+    assert -run.best["valid_nats"] > before + 20
+    assert not run.model.training
+    with torch.no_grad():
+        again = cr.load(tmp_path / "run")
+        nats = -again.log_prob(digits.valid).mean().item()
+    assert nats == pytest.approx(run.best["valid_nats"], rel=1e-6)
+    for name in ("config.yaml", "model.safetensors", "model.json", "metrics.csv", "checkpoints/last.safetensors"):
+        assert (tmp_path / "run" / name).is_file(), name
+    assert [row["epoch"] for row in Run.open(tmp_path / "run").metrics] == [0, 1, 2]
+    assert not [path for path in (tmp_path / "run").rglob("*") if path.suffix in (".ckpt", ".pt", ".pkl")]
+
+
+def test_fit_leaves_global_randomness_alone(digits):
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    cr.fit(small(digits), digits, epochs=1, progress=False)
+    torch.manual_seed(5)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_same_seed_same_run(digits):
+    first, second, other = (
+        cr.fit(small(digits), digits, epochs=1, seed=seed, progress=False).best["valid_nats"] for seed in (1, 1, 2)
+    )
+    assert first == second != other
+
+
+def test_closed_form(digits, tmp_path):
+    run = cr.fit(cr.create_model("gaussian", digits.domain), digits, out=tmp_path / "g")
+    assert run.metrics == [] and run.best is None
+    assert torch.equal(run.model.log_prob(digits.test), cr.load(tmp_path / "g").log_prob(digits.test))
+
+
+def test_labels_help_a_conditional_model(digits):
+    run = cr.fit(small(digits, classes=10), digits, epochs=4, **QUICK)
+    x, labels = digits.split("valid")
+    right, wrong = (run.model.log_prob(x, y).mean().item() for y in (labels, (labels + 5) % 10))
+    assert right > wrong
+
+
+def test_stopped_early(digits, tmp_path):
+    run = cr.fit(small(digits), digits, epochs=50, lr=0.0, patience=2, out=tmp_path / "run", progress=False)
+    assert len(run.metrics) == 3  # the first is the best; two more do not better it
+    resumed = cr.fit(
+        small(digits), digits, epochs=50, lr=0.0, patience=2, out=tmp_path / "run", resume=True, progress=False
+    )
+    assert resumed.metrics == run.metrics
+
+
+def test_precision(digits):
+    runs = {p: cr.fit(small(digits), digits, epochs=2, precision=p, **QUICK) for p in ("bf16", "float32")}
+    assert all(p.dtype == torch.float32 for p in runs["bf16"].model.parameters())
+    a, b = (run.best["valid_nats"] for run in runs.values())
+    assert a != b and a == pytest.approx(b, rel=0.02)
+
+
+def test_a_run_is_not_overwritten_nor_resumed_as_another(digits, tmp_path):
+    cr.fit(small(digits), digits, epochs=1, out=tmp_path, progress=False)
+    with pytest.raises(cr.errors.RunError, match="already holds a run"):
+        cr.fit(small(digits), digits, epochs=1, out=tmp_path, progress=False)
+    with pytest.raises(cr.errors.RunError, match="cannot resume: training was"):
+        cr.fit(small(digits), digits, epochs=2, out=tmp_path, resume=True, progress=False)
+    with pytest.raises(cr.errors.RunError, match="cannot resume: hyperparameters was"):
+        cr.fit(small(digits, dropout=0.5), digits, epochs=1, out=tmp_path, resume=True, progress=False)
+
+
+def test_bad_options(digits):
+    model = small(digits)
+    for options, words in (
+        ({"epoch": 3}, "did you mean 'epochs'"),
+        ({"epochs": 0}, "epochs: expected an integer ≥ 1"),
+        ({"lr": "fast"}, "lr: expected float"),
+        ({"lr": -1.0}, "lr: expected a number ≥ 0"),
+        ({"ema": 1.0}, "ema"),
+        ({"optimizer": "adamaxx"}, "did you mean 'adamax'"),
+        ({"precision": "int8"}, "precision"),
+    ):
+        with pytest.raises(cr.errors.ChainruleError, match=words):
+            cr.fit(model, digits, progress=False, **options)
+    with pytest.raises(cr.errors.DataError, match="expected data in the model's domain"):
+        cr.fit(cr.create_model("rnn", cr.Domain.binary(3)), digits)
+    unlabelled = cr.Data("x", digits.train, digits.valid, digits.test, digits.domain)
+    with pytest.raises(cr.errors.DataError, match="labels"):
+        cr.fit(small(digits, classes=10), unlabelled)
+
+
+def test_defaults_of_a_model_are_under_what_is_given():
+    assert TrainingConfig.of({"lr": 0.5, "epochs": 7}, {"lr": 1}).lr == 1
+    assert TrainingConfig.of({"epochs": 7}, {}).epochs == 7
+
+
+def test_order_depends_on_seed_and_epoch_alone():
+    order = EpochOrder(10, 4, seed=3)
+    first = list(order)
+    order.set_epoch(1)
+    assert list(order) != first and sorted(sum(first, [])) == list(range(10)) and len(order) == 3
+    order.set_epoch(0)
+    assert list(order) == first
+
+
+def test_checkpoint_round_trip(tmp_path):
+    tree = {"a": torch.arange(3), 1: [1.5, None, (True, "x")], "nested": {"t": torch.ones(()), 2: {}}}
+    io = SafetensorsIO()
+    io.save_checkpoint(tree, tmp_path / "c.safetensors")
+    back = io.load_checkpoint(tmp_path / "c.safetensors")
+    assert torch.equal(back["a"], tree["a"]) and back[1] == tree[1] and back["nested"][2] == {}
+    with pytest.raises(TypeError, match="checkpoint: expected numbers"):
+        io.save_checkpoint({"f": print}, tmp_path / "c.safetensors")
+    assert torch.equal(io.load_checkpoint(tmp_path / "c.safetensors")["a"], tree["a"])  # the old one is whole
+    (tmp_path / "bad.safetensors").write_bytes((tmp_path / "c.safetensors").read_bytes()[:-3])
+    with pytest.raises(cr.errors.RunError, match="not a readable checkpoint"):
+        io.load_checkpoint(tmp_path / "bad.safetensors")
+
+
+def command(out, epochs):
+    options = ["--data", "digits", "--epochs", str(epochs), "--set", "channels=8", "--out", str(out)]
+    return [sys.executable, "-m", "chainrule", "train", "causal-conv1d", *options, "--resume"]
+
+
+def wait_for(path, process):
+    for _ in range(600):
+        if path.exists() or process.poll() is not None:
+            return
+        time.sleep(0.05)
+
+
+def curve(folder):
+    with (folder / "metrics.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+def test_killed_and_resumed_is_uninterrupted(tmp_path):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run(command(whole, 6), check=True, capture_output=True, env=environment)
+    process = subprocess.Popen(command(killed, 6), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment)
+    wait_for(killed / "checkpoints" / "last.safetensors", process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    subprocess.run(command(killed, 6), check=True, capture_output=True, env=environment)
+    assert curve(killed) == curve(whole)
+    assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_interrupted_leaves_a_usable_run(tmp_path):
+    out = tmp_path / "run"
+    process = subprocess.Popen(command(out, 2000), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    wait_for(out / "metrics.csv", process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "can be used as it is, or resumed" in said and "Traceback" not in said
+    assert cr.load(out).log_prob(cr.load_data("digits").valid).mean() > -181
