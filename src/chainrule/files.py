@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,17 +19,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         ChainruleError: if the folder cannot be made or written.
     """
     path = Path(path)
+    # The suffix stays: writers such as Pillow take the format from it.
+    temporary = path.parent / f".{path.stem}-{secrets.token_hex(4)}{path.suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The suffix stays: writers such as Pillow take the format from it.
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+        temporary.touch(exist_ok=False)
     except OSError as error:
         raise ChainruleError(f"{path}: cannot be written ({error.strerror})") from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o644)
         os.replace(temporary, path)
     except OSError as error:
         raise ChainruleError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import traceback
 import warnings
 
 import typer
 
-from chainrule.cli import bench, catalogue, complete, evaluate, sample, show, train
-from chainrule.cli.output import console, say
+from chainrule.cli import bench, catalogue, complete, demo, evaluate, reproduce, sample, show, train
+from chainrule.cli.output import say, say_error
 from chainrule.errors import ChainruleError
 from chainrule.models import ApproximateCompletionWarning
 
 app = typer.Typer(
-    help="Deep autoregressive generative models with exact likelihood.",
+    help="Deep autoregressive generative models with exact likelihood.\n\n"
+    "Example: `chainrule train causal-conv1d --data digits`",
     epilog="Exit status: 0 done, 1 failed, 2 wrong usage. --debug, anywhere, shows tracebacks.",
     no_args_is_help=True,
     add_completion=False,
@@ -29,6 +31,8 @@ app.command("sample")(sample.sample)
 app.command("complete")(complete.complete)
 app.command("show")(show.show)
 app.command("bench")(bench.bench)
+app.command("reproduce")(reproduce.reproduce)
+app.command("demo")(demo.demo)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,23 +47,19 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    warnings.showwarning = _show_warning
     try:
-        app(arguments, prog_name="chainrule")
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            app(arguments, prog_name="chainrule", obj=shlex.join(["chainrule", *arguments]))
         return 0
     except SystemExit as end:  # how Typer ends, with 0 or 2; with 130 on Ctrl-C
         return min(int(end.code or 0), 2) if end.code != 130 else 1
-    except (ChainruleError, OSError, MemoryError) as error:
+    except Exception as error:
         if debug:
             traceback.print_exc()
-        console.print(f"[bold red]error:[/] {_one_line(error)}", highlight=False, soft_wrap=True)
+        foreseen = isinstance(error, ChainruleError | OSError)
+        say_error(str(error) if foreseen else f"unexpected {type(error).__name__}: {error} (--debug shows where)")
         return 1
-
-
-def _one_line(error: BaseException) -> str:
-    from rich.markup import escape
-
-    return escape(" ".join(str(error).split()) or type(error).__name__)
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:  # noqa: ANN001 (Python's own)

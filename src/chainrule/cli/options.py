@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -10,12 +11,14 @@ import typer
 import yaml
 
 from chainrule.data import Data, load_data
-from chainrule.errors import ChainruleError, RunError
-from chainrule.training import Run
+from chainrule.errors import ChainruleError, ConditionError, RunError
+from chainrule.training import Recipe, Run
+from chainrule.training.run import CONFIG
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as `chainrule train` writes it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
-Seed = Annotated[int, typer.Option(help="Of all randomness.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of all randomness.")]
+Label = Annotated[int | None, typer.Option(help="The class, for a conditional model.")]
 DataDir = Annotated[
     Path | None, typer.Option(help="Where named sets lie; else $CHAINRULE_DATA, else ~/.cache/chainrule.")
 ]
@@ -24,27 +27,39 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
 
 def open_run(folder: Path, device: str = "auto") -> Run:
     """A run with its model on the device."""
+    chosen = read_device(device)
     run = Run.open(folder)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        run.model.to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise ChainruleError(f"device {device!r}: {str(error).splitlines()[0]}") from error
+    run.model.to(chosen)
     return run
+
+
+def read_device(name: str) -> torch.device:
+    """The device of a name, once it has been seen to work; "auto" is the GPU if there is one.
+
+    Raises:
+        ChainruleError: if torch has no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()  # also fails on meta, which holds no numbers
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ChainruleError(f"device {name!r}: expected auto, cpu, cuda or another that works here ({reason})") from error
+    return device
 
 
 def data_of(run: Run, source: str | None, data_dir: Path | None) -> Data:
     """The data a run was trained on, or another source read as the same domain."""
     if source is None:
-        origin = run.config.get("data", {})
-        if "source" not in origin:
+        recipe = Recipe.read(run.folder / CONFIG)
+        if "source" not in recipe.data:
             raise RunError(f"{run.folder}: its data set was made in Python; name one with --data")
-        data = load_data(**origin, data_dir=data_dir)
+        data = recipe.load_data(data_dir)
     else:
         data = load_data(source, data_dir=data_dir, domain=run.model.domain)
-    vocabulary = run.config.get("vocabulary")
-    if vocabulary is not None and data.vocabulary is not None and "".join(data.vocabulary) != vocabulary:
+    if None not in (run.vocabulary, data.vocabulary) and "".join(data.vocabulary) != run.vocabulary:
         raise RunError(f"{data.name}: its characters are not those the run was trained on")
     return data
 
@@ -61,20 +76,29 @@ def parse_settings(settings: list[str]) -> dict:
         if not equals or not key:
             raise typer.BadParameter(f"expected KEY=VALUE, got {setting!r}", param_hint="--set")
         try:
-            parsed[key.strip().replace("-", "_")] = yaml.safe_load(value)
+            parsed[key.strip().replace("-", "_")] = yaml.load(value, Loader=_Yaml)
         except yaml.YAMLError:
             raise typer.BadParameter(f"cannot read the value of {setting!r}", param_hint="--set") from None
     return parsed
 
 
-def read_label(run: Run, label: str | None) -> int | None:
-    """A class label as the integer the model takes.
+class _Yaml(yaml.SafeLoader):
+    """YAML with the numbers of version 1.2: PyYAML, which knows 1.1, takes 1e-3 for text."""
+
+
+_EXPONENT = re.compile(r"[-+]?(\d+\.?|\d*\.\d+)[eE][-+]?\d+$")
+_Yaml.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))
+
+
+def check_label(run: Run, label: int | None) -> int | None:
+    """The label, if it is what the run's model takes: a class, or none.
 
     Raises:
-        ChainruleError: if it is no integer.
+        ConditionError: otherwise.
     """
-    if label is None:
-        return None
-    if not label.lstrip("-").isdigit():
-        raise ChainruleError(f"label: expected an integer, got {label!r}")
-    return int(label)
+    classes = run.model.network.condition.classes
+    if classes is None and label is not None:
+        raise ConditionError(f"--label: expected none, {run.folder} is not conditioned on a class; got {label}")
+    if classes is not None and (label is None or not 0 <= label < classes):
+        raise ConditionError(f"--label: expected a class in [0, {classes}), got {'none' if label is None else label}")
+    return label

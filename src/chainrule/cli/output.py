@@ -6,19 +6,27 @@ import json
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-console = Console(stderr=True)
-results = Console()
+# Names of files and domains are printed as they are: [x] is no markup, vector:100:2 holds no emoji.
+console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+results = Console(markup=False, emoji=False, highlight=False)
 
 
 def say(text: str) -> None:
     """A remark to the user."""
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    console.print(text, soft_wrap=True)
+
+
+def say_error(text: str) -> None:
+    """Why a command failed, in one line."""
+    console.print(Text.assemble(("error: ", "bold red"), " ".join(text.split())), soft_wrap=True)
 
 
 def print_json(value: object) -> None:
-    """A result for scripts: one JSON document."""
-    print(json.dumps(value, indent=2, default=str))
+    """A result for scripts: one JSON document; what is no finite number, which JSON lacks, is null."""
+    plain = json.loads(json.dumps(value, default=str), parse_constant=lambda name: None)
+    print(json.dumps(plain, indent=2))
 
 
 def print_table(
@@ -30,4 +38,4 @@ def print_table(
         table.add_column(column, justify="left" if i == 0 or words else "right")
     for i, row in enumerate(rows):
         table.add_row(*row, style="bold" if last_bold and i == len(rows) - 1 else None)
-    results.print(table, highlight=False)
+    results.print(table)

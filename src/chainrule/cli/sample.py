@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 import typer
 
-from chainrule.cli.options import Device, Json, RunFolder, Seed, open_run, read_label
+from chainrule.cli.options import Device, Json, Label, RunFolder, Seed, check_label, open_run
 from chainrule.cli.output import print_json, say
 from chainrule.errors import ChainruleError
 from chainrule.training import Run
@@ -20,7 +20,7 @@ def sample(
     out: Annotated[
         Path | None, typer.Option("-o", help=".png, .npy, .csv or .txt; RUN/samples.png or the terminal by default.")
     ] = None,
-    label: Annotated[str | None, typer.Option(help="The class to draw from, for a conditional model.")] = None,
+    label: Label = None,
     prompt: Annotated[str | None, typer.Option(help="Text to go on from, for a model of text.")] = None,
     temperature: Annotated[float, typer.Option(min=0, help="1 is the model's own; 0 the most probable.")] = 1.0,
     top_k: Annotated[int | None, typer.Option(min=1, help="Keep the k most probable levels.")] = None,
@@ -33,24 +33,28 @@ def sample(
 
     Example: `chainrule sample runs/digits-causal-conv1d -n 100 -o samples.png`
     """
-    from chainrule.report import export_items
-    from chainrule.report.export import as_text
+    from chainrule.report.export import as_text, check_output, export_items
 
     opened = open_run(run, device)
-    model, vocabulary = opened.model, opened.config.get("vocabulary")
+    model, vocabulary = opened.model, opened.vocabulary
+    if out is None and model.domain.layout == "image" and model.domain.discrete and not json:
+        out = run / "samples.png"
+    if out is not None:
+        check_output(out, model.domain)
+    cond = check_label(opened, label)
     generator = torch.Generator().manual_seed(seed)
-    cond = read_label(opened, label)
     if prompt is not None:
+        if (top_k, top_p) != (None, None):
+            raise typer.BadParameter("not together with --prompt", param_hint="--top-k, --top-p")
         x, known = _prompted(opened, prompt)
         drawn = model.complete(x, known, n, generator, cond=cond, temperature=temperature)[0]
     else:
         drawn = model.sample(n, cond, temperature, generator, top_k=top_k, top_p=top_p)
-    if out is None and model.domain.layout == "image" and not json:
-        out = run / "samples.png"
     if out is not None:
         export_items(drawn, model.domain, out, vocabulary=vocabulary)
     if json:
-        print_json({"n": n, "file": None if out is None else str(out), "items": drawn.tolist() if out is None else None})
+        items = drawn.tolist() if vocabulary is None else [as_text(item[None], vocabulary)[:-1] for item in drawn]
+        print_json({"n": n, "file": out, "items": items if out is None else None})
     elif out is not None:
         say(f"{n} samples: {out}")
     else:
@@ -59,7 +63,7 @@ def sample(
 
 def _prompted(run: Run, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
     """An item that starts with the prompt, and the mask that keeps it."""
-    vocabulary, domain = run.config.get("vocabulary"), run.model.domain
+    vocabulary, domain = run.vocabulary, run.model.domain
     if vocabulary is None:
         raise ChainruleError("prompt: expected a model of text, this run has no characters")
     unknown = [character for character in prompt if character not in vocabulary]

@@ -22,9 +22,11 @@ def show(
     Example: `chainrule show runs/digits-causal-conv1d`
     """
     from chainrule.report import draw_structure
+    from chainrule.report.export import check_ending
 
     opened = open_run(run, "cpu")
     model, out = opened.model, out or run / "structure.png"
+    check_ending(out, (".png",))
     generator = torch.Generator().manual_seed(0)
     cond = torch.zeros(16, dtype=torch.int64) if model.network.condition.classes else None
     draw_structure(model, model.sample(16, cond, generator=generator), out, cond)

@@ -56,27 +56,37 @@ def load_model(folder: str | Path, model: AutoregressiveModel | None = None) -> 
     """
     folder = Path(folder)
     card = read_json(folder / CARD)
-    if card.get("format", 0) > FORMAT:
+    version = card.get("format")
+    if not isinstance(version, int):
+        raise RunError(f"{folder / CARD}: format: expected an integer, got {version!r}")
+    if version > FORMAT:
         raise RunError(
-            f"{folder}: written by chainrule {card.get('chainrule')} in format {card['format']}, "
+            f"{folder}: written by chainrule {card.get('chainrule')} in format {version}, "
             f"this version reads up to {FORMAT}; upgrade chainrule"
         )
     if model is None:
-        if card.get("name") is None:
-            raise RunError(f"{folder}: holds a model that is not in the registry; pass it: load({str(folder)!r}, model=…)")
-        try:
-            model = create_model(card["name"], Domain.from_json(card["domain"]), **card["hyperparameters"])
-        except KeyError as error:
-            raise RunError(f"{folder / CARD}: lacks {error}") from error
+        model = _build(card, folder)
     load_weights(model, folder / WEIGHTS)
     return model.eval()
+
+
+def _build(card: dict, folder: Path) -> AutoregressiveModel:
+    if card.get("name") is None:
+        raise RunError(f"{folder}: holds a model that is not in the registry; pass it: load({str(folder)!r}, model=…)")
+    try:
+        return create_model(card["name"], Domain.from_json(card["domain"]), **card["hyperparameters"])
+    except KeyError as error:
+        raise RunError(f"{folder / CARD}: lacks {error}") from error
+    # A ValueError is the library's own word on a name or value; what else a damaged card meets has other types.
+    except (ValueError, TypeError, AttributeError, MemoryError) as error:
+        raise RunError(f"{folder / CARD}: no model can be built of it: {error or type(error).__name__}") from error
 
 
 def load_weights(model: torch.nn.Module, path: str | Path) -> None:
     """Read weights into a model.
 
     Raises:
-        RunError: if the file is missing or corrupt, or its tensors are not the model's.
+        RunError: if the file is missing or corrupt, its tensors are not the model's, or are not numbers.
     """
     if not Path(path).is_file():
         raise RunError(f"{path}: expected the weights of a model, found no such file")
@@ -84,13 +94,22 @@ def load_weights(model: torch.nn.Module, path: str | Path) -> None:
         tensors = safetensors.torch.load_file(path)
     except (SafetensorError, OSError) as error:
         raise RunError(f"{path}: not a readable safetensors file ({error})") from error
-    own = model.state_dict()
-    shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    if shapes != found:
-        odd = sorted(set(shapes.items()) ^ set(found.items()))[0]
-        raise RunError(f"{path}: its tensors are not the model's; first difference at {odd[0]} {odd[1]}")
+    floats = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
+    if len(floats) == 1:  # the numbers of a model saved in double precision are all kept
+        model.to(floats.pop())
+    own, found = _kinds(model.state_dict()), _kinds(tensors)
+    for name in sorted(own | found):
+        if own.get(name) != found.get(name):
+            raise RunError(f"{path}: {name}: expected {own.get(name, 'nothing')}, got {found.get(name, 'nothing')}")
+    for name, tensor in tensors.items():
+        if tensor.isnan().any():
+            raise RunError(f"{path}: {name}: expected numbers, got NaN; the training diverged, lower its lr")
     model.load_state_dict(tensors)
+
+
+def _kinds(tensors: dict[str, torch.Tensor]) -> dict[str, str]:
+    """In words: type and shape."""
+    return {name: f"{tensor.dtype} {tuple(tensor.shape)}" for name, tensor in tensors.items()}
 
 
 def read_json(path: Path) -> dict:
@@ -103,7 +122,7 @@ def read_json(path: Path) -> dict:
         raise RunError(f"{path}: no such file; expected a run folder with {CARD} and {WEIGHTS}")
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path}: not valid JSON ({error})") from error
     if not isinstance(card, dict):
         raise RunError(f"{path}: expected a JSON object, got {type(card).__name__}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 from matplotlib.figure import Figure
 
@@ -20,12 +21,13 @@ def learning_curve(metrics: list[dict[str, float]], baselines: dict[str, float])
     valid = [row["valid_nats"] for row in metrics]
     axes.plot(epochs, [row["train_nats"] for row in metrics], color="0.6", label="train (with dropout)")
     axes.plot(epochs, valid, color="C0", label="validation (averaged weights)")
-    best = valid.index(min(valid))
-    axes.plot(epochs[best], valid[best], "o", color="C0", label=f"best: {valid[best]:.2f} at epoch {epochs[best]:.0f}")
-    low = min(valid)
-    high = max(sorted(valid)[int(0.9 * (len(valid) - 1))], low * 1.1)
+    finite = sorted(nats for nats in valid if math.isfinite(nats))  # a model that diverged leaves NaN behind
+    low = finite[0]
+    best = valid.index(low)
+    axes.plot(epochs[best], low, "o", color="C0", label=f"best: {low:.2f} at epoch {epochs[best]:.0f}")
+    high = max(finite[int(0.9 * (len(finite) - 1))], low + 0.1 * abs(low))
     for name, nats in baselines.items():
-        if nats < 1.3 * high:
+        if nats < high + 0.3 * abs(high):
             axes.axhline(nats, color="0.8", linestyle="--")
             axes.annotate(name, (epochs[-1], nats), color="0.5", ha="right", va="bottom")
             high = max(high, nats)

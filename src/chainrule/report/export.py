@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -29,25 +28,53 @@ def export_items(x: Tensor, domain: Domain, path: str | Path, *, vocabulary: str
         ChainruleError: on an unknown ending, or one that does not suit the items.
     """
     path = Path(path)
-    if path.suffix == ".png":
+    check_output(path, domain)
+    ending = path.suffix.lower()
+    if ending == ".png":
         with atomic_path(path) as temporary:
             image_grid(x, domain).save(temporary)
-    elif path.suffix == ".npy":
+    elif ending == ".npy":
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, x.cpu().numpy(), allow_pickle=False)
-    elif path.suffix == ".csv":
-        text = io.StringIO()
-        np.savetxt(text, x.flatten(1).cpu().numpy(), delimiter=",", fmt="%d" if domain.discrete else "%.9g")
-        write_text(path, text.getvalue())
-    elif path.suffix == ".txt":
-        write_text(path, as_text(x, vocabulary))
+    elif ending == ".csv":
+        write_text(path, _lines(x, ","))
     else:
-        raise ChainruleError(f"{path}: expected one of the endings {', '.join(ENDINGS)}, got {path.suffix or 'none'}")
+        write_text(path, as_text(x, vocabulary))
+
+
+def check_output(path: Path, domain: Domain) -> None:
+    """See that `export_items` could write such a file, before its items are drawn.
+
+    Raises:
+        ChainruleError: on a folder, an unknown ending, or one that does not suit the domain.
+    """
+    check_ending(path, ENDINGS)
+    if path.is_dir():
+        raise ChainruleError(f"{path}: expected a file to write, got a folder")
+    if path.suffix.lower() == ".png" and not domain.discrete:
+        raise ChainruleError(f"{path}: a picture needs levels to shade, {domain} is real-valued; write .npy or .csv")
+
+
+def check_ending(path: Path, endings: tuple[str, ...]) -> None:
+    """See that a file has one of the endings.
+
+    Raises:
+        ChainruleError: otherwise.
+    """
+    if path.suffix.lower() not in endings:
+        raise ChainruleError(f"{path}: expected the ending {' or '.join(endings)}, got {path.suffix or 'none'}")
 
 
 def as_text(x: Tensor, vocabulary: str | None) -> str:
-    """Items as lines of characters, or of levels where there is no vocabulary."""
-    rows = x.flatten(1).cpu().tolist()
+    """Items as lines of characters, or of values where there is no vocabulary."""
     if vocabulary is None:
-        return "".join(" ".join(f"{value:g}" for value in row) + "\n" for row in rows)
-    return "".join("".join(vocabulary[level] for level in row) + "\n" for row in rows)
+        return _lines(x, " ")
+    spare = "\ufffd"  # a level of the domain that no character of the training text took
+    characters = dict(enumerate(vocabulary))
+    rows = x.flatten(1).tolist()
+    return "".join("".join(characters.get(level, spare) for level in row) + "\n" for row in rows)
+
+
+def _lines(x: Tensor, separator: str) -> str:
+    # NumPy's numbers print the fewest digits that give the same float32 back; Python's would print float64's.
+    return "".join(separator.join(map(str, row)) + "\n" for row in x.flatten(1).cpu().numpy())

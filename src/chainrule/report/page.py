@@ -40,7 +40,7 @@ def write_report(run: Run, data: Data, *, command: str | None = None, path: str 
         The path.
     """
     path = Path(path) if path is not None else (run.folder or Path()) / "report.html"
-    model = run.model
+    model, best = run.model, run.best
     result = evaluate(model, data, "valid")
     baselines = {name: value.nats for name, value in result.baselines.items()}
     rows = [*result.baselines.items(), (model.name or type(model).__name__, result.model)]
@@ -54,8 +54,8 @@ def write_report(run: Run, data: Data, *, command: str | None = None, path: str 
         parameters=f"{sum(p.numel() for p in model.parameters()):,}",
         rows=rows,
         n=result.model.n,
-        best=run.best,
-        curve=_png(learning_curve(run.metrics, baselines)) if run.metrics else None,
+        best=best,
+        curve=_png(learning_curve(run.metrics, baselines)) if best else None,
         command=command,
         config=yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
         **_items(model, data),

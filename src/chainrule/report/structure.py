@@ -70,21 +70,17 @@ def _mask(name: str, layer: MaskedLinear):  # noqa: ANN202 (a panel, as the othe
 def _field(x: Tensor, cond: Tensor | None, site: int):  # noqa: ANN202
     def draw(model: AutoregressiveModel, axes: Axes) -> None:
         field = receptive_field(model, x, site, cond)
-        if model.domain.layout == "image":
-            field = field.sum(0)
-            flat = model.ordering.unflatten(torch.arange(model.domain.size)[None])[0]
-            own = (flat.max(0).values == (site + 1) * model.head.variables - 1).nonzero()
-            row, column = own[0].tolist() if len(own) else (None, None)
-        else:
-            field = field[None]
-            row, column = 0, int(model.ordering.permutation[site])
+        reads = int((field > 0).sum())
+        place = model.ordering.unflatten(torch.arange(model.domain.size)[None])[0]  # in the generation order
+        own = place // model.head.variables == site
+        image = model.domain.layout == "image"
+        field, own = (field.sum(0), own.any(0)) if image else (field[None], own[None])
         positive = field[field > 0]
         if len(positive):
             norm = LogNorm(max(positive.max().item() * 1e-4, positive.min().item()), positive.max().item())
-            axes.imshow(torch.where(field > 0, field, torch.nan), cmap="viridis", norm=norm, aspect="equal" if row else "auto")
-        if row is not None:
-            axes.plot(column, row, "s", color="C3", markersize=8)
-        reads = int((field > 0).sum())
+            axes.imshow(torch.where(field > 0, field, torch.nan), cmap="viridis", norm=norm, aspect="equal" if image else "auto")
+        rows, columns = own.nonzero(as_tuple=True)
+        axes.plot(columns, rows, "s", color="C3", markersize=8)
         axes.set(title=f"site {site} (red) reads {reads} variables")
         axes.set_facecolor("0.92")
 

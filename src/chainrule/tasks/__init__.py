@@ -4,6 +4,7 @@ from chainrule.tasks.bench import SamplingBench, bench_sampling
 from chainrule.tasks.evaluate import Evaluation, Likelihood, evaluate, likelihood
 from chainrule.tasks.known import known_mask
 from chainrule.tasks.receptive_field import influence, receptive_field
+from chainrule.tasks.reproduce import list_tables, recipes_of, reproduce
 
 __all__ = [
     "Evaluation",
@@ -14,5 +15,8 @@ __all__ = [
     "influence",
     "known_mask",
     "likelihood",
+    "list_tables",
     "receptive_field",
+    "recipes_of",
+    "reproduce",
 ]

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from chainrule.data.raw import reading
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 
@@ -38,7 +39,7 @@ def known_mask(domain: Domain, keep: str = "top") -> Tensor:
     try:
         fraction = float(keep)
     except ValueError:
-        return _mask_file(domain, Path(keep))
+        return _mask_file(domain, keep)
     if not 0 <= fraction < 1:
         raise ChainruleError(f"keep: expected a fraction in [0, 1), got {keep}")
     if domain.layout == "image":  # whole rows of pixels, all colours
@@ -49,13 +50,14 @@ def known_mask(domain: Domain, keep: str = "top") -> Tensor:
     return mask
 
 
-def _mask_file(domain: Domain, path: Path) -> Tensor:
+def _mask_file(domain: Domain, keep: str) -> Tensor:
+    path = Path(keep)
     if not path.is_file():
-        raise ChainruleError(f"keep: expected top, left, a fraction, or the file of a mask; got {str(path)!r}")
-    try:
+        raise ChainruleError(f"keep: expected top, left, a fraction, or the file of a mask; got {keep!r}")
+    with reading(f"keep: {path}"):
         array = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.asarray(Image.open(path).convert("L"))
-    except (OSError, ValueError) as error:
-        raise ChainruleError(f"keep: {path} cannot be read as a mask ({str(error).splitlines()[0]})") from error
+    if array.dtype.kind not in "buif":
+        raise ChainruleError(f"keep: {path}: expected numbers or booleans, got {array.dtype}")
     mask = torch.from_numpy(np.ascontiguousarray(array) != 0)
     if mask.shape != domain.event_shape and domain.layout == "image" and mask.shape == domain.event_shape[1:]:
         mask = mask.expand(domain.event_shape)

@@ -2,6 +2,7 @@
 
 from chainrule.training.config import TrainingConfig
 from chainrule.training.fit import fit
+from chainrule.training.recipe import Recipe
 from chainrule.training.run import Run, load
 
-__all__ = ["Run", "TrainingConfig", "fit", "load"]
+__all__ = ["Recipe", "Run", "TrainingConfig", "fit", "load"]

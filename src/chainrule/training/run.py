@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from chainrule.errors import RunError
 from chainrule.files import write_text
 from chainrule.models import AutoregressiveModel, load_model
 from chainrule.models.store import CARD, WEIGHTS
-from chainrule.training.recorder import METRICS
+from chainrule.training.recorder import COLUMNS, METRICS
 
 CONFIG = "config.yaml"
 
@@ -36,8 +37,21 @@ class Run:
 
     @property
     def best(self) -> dict[str, float] | None:
-        """The row of the lowest validation; None if there is none."""
-        return min(self.metrics, key=lambda row: row["valid_nats"], default=None)
+        """The row of the lowest validation; None if there is none that is a number."""
+        finite = [row for row in self.metrics if math.isfinite(row["valid_nats"])]
+        return min(finite, key=lambda row: row["valid_nats"], default=None)
+
+    @property
+    def vocabulary(self) -> str | None:
+        """The character each level stands for; None unless the model is one of text.
+
+        Raises:
+            RunError: if it is no text.
+        """
+        characters = self.config.get("vocabulary")
+        if not isinstance(characters, str | None):
+            raise RunError(f"{self.folder}: vocabulary in {CONFIG}: expected characters, got {characters!r}")
+        return characters
 
     @classmethod
     def open(cls, folder: str | Path, model: AutoregressiveModel | None = None) -> Run:
@@ -95,6 +109,8 @@ def _read_metrics(path: Path) -> list[dict[str, float]]:
         return []
     try:
         with path.open(newline="") as file:
-            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-    except (ValueError, TypeError) as error:
-        raise RunError(f"{path}: expected numbers ({error})") from error
+            return [{name: float(row[name]) for name in COLUMNS} for row in csv.DictReader(file)]
+    except KeyError as error:
+        raise RunError(f"{path}: expected the columns {', '.join(COLUMNS)}; {error} is missing") from error
+    except (ValueError, TypeError, OSError, csv.Error) as error:
+        raise RunError(f"{path}: expected rows of numbers ({error})") from error

@@ -1,0 +1,48 @@
+# Each target sets itself up: only Python 3.11+, make and git are needed.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+
+.PHONY: help demo test check bench docs clean
+help:
+	@echo "make demo    train a model of handwritten digits, sample and complete with it (2 minutes)"
+	@echo "make test    run the tests"
+	@echo "make check   lint, format and types"
+	@echo "make bench   measure sampling on this machine and write benchmarks/"
+	@echo "make docs    rebuild the tables from results/ and the documentation site"
+
+# The plain installation is enough for the demo; constraints.txt pins every version.
+$(VENV)/.plain: pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'chainrule needs Python 3.11 or newer')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.plain
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.plain
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
+demo: $(VENV)/.plain
+	$(BIN)/chainrule demo
+
+test: $(VENV)/.dev
+	$(BIN)/pytest -n 2
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
+	$(BIN)/mypy
+
+bench: $(VENV)/.plain
+	$(BIN)/chainrule bench sampling --repeats 15 -o benchmarks/sampling-digits.json
+
+docs: $(VENV)/.docs
+	$(BIN)/python docs/tables.py
+	$(BIN)/mkdocs build --strict --quiet
+
+clean:
+	rm -rf $(VENV) site runs

@@ -1,0 +1,79 @@
+"""A recipe: all that is needed to train a model again, in one YAML file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import yaml
+
+from chainrule.data import Data, load_data
+from chainrule.errors import ChainruleError, nearest
+from chainrule.models import AutoregressiveModel, create_model, hyperparameters_of
+from chainrule.training.config import TrainingConfig
+
+# What a recipe and the `config.yaml` of a run may hold; the latter also says what was used and found.
+KEYS = ("model", "data", "hyperparameters", "training", "published")
+OF_A_RUN = ("chainrule", "torch", "domain", "vocabulary")
+
+
+@dataclass
+class Recipe:
+    """Which model, on which data, trained how.
+
+    Attributes:
+        model: its registry name.
+        data: arguments of `load_data`: source, domain, seed.
+        hyperparameters: over the model's defaults.
+        training: over its training defaults; see `TrainingConfig`.
+        published: {"valid_nats" or "test_nats": value, "source": where it was read}; empty if there is none.
+    """
+
+    model: str
+    data: dict = field(default_factory=dict)
+    hyperparameters: dict = field(default_factory=dict)
+    training: dict = field(default_factory=dict)
+    published: dict = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Recipe:
+        """Read a recipe, or the `config.yaml` of a run.
+
+        Raises:
+            ChainruleError: if the file is missing, not YAML, or holds something else.
+        """
+        path = Path(path)
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ChainruleError(f"{path}: no such recipe") from None
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ChainruleError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from error
+        if not isinstance(content, dict) or not isinstance(content.get("model"), str):
+            raise ChainruleError(f"{path}: expected a mapping with the name of a model under 'model'")
+        for key, value in content.items():
+            if key not in KEYS + OF_A_RUN:
+                raise ChainruleError(f"{path}: unknown entry {key!r}; {nearest(str(key), KEYS)}")
+            if key in KEYS[1:] and not isinstance(value, dict):
+                raise ChainruleError(f"{path}: {key}: expected a mapping, got {value!r}")
+        return cls(**{key: content[key] for key in KEYS if key in content})
+
+    def load_data(self, data_dir: str | Path | None = None) -> Data:
+        """The data set.
+
+        Raises:
+            ChainruleError: if the recipe names none, or it cannot be loaded.
+        """
+        hyperparameters_of(self.model)  # an unknown model is told before any data is read
+        unknown = [key for key in self.data if key not in ("source", "domain", "seed")]
+        if unknown or "source" not in self.data:
+            raise ChainruleError(f"data: expected source, and perhaps domain and seed, got {self.data}")
+        return load_data(**self.data, data_dir=data_dir)
+
+    def build(self, data: Data) -> AutoregressiveModel:
+        """The model, its initial weights drawn from the recipe's seed."""
+        seed = TrainingConfig.of({}, {k: v for k, v in self.training.items() if k == "seed"}).seed
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return create_model(self.model, data.domain, **self.hyperparameters)
