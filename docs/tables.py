@@ -21,15 +21,18 @@ def records(table: str) -> list[dict]:
 
 def results_table(table: str) -> str:
     """Ours beside published, in Markdown."""
-    lines = ["| recipe | valid, nats | test, nats | test, bits/dim | published | training |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| recipe | valid, nats | test, nats | test, bits/dim | published | training |",
+        "|---|---|---|---|---|---|",
+    ]
     for record in records(table):
         valid, test = record["valid"], record["test"]
         published = record["published"] or {}
         known = ", ".join(f"{k.removesuffix('_nats')} {v}" for k, v in published.items() if k != "source")
         seconds = f"{record['training_seconds']:.0f} s" if record["best_epoch"] else "closed form"
         lines.append(
-            f"| {record['name']} | {valid['nats']:.2f} ± {valid['nats_se']:.2f} | {test['nats']:.2f} ± {test['nats_se']:.2f} "
-            f"| {test['bits_per_dim']:.3f} | {known} | {seconds} |"
+            f"| {record['name']} | {valid['nats']:.2f} ± {valid['nats_se']:.2f} "
+            f"| {test['nats']:.2f} ± {test['nats_se']:.2f} | {test['bits_per_dim']:.3f} | {known} | {seconds} |"
         )
     last = records(table)[-1]
     lines.append("")
@@ -40,15 +43,22 @@ def results_table(table: str) -> str:
 def bench_table(name: str) -> str:
     """Ratios of a benchmark, in Markdown."""
     record = json.loads((ROOT / "benchmarks" / f"{name}.json").read_text())
-    lines = [f"| model | {record['batch']} samples, × naive | ÷ one forward | FLOPs ÷ one log_prob |", "|---|---|---|---|"]
+    lines = [
+        f"| model | {record['batch']} samples, × naive | ÷ one forward | FLOPs ÷ one log_prob |",
+        "|---|---|---|---|",
+    ]
     lines += [
-        f"| {model} | {r['speedup']:.0f} | {r['passes']:.1f} | {r['flops']:.2f} |" for model, r in record["models"].items()
+        f"| {model} | {r['speedup']:.0f} | {r['passes']:.1f} | {r['flops']:.2f} |"
+        for model, r in record["models"].items()
     ]
     lines += ["", f"`{record['command']}`, {record['hardware']}, {record['date']}."]
     return "\n".join(lines)
 
 
-TABLES = {"results-digits": lambda: results_table("digits"), "bench-sampling-digits": lambda: bench_table("sampling-digits")}
+TABLES = {
+    "results-digits": lambda: results_table("digits"),
+    "bench-sampling-digits": lambda: bench_table("sampling-digits"),
+}
 
 
 def fill(path: Path) -> None:

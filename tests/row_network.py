@@ -29,7 +29,9 @@ class RowNetwork(Network):
         shifted = F.pad(values[:, :-1], (0, 0, 0, 0, 1, 0))  # row r gets row r - 1
         vertical = self._row(shifted.flatten(0, 1)).unflatten(0, (len(sites), self.height))
         # Rows are separate sequences, each with its own start.
-        horizontal = self.left(F.pad(values[:, :, :-1], (0, 0, 1, 0)).flatten(0, 1)).unflatten(0, (len(sites), -1))
+        horizontal = self.left(F.pad(values[:, :, :-1], (0, 0, 1, 0)).flatten(0, 1)).unflatten(
+            0, (len(sites), -1)
+        )
         return self.out(torch.relu(vertical + horizontal)).flatten(1, 2)
 
     def _row(self, row):

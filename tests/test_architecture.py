@@ -9,10 +9,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "src" / "chainrule"
 ROOMS = (
-    "errors", "files", "results", "domain", "ordering", "layers", "heads", "engine", "models", "data", "training", "recipes",
-    "tasks", "report", "testing", "cli",
+    "errors", "files", "results", "domain", "ordering", "layers", "heads", "engine", "models", "data",
+    "training", "recipes", "tasks", "report", "testing", "cli",
 )  # fmt: skip
-FILES = [path for path in sorted(ROOT.rglob("*.py")) if path.name not in ("__init__.py", "__main__.py") or path.parent != ROOT]
+FILES = [
+    path
+    for path in sorted(ROOT.rglob("*.py"))
+    if path.name not in ("__init__.py", "__main__.py") or path.parent != ROOT
+]
 
 
 def room(path):
@@ -25,7 +29,9 @@ def imported(path):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("chainrule."):
             yield node.module.split(".")[1]
         elif isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[1] for alias in node.names if alias.name.startswith("chainrule."))
+            yield from (
+                alias.name.split(".")[1] for alias in node.names if alias.name.startswith("chainrule.")
+            )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -45,8 +51,23 @@ def test_every_room_is_known():
 
 
 def test_import_loads_nothing_heavy():
-    heavy = ("lightning", "sklearn", "matplotlib", "typer", "rich", "PIL", "jinja2", "yaml", "datasets", "scipy", "pandas")
-    code = f"import sys, torch; before = set(sys.modules); import chainrule; print([m for m in {heavy} if m in set(sys.modules) - before])"
+    heavy = (
+        "lightning",
+        "sklearn",
+        "matplotlib",
+        "typer",
+        "rich",
+        "PIL",
+        "jinja2",
+        "yaml",
+        "datasets",
+        "scipy",
+        "pandas",
+    )
+    code = (
+        "import sys, torch; before = set(sys.modules); import chainrule; "
+        f"print([m for m in {heavy} if m in set(sys.modules) - before])"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
 

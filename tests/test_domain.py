@@ -27,7 +27,18 @@ def test_domain(domain, shape, levels, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "image", "image:28x28:256", "vector:0:2", "vector:3:0", "vector:x:2", "video:3:2", "vector:3:2,2", "vector:3:-1"]
+    "text",
+    [
+        "",
+        "image",
+        "image:28x28:256",
+        "vector:0:2",
+        "vector:3:0",
+        "vector:x:2",
+        "video:3:2",
+        "vector:3:2,2",
+        "vector:3:-1",
+    ],
 )
 def test_no_domain(text):
     with pytest.raises(DomainError):

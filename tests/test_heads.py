@@ -30,7 +30,9 @@ def test_head(name):
     check_head(HEADS[name]())
 
 
-@pytest.mark.parametrize("mean, log_scale", [(3.3, 0.4), (-50.0, 0.0), (300.0, -3.0), (8.0, 9.0), (8.0, -7.0)])
+@pytest.mark.parametrize(
+    "mean, log_scale", [(3.3, 0.4), (-50.0, 0.0), (300.0, -3.0), (8.0, 9.0), (8.0, -7.0)]
+)
 def test_binned_gaussian_is_the_integral(mean, log_scale):
     head = BinnedGaussian(17)
     x = torch.arange(17)[:, None]

@@ -30,14 +30,20 @@ def test_model_conditional_on_a_vector(name, law):
     assert outcome[law] == "holds"
 
 
-@pytest.mark.parametrize("law", ["causal", "connected", "step_is_forward", "prefix_is_steps", "reads_nothing_undrawn"])
+@pytest.mark.parametrize(
+    "law", ["causal", "connected", "step_is_forward", "prefix_is_steps", "reads_nothing_undrawn"]
+)
 @pytest.mark.parametrize("ordering", ["reversed", "random-1"])
 def test_other_orderings(ordering, law):
-    outcome = check_model(lambda domain: cr.create_model("causal-conv1d", domain, ordering=ordering), laws=[law])
+    outcome = check_model(
+        lambda domain: cr.create_model("causal-conv1d", domain, ordering=ordering), laws=[law]
+    )
     assert outcome[law] == "holds"
 
 
-@pytest.mark.parametrize("law", ["connected", "step_is_forward", "prefix_is_steps", "one_pass", "gradients_agree"])
+@pytest.mark.parametrize(
+    "law", ["connected", "step_is_forward", "prefix_is_steps", "one_pass", "gradients_agree"]
+)
 @pytest.mark.parametrize("dilation, kernel_size", [(2, 2), (3, 3), (1, 2)])
 def test_dilated_convolutions(dilation, kernel_size, law):
     def factory(domain):

@@ -60,7 +60,10 @@ class PostCausalConv1d(nn.Module):
 @pytest.mark.parametrize("option_a", [True, False])
 @pytest.mark.parametrize("dilation", [1, 2])
 def test_convolution_is_the_posts(option_a, dilation):
-    ours, theirs = CausalConv1d(1, 5, kernel_size=3, dilation=dilation), PostCausalConv1d(1, 5, 3, dilation, option_a)
+    ours, theirs = (
+        CausalConv1d(1, 5, kernel_size=3, dilation=dilation),
+        PostCausalConv1d(1, 5, 3, dilation, option_a),
+    )
     with torch.no_grad():
         theirs.conv1d.weight.copy_(ours.weight.transpose(1, 2))
         theirs.conv1d.bias.copy_(ours.bias)

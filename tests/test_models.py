@@ -40,7 +40,9 @@ def test_independent_counts(digits):
 def test_gaussian_is_the_multivariate_normal():
     generator = torch.Generator().manual_seed(0)
     factor = torch.tensor([[1.0, 0, 0], [0.8, 0.5, 0], [-0.3, 0.2, 2.0]]).double()
-    x = torch.randn(500, 3, generator=generator, dtype=torch.float64) @ factor.T + torch.tensor([1.0, -2.0, 3.0])
+    x = torch.randn(500, 3, generator=generator, dtype=torch.float64) @ factor.T + torch.tensor(
+        [1.0, -2.0, 3.0]
+    )
     model = cr.create_model("gaussian", cr.Domain.vector(3), ridge=0.0).double()
     model.estimate(x)
     covariance = torch.cov(x.T, correction=0)
@@ -50,7 +52,11 @@ def test_gaussian_is_the_multivariate_normal():
 
 def test_gaussian_on_levels_approaches_the_density_where_bins_are_narrow():
     generator = torch.Generator().manual_seed(0)
-    x = (torch.randn(4000, 2, generator=generator) @ torch.tensor([[12.0, 5.0], [0.0, 9.0]]) + 128).round().long()
+    x = (
+        (torch.randn(4000, 2, generator=generator) @ torch.tensor([[12.0, 5.0], [0.0, 9.0]]) + 128)
+        .round()
+        .long()
+    )
     model = cr.create_model("gaussian", cr.Domain.categorical(2, 256), ridge=0.0)
     model.estimate(x)
     covariance = torch.cov(x.T.double(), correction=0) + torch.eye(2) / 12
@@ -76,7 +82,9 @@ def test_count_table_smooths_towards_less_memory():
 
 
 def test_count_table_beats_independence_on_digits(digits):
-    markov, independent = (fitted(name, digits).log_prob(digits.valid).mean() for name in ("count-table", "independent"))
+    markov, independent = (
+        fitted(name, digits).log_prob(digits.valid).mean() for name in ("count-table", "independent")
+    )
     assert markov > independent + 5
 
 
@@ -96,7 +104,11 @@ def test_the_posts_network_has_the_posts_parameters_and_reach(digits):
 def test_levels_that_a_column_lacks_have_no_probability():
     domain = cr.Domain.categorical(3, (2, 5, 3))
     for name in ("lstm", "independent", "count-table"):
-        model = cr.create_model(name, domain, ordering="reversed") if name != "independent" else cr.create_model(name, domain)
+        model = (
+            cr.create_model(name, domain, ordering="reversed")
+            if name != "independent"
+            else cr.create_model(name, domain)
+        )
         x = model.eval().sample(500, generator=torch.Generator().manual_seed(0))
         assert x.amax(0).tolist() == [1, 4, 2]
 
@@ -113,7 +125,9 @@ def test_completion_follows_the_conditional():
     """Draws of the last bit given the first two occur as often as p(x) says."""
     model = cr.create_model("gru", cr.Domain.binary(3), width=8, depth=1).eval()
     x = torch.tensor([[1, 0, 0]])
-    drawn = model.complete(x, torch.tensor([True, True, False]), 4000, torch.Generator().manual_seed(0))[0, :, 2]
+    drawn = model.complete(x, torch.tensor([True, True, False]), 4000, torch.Generator().manual_seed(0))[
+        0, :, 2
+    ]
     both = model.log_prob(torch.tensor([[1, 0, 0], [1, 0, 1]]))
     expected = torch.softmax(both, 0)[1].item()
     assert drawn.double().mean().item() == pytest.approx(expected, abs=4 * 0.5 / 4000**0.5)
@@ -134,7 +148,13 @@ def test_temperature_zero_and_top_k_one_are_greedy():
     assert torch.equal(cold[0], cold[1])
     assert torch.equal(model.sample(2, top_k=1), cold)
     assert torch.equal(model.sample(2, top_p=1e-9), cold)
-    for bad in ({"temperature": -1.0}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.5}, {"temperature": math.nan}):
+    for bad in (
+        {"temperature": -1.0},
+        {"top_k": 0},
+        {"top_p": 0.0},
+        {"top_p": 1.5},
+        {"temperature": math.nan},
+    ):
         with pytest.raises(cr.errors.ChainruleError, match=next(iter(bad))):
             model.sample(2, **bad)
 
@@ -182,3 +202,22 @@ def test_your_own_network():
     model = cr.AutoregressiveModel(Last(), cr.Domain.sequence(5, 3), cr.heads.Categorical(3))
     x = model.sample(7)
     assert model.log_prob(x).shape == (7,) and model.log_prob(x, reduce=False).shape == (7, 5)
+
+
+def test_complete_refuses_what_does_not_fit():
+    model = cr.create_model("rnn", cr.Domain.binary(4), width=4).eval()
+    x, known = torch.ones(2, 4, dtype=torch.int64), torch.tensor([True, True, False, False])
+    for value, mask, words in (
+        (x, known.long(), "known: expected booleans"),
+        (x, known[:3], r"known: .* got torch.bool \(3,\)"),
+        (x, known.expand(3, 4), r"got torch.bool \(3, 4\)"),
+        (x, [True] * 4, "got list"),
+        (x[:, :3], known, r"x: expected shape \(B, 4\)"),
+        (x + 1, known, "x: expected integers"),
+        (x.float(), known, "x: expected integers"),
+    ):
+        with pytest.raises(cr.errors.DomainError, match=words):
+            model.complete(value, mask)
+    with pytest.raises(cr.errors.ChainruleError, match="n: expected"):
+        model.complete(x, known, n=0)
+    assert model.complete(torch.where(known, x, 99), known).shape == (2, 1, 4)  # what is unknown is not read

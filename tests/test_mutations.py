@@ -262,12 +262,20 @@ def conv(kind, **options):
 MUTANTS = {
     "input not delayed": (lambda d: stack(d, input=LeakyInput(OneHot(d.max_levels))), "causal"),
     "input delayed by two": (lambda d: stack(d, input=TwiceDelayed(OneHot(d.max_levels))), "connected"),
-    "two delays, two modes": (lambda d: stack(d, input=TwiceDelayed(OneHot(d.max_levels))), "step_is_forward"),
-    "first step reads prev": (lambda d: stack(d, input=StepSeesGarbage(OneHot(d.max_levels))), "reads_nothing_undrawn"),
+    "two delays, two modes": (
+        lambda d: stack(d, input=TwiceDelayed(OneHot(d.max_levels))),
+        "step_is_forward",
+    ),
+    "first step reads prev": (
+        lambda d: stack(d, input=StepSeesGarbage(OneHot(d.max_levels))),
+        "reads_nothing_undrawn",
+    ),
     "mask looks ahead": (conv(CentredConv), "causal"),
     "dead connection": (conv(DeadTap), "connected"),
     "undeclared connection": (
-        lambda d: stack(d, body=Understated(Pointwise(nn.Tanh()), CausalConv1d(8, d.max_levels, kernel_size=3))),
+        lambda d: stack(
+            d, body=Understated(Pointwise(nn.Tanh()), CausalConv1d(8, d.max_levels, kernel_size=3))
+        ),
         "connected",
     ),
     "state not updated": (conv(ForgetfulConv), "step_is_forward"),
@@ -287,7 +295,10 @@ MUTANTS = {
     "ε in the logarithm": (lambda d: stack(d, head=Smoothed(d.max_levels)), "sums_to_one"),
     "scores positive": (lambda d: stack(d, head=Unnormalised(d.max_levels)), "returns_as_promised"),
     "draws from another table": (lambda d: stack(d, head=OtherTable(d.max_levels)), "samples_match"),
-    "log p of samples is another": (lambda d: stack(d, head=OtherTable(d.max_levels)), "rollout_scores_itself"),
+    "log p of samples is another": (
+        lambda d: stack(d, head=OtherTable(d.max_levels)),
+        "rollout_scores_itself",
+    ),
     "condition ignored": (lambda d: stack(d, condition=UnseenCondition(8, classes=3)), "conditioned"),
     "condition optional": (lambda d: stack(d, condition=OptionalCondition(8, classes=3)), "conditioned"),
     "global randomness": (model_of(OwnRandomness), "same_noise_same_sample"),
@@ -376,4 +387,6 @@ def test_mutants_do_not_leak():
     domain = cr.Domain.binary(4)
     model = stack(domain)
     again = copy.deepcopy(model)
-    assert torch.equal(model.log_prob(torch.zeros(1, 4, dtype=int)), again.log_prob(torch.zeros(1, 4, dtype=int)))
+    assert torch.equal(
+        model.log_prob(torch.zeros(1, 4, dtype=int)), again.log_prob(torch.zeros(1, 4, dtype=int))
+    )

@@ -1,11 +1,11 @@
 """A network with two phases and several coupled-in-time variables a site passes every law."""
 
 import pytest
-from row_network import PIXEL, ROW, RowNetwork
 
 import chainrule as cr
 from chainrule.heads import Categorical
 from chainrule.testing import LAWS, LawViolation, check_model
+from row_network import PIXEL, ROW, RowNetwork
 
 
 def build(domain, network=RowNetwork):
@@ -13,7 +13,9 @@ def build(domain, network=RowNetwork):
         raise cr.errors.DomainError("images only")
     channels, height, width = domain.event_shape
     head = Categorical(domain.max_levels, channels)
-    return cr.AutoregressiveModel(network(height, width, channels, head.size, domain.max_levels), domain, head)
+    return cr.AutoregressiveModel(
+        network(height, width, channels, head.size, domain.max_levels), domain, head
+    )
 
 
 @pytest.mark.parametrize("law", [law for law in LAWS if law != "conditioned"])

@@ -39,7 +39,13 @@ def test_fit_learns_and_keeps_the_best(digits, tmp_path):
         again = cr.load(tmp_path / "run")
         nats = -again.log_prob(digits.valid).mean().item()
     assert nats == pytest.approx(run.best["valid_nats"], rel=1e-6)
-    for name in ("config.yaml", "model.safetensors", "model.json", "metrics.csv", "checkpoints/last.safetensors"):
+    for name in (
+        "config.yaml",
+        "model.safetensors",
+        "model.json",
+        "metrics.csv",
+        "checkpoints/last.safetensors",
+    ):
         assert (tmp_path / "run" / name).is_file(), name
     assert [row["epoch"] for row in Run.open(tmp_path / "run").metrics] == [0, 1, 2]
     assert not [path for path in (tmp_path / "run").rglob("*") if path.suffix in (".ckpt", ".pt", ".pkl")]
@@ -55,7 +61,8 @@ def test_fit_leaves_global_randomness_alone(digits):
 
 def test_same_seed_same_run(digits):
     first, second, other = (
-        cr.fit(small(digits), digits, epochs=1, seed=seed, progress=False).best["valid_nats"] for seed in (1, 1, 2)
+        cr.fit(small(digits), digits, epochs=1, seed=seed, progress=False).best["valid_nats"]
+        for seed in (1, 1, 2)
     )
     assert first == second != other
 
@@ -77,7 +84,14 @@ def test_stopped_early(digits, tmp_path):
     run = cr.fit(small(digits), digits, epochs=50, lr=0.0, patience=2, out=tmp_path / "run", progress=False)
     assert len(run.metrics) == 3  # the first is the best; two more do not better it
     resumed = cr.fit(
-        small(digits), digits, epochs=50, lr=0.0, patience=2, out=tmp_path / "run", resume=True, progress=False
+        small(digits),
+        digits,
+        epochs=50,
+        lr=0.0,
+        patience=2,
+        out=tmp_path / "run",
+        resume=True,
+        progress=False,
     )
     assert resumed.metrics == run.metrics
 
@@ -128,7 +142,11 @@ def test_order_depends_on_seed_and_epoch_alone():
     order = EpochOrder(10, 4, seed=3)
     first = list(order)
     order.set_epoch(1)
-    assert list(order) != first and sorted(sum(first, [])) == list(range(10)) and len(order) == 3
+    assert (
+        list(order) != first
+        and sorted(i for batch in first for i in batch) == list(range(10))
+        and len(order) == 3
+    )
     order.set_epoch(0)
     assert list(order) == first
 
@@ -168,7 +186,9 @@ def test_killed_and_resumed_is_uninterrupted(tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     subprocess.run(command(whole, 6), check=True, capture_output=True, env=environment)
-    process = subprocess.Popen(command(killed, 6), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment)
+    process = subprocess.Popen(
+        command(killed, 6), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment
+    )
     wait_for(killed / "checkpoints" / "last.safetensors", process)
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -14,8 +14,8 @@ from chainrule.ordering import Ordering
 if TYPE_CHECKING:
     from chainrule import testing
     from chainrule.data import Data, list_data, load_data
-
-    from chainrule.training import Run, fit, load
+    from chainrule.training import Run, load
+    from chainrule.training.fit import fit
 
 __version__ = "0.1.0"
 

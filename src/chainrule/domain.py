@@ -99,7 +99,11 @@ class Domain:
 
     def __str__(self) -> str:
         levels = self.levels
-        text = "real" if levels is None else ",".join(map(str, levels if isinstance(levels, tuple) else [levels]))
+        text = (
+            "real"
+            if levels is None
+            else ",".join(map(str, levels if isinstance(levels, tuple) else [levels]))
+        )
         return f"{self.layout}:{'x'.join(map(str, self.event_shape))}:{text}"
 
     def __repr__(self) -> str:
@@ -113,7 +117,11 @@ class Domain:
     def from_json(cls, fields: dict) -> Domain:
         """The inverse of `to_json`, after a trip through JSON."""
         levels = fields["levels"]
-        return cls(tuple(fields["event_shape"]), tuple(levels) if isinstance(levels, list) else levels, fields["layout"])
+        return cls(
+            tuple(fields["event_shape"]),
+            tuple(levels) if isinstance(levels, list) else levels,
+            fields["layout"],
+        )
 
     @property
     def size(self) -> int:

@@ -25,7 +25,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch(exist_ok=False)
     except OSError as error:
-        raise ChainruleError(f"{path}: cannot be written ({error.strerror})") from error
+        raise ChainruleError(f"{path}: cannot be written ({error.strerror}: {error.filename})") from error
     try:
         yield temporary
         os.replace(temporary, path)

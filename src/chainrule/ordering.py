@@ -66,9 +66,13 @@ def _permutation(domain: Domain, spec: str | Sequence[int]) -> Tensor:
     if isinstance(spec, str):
         kind, _, seed = spec.partition("-")
         if kind != "random" or not seed.isdigit():
-            raise DomainError(f"ordering: expected natural, reversed, random-SEED or a permutation, got {spec!r}")
+            raise DomainError(
+                f"ordering: expected natural, reversed, random-SEED or a permutation, got {spec!r}"
+            )
         return torch.randperm(domain.size, generator=torch.Generator().manual_seed(int(seed)))
     given = torch.as_tensor(list(spec))
     if given.dtype.is_floating_point or not torch.equal(given.sort().values, torch.arange(domain.size)):
-        raise DomainError(f"ordering: expected a permutation of 0 … {domain.size - 1}, got {list(spec)[:10]}…")
+        raise DomainError(
+            f"ordering: expected a permutation of 0 … {domain.size - 1}, got {list(spec)[:10]}…"
+        )
     return given

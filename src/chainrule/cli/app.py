@@ -58,10 +58,12 @@ def main(arguments: list[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         foreseen = isinstance(error, ChainruleError | OSError)
-        say_error(str(error) if foreseen else f"unexpected {type(error).__name__}: {error} (--debug shows where)")
+        say_error(
+            str(error) if foreseen else f"unexpected {type(error).__name__}: {error} (--debug shows where)"
+        )
         return 1
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:  # noqa: ANN001 (Python's own)
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     if issubclass(category, ApproximateCompletionWarning):
         say(f"note: {message}")

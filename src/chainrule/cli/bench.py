@@ -14,7 +14,9 @@ from chainrule.errors import ChainruleError, nearest
 
 def bench(
     case: Annotated[str, typer.Argument(help="What to measure: sampling.")] = "sampling",
-    model: Annotated[list[str] | None, typer.Option(help="Which models; those with a network by default.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Which models; those with a network by default.")
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Samples drawn at once.")] = 64,
     repeats: Annotated[int, typer.Option(min=1, help="Counted runs of each.")] = 5,
     out: Annotated[Path | None, typer.Option("-o", help="Also write the record to this .json.")] = None,
@@ -39,7 +41,13 @@ def bench(
         print_json(record)
         return
     rows = [
-        [name, f"{1e3 * r['rollout']:.1f} ms", f"{r['speedup']:.0f}×", f"{r['passes']:.1f}", f"{r['flops']:.2f}"]
+        [
+            name,
+            f"{1e3 * r['rollout']:.1f} ms",
+            f"{r['speedup']:.0f}×",
+            f"{r['passes']:.1f}",
+            f"{r['flops']:.2f}",
+        ]
         for name, r in record["models"].items()
     ]
     columns = ["model", f"{batch} samples", "× naive", "÷ one forward", "FLOPs ÷ log_prob"]

@@ -15,10 +15,16 @@ def models(json: Json = False) -> None:
     """
     names = list_models()
     if json:
-        print_json({n: {"summary": MODELS[n].summary, "hyperparameters": hyperparameters_of(n)} for n in names})
+        print_json(
+            {n: {"summary": MODELS[n].summary, "hyperparameters": hyperparameters_of(n)} for n in names}
+        )
         return
     rows = [
-        [n, MODELS[n].summary, ", ".join(f"{k}={v}" for k, v in hyperparameters_of(n).items() if v is not None)]
+        [
+            n,
+            MODELS[n].summary,
+            ", ".join(f"{k}={v}" for k, v in hyperparameters_of(n).items() if v is not None),
+        ]
         for n in names
     ]
     print_table("Models", ["name", "what it is", "hyperparameters (--set key=value)"], rows, words=True)
@@ -34,4 +40,6 @@ def data(data_dir: DataDir = None, json: Json = False) -> None:
         print_json([{**vars(s), "path": None if s.path is None else str(s.path)} for s in sets])
         return
     rows = [[s.name, "yes" if s.present else "no", s.description] for s in sets]
-    print_table(f"Named data sets, in {data_folder(data_dir)}", ["name", "here", "what it is"], rows, words=True)
+    print_table(
+        f"Named data sets, in {data_folder(data_dir)}", ["name", "here", "what it is"], rows, words=True
+    )

@@ -8,19 +8,35 @@ from typing import Annotated
 import torch
 import typer
 
-from chainrule.cli.options import DataDir, Device, Json, Label, RunFolder, Seed, check_label, data_of, open_run
+from chainrule.cli.options import (
+    DataDir,
+    Device,
+    Json,
+    Label,
+    RunFolder,
+    Seed,
+    check_label,
+    data_of,
+    open_run,
+)
 from chainrule.cli.output import print_json, say
 
 
 def complete(
     run: RunFolder,
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="An image, an array, a folder, or a named set.")],
+    source: Annotated[
+        str, typer.Argument(metavar="INPUT", help="An image, an array, a folder, or a named set.")
+    ],
     out: Annotated[Path, typer.Option("-o", help=".png for a grid; .npy, .csv or .txt for the items.")],
-    keep: Annotated[str, typer.Option(help="top, left, a fraction such as 0.3, or the file of a mask.")] = "0.5",
+    keep: Annotated[
+        str, typer.Option(help="top, left, a fraction such as 0.3, or the file of a mask.")
+    ] = "0.5",
     n: Annotated[int, typer.Option("-n", min=1, help="Draws of each item.")] = 8,
     items: Annotated[int, typer.Option(min=1, help="Items of INPUT, from the first on.")] = 8,
     label: Label = None,
-    temperature: Annotated[float, typer.Option(min=0, help="1 is the model's own; 0 the most probable.")] = 1.0,
+    temperature: Annotated[
+        float, typer.Option(min=0, help="1 is the model's own; 0 the most probable.")
+    ] = 1.0,
     seed: Seed = 0,
     data_dir: DataDir = None,
     device: Device = "auto",
@@ -41,7 +57,9 @@ def complete(
     check_output(out, model.domain)
     cond = check_label(opened, label)
     if opened.vocabulary is not None:
-        data_of(opened, source, data_dir)  # refuses a text of other characters, whose levels mean something else
+        data_of(
+            opened, source, data_dir
+        )  # refuses a text of other characters, whose levels mean something else
     x = model.domain.check(load_items(source, model.domain, data_dir=data_dir)[:items]).to(model.device)
     known = known_mask(model.domain, keep)
     generator = torch.Generator().manual_seed(seed)
@@ -52,6 +70,8 @@ def complete(
     else:
         export_items(drawn.flatten(0, 1), model.domain, out, vocabulary=opened.vocabulary)
     if json:
-        print_json({"items": len(x), "n": n, "kept": int(known.sum()), "of": model.domain.size, "file": str(out)})
+        print_json(
+            {"items": len(x), "n": n, "kept": int(known.sum()), "of": model.domain.size, "file": str(out)}
+        )
         return
     say(f"{len(x)} items, {int(known.sum())} of {model.domain.size} variables kept, {n} draws each: {out}")

@@ -22,7 +22,9 @@ MODEL = "causal-conv1d"
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="The folder for both runs; an earlier demo there is replaced.")] = Path("runs/demo"),
+    out: Annotated[
+        Path, typer.Option(help="The folder for both runs; an earlier demo there is replaced.")
+    ] = Path("runs/demo"),
 ) -> None:
     """Train on 8×8 handwritten digits, compare with the baselines, sample, complete, report.
 
@@ -47,13 +49,25 @@ def demo(
         say(f"training {name}, {sum(p.numel() for p in model.parameters()):,} parameters")
         runs[name] = fit(model, data, out=folder)
 
-    results = {name: {split: evaluate(run.model, data, split) for split in ("valid", "test")} for name, run in runs.items()}
+    results = {
+        name: {split: evaluate(run.model, data, split) for split in ("valid", "test")}
+        for name, run in runs.items()
+    }
     ours = results[MODEL]
-    rows = [[name, *(_cell(ours[split].baselines[name]) for split in ours)] for name in ours["valid"].baselines]
-    rows += [["finite-memory (2 values)", *(_cell(result.model) for result in results["finite-memory"].values())]]
+    rows = [
+        [name, *(_cell(ours[split].baselines[name]) for split in ours)] for name in ours["valid"].baselines
+    ]
+    rows += [
+        ["finite-memory (2 values)", *(_cell(result.model) for result in results["finite-memory"].values())]
+    ]
     rows += [["published (the post's network)", f"{PUBLISHED:.2f}", ""]]
     rows += [[f"{MODEL} (ours)", *(_cell(result.model) for result in ours.values())]]
-    print_table("Negative log-likelihood, nats per image (lower is better)", ["", "valid", "test"], rows, last_bold=True)
+    print_table(
+        "Negative log-likelihood, nats per image (lower is better)",
+        ["", "valid", "test"],
+        rows,
+        last_bold=True,
+    )
 
     run, folder = runs[MODEL], out / MODEL
     generator = torch.Generator().manual_seed(0)

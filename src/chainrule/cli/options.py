@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,9 @@ from chainrule.errors import ChainruleError, ConditionError, RunError
 from chainrule.training import Recipe, Run
 from chainrule.training.run import CONFIG
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as `chainrule train` writes it.")]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run folder, as `chainrule train` writes it.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of all randomness.")]
 Label = Annotated[int | None, typer.Option(help="The class, for a conditional model.")]
@@ -45,8 +48,10 @@ def read_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # also fails on meta, which holds no numbers
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ChainruleError(f"device {name!r}: expected auto, cpu, cuda or another that works here ({reason})") from error
+        reason = textwrap.shorten(str(error), 80, placeholder=" …")
+        raise ChainruleError(
+            f"device {name!r}: expected auto, cpu, cuda or another that works here ({reason})"
+        ) from error
     return device
 
 
@@ -98,7 +103,11 @@ def check_label(run: Run, label: int | None) -> int | None:
     """
     classes = run.model.network.condition.classes
     if classes is None and label is not None:
-        raise ConditionError(f"--label: expected none, {run.folder} is not conditioned on a class; got {label}")
+        raise ConditionError(
+            f"--label: expected none, {run.folder} is not conditioned on a class; got {label}"
+        )
     if classes is not None and (label is None or not 0 <= label < classes):
-        raise ConditionError(f"--label: expected a class in [0, {classes}), got {'none' if label is None else label}")
+        raise ConditionError(
+            f"--label: expected a class in [0, {classes}), got {'none' if label is None else label}"
+        )
     return label

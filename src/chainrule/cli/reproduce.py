@@ -12,9 +12,13 @@ from chainrule.cli.output import print_json, print_table, say
 
 
 def reproduce(
-    table: Annotated[str | None, typer.Argument(help="A table of recipes; without it, the tables are listed.")] = None,
+    table: Annotated[
+        str | None, typer.Argument(help="A table of recipes; without it, the tables are listed.")
+    ] = None,
     only: Annotated[str | None, typer.Option(help="One recipe of the table.")] = None,
-    out: Annotated[Path | None, typer.Option(help="A folder for the records, TABLE/RECIPE.json each.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A folder for the records, TABLE/RECIPE.json each.")
+    ] = None,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
@@ -35,7 +39,9 @@ def reproduce(
         if json:
             print_json(listed)
         else:
-            print_table("Tables", ["table", "recipes"], [[t, ", ".join(r)] for t, r in listed.items()], words=True)
+            print_table(
+                "Tables", ["table", "recipes"], [[t, ", ".join(r)] for t, r in listed.items()], words=True
+            )
         return
     records = []
     for record in task(table, only=only, data_dir=data_dir, device=device):
@@ -48,7 +54,11 @@ def reproduce(
         print_json(records)
         return
     rows = [
-        [r["name"], *(f"{r[s]['nats']:.2f} ± {r[s]['nats_se']:.2f}" for s in ("valid", "test")), _published(r)]
+        [
+            r["name"],
+            *(f"{r[s]['nats']:.2f} ± {r[s]['nats_se']:.2f}" for s in ("valid", "test")),
+            _published(r),
+        ]
         for r in records
     ]
     print_table(f"{table}, nats per item", ["recipe", "valid", "test", "published"], rows)
@@ -56,4 +66,6 @@ def reproduce(
 
 def _published(record: dict) -> str:
     published = record["published"] or {}
-    return ", ".join(f"{key.removesuffix('_nats')} {value}" for key, value in published.items() if key != "source")
+    return ", ".join(
+        f"{key.removesuffix('_nats')} {value}" for key, value in published.items() if key != "source"
+    )

@@ -18,11 +18,14 @@ def sample(
     run: RunFolder,
     n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 64,
     out: Annotated[
-        Path | None, typer.Option("-o", help=".png, .npy, .csv or .txt; RUN/samples.png or the terminal by default.")
+        Path | None,
+        typer.Option("-o", help=".png, .npy, .csv or .txt; RUN/samples.png or the terminal by default."),
     ] = None,
     label: Label = None,
     prompt: Annotated[str | None, typer.Option(help="Text to go on from, for a model of text.")] = None,
-    temperature: Annotated[float, typer.Option(min=0, help="1 is the model's own; 0 the most probable.")] = 1.0,
+    temperature: Annotated[
+        float, typer.Option(min=0, help="1 is the model's own; 0 the most probable.")
+    ] = 1.0,
     top_k: Annotated[int | None, typer.Option(min=1, help="Keep the k most probable levels.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Keep the levels that hold probability p.")] = None,
     seed: Seed = 0,
@@ -53,7 +56,9 @@ def sample(
     if out is not None:
         export_items(drawn, model.domain, out, vocabulary=vocabulary)
     if json:
-        items = drawn.tolist() if vocabulary is None else [as_text(item[None], vocabulary)[:-1] for item in drawn]
+        items = (
+            drawn.tolist() if vocabulary is None else [as_text(item[None], vocabulary)[:-1] for item in drawn]
+        )
         print_json({"n": n, "file": out, "items": items if out is None else None})
     elif out is not None:
         say(f"{n} samples: {out}")

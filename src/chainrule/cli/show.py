@@ -43,7 +43,9 @@ def show(
     if json:
         print_json(card)
         return
-    print_table(str(run), ["", ""], [[name.replace("_", " "), str(value)] for name, value in card.items()], words=True)
+    print_table(
+        str(run), ["", ""], [[name.replace("_", " "), str(value)] for name, value in card.items()], words=True
+    )
     shapes = [[name, "×".join(map(str, p.shape)), f"{p.numel():,}"] for name, p in model.named_parameters()]
     print_table("Parameters", ["", "shape", "count"], shapes)
     say(f"picture: {out}")

@@ -19,17 +19,24 @@ from chainrule.training.run import read_config
 
 def train(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(metavar="MODEL|RECIPE.yaml", help="A name of `chainrule models`, or a recipe.")],
-    data: Annotated[str | None, typer.Option(help="A named set, your own file or folder, or hf:NAME.")] = None,
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL|RECIPE.yaml", help="A name of `chainrule models`, or a recipe.")
+    ],
+    data: Annotated[
+        str | None, typer.Option(help="A named set, your own file or folder, or hf:NAME.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder; runs/DATA-MODEL by default.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training data, at most.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Of weights, order and dropout.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, help="Of weights, order and dropout.")
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A hyperparameter or training option; repeatable."),
     ] = None,
     domain: Annotated[
-        str | None, typer.Option(help="What the items are, where the guess is wrong, such as image:1x28x28:2.")
+        str | None,
+        typer.Option(help="What the items are, where the guess is wrong, such as image:1x28x28:2."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.")] = False,

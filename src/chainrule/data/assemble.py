@@ -44,7 +44,9 @@ def assemble(raw: Raw, domain: Domain | None, seed: int) -> Data:
     splits, labels, how = _named(raw, None, complete_splits, splits, _labels(raw), seed)
     return Data(
         name=raw.name,
-        **{split: splits[split] for split in SPLITS},
+        train=splits["train"],
+        valid=splits["valid"],
+        test=splits["test"],
         domain=chosen,
         labels={split: labels[split] for split in SPLITS if split in labels},
         class_names=raw.class_names,

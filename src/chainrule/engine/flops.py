@@ -14,12 +14,14 @@ from chainrule.errors import ChainruleError
 # Beside element-wise operations and views: what moves, compares, reduces or makes values without multiplying
 # matrices. An operation that is neither here nor has a formula fails the count.
 FREE = {
-    "_log_softmax", "_softmax", "_to_copy", "_unsafe_view", "all", "amax", "any", "arange", "argmax", "bernoulli_",
-    "cat", "clone", "constant_pad_nd", "copy_", "cumprod", "cumsum", "detach", "detach_", "embedding", "empty",
-    "empty_like", "empty_strided", "fill_", "full", "full_like", "gather", "index", "index_copy", "index_copy_",
-    "index_put_", "index_select", "max", "mean", "min", "native_layer_norm", "new_empty", "new_zeros", "ones",
-    "ones_like", "rand", "repeat", "repeat_interleave", "roll", "scalar_tensor", "scatter", "sort", "stack", "sum",
-    "topk", "searchsorted", "log_sigmoid_forward", "unsafe_split", "transpose_", "squeeze_", "unsqueeze_", "t_", "tril", "triu", "where", "zero_", "zeros", "zeros_like", "lift_fresh", "flip", "log_softmax",
+    "_log_softmax", "_softmax", "_to_copy", "_unsafe_view", "all", "amax", "any", "arange", "argmax",
+    "bernoulli_", "cat", "clone", "constant_pad_nd", "copy_", "cumprod", "cumsum", "detach", "detach_",
+    "embedding", "empty", "empty_like", "empty_strided", "fill_", "flip", "full", "full_like", "gather",
+    "index", "index_copy", "index_copy_", "index_put_", "index_select", "lift_fresh",
+    "log_sigmoid_forward", "log_softmax", "max", "mean", "min", "native_layer_norm", "new_empty",
+    "new_zeros", "ones", "ones_like", "rand", "repeat", "repeat_interleave", "roll", "scalar_tensor",
+    "scatter", "searchsorted", "sort", "squeeze_", "stack", "sum", "t_", "topk", "transpose_", "tril",
+    "triu", "unsafe_split", "unsqueeze_", "where", "zero_", "zeros", "zeros_like",
 }  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def rollout(
     prev = torch.zeros(batch * copies, head.variables, device=device, dtype=kind)
     values: list[Tensor] = []  # (B,) each, in generation order
     terms: list[Tensor] = []
-    if known:
+    if prefix is not None and known:
         params, state = runner.prefill(prefix, state)
         values += prefix.repeat_interleave(copies, dim=0).flatten(1).unbind(1)
         terms += head.log_prob(params, prefix).repeat_interleave(copies, dim=0).flatten(1).unbind(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -21,7 +22,7 @@ class Head(nn.Module, ABC):
 
     variables: int
     size: int
-    levels: int | None
+    levels: Any  # int | None
 
     @abstractmethod
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:

@@ -54,7 +54,9 @@ class Condition(nn.Module):
         shape = (batch,) if self.classes is not None else (batch, self.embedding)
         right_type = cond.dtype in INTEGERS if self.classes is not None else cond.is_floating_point()
         if tuple(cond.shape) != shape or not right_type:
-            raise ConditionError(f"cond: expected {self.expected} with B = {batch}, got {cond.dtype} {tuple(cond.shape)}")
+            raise ConditionError(
+                f"cond: expected {self.expected} with B = {batch}, got {cond.dtype} {tuple(cond.shape)}"
+            )
         if self.classes is not None and not cond.is_meta and not torch.compiler.is_compiling():
             bad = cond[(cond < 0) | (cond >= self.classes)]
             if len(bad):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -79,7 +80,7 @@ class Serial(CausalLayer):
     @property
     def reach(self) -> int | None:
         """The sum of the layers' reaches."""
-        reaches = [layer.reach for layer in self.layers]
+        reaches: list[Any] = [layer.reach for layer in self.layers]
         return None if None in reaches else sum(reaches)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -90,7 +91,9 @@ class Serial(CausalLayer):
 
     def init_state(self, batch: int, *, length: int, device: torch.device, dtype: torch.dtype) -> State:
         """One state per layer."""
-        return tuple(layer.init_state(batch, length=length, device=device, dtype=dtype) for layer in self.layers)
+        return tuple(
+            layer.init_state(batch, length=length, device=device, dtype=dtype) for layer in self.layers
+        )
 
     def step(self, x: Tensor, state: State, t: Tensor) -> tuple[Tensor, State]:
         """Each layer's step in turn."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +88,9 @@ class Stack(Network):
         condition: features (B, C) of what the item is conditioned on.
     """
 
-    def __init__(self, input: StrictInput, first: CausalLayer, body: CausalLayer, condition: Condition) -> None:
+    def __init__(
+        self, input: StrictInput, first: CausalLayer, body: CausalLayer, condition: Condition
+    ) -> None:
         super().__init__(condition)
         self.input, self.first, self.body = input, first, body
 
@@ -103,7 +105,9 @@ class Stack(Network):
     ) -> State:
         """The condition's features and the layers' states."""
         added = self.condition(cond, batch)
-        first, body = (part.init_state(batch, length=length, device=device, dtype=dtype) for part in self._parts())
+        first, body = (
+            part.init_state(batch, length=length, device=device, dtype=dtype) for part in self._parts()
+        )
         return StackState(() if added is None else added, first, body)
 
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable = None) -> tuple[Tensor, State]:
@@ -125,7 +129,7 @@ class Stack(Network):
     def connectivity(self, length: int) -> Tensor:
         """The band of sites within the layers' reach, behind an input that looks one back."""
         before = super().connectivity(length)
-        reaches = [part.reach for part in self._parts()]
+        reaches: list[Any] = [part.reach for part in self._parts()]
         return before if None in reaches else before.triu(-1 - sum(reaches))
 
     @property

@@ -7,7 +7,16 @@ from torch import nn
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.heads import default_head
-from chainrule.layers import CausalConv1d, CausalLayer, Condition, Pointwise, Position, Serial, Stack, StrictInput
+from chainrule.layers import (
+    CausalConv1d,
+    CausalLayer,
+    Condition,
+    Pointwise,
+    Position,
+    Serial,
+    Stack,
+    StrictInput,
+)
 from chainrule.models.encoding import encoder
 from chainrule.models.model import AutoregressiveModel
 
@@ -39,11 +48,11 @@ class CausalConv1dARM(AutoregressiveModel):
         self,
         domain: Domain,
         *,
-        channels: int = 96,
+        channels: int = 128,
         depth: int = 4,
         kernel_size: int = 7,
         dilation: int = 1,
-        dropout: float = 0.2,
+        dropout: float = 0.3,
         positions: bool | None = None,
         classes: int | None = None,
         embedding: int | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,11 @@ class Table(Network):
     def contexts(self, sites: Tensor) -> Tensor:
         """(B, T, 1) → (B, T) the number spelt by the k values before each site; zeros before the start."""
         padded = torch.nn.functional.pad(sites[..., 0], (self.memory, 0))
-        windows = padded.unfold(1, self.memory, 1)[:, : sites.shape[1]] if self.memory else padded[..., None][..., :0]
+        windows = (
+            padded.unfold(1, self.memory, 1)[:, : sites.shape[1]]
+            if self.memory
+            else padded[..., None][..., :0]
+        )
         return (windows * self.places).sum(-1)
 
     def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
@@ -104,9 +109,9 @@ class CountTable(AutoregressiveModel):
     @torch.no_grad()
     def estimate(self, x: Tensor) -> None:
         """Count contexts and values in x (N, *event_shape)."""
-        table = self.network
+        table: Any = self.network
         sites = self.to_sites(self.domain.check(x))
-        length, contexts, levels = table.logits.shape
+        length, _, levels = table.logits.shape
         whole = table.contexts(sites)
         probs = self._allowed(length, levels)
         for k in range(table.memory + 1):

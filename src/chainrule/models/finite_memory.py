@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from torch import nn
 
 from chainrule.domain import Domain
@@ -24,7 +26,7 @@ class FiniteMemory(AutoregressiveModel):
         ordering: of the variables.
     """
 
-    training_defaults = {"lr": 4e-3}
+    training_defaults = MappingProxyType({"lr": 4e-3})
 
     def __init__(
         self,

@@ -82,7 +82,9 @@ class MultivariateGaussian(AutoregressiveModel):
         factor = torch.linalg.cholesky(covariance)
         scale = factor.diagonal()
         # x = μ + L e: solving L⁻¹ row by row gives the regression of each variable on those before.
-        whiten = torch.linalg.solve_triangular(factor, torch.eye(len(factor), dtype=factor.dtype), upper=False)
+        whiten = torch.linalg.solve_triangular(
+            factor, torch.eye(len(factor), dtype=factor.dtype), upper=False
+        )
         weight = -(scale[:, None] * whiten).tril(-1)
         self.network.mean.weight.copy_(weight)
         self.network.mean.bias.copy_(mean - weight @ mean)

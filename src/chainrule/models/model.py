@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,10 +45,12 @@ class AutoregressiveModel(nn.Module):
         torch.Size([4])
     """
 
+    _forbidden: Any  # (T, P) or None: logits of levels that a column does not have
+
     # Whether `estimate` finds the parameters from the data in closed form, instead of gradient descent.
     closed_form = False
     # What training does differently from `TrainingConfig` for this model.
-    training_defaults: dict = {}
+    training_defaults: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self, network: nn.Module, domain: Domain, head: Head, *, ordering: str | Sequence[int] = "natural"
@@ -54,8 +58,12 @@ class AutoregressiveModel(nn.Module):
         super().__init__()
         if domain.size % head.variables:
             raise DomainError(f"head: expected its {head.variables} variables a site to divide {domain.size}")
-        if domain.discrete != (head.levels is not None) or (domain.discrete and domain.max_levels != head.levels):
-            raise DomainError(f"head: expected one for {domain}, got {type(head).__name__} of {head.levels} levels")
+        if domain.discrete != (head.levels is not None) or (
+            domain.discrete and domain.max_levels != head.levels
+        ):
+            raise DomainError(
+                f"head: expected one for {domain}, got {type(head).__name__} of {head.levels} levels"
+            )
         self.domain, self.head = domain, head
         self.sites = domain.size // head.variables
         self.ordering = Ordering(domain, ordering)
@@ -158,7 +166,9 @@ class AutoregressiveModel(nn.Module):
             raise ChainruleError(f"n: expected a number of items ≥ 0, got {n}")
         noise = draw_noise(n, self.domain.size, generator).to(self.device)
         with exact_arithmetic(self):
-            drawn = self._rollout(Sample(noise, temperature, top_k, top_p), n, self.expand_cond(cond, n), runner=runner)
+            drawn = self._rollout(
+                Sample(noise, temperature, top_k, top_p), n, self.expand_cond(cond, n), runner=runner
+            )
         return self.from_sites(drawn.values)
 
     def complete(
@@ -185,16 +195,17 @@ class AutoregressiveModel(nn.Module):
             cond: one per item, or one for all.
             temperature: as in `sample`.
             runner: what executes the steps; eager by default.
+
+        Raises:
+            DomainError: if x does not lie in the domain where it is known, or the mask does not fit it.
         """
-        if known.dtype != torch.bool or tuple(known.shape[-len(self.domain.event_shape) :]) != self.domain.event_shape:
-            raise DomainError(
-                f"known: expected booleans of shape {self.domain.event_shape}, got {known.dtype} {tuple(known.shape)}"
-            )
-        known = known.to(x.device).expand(x.shape) if x.ndim else known
-        x = self.domain.check(torch.where(known, x, torch.zeros((), dtype=x.dtype, device=x.device)))
+        if n < 1:
+            raise ChainruleError(f"n: expected a number of draws ≥ 1, got {n}")
+        x, known = self._known_part(x, known)
         values, mask = self.ordering.flatten(x), self.ordering.flatten(known)
-        prefix = int(mask.long().cumprod(1).sum(1).min()) if len(x) else 0
-        if (mask & ~mask.long().cumprod(1).bool()).any():
+        leading = mask.long().cumprod(1).bool()
+        prefix = int(leading.sum(1).min()) if len(x) else 0
+        if (mask & ~leading).any():
             warnings.warn(
                 "known variables follow unknown ones in the ordering: they are kept, but the unknown ones "
                 "before them are drawn without seeing them",
@@ -206,8 +217,30 @@ class AutoregressiveModel(nn.Module):
         rule = Known(values.repeat_interleave(n, 0), mask.repeat_interleave(n, 0), Sample(noise, temperature))
         sites = self.to_sites(x)[:, : prefix // self.head.variables]
         with exact_arithmetic(self):
-            drawn = self._rollout(rule, batch, self.expand_cond(cond, batch), prefix=sites, copies=n, runner=runner)
+            drawn = self._rollout(
+                rule, batch, self.expand_cond(cond, batch), prefix=sites, copies=n, runner=runner
+            )
         return self.from_sites(drawn.values).unflatten(0, (batch, n))
+
+    def _known_part(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """x with zeros where it is unknown, and the mask in its shape; both checked."""
+        shapes = (
+            self.domain.event_shape,
+            (len(x), *self.domain.event_shape) if isinstance(x, Tensor) and x.ndim else None,
+        )
+        if not isinstance(known, Tensor) or known.dtype != torch.bool or tuple(known.shape) not in shapes:
+            came = (
+                f"{known.dtype} {tuple(known.shape)}" if isinstance(known, Tensor) else type(known).__name__
+            )
+            raise DomainError(
+                f"known: expected booleans of shape {self.domain.event_shape}, one mask or one per item, got {came}"
+            )
+        if not isinstance(x, Tensor) or tuple(x.shape[1:]) != self.domain.event_shape:
+            return self.domain.check(x), known  # raises
+        known = known.to(x.device).expand(x.shape)
+        return self.domain.check(
+            torch.where(known, x, torch.zeros((), dtype=x.dtype, device=x.device))
+        ), known
 
     # --- between data and sites ------------------------------------------------------------------
 
@@ -233,7 +266,9 @@ class AutoregressiveModel(nn.Module):
 
     def estimate(self, x: Tensor) -> None:
         """Set the parameters from the training data x (N, *event_shape); only if `closed_form`."""
-        raise ChainruleError(f"{type(self).__name__} has no closed-form estimate: train it with chainrule.fit")
+        raise ChainruleError(
+            f"{type(self).__name__} has no closed-form estimate: train it with chainrule.fit"
+        )
 
     @property
     def conditional(self) -> bool:
@@ -264,7 +299,10 @@ class AutoregressiveModel(nn.Module):
 
     def _forbidden_logits(self) -> Tensor | None:
         """(T, P): -inf at the levels a column does not have, where columns differ; else None."""
-        if not isinstance(self.domain.levels, tuple) or self.head.size != self.head.variables * self.domain.max_levels:
+        if (
+            not isinstance(self.domain.levels, tuple)
+            or self.head.size != self.head.variables * self.domain.max_levels
+        ):
             return None
         levels = self.ordering.flatten(torch.tensor(self.domain.levels_per_variable)[None])[0]
         beyond = torch.arange(self.domain.max_levels) >= levels[:, None]

@@ -7,7 +7,16 @@ from torch import nn
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.heads import default_head
-from chainrule.layers import CausalLayer, Condition, Pointwise, Position, Recurrent, Serial, Stack, StrictInput
+from chainrule.layers import (
+    CausalLayer,
+    Condition,
+    Pointwise,
+    Position,
+    Recurrent,
+    Serial,
+    Stack,
+    StrictInput,
+)
 from chainrule.models.encoding import encoder
 from chainrule.models.model import AutoregressiveModel
 

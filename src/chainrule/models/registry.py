@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from dataclasses import dataclass, field
+from typing import Any
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, nearest
@@ -63,7 +64,9 @@ def create_model(name: str, domain: Domain, **hyperparameters) -> Autoregressive
     try:
         model = _class_of(name)(domain, **chosen, **MODELS[name].fixed)
     except (TypeError, RuntimeError) as error:
-        raise ChainruleError(f"{name}: a hyperparameter has a value it cannot take ({error}); got {chosen}") from error
+        raise ChainruleError(
+            f"{name}: a hyperparameter has a value it cannot take ({error}); got {chosen}"
+        ) from error
     model.name, model.hyperparameters = name, chosen
     return model
 
@@ -81,7 +84,7 @@ def hyperparameters_of(name: str) -> dict:
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in fixed}
 
 
-def _check_type(key: str, value: object, default: object) -> None:
+def _check_type(key: str, value: Any, default: Any) -> None:
     if default is None or (isinstance(default, float) and type(value) is int):
         return
     if isinstance(default, bool | int | float) and type(value) is not type(default):
@@ -90,6 +93,6 @@ def _check_type(key: str, value: object, default: object) -> None:
         raise ChainruleError(f"{key}: expected an integer ≥ {min(default, 1)}, got {value}")
 
 
-def _class_of(name: str) -> type[AutoregressiveModel]:
+def _class_of(name: str) -> Any:
     module, attribute = MODELS[name].path.split(":")
     return getattr(importlib.import_module(f"chainrule.models.{module}"), attribute)

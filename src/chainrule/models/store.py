@@ -72,14 +72,18 @@ def load_model(folder: str | Path, model: AutoregressiveModel | None = None) -> 
 
 def _build(card: dict, folder: Path) -> AutoregressiveModel:
     if card.get("name") is None:
-        raise RunError(f"{folder}: holds a model that is not in the registry; pass it: load({str(folder)!r}, model=…)")
+        raise RunError(
+            f"{folder}: holds a model that is not in the registry; pass it: load({str(folder)!r}, model=…)"
+        )
     try:
         return create_model(card["name"], Domain.from_json(card["domain"]), **card["hyperparameters"])
     except KeyError as error:
         raise RunError(f"{folder / CARD}: lacks {error}") from error
     # A ValueError is the library's own word on a name or value; what else a damaged card meets has other types.
     except (ValueError, TypeError, AttributeError, MemoryError) as error:
-        raise RunError(f"{folder / CARD}: no model can be built of it: {error or type(error).__name__}") from error
+        raise RunError(
+            f"{folder / CARD}: no model can be built of it: {str(error) or type(error).__name__}"
+        ) from error
 
 
 def load_weights(model: torch.nn.Module, path: str | Path) -> None:
@@ -100,7 +104,9 @@ def load_weights(model: torch.nn.Module, path: str | Path) -> None:
     own, found = _kinds(model.state_dict()), _kinds(tensors)
     for name in sorted(own | found):
         if own.get(name) != found.get(name):
-            raise RunError(f"{path}: {name}: expected {own.get(name, 'nothing')}, got {found.get(name, 'nothing')}")
+            raise RunError(
+                f"{path}: {name}: expected {own.get(name, 'nothing')}, got {found.get(name, 'nothing')}"
+            )
     for name, tensor in tensors.items():
         if tensor.isnan().any():
             raise RunError(f"{path}: {name}: expected numbers, got NaN; the training diverged, lower its lr")

@@ -31,7 +31,9 @@ def learning_curve(metrics: list[dict[str, float]], baselines: dict[str, float])
             axes.axhline(nats, color="0.8", linestyle="--")
             axes.annotate(name, (epochs[-1], nats), color="0.5", ha="right", va="bottom")
             high = max(high, nats)
-    axes.set(xlabel="epoch", ylabel="nats per item", ylim=(low - 0.08 * (high - low), high + 0.12 * (high - low)))
+    axes.set(
+        xlabel="epoch", ylabel="nats per item", ylim=(low - 0.08 * (high - low), high + 0.12 * (high - low))
+    )
     axes.legend(frameon=False)
     return to_png(figure)
 

@@ -52,7 +52,9 @@ def check_output(path: Path, domain: Domain) -> None:
     if path.is_dir():
         raise ChainruleError(f"{path}: expected a file to write, got a folder")
     if path.suffix.lower() == ".png" and not domain.discrete:
-        raise ChainruleError(f"{path}: a picture needs levels to shade, {domain} is real-valued; write .npy or .csv")
+        raise ChainruleError(
+            f"{path}: a picture needs levels to shade, {domain} is real-valued; write .npy or .csv"
+        )
 
 
 def check_ending(path: Path, endings: tuple[str, ...]) -> None:
@@ -62,7 +64,9 @@ def check_ending(path: Path, endings: tuple[str, ...]) -> None:
         ChainruleError: otherwise.
     """
     if path.suffix.lower() not in endings:
-        raise ChainruleError(f"{path}: expected the ending {' or '.join(endings)}, got {path.suffix or 'none'}")
+        raise ChainruleError(
+            f"{path}: expected the ending {' or '.join(endings)}, got {path.suffix or 'none'}"
+        )
 
 
 def as_text(x: Tensor, vocabulary: str | None) -> str:

@@ -20,7 +20,9 @@ from chainrule.tasks import receptive_field
 MOST_DRAWN = 1024  # variables in a matrix that is still legible
 
 
-def draw_structure(model: AutoregressiveModel, x: Tensor, path: str | Path, cond: Tensor | None = None) -> None:
+def draw_structure(
+    model: AutoregressiveModel, x: Tensor, path: str | Path, cond: Tensor | None = None
+) -> None:
     """Write a PNG: the declared connections, the masks, and the receptive field measured by gradients.
 
     Args:
@@ -36,7 +38,9 @@ def draw_structure(model: AutoregressiveModel, x: Tensor, path: str | Path, cond
     if model.network.encoder is not None:
         panels += [_field(x, cond, site) for site in _sites(model)]
     if not panels:
-        raise ChainruleError(f"{model.name}: nothing to draw: over {MOST_DRAWN} variables, no mask, no encoder")
+        raise ChainruleError(
+            f"{model.name}: nothing to draw: over {MOST_DRAWN} variables, no mask, no encoder"
+        )
     figure = Figure(figsize=(4 * len(panels), 4), layout="constrained")
     for i, panel in enumerate(panels):
         panel(model, figure.add_subplot(1, len(panels), i + 1))
@@ -59,7 +63,7 @@ def _connections(model: AutoregressiveModel, axes: Axes) -> None:
     axes.set(title="connections: row reads column", xlabel="variable, generation order", ylabel="conditional")
 
 
-def _mask(name: str, layer: MaskedLinear):  # noqa: ANN202 (a panel, as the others are)
+def _mask(name: str, layer: MaskedLinear):
     def draw(model: AutoregressiveModel, axes: Axes) -> None:
         axes.imshow(layer.mask, cmap="Greys", interpolation="nearest")
         axes.set(title=f"mask of {name}", xlabel="input", ylabel="output")
@@ -67,7 +71,7 @@ def _mask(name: str, layer: MaskedLinear):  # noqa: ANN202 (a panel, as the othe
     return draw
 
 
-def _field(x: Tensor, cond: Tensor | None, site: int):  # noqa: ANN202
+def _field(x: Tensor, cond: Tensor | None, site: int):
     def draw(model: AutoregressiveModel, axes: Axes) -> None:
         field = receptive_field(model, x, site, cond)
         reads = int((field > 0).sum())
@@ -78,7 +82,12 @@ def _field(x: Tensor, cond: Tensor | None, site: int):  # noqa: ANN202
         positive = field[field > 0]
         if len(positive):
             norm = LogNorm(max(positive.max().item() * 1e-4, positive.min().item()), positive.max().item())
-            axes.imshow(torch.where(field > 0, field, torch.nan), cmap="viridis", norm=norm, aspect="equal" if image else "auto")
+            axes.imshow(
+                torch.where(field > 0, field, torch.nan),
+                cmap="viridis",
+                norm=norm,
+                aspect="equal" if image else "auto",
+            )
         rows, columns = own.nonzero(as_tuple=True)
         axes.plot(columns, rows, "s", color="C3", markersize=8)
         axes.set(title=f"site {site} (red) reads {reads} variables")

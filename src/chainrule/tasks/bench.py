@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from chainrule.engine import count_flops, exact_arithmetic
 from chainrule.domain import Domain
+from chainrule.engine import count_flops, exact_arithmetic
 from chainrule.models import AutoregressiveModel, create_model
 from chainrule.results import circumstances
-
 
 CASES = ("sampling",)
 NETWORKS = ("causal-conv1d", "finite-memory", "rnn", "lstm", "gru")
@@ -86,7 +85,9 @@ def bench_sampling(model: AutoregressiveModel, batch: int, *, repeats: int = 5) 
 
 def _flop_ratio(model: AutoregressiveModel) -> float:
     ghost = copy.deepcopy(model).to("meta")
-    x = torch.zeros(1, *model.domain.event_shape, dtype=torch.int64 if model.domain.discrete else None, device="meta")
+    x = torch.zeros(
+        1, *model.domain.event_shape, dtype=torch.int64 if model.domain.discrete else None, device="meta"
+    )
     scoring = count_flops(lambda: ghost.log_prob(x))
     return count_flops(lambda: ghost.sample(1)) / scoring if scoring else 0.0
 
@@ -94,7 +95,10 @@ def _flop_ratio(model: AutoregressiveModel) -> float:
 def record_sampling(models: list[str] | None = None, *, batch: int = 64, repeats: int = 5) -> dict:
     """Bench models with their default hyperparameters on the domain of digits: a record for `benchmarks/`."""
     domain = Domain.image(1, 8, 8, levels=17)
-    measured = {name: bench_sampling(create_model(name, domain), batch, repeats=repeats) for name in models or NETWORKS}
+    measured = {
+        name: bench_sampling(create_model(name, domain), batch, repeats=repeats)
+        for name in models or NETWORKS
+    }
     return {
         "case": "sampling",
         "domain": str(domain),

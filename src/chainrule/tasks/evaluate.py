@@ -83,7 +83,9 @@ def likelihood(
     return Likelihood.of(torch.cat(parts), model.domain.size)
 
 
-def evaluate(model: AutoregressiveModel, data: Data, split: str = "test", *, baselines: bool = True) -> Evaluation:
+def evaluate(
+    model: AutoregressiveModel, data: Data, split: str = "test", *, baselines: bool = True
+) -> Evaluation:
     """Likelihood of a split under the model, and under baselines estimated from the training split.
 
     Args:
@@ -97,7 +99,9 @@ def evaluate(model: AutoregressiveModel, data: Data, split: str = "test", *, bas
     """
     x, labels = data.split(split)
     if model.domain != data.domain:
-        raise ChainruleError(f"{data.name}: expected data in the model's domain {model.domain}, got {data.domain}")
+        raise ChainruleError(
+            f"{data.name}: expected data in the model's domain {model.domain}, got {data.domain}"
+        )
     if model.conditional and labels is None:
         raise ChainruleError(f"{data.name}: the model is conditional, expected labels, found none")
     own = likelihood(model, x, labels if model.conditional else None)

@@ -32,7 +32,9 @@ def known_mask(domain: Domain, keep: str = "top") -> Tensor:
     mask = torch.zeros(domain.event_shape, dtype=torch.bool)
     if keep in ("top", "left"):
         if domain.layout != "image":
-            raise ChainruleError(f"keep: {keep!r} is for images, expected a fraction such as 0.5 for {domain}")
+            raise ChainruleError(
+                f"keep: {keep!r} is for images, expected a fraction such as 0.5 for {domain}"
+            )
         axis = 1 if keep == "top" else 2
         mask.narrow(axis, 0, domain.event_shape[axis] // 2).fill_(True)
         return mask
@@ -55,12 +57,18 @@ def _mask_file(domain: Domain, keep: str) -> Tensor:
     if not path.is_file():
         raise ChainruleError(f"keep: expected top, left, a fraction, or the file of a mask; got {keep!r}")
     with reading(f"keep: {path}"):
-        array = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.asarray(Image.open(path).convert("L"))
+        array = (
+            np.load(path, allow_pickle=False)
+            if path.suffix == ".npy"
+            else np.asarray(Image.open(path).convert("L"))
+        )
     if array.dtype.kind not in "buif":
         raise ChainruleError(f"keep: {path}: expected numbers or booleans, got {array.dtype}")
     mask = torch.from_numpy(np.ascontiguousarray(array) != 0)
     if mask.shape != domain.event_shape and domain.layout == "image" and mask.shape == domain.event_shape[1:]:
         mask = mask.expand(domain.event_shape)
     if mask.shape != domain.event_shape:
-        raise ChainruleError(f"keep: {path}: expected a mask of {domain.event_shape}, got {tuple(mask.shape)}")
+        raise ChainruleError(
+            f"keep: {path}: expected a mask of {domain.event_shape}, got {tuple(mask.shape)}"
+        )
     return mask

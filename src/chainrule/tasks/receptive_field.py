@@ -51,7 +51,9 @@ def influence(model: AutoregressiveModel, x: Tensor, site: int, cond: Tensor | N
     return strength
 
 
-def receptive_field(model: AutoregressiveModel, x: Tensor, site: int | None = None, cond: Tensor | None = None) -> Tensor:
+def receptive_field(
+    model: AutoregressiveModel, x: Tensor, site: int | None = None, cond: Tensor | None = None
+) -> Tensor:
     """The influence on one site (the middle one by default), laid out as an item: (*event_shape)."""
     strength = influence(model, x, model.sites // 2 if site is None else site, cond)
     v = model.head.variables

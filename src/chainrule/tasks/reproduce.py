@@ -36,7 +36,12 @@ def recipes_of(table: str, only: str | None = None) -> dict[str, Path]:
 
 
 def reproduce(
-    table: str, *, only: str | None = None, data_dir: Path | None = None, device: str = "auto", progress: bool = True
+    table: str,
+    *,
+    only: str | None = None,
+    data_dir: Path | None = None,
+    device: str = "auto",
+    progress: bool = True,
 ) -> Iterator[dict]:
     """Train each recipe of a table and evaluate it: validation picks the weights, test is then read once.
 

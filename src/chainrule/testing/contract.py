@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from typing import Any
 
 import torch
 
@@ -18,14 +19,18 @@ def one_pass(subject: Subject) -> None:
     """Drawing one whole sample takes at most 1.1 times the operations of one `log_prob`."""
     model = subject.build(torch.float32)
     if isinstance(model.network, Replay):
-        raise LawNotBinding("the network has no step of its own: it samples by replaying the prefix, D passes a sample")
+        raise LawNotBinding(
+            "the network has no step of its own: it samples by replaying the prefix, D passes a sample"
+        )
     cond = subject.cond(model, 1, torch.float32)
     cond = None if cond is None else cond.to("meta")
     x = subject.items(1, torch.float32).to("meta")
     model.to("meta")
     scoring = count_flops(lambda: model.log_prob(x, cond))
     drawing = count_flops(lambda: model.sample(1, cond))
-    require(drawing <= 1.1 * scoring, f"one_pass: a sample takes {drawing} operations, one log_prob {scoring}")
+    require(
+        drawing <= 1.1 * scoring, f"one_pass: a sample takes {drawing} operations, one log_prob {scoring}"
+    )
 
 
 def survives_saving(subject: Subject) -> None:
@@ -70,7 +75,7 @@ def refuses_bad_input(subject: Subject) -> None:
     model, domain = subject.build(torch.float32), subject.domain
     x = subject.items(2, torch.float32)
     cond = subject.cond(model, 2, torch.float32)
-    bad = {
+    bad: dict[str, Any] = {
         "a wrong shape": torch.zeros(2, *domain.event_shape, 1, dtype=x.dtype),
         "no batch": x[0],
         "a list": x.tolist(),
@@ -87,7 +92,9 @@ def refuses_bad_input(subject: Subject) -> None:
         try:
             model.log_prob(value, cond)
         except ChainruleError as error:
-            require("expected" in str(error), f"refuses_bad_input: {what}: {error} does not say what was expected")
+            require(
+                "expected" in str(error), f"refuses_bad_input: {what}: {error} does not say what was expected"
+            )
             continue
         require(False, f"refuses_bad_input: log_prob takes {what}")
 
@@ -97,13 +104,27 @@ def returns_as_promised(subject: Subject) -> None:
     model, domain = subject.build(torch.float32), subject.domain
     x, cond = subject.items(3, torch.float32), subject.cond(model, 3, torch.float32)
     log_prob, terms = model.log_prob(x, cond), model.log_prob(x, cond, reduce=False)
-    require(log_prob.shape == (3,), f"returns_as_promised: log_prob has shape {tuple(log_prob.shape)}, expected (3,)")
-    require(terms.shape == x.shape, f"returns_as_promised: terms have shape {tuple(terms.shape)}, expected {x.shape}")
+    require(
+        log_prob.shape == (3,),
+        f"returns_as_promised: log_prob has shape {tuple(log_prob.shape)}, expected (3,)",
+    )
+    require(
+        terms.shape == x.shape,
+        f"returns_as_promised: terms have shape {tuple(terms.shape)}, expected {x.shape}",
+    )
     whole = terms.flatten(1).double().sum(1)
     require(torch.allclose(whole, log_prob), "returns_as_promised: the terms do not add up to log_prob")
     if domain.discrete:
-        require((log_prob <= 0).all(), f"returns_as_promised: a log-probability is positive: {log_prob.tolist()}")
+        require(
+            (log_prob <= 0).all(), f"returns_as_promised: a log-probability is positive: {log_prob.tolist()}"
+        )
     sample = model.sample(3, cond)
-    require(sample.shape == x.shape and sample.dtype == x.dtype, f"returns_as_promised: sample is {sample.dtype} {sample.shape}")
+    require(
+        sample.shape == x.shape and sample.dtype == x.dtype,
+        f"returns_as_promised: sample is {sample.dtype} {sample.shape}",
+    )
     domain.check(sample)
-    require(model.sample(0, None if cond is None else cond[:0]).shape[0] == 0, "returns_as_promised: sample(0) is not empty")
+    require(
+        model.sample(0, None if cond is None else cond[:0]).shape[0] == 0,
+        "returns_as_promised: sample(0) is not empty",
+    )

@@ -71,7 +71,10 @@ def sums_to_one(subject: Subject) -> None:
         # One condition for all items: each condition has its own distribution.
         cond = subject.cond(model, 1, dtype)
         total = _log_prob(model, items, cond).exp().sum().item() * cell
-        require(abs(total - 1) <= tolerance, f"sums_to_one: Σ p(x) = {total!r} in {dtype}, off by over {tolerance}")
+        require(
+            abs(total - 1) <= tolerance,
+            f"sums_to_one: Σ p(x) = {total!r} in {dtype}, off by over {tolerance}",
+        )
 
 
 def samples_match(subject: Subject) -> None:
@@ -97,7 +100,10 @@ def samples_match(subject: Subject) -> None:
     require(counts[~kept].sum() == 0, "samples_match: items were drawn whose probability is 0")
     statistic = ((counts - pooled)[kept].square() / pooled[kept]).sum().item()
     p = chi2.sf(statistic, max(int(kept.sum()) - 1, 1))
-    require(p > P_VALUE, f"samples_match: χ² = {statistic:.1f} over {int(kept.sum())} cells, p = {p:.2g} ≤ {P_VALUE}")
+    require(
+        p > P_VALUE,
+        f"samples_match: χ² = {statistic:.1f} over {int(kept.sum())} cells, p = {p:.2g} ≤ {P_VALUE}",
+    )
 
 
 def extreme_inputs(subject: Subject) -> None:
@@ -107,14 +113,20 @@ def extreme_inputs(subject: Subject) -> None:
         top = torch.tensor(domain.levels_per_variable).reshape(1, *domain.event_shape) - 1
         x = torch.cat([torch.zeros_like(top), top])
     else:
-        x = torch.tensor([0.0, 1e6, -1e6, 1e-30])[:, None].expand(4, domain.size).reshape(4, *domain.event_shape)
+        x = (
+            torch.tensor([0.0, 1e6, -1e6, 1e-30])[:, None]
+            .expand(4, domain.size)
+            .reshape(4, *domain.event_shape)
+        )
     for scale in (0.0, 1.0, 30.0):
         model = subject.build(torch.float32)
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.mul_(scale)
         log_prob = model.log_prob(x, subject.cond(model, len(x), torch.float32))
-        require(torch.isfinite(log_prob).all(), f"extreme_inputs: log_prob = {log_prob.tolist()} at scale {scale}")
+        require(
+            torch.isfinite(log_prob).all(), f"extreme_inputs: log_prob = {log_prob.tolist()} at scale {scale}"
+        )
         if not log_prob.requires_grad:
             continue
         log_prob.sum().backward()
@@ -132,14 +144,20 @@ def conditioned(subject: Subject) -> None:
             verb()
         except ConditionError:
             continue
-        require(False, f"conditioned: expected a ConditionError with cond = {wrong if wrong is None else 'labels'}")
+        require(
+            False,
+            f"conditioned: expected a ConditionError with cond = {wrong if wrong is None else 'labels'}",
+        )
     if not model.conditional:
         raise LawNotBinding("the model is unconditional")
     kinds = subject.cond(model, 64)
+    assert kinds is not None
     different = kinds[(kinds != kinds[0]).reshape(64, -1).any(1)]
     a, b = (_log_prob(model, x, cond[None]) for cond in (kinds[0], different[0]))
     require(not torch.allclose(a, b), "conditioned: two conditions give the same log-likelihoods")
-    first, second = (draw(model, 2000, subject.generator(), c.expand(2000, *c.shape)) for c in (kinds[0], different[0]))
+    first, second = (
+        draw(model, 2000, subject.generator(), c.expand(2000, *c.shape)) for c in (kinds[0], different[0])
+    )
     require(not torch.equal(first.values, second.values), "conditioned: two conditions give the same samples")
 
 

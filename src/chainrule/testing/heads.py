@@ -52,21 +52,23 @@ def _integrates(head: Head, params: Tensor) -> None:
         require(abs(total - 1) < 1e-6, f"the density integrates to {total}")
 
 
-def _walk(head: Head, params: Tensor, x: Tensor | None, u: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Through the variables of a site with given values, or with quantiles of u; values and terms."""
+def _draw(head: Head, params: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    """Through the variables of a site at quantiles u (B, V): values and terms (B, V)."""
     state, value = head.init_state(params), None
     values, terms = [], []
     for v in range(head.variables):
         conditional, state = head.step(value, state, v)
-        value = x[:, v] if u is None else conditional.quantile(u[:, v])
+        value = conditional.quantile(u[:, v])
         values.append(value)
         terms.append(conditional.log_prob(value))
     return torch.stack(values, 1), torch.stack(terms, 1)
 
 
 def _steps_are_log_prob(head: Head, params: Tensor) -> None:
-    u = torch.rand(len(params), head.variables, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    values, terms = _walk(head, params, None, u)
+    u = torch.rand(
+        len(params), head.variables, generator=torch.Generator().manual_seed(2), dtype=torch.float64
+    )
+    values, terms = _draw(head, params, u)
     require(close(terms, head.log_prob(params, values), 1e-10), "the steps of a site and log_prob differ")
 
 
@@ -81,7 +83,7 @@ def _quantiles_match(head: Head, params: Tensor) -> None:
         u = (torch.arange(n, dtype=torch.float64)[:, None] + 0.5) / n
         slack = 2 / n
     many = params.expand(n, -1)
-    values, terms = _walk(head, many, None, u)
+    values, _ = _draw(head, many, u)
     if head.levels is None:
         density_at_median = head.log_prob(many, values).exp()[n // 2, 0].item()
         rise = 2 / n / (values[n // 2 + 1] - values[n // 2 - 1]).item()
@@ -90,16 +92,23 @@ def _quantiles_match(head: Head, params: Tensor) -> None:
     sites = _sites(head)
     probs = head.log_prob(params.expand(len(sites), -1), sites).sum(-1).exp()
     counts = torch.stack([(values == site).all(1).sum() for site in sites]) / n
-    require(((counts - probs).abs() <= slack).all(), "quantiles of even noise do not occur as often as log_prob says")
+    require(
+        ((counts - probs).abs() <= slack).all(),
+        "quantiles of even noise do not occur as often as log_prob says",
+    )
 
 
 def _is_finite(head: Head, params: Tensor) -> None:
     """At the edges of the range, float32 values and gradients are finite."""
     edges = [0, head.levels - 1] if head.levels is not None else [0.0, 1e6, -1e6]
     for edge in edges:
-        x = torch.full((len(params), head.variables), edge, dtype=torch.int64 if head.levels else torch.float32)
+        x = torch.full(
+            (len(params), head.variables), edge, dtype=torch.int64 if head.levels else torch.float32
+        )
         leaf = params.clone().requires_grad_()
         terms = head.float().log_prob(leaf, x)
         (gradient,) = torch.autograd.grad(terms.sum(), leaf)
-        require(torch.isfinite(terms).all() and torch.isfinite(gradient).all(), f"not finite at the edge {edge}")
+        require(
+            torch.isfinite(terms).all() and torch.isfinite(gradient).all(), f"not finite at the edge {edge}"
+        )
     head.double()

@@ -52,12 +52,17 @@ def _modes_agree(layer: CausalLayer, x: Tensor, what: str) -> None:
     direction = torch.randn(parallel.shape, generator=torch.Generator().manual_seed(1), dtype=x.dtype)
     by_pass = torch.autograd.grad((parallel * direction).sum(), wanted)
     by_step = torch.autograd.grad((stepped * direction).sum(), wanted)
-    require(all(close(a, b, 1e-9) for a, b in zip(by_step, by_pass, strict=True)), f"{what}: gradients differ")
+    require(
+        all(close(a, b, 1e-9) for a, b in zip(by_step, by_pass, strict=True)), f"{what}: gradients differ"
+    )
     with torch.no_grad():
         for n in range(1, x.shape[1]):
             head, state = layer.prefill(x[:, :n], _fresh(layer, x))
             tail, _ = _steps(layer, x, state, start=n)
-            require(close(torch.cat([head, tail], 1), parallel, 1e-10), f"{what}: a prefix of {n} differs from its steps")
+            require(
+                close(torch.cat([head, tail], 1), parallel, 1e-10),
+                f"{what}: a prefix of {n} differs from its steps",
+            )
 
 
 def _is_causal(layer: CausalLayer, x: Tensor) -> None:
@@ -72,7 +77,10 @@ def _is_causal(layer: CausalLayer, x: Tensor) -> None:
             furthest = length - 1 if layer.reach is None else s + layer.reach
             require(not moved[:s].any(), f"an output before {s} reads input {s}")
             require(moved[s], f"output {s} does not read its own input")
-            require(not moved[furthest + 1 :].any(), f"input {s} is read beyond the declared reach of {layer.reach}")
+            require(
+                not moved[furthest + 1 :].any(),
+                f"input {s} is read beyond the declared reach of {layer.reach}",
+            )
             alive = furthest >= length or moved[furthest]
             require(alive, f"input {s} is not read by output {furthest}, within the reach of {layer.reach}")
 

@@ -22,7 +22,10 @@ def step_is_forward(subject: Subject) -> None:
             with exact_arithmetic(model):
                 stepped, _ = steps(model, model.to_sites(x), model.init_state(batch, cond=cond))
                 parallel = model(x, cond)
-            require(close(stepped, parallel, tolerance), f"step_is_forward: they differ at batch {batch} in {dtype}")
+            require(
+                close(stepped, parallel, tolerance),
+                f"step_is_forward: they differ at batch {batch} in {dtype}",
+            )
 
 
 def prefix_is_steps(subject: Subject) -> None:
@@ -37,7 +40,10 @@ def prefix_is_steps(subject: Subject) -> None:
                 params, state = model.prefill(sites[:, :n], model.init_state(batch, cond=cond))
                 rest, _ = steps(model, sites, state, start=n)
                 whole = torch.cat([params, rest], dim=1)
-                require(close(whole, parallel, tolerance), f"prefix_is_steps: they differ after {n} sites in {dtype}")
+                require(
+                    close(whole, parallel, tolerance),
+                    f"prefix_is_steps: they differ after {n} sites in {dtype}",
+                )
 
 
 def state_is_a_tree_of_rows(subject: Subject) -> None:
@@ -54,10 +60,15 @@ def state_is_a_tree_of_rows(subject: Subject) -> None:
             _, first = _one(model, sites, first, t)
             _, second = _one(model, sites.flip(0), second, t)
         require(_layout(first) == before, f"state: its layout went from {before} to {_layout(first)}")
-        require(all(layout[0][0] == batch for layout in before), f"state: expected {batch} rows first, got {before}")
+        require(
+            all(layout[0][0] == batch for layout in before),
+            f"state: expected {batch} rows first, got {before}",
+        )
         order = torch.tensor([2, 0, 3, 3])
         rest, _ = steps(model, sites[order], select_rows(first, order), start=half)
-        require(close(rest, parallel[order][:, half:], 1e-9), "state: reordered or repeated rows go another way")
+        require(
+            close(rest, parallel[order][:, half:], 1e-9), "state: reordered or repeated rows go another way"
+        )
         forked, _ = steps(model, sites.repeat_interleave(2, 0), repeat_rows(first, 2), start=half)
         twice = parallel.repeat_interleave(2, 0)[:, half:]
         require(close(forked, twice, 1e-9), "state: forked rows go another way")
@@ -66,18 +77,22 @@ def state_is_a_tree_of_rows(subject: Subject) -> None:
 def gradients_agree(subject: Subject) -> None:
     """The gradient of the log-likelihood is the same through either mode."""
     model, batch = subject.build(), 3
-    names, parameters = zip(*[(n, p) for n, p in model.named_parameters() if p.requires_grad] or [("", None)], strict=True)
-    if parameters[0] is None:
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if not trained:
         raise LawNotBinding("the model has nothing to train")
     x, cond = subject.items(batch), subject.cond(model, batch)
     sites = model.to_sites(x)
     stepped, _ = steps(model, sites, model.init_state(batch, cond=cond))
-    by_step = torch.autograd.grad(model.head.log_prob(stepped, sites).sum(), parameters, allow_unused=True)
-    by_pass = torch.autograd.grad(model.log_prob(x, cond).sum(), parameters, allow_unused=True)
-    for name, a, b in zip(names, by_step, by_pass, strict=True):
+    leaves = list(trained.values())
+    by_step = torch.autograd.grad(model.head.log_prob(stepped, sites).sum(), leaves, allow_unused=True)
+    by_pass = torch.autograd.grad(model.log_prob(x, cond).sum(), leaves, allow_unused=True)
+    for name, a, b in zip(trained, by_step, by_pass, strict=True):
         zero = torch.zeros(1)
         a, b = (zero if a is None else a), (zero if b is None else b)
-        require(close(a, b.expand_as(a), 1e-8), f"gradients_agree: the gradient of {name} differs between the modes")
+        require(
+            close(a, b.expand_as(a), 1e-8),
+            f"gradients_agree: the gradient of {name} differs between the modes",
+        )
 
 
 def reads_nothing_undrawn(subject: Subject) -> None:
@@ -90,14 +105,22 @@ def reads_nothing_undrawn(subject: Subject) -> None:
         for garbage in (0, top):
             prev = torch.full((batch, model.head.variables), garbage, dtype=x.dtype)
             params, _ = model.step(prev, model.init_state(batch, cond=cond), clock, phase=phase)
-            require(close(params, model(x, cond)[:, 0], 1e-9), f"reads_nothing_undrawn: step 0 reads prev = {garbage}")
+            require(
+                close(params, model(x, cond)[:, 0], 1e-9),
+                f"reads_nothing_undrawn: step 0 reads prev = {garbage}",
+            )
     for leading in range(model.domain.size):
         known = torch.zeros(1, model.domain.size, dtype=torch.bool)
         known[:, :leading] = True
         known = model.ordering.unflatten(known)[0]
         hidden = torch.where(known, x, -1 if model.domain.discrete else torch.nan)
-        plain, blind = (model.complete(value, known, 2, subject.generator(), cond=cond) for value in (x, hidden))
-        require(torch.equal(plain, blind), f"reads_nothing_undrawn: complete reads unknown values behind {leading} known")
+        plain, blind = (
+            model.complete(value, known, 2, subject.generator(), cond=cond) for value in (x, hidden)
+        )
+        require(
+            torch.equal(plain, blind),
+            f"reads_nothing_undrawn: complete reads unknown values behind {leading} known",
+        )
         kept = torch.equal(plain[:, :, known], x[:, known][:, None].expand(-1, 2, -1))
         require(kept, "reads_nothing_undrawn: complete changed a known value")
 
@@ -111,7 +134,10 @@ def rollout_scores_itself(subject: Subject) -> None:
         with exact_arithmetic(model):
             scored = model.log_prob(model.from_sites(drawn.values), cond)
         accumulated = drawn.log_prob.flatten(1).sum(1)
-        require(close(accumulated, scored, tolerance), f"rollout_scores_itself: {accumulated} but log_prob is {scored}")
+        require(
+            close(accumulated, scored, tolerance),
+            f"rollout_scores_itself: {accumulated} but log_prob is {scored}",
+        )
 
 
 def same_noise_same_sample(subject: Subject) -> None:
@@ -126,12 +152,21 @@ def same_noise_same_sample(subject: Subject) -> None:
     reference = sample(0)
     before = torch.random.get_rng_state()
     again = sample(0)
-    require(torch.equal(before, torch.random.get_rng_state()), "same_noise: sampling touched the global generator")
+    require(
+        torch.equal(before, torch.random.get_rng_state()), "same_noise: sampling touched the global generator"
+    )
     require(torch.equal(reference, again), "same_noise: the same seed gave two samples")
-    require(torch.equal(reference[:2], sample(0, 2)), "same_noise: the first rows depend on how many are drawn")
-    require(torch.equal(reference, sample(0, runner=Oracle(model))), "same_noise: another runner gave another sample")
+    require(
+        torch.equal(reference[:2], sample(0, 2)), "same_noise: the first rows depend on how many are drawn"
+    )
+    require(
+        torch.equal(reference, sample(0, runner=Oracle(model))),
+        "same_noise: another runner gave another sample",
+    )
     others = [sample(seed) for seed in range(1, 9)]
-    require(any(not torch.equal(reference, other) for other in others), "same_noise: the seed changes nothing")
+    require(
+        any(not torch.equal(reference, other) for other in others), "same_noise: the seed changes nothing"
+    )
 
 
 def compiles(subject: Subject) -> None:
@@ -189,6 +224,12 @@ def _one(model: AutoregressiveModel, sites: Tensor, state: State, t: int) -> tup
 
 
 def _layout(state: State) -> list[tuple]:
-    leaves: list[tuple] = []
-    map_state(lambda leaf: leaves.append((tuple(leaf.shape), leaf.stride(), leaf.dtype)) or leaf, state)
-    return leaves
+    """Shape, strides and type of each leaf."""
+    leaves: list[Tensor] = []
+
+    def keep(leaf: Tensor) -> Tensor:
+        leaves.append(leaf)
+        return leaf
+
+    map_state(keep, state)
+    return [(tuple(leaf.shape), leaf.stride(), leaf.dtype) for leaf in leaves]

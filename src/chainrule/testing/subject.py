@@ -102,7 +102,9 @@ class Subject:
         """n random items (n, *event_shape)."""
         generator = self.generator()
         if not self.domain.discrete:
-            return torch.randn(n, *self.domain.event_shape, generator=generator, dtype=torch.float64).to(dtype)
+            return torch.randn(n, *self.domain.event_shape, generator=generator, dtype=torch.float64).to(
+                dtype
+            )
         u = torch.rand(n, self.domain.size, generator=generator, dtype=torch.float64)
         levels = torch.tensor(self.domain.levels_per_variable)
         return (u * levels).long().reshape(n, *self.domain.event_shape)
@@ -129,7 +131,9 @@ class Subject:
         condition = model.network.condition
         if condition.classes is not None:
             return torch.randint(condition.classes, (n,), generator=self.generator())
-        return torch.randn(n, condition.embedding, generator=self.generator(), dtype=torch.float64).to(dtype)
+        return torch.randn(
+            n, int(condition.embedding or 0), generator=self.generator(), dtype=torch.float64
+        ).to(dtype)
 
 
 def draw(model: AutoregressiveModel, n: int, generator: torch.Generator, cond: Tensor | None) -> Rollout:

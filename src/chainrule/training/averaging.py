@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class WeightEMA(WeightAveraging):
-    """Exponential moving average with decay min(decay, (1 + n) / (10 + n)) at step n, so that early ones forget fast."""
+    """Exponential moving average; its decay at step n is min(decay, (1 + n) / (10 + n)): early weights fade fast."""
 
     def __init__(self, decay: float) -> None:
         @torch.no_grad()

@@ -19,7 +19,9 @@ from chainrule.files import atomic_path
 class SafetensorsIO(CheckpointIO):
     """Writes a checkpoint whole or not at all, and reads nothing but numbers, strings and tensors."""
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
         """Write a tree of dicts, lists, tuples, tensors and JSON values."""
         tensors: dict[str, Tensor] = {}
         tree = json.dumps(_pack(checkpoint, tensors))
@@ -58,7 +60,9 @@ def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:
         return {type(value).__name__: [_pack(v, tensors) for v in value]}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise TypeError(f"checkpoint: expected numbers, strings, tensors and their containers, got {type(value).__name__}")
+    raise TypeError(
+        f"checkpoint: expected numbers, strings, tensors and their containers, got {type(value).__name__}"
+    )
 
 
 def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
@@ -71,4 +75,3 @@ def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
         return {_unpack(k, tensors): _unpack(v, tensors) for k, v in content}
     items = [_unpack(v, tensors) for v in content]
     return tuple(items) if kind == "tuple" else items
-

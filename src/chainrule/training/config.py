@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import torch
 
@@ -55,10 +57,12 @@ class TrainingConfig:
             raise ChainruleError(f"ema: expected a decay in [0, 1), got {self.ema}")
         for name, known in (("optimizer", OPTIMIZERS), ("precision", PRECISIONS)):
             if getattr(self, name) not in known:
-                raise ChainruleError(f"{name}: unknown {getattr(self, name)!r}; {nearest(getattr(self, name), known)}")
+                raise ChainruleError(
+                    f"{name}: unknown {getattr(self, name)!r}; {nearest(getattr(self, name), known)}"
+                )
 
     @classmethod
-    def of(cls, defaults: dict, given: dict) -> TrainingConfig:
+    def of(cls, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> TrainingConfig:
         """The configuration with a model's defaults, and what was given over them.
 
         Raises:
@@ -77,7 +81,7 @@ class TrainingConfig:
         """All fields, as `of({}, …)` takes them back."""
         return asdict(self)
 
-    def lightning_precision(self, device: torch.device) -> str:
+    def lightning_precision(self, device: torch.device) -> Any:
         """What Lightning calls the precision on this device."""
         return PRECISIONS[self.precision] or ("bf16-mixed" if computes_in_bf16(device) else "32-true")
 

@@ -76,7 +76,13 @@ def fit(
 
 
 def _fit_in(
-    folder: Path, model: AutoregressiveModel, data: Data, config: TrainingConfig, resume: bool, device: str, progress: bool
+    folder: Path,
+    model: AutoregressiveModel,
+    data: Data,
+    config: TrainingConfig,
+    resume: bool,
+    device: str,
+    progress: bool,
 ) -> Run:
     record = {
         "chainrule": __version__,
@@ -111,7 +117,13 @@ def _claim(folder: Path, record: dict, resume: bool) -> None:
 
 
 def _train(
-    folder: Path, model: AutoregressiveModel, data: Data, config: TrainingConfig, resume: bool, device: str, progress: bool
+    folder: Path,
+    model: AutoregressiveModel,
+    data: Data,
+    config: TrainingConfig,
+    resume: bool,
+    device: str,
+    progress: bool,
 ) -> Run:
     with _quiet():
         import lightning.pytorch as pl

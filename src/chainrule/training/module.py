@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -27,7 +28,7 @@ class Likelihood(pl.LightningModule):
         self.train_nats: list[Tensor] = []
         self.valid_nats: list[Tensor] = []
 
-    def nats(self, batch: list[Tensor]) -> Tensor:
+    def nats(self, batch: list) -> Tensor:
         """(B,) negative log-likelihoods of a batch (x,) or (x, labels)."""
         return -self.model.log_prob(*batch)
 
@@ -52,16 +53,20 @@ class Likelihood(pl.LightningModule):
         with torch.autocast(self.device.type, enabled=False):
             self.valid_nats.append(self.nats(batch))
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> Any:
         """The optimiser, and a rate that rises over `warmup` steps and falls along half a cosine."""
         config = self.config
         optimizer = OPTIMIZERS[config.optimizer](
-            [p for p in self.model.parameters() if p.requires_grad], lr=config.lr, weight_decay=config.weight_decay
+            [p for p in self.model.parameters() if p.requires_grad],
+            lr=config.lr,
+            weight_decay=config.weight_decay,
         )
 
         def rate(step: int) -> float:
             rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
-            return rise * (0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1))) if config.cosine else 1.0)
+            return rise * (
+                0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1))) if config.cosine else 1.0
+            )
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

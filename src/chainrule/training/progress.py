@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import lightning.pytorch as pl
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -33,8 +31,10 @@ class ProgressLine(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Show the bar, where a resumed run left it."""
-        steps = trainer.num_training_batches * trainer.max_epochs
-        self.task = self.bar.add_task("", total=steps, completed=trainer.global_step, epoch=trainer.current_epoch, numbers="")
+        steps = int(trainer.num_training_batches) * int(trainer.max_epochs or 1)
+        self.task = self.bar.add_task(
+            "", total=steps, completed=trainer.global_step, epoch=trainer.current_epoch, numbers=""
+        )
         self.bar.start()
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: object) -> None:
@@ -43,12 +43,11 @@ class ProgressLine(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Show the validation that has just been recorded."""
-        last, best = self.recorder.history[-1], self.recorder.best
-        bits = last["valid_nats"] / (module.model.domain.size * math.log(2))
+        last, best = self.recorder.history[-1], self.recorder.best or {}
         self.bar.update(
             self.task,
-            numbers=f"train {last['train_nats']:.2f}  valid {last['valid_nats']:.2f} nats  {bits:.3f} bits/dim  "
-            f"best {best['valid_nats']:.2f}",
+            numbers=f"train {last['train_nats']:.2f}  valid {last['valid_nats']:.2f} nats  "
+            f"{last['valid_bits_per_dim']:.3f} bits/dim  best {best['valid_nats']:.2f}",
         )
 
     def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
