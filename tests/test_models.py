@@ -1,5 +1,6 @@
 """Models against facts known without them."""
 
+import itertools
 import math
 
 import pytest
@@ -221,3 +222,52 @@ def test_complete_refuses_what_does_not_fit():
     with pytest.raises(cr.errors.ChainruleError, match="n: expected"):
         model.complete(x, known, n=0)
     assert model.complete(torch.where(known, x, 99), known).shape == (2, 1, 4)  # what is unknown is not read
+
+
+def test_chow_liu_is_the_best_of_all_trees():
+    """Of the 16 trees on 4 variables, estimation picks the one under which the data are likeliest."""
+    generator = torch.Generator().manual_seed(0)
+    a = torch.randint(3, (400, 1), generator=generator)
+    noise = torch.rand(400, 3, generator=generator)
+    c = torch.where(noise[:, :1] < 0.2, (a + 1) % 3, a)
+    b = torch.where(noise[:, 1:2] < 0.3, (c + 1) % 3, c)
+    d = torch.where(noise[:, 2:] < 0.4, (a + 2) % 3, a)
+    x = torch.cat([a, b, c, d], dim=1)  # the tree a - c - b, a - d
+    model = cr.create_model("chow-liu", cr.Domain.categorical(4, 3), smoothing=1e-9)
+    model.estimate(x)
+    order = model.ordering.permutation.tolist()
+    edges = {frozenset((order[i], order[p])) for i, p in enumerate(model.network.parents.tolist()) if i}
+    assert edges == {frozenset(e) for e in ((0, 2), (2, 1), (0, 3))}
+
+    def likelihood(tree):
+        total = 0.0
+        for i in range(4):
+            total -= entropy(x, [i])
+        for i, j in tree:
+            total += entropy(x, [i]) + entropy(x, [j]) - entropy(x, [i, j])
+        return total
+
+    trees = [t for t in itertools.combinations(itertools.combinations(range(4), 2), 3) if spans(t)]
+    best = max(likelihood(tree) for tree in trees)
+    assert len(trees) == 16
+    assert model.log_prob(x).mean().item() == pytest.approx(best, abs=1e-5)
+
+
+def entropy(x, columns):
+    _, counts = x[:, columns].unique(dim=0, return_counts=True)
+    p = counts.double() / len(x)
+    return -(p * p.log()).sum().item()
+
+
+def spans(tree):
+    reached = {0}
+    for _ in range(3):
+        reached |= {v for edge in tree for v in edge if reached & set(edge)}
+    return len(reached) == 4
+
+
+def test_chow_liu_survives_saving_with_its_tree(digits, tmp_path):
+    run = cr.fit(cr.create_model("chow-liu", digits.domain), digits, out=tmp_path / "tree")
+    again = cr.load(tmp_path / "tree")
+    assert again.hyperparameters["ordering"] == run.model.hyperparameters["ordering"]
+    assert torch.equal(run.model.log_prob(digits.valid), again.log_prob(digits.valid))

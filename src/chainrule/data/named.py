@@ -125,6 +125,12 @@ def _fashion_mnist(path: Path) -> Raw:
     return raw
 
 
+def _debd(path: Path) -> Raw:
+    raw = read_arrays(path)
+    raw.split = "the standard split"
+    return raw
+
+
 def _with_validation(path: Path, count: int) -> Raw:
     """28x28 images of 256 levels, the last `count` of train put aside as the validation set."""
     raw = read_arrays(path)
@@ -160,5 +166,35 @@ NAMED = {
         _fashion_mnist,
         "fashion_mnist/fashion_mnist.npz",
         "30b85317354a77a496de1acc075a489bc35ee02e4181f6cd86101effb6fec6ac",
+    ),
+    "nltcs": Entry(
+        "disability survey, 16 bits a row (DEBD)",
+        _debd,
+        "debd/nltcs.npz",
+        "a8420b36315e682f0eb471817d216293df38fa02173e2d4a2edf52fc3b79bc37",
+    ),
+    "plants": Entry(
+        "regions where plants grow, 69 bits a row (DEBD)",
+        _debd,
+        "debd/plants.npz",
+        "2a4d15b4d93411e78f97a5692348875ae4bb89a53a0a75f3fc1568e86c040345",
+    ),
+    "audio": Entry(
+        "listening habits, 100 bits a row (DEBD)",
+        _debd,
+        "debd/baudio.npz",
+        "3e6a0ca079dcd4fc7dd15b514d77e00c9446a9ccca62c288bef36bf0b223c861",
+    ),
+    "jester": Entry(
+        "jokes liked, 100 bits a row (DEBD)",
+        _debd,
+        "debd/jester.npz",
+        "2caf3089ab012233a1f086cd483667862a869cec000e53f1a404b937e3395f76",
+    ),
+    "dna": Entry(
+        "splice junctions, 180 bits a row (DEBD)",
+        _debd,
+        "debd/dna.npz",
+        "a1a01944f2e95e56ec53e5d1f3d66c7000f06258e16d11d0397be2cb594b3a56",
     ),
 }

@@ -26,6 +26,7 @@ MODELS = {
     "independent": Entry("baselines:Independent", "p(x) = ∏ p(x_d), counted"),
     "gaussian": Entry("gaussian:MultivariateGaussian", "one normal for all of x, bin-integrated on levels"),
     "count-table": Entry("count_table:CountTable", "p(x_d | the k before it), counted"),
+    "chow-liu": Entry("chow_liu:ChowLiuTree", "each variable reads one other: the best tree, counted"),
     "finite-memory": Entry("finite_memory:FiniteMemory", "one shared MLP on the k values before"),
     "rnn": Entry("recurrent:RecurrentNet", "recurrent net, tanh cells", {"cell": "rnn"}),
     "lstm": Entry("recurrent:RecurrentNet", "recurrent net, LSTM cells", {"cell": "lstm"}),
