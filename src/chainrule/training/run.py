@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +80,23 @@ def load(folder: str | Path, model: AutoregressiveModel | None = None) -> Autore
     if not Path(folder).is_dir():
         raise RunError(f"{folder}: no such run folder; expected one with {CARD} and {WEIGHTS}")
     return load_model(folder, model)
+
+
+def remove_run(folder: Path) -> None:
+    """Delete a run folder, if it is there.
+
+    Raises:
+        RunError: if the folder holds no run; it is left as it is. Other programs write a `config.yaml` too.
+    """
+    if not folder.exists():
+        return
+    try:
+        config = read_config(folder)
+    except RunError:
+        config = {}
+    if "chainrule" not in config:
+        raise RunError(f"{folder}: expected a run to replace, found something else; it is left as it is")
+    shutil.rmtree(folder)
 
 
 def write_config(folder: Path, config: dict) -> None:
