@@ -26,7 +26,7 @@ class FiniteMemory(AutoregressiveModel):
         ordering: of the variables.
     """
 
-    training_defaults = MappingProxyType({"lr": 4e-3})
+    training_defaults = MappingProxyType({"lr": 1e-2, "epochs": 40})
 
     def __init__(
         self,

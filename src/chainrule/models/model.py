@@ -15,6 +15,7 @@ from chainrule.engine import Incremental, Known, Rollout, Sample, draw_noise, ex
 from chainrule.errors import ChainruleError, ConditionError, DomainError
 from chainrule.heads import Head
 from chainrule.layers import Network, Replay, State
+from chainrule.models.levels import forbidden_logits, known_part
 from chainrule.ordering import Ordering
 
 
@@ -72,7 +73,7 @@ class AutoregressiveModel(nn.Module):
         self.network = network
         self.name: str | None = None  # registry name and hyperparameters, set by `create_model`
         self.hyperparameters: dict = {}
-        self.register_buffer("_forbidden", self._forbidden_logits(), persistent=False)
+        self.register_buffer("_forbidden", forbidden_logits(domain, self.ordering, head), persistent=False)
 
     # --- the two modes ---------------------------------------------------------------------------
 
@@ -201,7 +202,7 @@ class AutoregressiveModel(nn.Module):
         """
         if n < 1:
             raise ChainruleError(f"n: expected a number of draws ≥ 1, got {n}")
-        x, known = self._known_part(x, known)
+        x, known = known_part(self.domain, x, known)
         values, mask = self.ordering.flatten(x), self.ordering.flatten(known)
         leading = mask.long().cumprod(1).bool()
         prefix = int(leading.sum(1).min()) if len(x) else 0
@@ -221,26 +222,6 @@ class AutoregressiveModel(nn.Module):
                 rule, batch, self.expand_cond(cond, batch), prefix=sites, copies=n, runner=runner
             )
         return self.from_sites(drawn.values).unflatten(0, (batch, n))
-
-    def _known_part(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-        """x with zeros where it is unknown, and the mask in its shape; both checked."""
-        shapes = (
-            self.domain.event_shape,
-            (len(x), *self.domain.event_shape) if isinstance(x, Tensor) and x.ndim else None,
-        )
-        if not isinstance(known, Tensor) or known.dtype != torch.bool or tuple(known.shape) not in shapes:
-            came = (
-                f"{known.dtype} {tuple(known.shape)}" if isinstance(known, Tensor) else type(known).__name__
-            )
-            raise DomainError(
-                f"known: expected booleans of shape {self.domain.event_shape}, one mask or one per item, got {came}"
-            )
-        if not isinstance(x, Tensor) or tuple(x.shape[1:]) != self.domain.event_shape:
-            return self.domain.check(x), known  # raises
-        known = known.to(x.device).expand(x.shape)
-        return self.domain.check(
-            torch.where(known, x, torch.zeros((), dtype=x.dtype, device=x.device))
-        ), known
 
     # --- between data and sites ------------------------------------------------------------------
 
@@ -296,15 +277,3 @@ class AutoregressiveModel(nn.Module):
 
     def _rollout(self, rule: Sample | Known, batch: int, cond: Tensor | None, **options) -> Rollout:
         return rollout(self, rule, batch, cond=cond, device=self.device, dtype=self.dtype, **options)
-
-    def _forbidden_logits(self) -> Tensor | None:
-        """(T, P): -inf at the levels a column does not have, where columns differ; else None."""
-        if (
-            not isinstance(self.domain.levels, tuple)
-            or self.head.size != self.head.variables * self.domain.max_levels
-        ):
-            return None
-        levels = self.ordering.flatten(torch.tensor(self.domain.levels_per_variable)[None])[0]
-        beyond = torch.arange(self.domain.max_levels) >= levels[:, None]
-        logits = torch.zeros(beyond.shape).masked_fill(beyond, -torch.inf)
-        return logits.reshape(self.sites, self.head.size)

@@ -11,7 +11,6 @@ from chainrule.layers import (
     CausalLayer,
     Condition,
     Pointwise,
-    Position,
     Recurrent,
     Serial,
     Stack,
@@ -29,7 +28,6 @@ class RecurrentNet(AutoregressiveModel):
         width: of the input layer and of each hidden state.
         depth: recurrent layers.
         dropout: before each recurrent layer and before the output.
-        positions: whether to add a learned vector for each position; None does so unless the domain is a sequence.
         classes, embedding: of the condition; see `layers.Condition`.
         encoding: see `models.encoding`.
         ordering: of the variables.
@@ -46,7 +44,6 @@ class RecurrentNet(AutoregressiveModel):
         width: int = 128,
         depth: int = 2,
         dropout: float = 0.3,
-        positions: bool | None = None,
         classes: int | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
@@ -56,11 +53,9 @@ class RecurrentNet(AutoregressiveModel):
             raise ChainruleError(f"depth: expected at least 1 recurrent layer, got {depth}")
         values, inputs = encoder(domain, encoding)
         head = default_head(domain)
-        if positions is None:
-            positions = domain.layout != "sequence"
 
         first = Pointwise(nn.Linear(inputs, width))
-        layers: list[CausalLayer] = [Position(domain.size, width)] if positions else []
+        layers: list[CausalLayer] = []
         for _ in range(depth):
             layers += [Pointwise(nn.Dropout(dropout)), Recurrent(width, width, cell=cell)]
         layers += [Pointwise(nn.Dropout(dropout)), Pointwise(nn.Linear(width, head.size))]

@@ -33,7 +33,7 @@ class TrainingConfig:
         seed: of initial weights, order of the data and dropout.
     """
 
-    epochs: int = 100
+    epochs: int = 80
     batch_size: int = 64
     optimizer: str = "adamw"
     lr: float = 2e-3
