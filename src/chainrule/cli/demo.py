@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +10,10 @@ import typer
 
 from chainrule.cli.output import print_table, say
 from chainrule.data import load_data
-from chainrule.errors import RunError
 from chainrule.models import create_model
 from chainrule.tasks import Likelihood
 from chainrule.training import fit
-from chainrule.training.run import CONFIG
+from chainrule.training.run import remove_run
 
 PUBLISHED = 88.72  # nats, validation: the post's network, see recipes/digits/post.yaml
 MODEL = "causal-conv1d"
@@ -39,10 +37,7 @@ def demo(
     runs = {}
     for name in ("finite-memory", MODEL):
         folder = out / name
-        if folder.exists():
-            if not (folder / CONFIG).is_file():
-                raise RunError(f"{folder}: is no run of an earlier demo, it is not replaced")
-            shutil.rmtree(folder)
+        remove_run(folder)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             model = create_model(name, data.domain)

@@ -64,7 +64,8 @@ def data_of(run: Run, source: str | None, data_dir: Path | None) -> Data:
         data = recipe.load_data(data_dir)
     else:
         data = load_data(source, data_dir=data_dir, domain=run.model.domain)
-    if None not in (run.vocabulary, data.vocabulary) and "".join(data.vocabulary) != run.vocabulary:
+    vocabulary = run.vocabulary
+    if vocabulary is not None and data.vocabulary is not None and "".join(data.vocabulary) != vocabulary:
         raise RunError(f"{data.name}: its characters are not those the run was trained on")
     return data
 

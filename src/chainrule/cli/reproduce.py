@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chainrule.cli.options import DataDir, Device, Json
+from chainrule.cli.options import DataDir, Device, Json, read_device
 from chainrule.cli.output import print_json, print_table, say
 
 
@@ -43,6 +43,7 @@ def reproduce(
                 "Tables", ["table", "recipes"], [[t, ", ".join(r)] for t, r in listed.items()], words=True
             )
         return
+    read_device(device)
     records = []
     for record in task(table, only=only, data_dir=data_dir, device=device):
         records.append(record)

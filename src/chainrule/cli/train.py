@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +10,10 @@ import typer
 
 from chainrule.cli.options import DataDir, Device, Json, parse_settings, read_device
 from chainrule.cli.output import print_json, print_table, say
-from chainrule.errors import ChainruleError, RunError, nearest
+from chainrule.errors import ChainruleError, nearest
 from chainrule.models import hyperparameters_of
 from chainrule.training import Recipe, TrainingConfig, fit
-from chainrule.training.run import read_config
+from chainrule.training.run import remove_run
 
 
 def train(
@@ -71,7 +70,7 @@ def train(
     built = recipe.build(loaded)
     out = out or Path("runs") / f"{loaded.name}-{recipe.model}"
     if overwrite:
-        _remove(out)
+        remove_run(out)
     try:
         run = fit(built, loaded, out=out, resume=resume, device=device, **recipe.training)
     except KeyboardInterrupt:
@@ -104,16 +103,3 @@ def _place(recipe: Recipe, key: str, value: object) -> None:
             f"--set {key}: neither a hyperparameter of {recipe.model} nor a training option; "
             f"{nearest(key, [*known, *options])}"
         )
-
-
-def _remove(folder: Path) -> None:
-    """Delete a run, and nothing that is none: other programs write a config.yaml too."""
-    if not folder.exists():
-        return
-    try:
-        config = read_config(folder)
-    except RunError:
-        config = {}
-    if "chainrule" not in config:
-        raise RunError(f"{folder}: expected a run to overwrite, found none; it is left as it is")
-    shutil.rmtree(folder)

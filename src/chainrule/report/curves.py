@@ -25,7 +25,7 @@ def learning_curve(metrics: list[dict[str, float]], baselines: dict[str, float])
     low = finite[0]
     best = valid.index(low)
     axes.plot(epochs[best], low, "o", color="C0", label=f"best: {low:.2f} at epoch {epochs[best]:.0f}")
-    high = max(finite[int(0.9 * (len(finite) - 1))], low + 0.1 * abs(low))
+    high = max(finite[int(0.9 * (len(finite) - 1))], low + 0.1 * (abs(low) or 1.0))
     for name, nats in baselines.items():
         if nats < high + 0.3 * abs(high):
             axes.axhline(nats, color="0.8", linestyle="--")

@@ -14,9 +14,10 @@ from chainrule.errors import RunError
 from chainrule.files import write_text
 from chainrule.models import AutoregressiveModel, load_model
 from chainrule.models.store import CARD, WEIGHTS
-from chainrule.training.recorder import COLUMNS, METRICS
 
 CONFIG = "config.yaml"
+METRICS = "metrics.csv"
+COLUMNS = ("epoch", "step", "train_nats", "valid_nats", "valid_bits_per_dim", "lr", "seconds")
 
 
 @dataclass
