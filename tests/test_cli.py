@@ -382,11 +382,10 @@ def test_wrong_usage_of_sample(run, options):
     assert options[0] in ended.err
 
 
-def test_prompt_excludes_truncation(text):
-    """Until the model's `complete` can truncate, which must not be passed over in silence."""
-    ended = call("sample", text, "--prompt", "the", "--top-k", "1")
-    assert (ended.status, ended.out) == (2, "")
-    assert "--top-k" in ended.err
+def test_prompt_with_truncation_is_greedy(text):
+    ended = call("sample", text, "--prompt", "the", "--top-k", "1", "-n", "2")
+    first, second = ended.out.splitlines()
+    assert ended.status == 0 and first == second and first.startswith("the")
 
 
 @pytest.mark.parametrize(
@@ -549,6 +548,14 @@ def test_outputs_that_cannot_be_written(run, command, tmp_path):
         error = call(command, run, *inputs, "-o", out).error
         assert re.search(message, error), error
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder.png"]
+
+
+@pytest.mark.parametrize("command", ["sample", "complete", "show"])
+def test_the_ending_is_checked_before_the_work(run, command, monkeypatch):
+    for verb in ("sample", "complete"):
+        monkeypatch.setattr(cr.AutoregressiveModel, verb, None)
+    inputs = ("digits",) if command == "complete" else ()
+    assert "x.jpg: expected the ending" in call(command, run, *inputs, "-o", "x.jpg").error
 
 
 def test_reals_have_no_picture(reals, tmp_path):

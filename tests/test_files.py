@@ -29,11 +29,14 @@ def test_a_failing_block_leaves_the_old_file(tmp_path, failure):
 
 def test_nothing_is_seen_before_the_end(tmp_path):
     path = tmp_path / "x.png"
-    with atomic_path(path) as temporary:
-        temporary.write_text("new")
-        assert not path.exists()
-        assert temporary.suffix == ".png"  # writers take the format from it
-    assert path.read_text() == "new"
+    path.write_text("old")
+    with path.open() as reader:
+        with atomic_path(path) as temporary:
+            temporary.write_text("new")
+            assert path.read_text() == "old"
+            assert temporary.suffix == ".png"  # writers take the format from it
+        assert path.read_text() == "new"
+        assert reader.read() == "old"  # the file was exchanged, not written over
 
 
 def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path):

@@ -57,9 +57,8 @@ def complete(
     check_output(out, model.domain)
     cond = check_label(opened, label)
     if opened.vocabulary is not None:
-        data_of(
-            opened, source, data_dir
-        )  # refuses a text of other characters, whose levels mean something else
+        # Refuses a text of other characters: its levels would mean other ones.
+        data_of(opened, source, data_dir)
     x = model.domain.check(load_items(source, model.domain, data_dir=data_dir)[:items]).to(model.device)
     known = known_mask(model.domain, keep)
     generator = torch.Generator().manual_seed(seed)

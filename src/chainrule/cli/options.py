@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +13,7 @@ import yaml
 from chainrule.data import Data, load_data
 from chainrule.errors import ChainruleError, ConditionError, RunError
 from chainrule.training import Recipe, Run
+from chainrule.training.recipe import parse_yaml
 from chainrule.training.run import CONFIG
 
 RunFolder = Annotated[
@@ -82,18 +82,10 @@ def parse_settings(settings: list[str]) -> dict:
         if not equals or not key:
             raise typer.BadParameter(f"expected KEY=VALUE, got {setting!r}", param_hint="--set")
         try:
-            parsed[key.strip().replace("-", "_")] = yaml.load(value, Loader=_Yaml)
+            parsed[key.strip().replace("-", "_")] = parse_yaml(value)
         except yaml.YAMLError:
             raise typer.BadParameter(f"cannot read the value of {setting!r}", param_hint="--set") from None
     return parsed
-
-
-class _Yaml(yaml.SafeLoader):
-    """YAML with the numbers of version 1.2: PyYAML, which knows 1.1, takes 1e-3 for text."""
-
-
-_EXPONENT = re.compile(r"[-+]?(\d+\.?|\d*\.\d+)[eE][-+]?\d+$")
-_Yaml.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))
 
 
 def check_label(run: Run, label: int | None) -> int | None:

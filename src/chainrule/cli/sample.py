@@ -47,10 +47,10 @@ def sample(
     cond = check_label(opened, label)
     generator = torch.Generator().manual_seed(seed)
     if prompt is not None:
-        if (top_k, top_p) != (None, None):
-            raise typer.BadParameter("not together with --prompt", param_hint="--top-k, --top-p")
         x, known = _prompted(opened, prompt)
-        drawn = model.complete(x, known, n, generator, cond=cond, temperature=temperature)[0]
+        drawn = model.complete(
+            x, known, n, generator, cond=cond, temperature=temperature, top_k=top_k, top_p=top_p
+        )[0]
     else:
         drawn = model.sample(n, cond, temperature, generator, top_k=top_k, top_p=top_p)
     if out is not None:

@@ -181,6 +181,8 @@ class AutoregressiveModel(nn.Module):
         *,
         cond: Tensor | int | None = None,
         temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
         runner: Incremental | None = None,
     ) -> Tensor:
         """Draw what is unknown, n times for each item: (B, n, *event_shape), known values unchanged.
@@ -194,7 +196,7 @@ class AutoregressiveModel(nn.Module):
             n: draws per item.
             generator: where the randomness comes from.
             cond: one per item, or one for all.
-            temperature: as in `sample`.
+            temperature, top_k, top_p: as in `sample`.
             runner: what executes the steps; eager by default.
 
         Raises:
@@ -215,7 +217,8 @@ class AutoregressiveModel(nn.Module):
             )
         batch = len(x)
         noise = draw_noise(batch * n, self.domain.size, generator).to(self.device)
-        rule = Known(values.repeat_interleave(n, 0), mask.repeat_interleave(n, 0), Sample(noise, temperature))
+        sample = Sample(noise, temperature, top_k, top_p)
+        rule = Known(values.repeat_interleave(n, 0), mask.repeat_interleave(n, 0), sample)
         sites = self.to_sites(x)[:, : prefix // self.head.variables]
         with exact_arithmetic(self):
             drawn = self._rollout(

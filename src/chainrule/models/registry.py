@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,11 +61,13 @@ def create_model(name: str, domain: Domain, **hyperparameters) -> Autoregressive
     for key, value in hyperparameters.items():
         if key not in known:
             raise ChainruleError(f"{name} has no hyperparameter {key!r}; {nearest(key, known)}")
-        _check_type(key, value, known[key])
+        _check_type(key, value, _annotation(name, key))
     chosen = {**known, **hyperparameters}
     try:
         model = _class_of(name)(domain, **chosen, **MODELS[name].fixed)
-    except (TypeError, RuntimeError) as error:
+    except ChainruleError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ChainruleError(
             f"{name}: a hyperparameter has a value it cannot take ({error}); got {chosen}"
         ) from error
@@ -85,13 +88,30 @@ def hyperparameters_of(name: str) -> dict:
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in fixed}
 
 
-def _check_type(key: str, value: Any, default: Any) -> None:
-    if default is None or (isinstance(default, float) and type(value) is int):
-        return
-    if isinstance(default, bool | int | float) and type(value) is not type(default):
-        raise ChainruleError(f"{key}: expected {type(default).__name__} such as {default}, got {value!r}")
-    if type(default) is int and value < min(default, 1):
-        raise ChainruleError(f"{key}: expected an integer ≥ {min(default, 1)}, got {value}")
+KINDS = {
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "str": (str,),
+    "list[int]": (list, tuple),
+    "None": (type(None),),
+}
+
+
+def _annotation(name: str, key: str) -> str:
+    """The type of a hyperparameter as its model's file writes it."""
+    return inspect.signature(_class_of(name).__init__).parameters[key].annotation
+
+
+def _check_type(key: str, value: Any, annotation: str) -> None:
+    """Refuse what the annotation does not allow, counts below 1, and numbers that are not finite."""
+    kinds = [kind for part in annotation.split(" | ") for kind in KINDS[part]]
+    if type(value) not in kinds:
+        raise ChainruleError(f"{key}: expected {annotation.replace(' | ', ' or ')}, got {value!r}")
+    if type(value) is int and "float" not in annotation and value < 1:
+        raise ChainruleError(f"{key}: expected an integer ≥ 1, got {value}")
+    if type(value) is float and not math.isfinite(value):
+        raise ChainruleError(f"{key}: expected a finite number, got {value}")
 
 
 def _class_of(name: str) -> Any:

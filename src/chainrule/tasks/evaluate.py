@@ -74,11 +74,15 @@ def likelihood(
     """
     if len(x) == 0:
         raise ChainruleError("x: expected at least one item, got none")
-    conds: list[Tensor | None] = [None] * len(x) if cond is None else list(cond.split(batch_size))
+    if cond is not None and len(cond) != len(x):
+        raise ChainruleError(f"cond: expected one per item ({len(x)}), got {len(cond)}")
+    conds: list[Tensor | None] = (
+        [None] * -(-len(x) // batch_size) if cond is None else list(cond.split(batch_size))
+    )
     with exact_arithmetic(model):
         parts = [
             model.log_prob(part.to(model.device), None if c is None else c.to(model.device)).cpu()
-            for part, c in zip(x.split(batch_size), conds, strict=False)
+            for part, c in zip(x.split(batch_size), conds, strict=True)
         ]
     return Likelihood.of(torch.cat(parts), model.domain.size)
 

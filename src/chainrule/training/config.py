@@ -53,6 +53,8 @@ class TrainingConfig:
         for name in ("lr", "weight_decay", "warmup", "clip", "patience"):
             if not getattr(self, name) >= 0:
                 raise ChainruleError(f"{name}: expected a number ≥ 0, got {getattr(self, name)}")
+        if not 0 <= self.seed < 2**32:
+            raise ChainruleError(f"seed: expected an integer in [0, 2^32), got {self.seed}")
         if not 0 <= self.ema < 1:
             raise ChainruleError(f"ema: expected a decay in [0, 1), got {self.ema}")
         for name, known in (("optimizer", OPTIMIZERS), ("precision", PRECISIONS)):

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from chainrule import __version__
 from chainrule.data import Data
-from chainrule.errors import DataError, RunError
+from chainrule.errors import ChainruleError, DataError, RunError
 from chainrule.models import AutoregressiveModel, save_model
 from chainrule.models.store import WEIGHTS, load_weights, save_card
 from chainrule.training.config import TrainingConfig
@@ -65,8 +65,8 @@ def fit(
     config = TrainingConfig.of(model.training_defaults, options)
     if model.domain != data.domain:
         raise DataError(f"{data.name}: expected data in the model's domain {model.domain}, got {data.domain}")
-    if model.conditional and "train" not in data.labels:
-        raise DataError(f"{data.name}: the model is conditional, expected labels, found none")
+    if model.conditional:
+        _check_labels(model, data)
     if out is None:
         with tempfile.TemporaryDirectory(prefix="chainrule-") as folder:
             run = _fit_in(Path(folder), model, data, config, False, device, progress)
@@ -90,17 +90,34 @@ def _fit_in(
         "model": model.name,
         "hyperparameters": model.hyperparameters,
         "domain": str(model.domain),
-        "data": data.origin or {"source": data.name},
+        "data": data.origin,
         "vocabulary": None if data.vocabulary is None else "".join(data.vocabulary),
         "training": config.to_dict(),
     }
-    _claim(folder, record, resume)
     if model.closed_form:
         model.estimate(data.train)
         model.eval()
+        _claim(folder, record, resume)
         save_model(model, folder, version=__version__)
         return Run.open(folder, model)
-    return _train(folder, model, data, config, resume, device, progress)
+    return _train(folder, model, data, config, record, resume, device, progress)
+
+
+def _check_labels(model: AutoregressiveModel, data: Data) -> None:
+    """A model trained on a data set is conditional on the set's labels."""
+    classes = model.network.condition.classes
+    if classes is None or "train" not in data.labels:
+        found = (
+            f"labels 0 … {max(int(y.max()) for y in data.labels.values())}" if data.labels else "no labels"
+        )
+        raise DataError(
+            f"{data.name}: expected {model.network.condition.expected} beside each item, found {found}"
+        )
+    highest = max(int(labels.max()) for labels in data.labels.values())
+    if highest >= classes:
+        raise DataError(
+            f"{data.name}: expected labels in [0, {classes}), found {highest}; set classes={highest + 1}"
+        )
 
 
 def _claim(folder: Path, record: dict, resume: bool) -> None:
@@ -112,8 +129,13 @@ def _claim(folder: Path, record: dict, resume: bool) -> None:
         raise RunError(f"{folder}: already holds a run; resume it, or choose another folder")
     before = read_config(folder)
     for part in ("model", "hyperparameters", "domain", "data", "training"):
-        if before.get(part) != record[part]:
-            raise RunError(f"{folder}: cannot resume: {part} was {before.get(part)}, is now {record[part]}")
+        was, now = before.get(part), record[part]
+        if was == now:
+            continue
+        if isinstance(was, dict) and isinstance(now, dict):  # only what differs
+            differing = sorted(key for key in was.keys() | now.keys() if was.get(key) != now.get(key))
+            was, now = ({key: value.get(key) for key in differing} for value in (was, now))
+        raise RunError(f"{folder}: cannot resume: {part} was {was}, is now {now}")
 
 
 def _train(
@@ -121,6 +143,7 @@ def _train(
     model: AutoregressiveModel,
     data: Data,
     config: TrainingConfig,
+    record: dict,
     resume: bool,
     device: str,
     progress: bool,
@@ -135,6 +158,9 @@ def _train(
     from chainrule.training.progress import ProgressLine
     from chainrule.training.recorder import LAST, Recorder
 
+    chosen = _device(device)
+    precision = config.lightning_precision(chosen)
+    _claim(folder, record, resume)  # nothing is written before everything given is seen to be possible
     last = folder / LAST
     labels = data.labels if model.conditional else {}
     train = batches(data.train, labels.get("train"), config.batch_size, seed=config.seed)
@@ -147,9 +173,9 @@ def _train(
         callbacks.append(ProgressLine(recorder, Console(stderr=True)))
     with _quiet(), torch.random.fork_rng(devices=[]), _restored_interrupt():
         trainer = pl.Trainer(
-            accelerator=device,
+            accelerator=chosen.type,
             devices=1,
-            precision=config.lightning_precision(_device(device)),
+            precision=precision,
             max_epochs=config.epochs,
             gradient_clip_val=config.clip or None,
             callbacks=callbacks,
@@ -176,9 +202,21 @@ def _train(
 
 
 def _device(name: str) -> torch.device:
-    if name != "auto":
-        return torch.device("cuda" if name == "gpu" else name)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The device that Lightning will use under this name.
+
+    Raises:
+        ChainruleError: if there is none.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device("cuda" if name == "gpu" else name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ChainruleError(f"device {name!r}: {str(error).splitlines()[0]}") from error
+    if device.index is not None:
+        raise ChainruleError(f"device: expected a kind such as {device.type}, got {name!r}")
+    return device
 
 
 @contextlib.contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -45,7 +47,7 @@ class Recipe:
         """
         path = Path(path)
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = parse_yaml(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ChainruleError(f"{path}: no such recipe") from None
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -67,7 +69,7 @@ class Recipe:
         """
         hyperparameters_of(self.model)  # an unknown model is told before any data is read
         unknown = [key for key in self.data if key not in ("source", "domain", "seed")]
-        if unknown or "source" not in self.data:
+        if unknown or not isinstance(self.data.get("source"), str):
             raise ChainruleError(f"data: expected source, and perhaps domain and seed, got {self.data}")
         return load_data(**self.data, data_dir=data_dir)
 
@@ -77,3 +79,20 @@ class Recipe:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return create_model(self.model, data.domain, **self.hyperparameters)
+
+
+def parse_yaml(text: str) -> Any:
+    """Read YAML with the numbers of version 1.2: PyYAML, which knows 1.1, takes 1e-3 for text.
+
+    Raises:
+        yaml.YAMLError: if the text is none.
+    """
+    return yaml.load(text, Loader=_Yaml)
+
+
+class _Yaml(yaml.SafeLoader):
+    pass
+
+
+_EXPONENT = re.compile(r"[-+]?(\d+\.?|\d*\.\d+)[eE][-+]?\d+$")
+_Yaml.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))

@@ -12,17 +12,17 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
+from chainrule.errors import ChainruleError
 from chainrule.files import write_text
 from chainrule.models.store import WEIGHTS, save_weights
 from chainrule.training.module import Likelihood
+from chainrule.training.run import COLUMNS, METRICS
 
-COLUMNS = ("epoch", "step", "train_nats", "valid_nats", "valid_bits_per_dim", "lr", "seconds")
-METRICS = "metrics.csv"
 LAST = Path("checkpoints") / "last.safetensors"
 
 
 class Recorder(pl.Callback):
-    """After each epoch: append to `metrics.csv`, keep the best weights, write the checkpoint to resume from.
+    """After each epoch: keep the best weights, append to `metrics.csv`, write the checkpoint to resume from.
 
     In that order, and each atomically: a run killed in between repeats the epoch and writes the same again.
 
@@ -55,7 +55,15 @@ class Recorder(pl.Callback):
         assert isinstance(module, Likelihood)
         self.seconds += time.perf_counter() - self._started
         valid = torch.cat(module.valid_nats).mean().item()
+        if not math.isfinite(valid):
+            lr = module.config.lr
+            raise ChainruleError(
+                f"training diverged: validation is {valid} nats in epoch {trainer.current_epoch}; "
+                f"lower lr ({lr:g})"
+            )
         best = self.best
+        if best is None or valid < best["valid_nats"]:
+            save_weights(module.model, self.folder / WEIGHTS)
         self.history.append(
             {
                 "epoch": trainer.current_epoch,
@@ -68,8 +76,6 @@ class Recorder(pl.Callback):
             }
         )
         self._write_curve()
-        if best is None or valid < best["valid_nats"]:
-            save_weights(module.model, self.folder / WEIGHTS)
         trainer.should_stop = trainer.should_stop or self._exhausted()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -78,7 +84,8 @@ class Recorder(pl.Callback):
 
     def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
         """Stopped before the first validation: keep the weights there are."""
-        if not self.history and isinstance(module, Likelihood):
+        interrupted = isinstance(exception, KeyboardInterrupt)
+        if interrupted and not (self.folder / WEIGHTS).exists() and isinstance(module, Likelihood):
             save_weights(module.model, self.folder / WEIGHTS)
 
     def state_dict(self) -> dict[str, Any]:
