@@ -390,3 +390,12 @@ def test_mutants_do_not_leak():
     assert torch.equal(
         model.log_prob(torch.zeros(1, 4, dtype=int)), again.log_prob(torch.zeros(1, 4, dtype=int))
     )
+
+
+def test_laws_that_need_a_tiny_domain_are_not_tried_on_a_large_one():
+    laws = ["causal", "sums_to_one", "samples_match", "rollout_scores_itself"]
+    with pytest.warns(UserWarning, match="was not tried: image:1x8x8:17 has over"):
+        outcome = check_model(
+            lambda: cr.create_model("gru", cr.Domain.image(1, 8, 8, levels=17), width=8), laws=laws
+        )
+    assert [outcome[law] == "holds" for law in laws] == [True, False, False, True]

@@ -3,11 +3,12 @@
 from chainrule.testing.heads import check_head
 from chainrule.testing.layers import check_layer
 from chainrule.testing.models import LAWS, check_model, served_domains
-from chainrule.testing.subject import LawNotBinding, LawViolation, Subject
+from chainrule.testing.subject import LawNotBinding, LawNotTried, LawViolation, Subject
 
 __all__ = [
     "LAWS",
     "LawNotBinding",
+    "LawNotTried",
     "LawViolation",
     "Subject",
     "check_head",

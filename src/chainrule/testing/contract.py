@@ -12,14 +12,14 @@ from chainrule.engine import count_flops, exact_arithmetic
 from chainrule.errors import ChainruleError
 from chainrule.layers import Replay
 from chainrule.models import load_model, save_model
-from chainrule.testing.subject import LawNotBinding, Subject, require
+from chainrule.testing.subject import LawNotBinding, LawNotTried, Subject, require
 
 
 def one_pass(subject: Subject) -> None:
     """Drawing one whole sample takes at most 1.1 times the operations of one `log_prob`."""
     model = subject.build(torch.float32)
     if isinstance(model.network, Replay):
-        raise LawNotBinding(
+        raise LawNotTried(
             "the network has no step of its own: it samples by replaying the prefix, D passes a sample"
         )
     cond = subject.cond(model, 1, torch.float32)

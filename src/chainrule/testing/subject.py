@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from chainrule.domain import Domain
 from chainrule.engine import Rollout, Sample, draw_noise, exact_arithmetic, rollout
-from chainrule.errors import ChainruleError
 from chainrule.layers import State
 from chainrule.models import AutoregressiveModel
 
@@ -26,6 +25,10 @@ class LawViolation(AssertionError):
 
 class LawNotBinding(Exception):
     """A law that does not concern this model, and why."""
+
+
+class LawNotTried(LawNotBinding):
+    """A law that binds but cannot be tried on this model or domain; `check_model` warns."""
 
 
 @contextmanager
@@ -113,13 +116,13 @@ class Subject:
         """All items of a discrete domain.
 
         Raises:
-            ChainruleError: if there are too many.
+            LawNotTried: if there are too many.
         """
         levels = self.domain.levels_per_variable
         if math.prod(levels) > MOST_ITEMS:
-            raise ChainruleError(
-                f"{self.domain}: expected a domain of at most {MOST_ITEMS} items, to enumerate them; "
-                "give check_model a factory of one argument, the domain, or a smaller one"
+            raise LawNotTried(
+                f"{self.domain} has over {MOST_ITEMS} items to enumerate; "
+                "a factory of one argument, the domain, is tried on tiny ones"
             )
         items = torch.tensor(list(itertools.product(*[range(k) for k in levels])))
         return items.reshape(-1, *self.domain.event_shape)

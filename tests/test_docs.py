@@ -1,0 +1,45 @@
+"""The code blocks of README and docs run as printed, with less training."""
+
+import functools
+import re
+from pathlib import Path
+
+import pytest
+
+import chainrule as cr
+from chainrule.testing import LawViolation
+
+ROOT = Path(__file__).parent.parent
+
+
+def blocks(page):
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_first_block(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cr, "fit", functools.partial(cr.fit, epochs=1, progress=False), raising=False)
+    names = {}
+    exec(blocks(page)[0], names)
+    assert (tmp_path / "runs" / "digits" / "model.safetensors").is_file()
+    assert names["model"].complete(names["data"].test[:4], names["known"], n=8).shape == (4, 8, 1, 8, 8)
+
+
+def test_your_own_model():
+    define, prove = blocks("docs/own-model.md")
+    names = {}
+    exec(define, names)
+    assert names["model"].sample(3).shape == (3, 6)
+    with pytest.raises(LawViolation) as violation:
+        exec(prove, names)
+    printed = prove.split("# LawViolation: ")[1].strip()
+    assert str(violation.value) == printed
+
+
+def test_every_command_in_the_readme_exists():
+    from chainrule.cli.app import app
+
+    known = {command.name for command in app.registered_commands}
+    used = set(re.findall(r"^chainrule (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
+    assert used and used <= known
