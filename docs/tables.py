@@ -10,7 +10,6 @@ from pathlib import Path
 from chainrule.files import write_text
 
 ROOT = Path(__file__).parent.parent
-ORDER = ("uniform", "independent", "gaussian", "count-table", "finite-memory")
 
 
 def records(table: str) -> list[dict]:
@@ -56,6 +55,7 @@ def bench_table(name: str) -> str:
 
 
 TABLES = {
+    "results-debd": lambda: results_table("debd"),
     "results-digits": lambda: results_table("digits"),
     "bench-sampling-digits": lambda: bench_table("sampling-digits"),
 }
@@ -65,8 +65,8 @@ def fill(path: Path) -> None:
     """Replace what stands between <!-- table NAME --> and <!-- end -->."""
     text = path.read_text()
     for name, make in TABLES.items():
-        pattern = re.compile(rf"(<!-- table {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
-        text = pattern.sub(lambda match, make=make: match[1] + make() + match[2], text)
+        pattern = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text = pattern.sub(lambda match, make=make: match[1] + make() + "\n" + match[2], text)
     write_text(path, text)
 
 
