@@ -18,7 +18,7 @@ def records(table: str) -> list[dict]:
     return sorted(found, key=lambda record: -record["valid"]["nats"])
 
 
-def results_table(table: str) -> str:
+def results_table(table: str, digits: int = 2) -> str:
     """Ours beside published, in Markdown."""
     lines = [
         "| recipe | valid, nats | test, nats | test, bits/dim | published | training |",
@@ -30,8 +30,8 @@ def results_table(table: str) -> str:
         known = ", ".join(f"{k.removesuffix('_nats')} {v}" for k, v in published.items() if k != "source")
         seconds = f"{record['training_seconds']:.0f} s" if record["best_epoch"] else "closed form"
         lines.append(
-            f"| {record['name']} | {valid['nats']:.2f} ± {valid['nats_se']:.2f} "
-            f"| {test['nats']:.2f} ± {test['nats_se']:.2f} | {test['bits_per_dim']:.3f} | {known} | {seconds} |"
+            f"| {record['name']} | {valid['nats']:.{digits}f} ± {valid['nats_se']:.{digits}f} "
+            f"| {test['nats']:.{digits}f} ± {test['nats_se']:.{digits}f} | {test['bits_per_dim']:.3f} | {known} | {seconds} |"
         )
     last = records(table)[-1]
     lines.append("")
@@ -55,7 +55,7 @@ def bench_table(name: str) -> str:
 
 
 TABLES = {
-    "results-debd": lambda: results_table("debd"),
+    "results-debd": lambda: results_table("debd", digits=3),
     "results-digits": lambda: results_table("digits"),
     "bench-sampling-digits": lambda: bench_table("sampling-digits"),
 }
