@@ -31,7 +31,8 @@ def results_table(table: str, digits: int = 2) -> str:
         seconds = f"{record['training_seconds']:.0f} s" if record["best_epoch"] else "closed form"
         lines.append(
             f"| {record['name']} | {valid['nats']:.{digits}f} ± {valid['nats_se']:.{digits}f} "
-            f"| {test['nats']:.{digits}f} ± {test['nats_se']:.{digits}f} | {test['bits_per_dim']:.3f} | {known} | {seconds} |"
+            f"| {test['nats']:.{digits}f} ± {test['nats_se']:.{digits}f} "
+            f"| {test['bits_per_dim']:.3f} | {known} | {seconds} |"
         )
     last = records(table)[-1]
     lines.append("")
