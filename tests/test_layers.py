@@ -98,10 +98,10 @@ def test_masked_weights_stay_asleep():
     assert (jacobian.tril(-1) != 0).sum() == 6
 
 
-def test_masked_row_is_a_row():
+def test_masked_rows_are_rows():
     layer, x = MaskedLinear(strictly_lower(5)), torch.randn(3, 5)
     for t in range(5):
-        torch.testing.assert_close(layer.row(x, torch.tensor(t))[:, 0], layer(x)[:, t])
+        torch.testing.assert_close(layer.rows(x, torch.tensor([t, 0])), layer(x)[:, [t, 0]])
 
 
 def test_one_hot():

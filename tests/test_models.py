@@ -1,6 +1,7 @@
 """Models against facts known without them."""
 
 import itertools
+import json
 import math
 
 import pytest
@@ -185,7 +186,9 @@ def test_create_model_names_the_nearest():
 @pytest.mark.parametrize("name", cr.list_models())
 def test_hyperparameters_are_kept(name):
     model = cr.create_model(name, cr.Domain.binary(4))
-    assert model.name == name and model.hyperparameters == hyperparameters_of(name)
+    assert model.name == name
+    assert json.loads(json.dumps(model.hyperparameters)) == model.hyperparameters
+    assert model.hyperparameters.keys() == hyperparameters_of(name).keys()
 
 
 def test_your_own_network():
@@ -271,3 +274,49 @@ def test_chow_liu_survives_saving_with_its_tree(digits, tmp_path):
     again = cr.load(tmp_path / "tree")
     assert again.hyperparameters["ordering"] == run.model.hyperparameters["ordering"]
     assert torch.equal(run.model.log_prob(digits.valid), again.log_prob(digits.valid))
+
+
+def test_fvsbn_has_the_papers_parameters():
+    model = cr.create_model("fvsbn", cr.Domain.binary(6))
+    alive = sum(int(m.mask.sum()) for m in model.modules() if hasattr(m, "mask"))
+    assert alive + 6 == 6 * 7 // 2  # n(n+1)/2
+
+
+def test_nade_is_its_equations():
+    """a_1 = c, a_{d+1} = a_d + W_d x_d, x̂_d = σ(V_d σ(a_d) + b_d), one variable at a time."""
+    model = cr.create_model("nade", cr.Domain.binary(5), hidden=7).double().eval()
+    net, x = model.network, torch.tensor([[1, 0, 1, 1, 0]])
+    running, expected = net.bias.clone(), 0.0
+    for d in range(5):
+        probability = torch.sigmoid(net.out_weight[d] @ torch.sigmoid(running) + net.out_bias[d])
+        expected = expected + (probability if x[0, d] else 1 - probability).log()
+        running = running + net.weight[d, 0] * x[0, d]
+    torch.testing.assert_close(model.log_prob(x), expected)
+
+
+@pytest.mark.parametrize(
+    "hidden, residual", [([6], False), ([9, 4], False), ([30, 30, 30], True), ([2, 2], True)]
+)
+def test_made_masks_are_the_papers(hidden, residual):
+    model = cr.create_model("made", cr.Domain.binary(5), hidden=hidden, residual=residual)
+    net = model.network
+    before = torch.arange(1, 6)
+    for degrees, layer in zip(net.degrees, net.layers, strict=True):
+        assert torch.equal(layer.mask, degrees[:, None] >= before)
+        assert degrees.min() >= 1 and degrees.max() <= 4
+        before = degrees
+    assert torch.equal(net.out.mask, torch.arange(1, 6)[:, None] > before)
+    assert torch.equal(net.direct.mask, torch.ones(5, 5, dtype=torch.bool).tril(-1))
+    phases = model.schedule()
+    assert [sum(counts) for counts in zip(*phases, strict=True)] == hidden  # each unit becomes final once
+
+
+def test_made_refuses_widths_that_cannot_be():
+    for hidden, words in (
+        ([], "widths"),
+        ([0], "widths"),
+        ([4, 5], "equal widths"),
+        ("8", "hidden: expected"),
+    ):
+        with pytest.raises(cr.errors.ChainruleError, match=words):
+            cr.create_model("made", cr.Domain.binary(4), hidden=hidden)

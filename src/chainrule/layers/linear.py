@@ -30,9 +30,8 @@ class MaskedLinear(nn.Linear):
         """(…, inputs) → (…, outputs)."""
         return F.linear(x, self.weight * self.mask, self.bias)
 
-    def row(self, x: Tensor, t: Tensor) -> Tensor:
-        """Output t alone: (B, inputs) → (B, 1)."""
-        index = t.reshape(1)
+    def rows(self, x: Tensor, index: Tensor) -> Tensor:
+        """The outputs `index` (n,) alone: (B, inputs) → (B, n)."""
         weight = self.weight.index_select(0, index) * self.mask.index_select(0, index)
         bias = None if self.bias is None else self.bias.index_select(0, index)
         return F.linear(x, weight, bias)

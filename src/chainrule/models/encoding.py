@@ -17,11 +17,11 @@ def encoder(domain: Domain, encoding: str | None) -> tuple[nn.Module, int]:
     Args:
         domain: a discrete one.
         encoding: "number" (level / (levels - 1)) or "one-hot" (with the number beside it); None takes numbers for
-            images, whose levels are shades, and one-hot otherwise.
+            bits and for images, whose levels are shades, and one-hot otherwise.
     """
     levels = domain.max_levels
     if encoding is None:
-        encoding = "number" if domain.layout == "image" else "one-hot"
+        encoding = "number" if domain.layout == "image" or levels == 2 else "one-hot"
     if encoding == "number":
         return Scalar(max(levels - 1, 1)), 1
     if encoding == "one-hot":

@@ -42,7 +42,7 @@ class LinearRegression(Network):
         """(B, 1) → (B, 2): one row of the regression."""
         prev = torch.where(t > 0, prev.to(state.dtype), torch.zeros_like(state[:, 0]))
         state = write_at(state, torch.clamp(t - 1, min=0), prev)
-        mean = self.mean.row(state[..., 0], t)
+        mean = self.mean.rows(state[..., 0], t.reshape(1))
         return torch.cat([mean, self.log_scale.index_select(0, t.reshape(1)).expand_as(mean)], dim=-1), state
 
     def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:

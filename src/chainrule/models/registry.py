@@ -29,6 +29,9 @@ MODELS = {
     "count-table": Entry("count_table:CountTable", "p(x_d | the k before it), counted"),
     "chow-liu": Entry("chow_liu:ChowLiuTree", "each variable reads one other: the best tree, counted"),
     "finite-memory": Entry("finite_memory:FiniteMemory", "one shared MLP on the k values before"),
+    "fvsbn": Entry("fvsbn:FVSBN", "each variable a logistic regression on those before"),
+    "nade": Entry("nade:NADE", "one hidden layer, updated by each variable in turn"),
+    "made": Entry("made:MADE", "masked perceptron, residual"),
     "rnn": Entry("recurrent:RecurrentNet", "recurrent net, tanh cells", {"cell": "rnn"}),
     "lstm": Entry("recurrent:RecurrentNet", "recurrent net, LSTM cells", {"cell": "lstm"}),
     "gru": Entry("recurrent:RecurrentNet", "recurrent net, GRU cells", {"cell": "gru"}),
@@ -63,6 +66,8 @@ def create_model(name: str, domain: Domain, **hyperparameters) -> Autoregressive
             raise ChainruleError(f"{name} has no hyperparameter {key!r}; {nearest(key, known)}")
         _check_type(key, value, _annotation(name, key))
     chosen = {**known, **hyperparameters}
+    # Lists, as they come back from a file.
+    chosen = {key: list(value) if isinstance(value, tuple) else value for key, value in chosen.items()}
     try:
         model = _class_of(name)(domain, **chosen, **MODELS[name].fixed)
     except ChainruleError:
@@ -95,6 +100,7 @@ KINDS = {
     "str": (str,),
     "list[int]": (list, tuple),
     "None": (type(None),),
+    "tuple[int, ...]": (list, tuple),
 }
 
 

@@ -86,13 +86,10 @@ def gradients_agree(subject: Subject) -> None:
     leaves = list(trained.values())
     by_step = torch.autograd.grad(model.head.log_prob(stepped, sites).sum(), leaves, allow_unused=True)
     by_pass = torch.autograd.grad(model.log_prob(x, cond).sum(), leaves, allow_unused=True)
-    for name, a, b in zip(trained, by_step, by_pass, strict=True):
-        zero = torch.zeros(1)
-        a, b = (zero if a is None else a), (zero if b is None else b)
-        require(
-            close(a, b.expand_as(a), 1e-8),
-            f"gradients_agree: the gradient of {name} differs between the modes",
-        )
+    for (name, parameter), a, b in zip(trained.items(), by_step, by_pass, strict=True):
+        # A parameter that one mode does not touch has no gradient there: zero.
+        a, b = (torch.zeros_like(parameter) if gradient is None else gradient for gradient in (a, b))
+        require(close(a, b, 1e-8), f"gradients_agree: the gradient of {name} differs between the modes")
 
 
 def reads_nothing_undrawn(subject: Subject) -> None:

@@ -1,0 +1,204 @@
+"""MADE: a multilayer perceptron whose masks make every output read only the variables before it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chainrule.domain import Domain
+from chainrule.errors import ChainruleError
+from chainrule.heads import default_head
+from chainrule.layers import Condition, MaskedLinear, Network, State, strictly_lower, write_at
+from chainrule.models.encoding import encoder
+from chainrule.models.model import AutoregressiveModel
+
+
+class MaskedState(NamedTuple):
+    """Codes (B, D, C) and hidden layers (B, H) each, zero where not final, and the condition's part (B, H)."""
+
+    codes: Tensor
+    hidden: State
+    cond: State
+
+
+class MaskedPerceptron(Network):
+    """Layers whose units have degrees: a unit of degree m reads the first m variables, output d those of m < d.
+
+    Degrees are spread evenly and sorted, so the units that become final at a step (those of degree t, once x_t is
+    known) are a run of each layer. A step computes its run's rows and nothing else: each weight is used once a
+    sample. The phase of a step is how long the runs are, so that shapes are constants.
+
+    Args:
+        code: encodes a value in C channels.
+        channels: C.
+        length: D.
+        hidden: widths of the layers.
+        size: P.
+        residual: whether a layer adds its input; layers of equal width then, whose units keep their degrees.
+        dropout: after each hidden layer.
+        condition: adds to the first layer; degrees then start at 0, for units that read nothing else.
+    """
+
+    starts: Tensor
+
+    def __init__(
+        self,
+        code: nn.Module,
+        channels: int,
+        length: int,
+        hidden: Sequence[int],
+        size: int,
+        residual: bool,
+        dropout: float,
+        condition: Condition,
+    ) -> None:
+        super().__init__(condition)
+        self.code, self.channels, self.size, self.residual = code, channels, size, residual
+        self.dropout = nn.Dropout(dropout)
+        first = 1 if condition.expected is None else 0
+        self.degrees = [_spread(width, first, length - 1) for width in hidden]
+
+        inputs = torch.arange(1, length + 1).repeat_interleave(channels)  # x_d may enter units of degree ≥ d
+        self.layers = nn.ModuleList()
+        before = inputs
+        for degrees in self.degrees:
+            self.layers.append(MaskedLinear(degrees[:, None] >= before))
+            before = degrees
+        outputs = torch.arange(1, length + 1).repeat_interleave(size)
+        self.out = MaskedLinear(outputs[:, None] > before)
+        direct = strictly_lower(length).repeat_interleave(size, 0).repeat_interleave(channels, 1)
+        self.direct = MaskedLinear(direct, bias=False)
+        for layer in (*self.layers, self.out):
+            _scale_by_reads(layer)
+        nn.init.zeros_(self.direct.weight)
+        # Where the run of degree t starts in each layer.
+        starts = [torch.searchsorted(degrees, torch.arange(length)) for degrees in self.degrees]
+        self.register_buffer("starts", torch.stack(starts), persistent=False)
+
+    def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
+        """(B, D, 1) → (B, D, P)."""
+        return self._pass(self.code(sites), self.condition(cond, len(sites)))[0]
+
+    def init_state(
+        self, batch: int, *, cond: Tensor | None = None, length: int, device: torch.device, dtype: torch.dtype
+    ) -> State:
+        """Nothing is final yet."""
+        added = self.condition(cond, batch)
+        codes = torch.zeros(batch, length, self.channels, device=device, dtype=dtype)
+        widths = [len(degrees) for degrees in self.degrees]
+        hidden = tuple(torch.zeros(batch, width, device=device, dtype=dtype) for width in widths)
+        return MaskedState(codes, hidden, () if added is None else added)
+
+    def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Any = None) -> tuple[Tensor, State]:
+        """(B, 1) → (B, P); `phase` is the number of units of degree t in each layer."""
+        code = self.code(prev)
+        code = torch.where(t > 0, code, torch.zeros_like(code))
+        codes = write_at(state.codes, torch.clamp(t - 1, min=0), code)
+        below, final = codes.flatten(1), []
+        for i, (layer, hidden, count) in enumerate(zip(self.layers, state.hidden, phase, strict=True)):
+            if count:
+                run = self.starts[i].index_select(0, t.reshape(1)) + torch.arange(count, device=t.device)
+                rows = layer.rows(below, run)
+                if i == 0 and isinstance(state.cond, Tensor):
+                    rows = rows + state.cond.index_select(1, run)
+                rows = F.relu(rows)
+                if self.residual and i > 0:
+                    rows = rows + below.index_select(1, run)
+                hidden = hidden.index_copy(1, run, rows)
+            final.append(hidden)
+            below = hidden
+        index = t * self.size + torch.arange(self.size, device=t.device)
+        params = self.out.rows(below, index) + self.direct.rows(codes.flatten(1), index)
+        return params, MaskedState(codes, tuple(final), state.cond)
+
+    def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, n, 1) → (B, n, P)."""
+        n = sites.shape[1]
+        codes = torch.cat([self.code(sites), state.codes[:, n:]], dim=1)
+        params, hidden = self._pass(codes, state.cond if isinstance(state.cond, Tensor) else None)
+        # After n steps the units of degree below n are final; the code of site n - 1 is written by the next step.
+        kept = tuple(h * (degrees.to(h.device) < n) for h, degrees in zip(hidden, self.degrees, strict=True))
+        return params[:, :n], MaskedState(codes, kept, state.cond)
+
+    def schedule(self, length: int) -> Sequence[Hashable]:
+        """For each site, how many units of each layer become final."""
+        counts = [Counter(degrees.tolist()) for degrees in self.degrees]
+        return [tuple(count[t] for count in counts) for t in range(length)]
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The code."""
+        return self.code
+
+    def _pass(self, codes: Tensor, added: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        """Codes (B, D, C) → parameters (B, D, P) and the hidden layers."""
+        below, hidden = codes.flatten(1), []
+        for i, layer in enumerate(self.layers):
+            rows = layer(below)
+            rows = F.relu(rows if added is None or i else rows + added)
+            below = self.dropout(rows) + below if self.residual and i else self.dropout(rows)
+            hidden.append(below)
+        params = self.out(below) + self.direct(codes.flatten(1))
+        return params.unflatten(1, (-1, self.size)), hidden
+
+
+class MADE(AutoregressiveModel):
+    """p(x_d | x_<d) from a masked perceptron, with direct connections from input to output.
+
+    Deviations: degrees are spread evenly instead of drawn at random, ReLU, and an option of residual layers.
+
+    Args:
+        hidden: widths of the hidden layers.
+        residual: whether layers after the first add their input; their widths must then be equal.
+        dropout: after each hidden layer.
+        classes, embedding: of the condition; see `layers.Condition`.
+        encoding: see `models.encoding`.
+        ordering: of the variables.
+
+    References:
+        Germain, Gregor, Murray, Larochelle (2015), "MADE: masked autoencoder for distribution estimation",
+        https://arxiv.org/abs/1502.03509
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        *,
+        hidden: list[int] | tuple[int, ...] = (512, 512),
+        residual: bool = True,
+        dropout: float = 0.2,
+        classes: int | None = None,
+        embedding: int | None = None,
+        encoding: str | None = None,
+        ordering: str | list[int] = "natural",
+    ) -> None:
+        if not hidden or any(type(width) is not int or width < 1 for width in hidden):
+            raise ChainruleError(f"hidden: expected widths of layers such as [512, 512], got {list(hidden)}")
+        if residual and len(set(hidden)) > 1:
+            raise ChainruleError(f"hidden: expected equal widths for residual layers, got {list(hidden)}")
+        code, channels = encoder(domain, encoding)
+        head = default_head(domain)
+        condition = Condition(hidden[0], classes=classes, embedding=embedding)
+        network = MaskedPerceptron(
+            code, channels, domain.size, hidden, head.size, residual, dropout, condition
+        )
+        super().__init__(network, domain, head, ordering=ordering)
+
+
+def _spread(width: int, first: int, last: int) -> Tensor:
+    """Degrees first … last, evenly over `width` units, sorted; all `first` where there is no other."""
+    count = max(last - first + 1, 1)
+    return first + torch.arange(width) * count // width
+
+
+def _scale_by_reads(layer: MaskedLinear) -> None:
+    """Initial weights scaled by how many inputs a unit really reads."""
+    reads = layer.mask.sum(1, keepdim=True).clamp(min=1)
+    with torch.no_grad():
+        layer.weight.uniform_(-1, 1).mul_(1 / reads.sqrt())
+        layer.bias.zero_()
