@@ -18,6 +18,7 @@ from chainrule.report.curves import to_png
 from chainrule.tasks import receptive_field
 
 MOST_DRAWN = 1024  # variables in a matrix that is still legible
+COLUMNS = 4  # panels side by side
 
 
 def draw_structure(
@@ -41,9 +42,11 @@ def draw_structure(
         raise ChainruleError(
             f"{model.name}: nothing to draw: over {MOST_DRAWN} variables, no mask, no encoder"
         )
-    figure = Figure(figsize=(4 * len(panels), 4), layout="constrained")
+    columns = min(len(panels), COLUMNS)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4 * columns, 4 * rows), layout="constrained")
     for i, panel in enumerate(panels):
-        panel(model, figure.add_subplot(1, len(panels), i + 1))
+        panel(model, figure.add_subplot(rows, columns, i + 1))
     figure.suptitle(f"{model.name}: declared connections, and |gradient| of one conditional (log scale)")
     with atomic_path(path) as temporary:
         temporary.write_bytes(to_png(figure))
@@ -65,7 +68,7 @@ def _connections(model: AutoregressiveModel, axes: Axes) -> None:
 
 def _mask(name: str, layer: MaskedLinear):
     def draw(model: AutoregressiveModel, axes: Axes) -> None:
-        axes.imshow(layer.mask, cmap="Greys", interpolation="nearest")
+        axes.imshow(layer.mask, cmap="Greys", interpolation="nearest", aspect="auto")
         axes.set(title=f"mask of {name}", xlabel="input", ylabel="output")
 
     return draw
