@@ -52,28 +52,32 @@ class BinnedGaussian(Head):
         self.levels = levels
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
-        """(…, 2), (…, 1) → (…, 1) nats."""
-        return Table(self._log_masses(params)).log_prob(x[..., 0])[..., None]
+        """(…, 2), (…, 1) → (…, 1) nats: the masses of the levels asked for, without the whole table."""
+        return self._log_mass(params, x)
 
     def init_state(self, params: Tensor) -> State:
         """The table of log-masses (B, K)."""
-        return self._log_masses(params)
+        return self._log_mass(params, torch.arange(self.levels, device=params.device))
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """The table."""
         return Table(state), state
 
-    def _log_masses(self, params: Tensor) -> Tensor:
+    def _log_mass(self, params: Tensor, level: Tensor) -> Tensor:
+        """(…, 2) and levels (…, n) → (…, n) nats: log(Φ(high) - Φ(low)), in float64."""
         normal = _normal(params.double())  # a narrow bin is a small difference of large numbers
-        edges = torch.arange(1, self.levels, device=params.device, dtype=torch.float64) - 0.5
-        z = (edges - normal.mean[..., None]) / normal.scale[..., None]
-        # A mass is a difference of Φ. In the upper tail both are near 1: take it between the upper tails there.
-        below, above = torch.special.log_ndtr(z), torch.special.log_ndtr(-z)
-        lower_half = z[..., 1:] + z[..., :-1] < 0
-        larger = torch.where(lower_half, below[..., 1:], above[..., :-1])
-        smaller = torch.where(lower_half, below[..., :-1], above[..., 1:])
-        inner = larger + torch.log(-torch.expm1(smaller - larger))
-        return torch.cat([below[..., :1], inner, above[..., -1:]], dim=-1).to(params.dtype)
+        mean, scale = normal.mean[..., None], normal.scale[..., None]
+        low, high = (level - 0.5 - mean) / scale, (level + 0.5 - mean) / scale
+        # In the upper tail both Φ are near 1: the difference is taken between the upper tails there.
+        flip = low + high > 0
+        below, above = torch.where(flip, -high, low), torch.where(flip, -low, high)
+        smaller, larger = torch.special.log_ndtr(below), torch.special.log_ndtr(above)
+        mass = larger + torch.log(-torch.expm1(smaller - larger))
+        # The outer bins have no outer edge; with one level, there is no edge at all.
+        first, last = level == 0, level == self.levels - 1
+        mass = torch.where(first, torch.special.log_ndtr(high), mass)
+        mass = torch.where(last, torch.special.log_ndtr(-low), mass)
+        return torch.where(first & last, torch.zeros_like(mass), mass).to(params.dtype)
 
 
 def _normal(params: Tensor) -> Normal:
