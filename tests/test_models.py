@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import chainrule as cr
+from chainrule.engine import Greedy, rollout
 from chainrule.models import ApproximateCompletionWarning, hyperparameters_of
 
 
@@ -159,6 +160,15 @@ def test_temperature_zero_and_top_k_one_are_greedy():
     ):
         with pytest.raises(cr.errors.ChainruleError, match=next(iter(bad))):
             model.sample(2, **bad)
+
+
+def test_greedy_takes_the_mode_of_each_conditional_and_scores_it():
+    model = cr.create_model("gru", cr.Domain.categorical(5, 4), width=8).eval()
+    drawn = rollout(model, Greedy(), 2, score=True, device=model.device, dtype=model.dtype)
+    x = model.from_sites(drawn.values)
+    assert torch.equal(x, model.sample(2, temperature=0.0))
+    assert torch.equal(model(x).argmax(-1), x)  # at every place no other level is more probable
+    torch.testing.assert_close(drawn.log_prob.sum((1, 2)), model.log_prob(x), rtol=1e-5, atol=1e-5)
 
 
 def test_sampling_leaves_the_model_as_it_was():

@@ -10,9 +10,8 @@ import typer
 
 from chainrule.cli.output import print_table, say
 from chainrule.data import load_data
-from chainrule.models import create_model
 from chainrule.tasks import Likelihood
-from chainrule.training import fit
+from chainrule.training import Recipe, fit
 from chainrule.training.run import remove_run
 
 PUBLISHED = 88.72  # nats, validation: the post's network, see recipes/digits/post.yaml
@@ -38,9 +37,7 @@ def demo(
     for name in ("finite-memory", MODEL):
         folder = out / name
         remove_run(folder)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            model = create_model(name, data.domain)
+        model = Recipe(name).build(data)
         say(f"training {name}, {sum(p.numel() for p in model.parameters()):,} parameters")
         runs[name] = fit(model, data, out=folder)
 
@@ -72,7 +69,7 @@ def demo(
     with atomic_path(folder / "completions.png") as temporary:
         completion_grid(x, known, run.model.complete(x, known, 8, generator), data.domain).save(temporary)
     draw_structure(run.model, data.domain.check(data.valid[:32]), folder / "structure.png")
-    report = write_report(run, data, command="chainrule demo")
+    report = write_report(run, data, command="chainrule demo", evaluation=ours["valid"])
     say(
         f"""
 Trained in {run.metrics[-1]["seconds"]:.0f} s. Look at

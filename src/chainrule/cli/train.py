@@ -51,7 +51,7 @@ def train(
 
     `chainrule train lstm --data names.txt --epochs 20 --set width=256 --out runs/names`
 
-    `chainrule train recipes/digits-post.yaml`
+    `chainrule train runs/names/config.yaml --out runs/names-again`
     """
     recipe = Recipe.read(model) if model.endswith((".yaml", ".yml")) else Recipe(model)
     for key, value in parse_settings(set_ or []).items():
@@ -80,8 +80,8 @@ def train(
     from chainrule.report import write_report
     from chainrule.tasks import evaluate
 
-    report = write_report(run, loaded, command=context.obj)
     result = evaluate(run.model, loaded, "valid")
+    report = write_report(run, loaded, command=context.obj, evaluation=result)
     if json:
         print_json({"run": str(out), "report": str(report), "best": run.best, **result.to_dict()})
         return

@@ -18,14 +18,21 @@ from chainrule.models import AutoregressiveModel
 from chainrule.report.curves import learning_curve
 from chainrule.report.export import as_text
 from chainrule.report.pictures import completion_grid, image_grid
-from chainrule.tasks import evaluate, known_mask
+from chainrule.tasks import Evaluation, evaluate, known_mask
 from chainrule.training import Run
 
 SHOWN = 64  # items in a grid
 COMPLETED, DRAWS = 8, 8  # items completed, draws of each
 
 
-def write_report(run: Run, data: Data, *, command: str | None = None, path: str | Path | None = None) -> Path:
+def write_report(
+    run: Run,
+    data: Data,
+    *,
+    command: str | None = None,
+    evaluation: Evaluation | None = None,
+    path: str | Path | None = None,
+) -> Path:
     """Write `report.html`: numbers, curve, samples beside real items, completions, configuration.
 
     The numbers are those of the validation split: the test split is read by `evaluate`, once.
@@ -34,6 +41,7 @@ def write_report(run: Run, data: Data, *, command: str | None = None, path: str 
         run: with its model.
         data: what it was trained on.
         command: that made the run, as typed.
+        evaluation: of the validation split, if it has been made already.
         path: of the page; in the run folder by default.
 
     Returns:
@@ -41,7 +49,7 @@ def write_report(run: Run, data: Data, *, command: str | None = None, path: str 
     """
     path = Path(path) if path is not None else (run.folder or Path()) / "report.html"
     model, best = run.model, run.best
-    result = evaluate(model, data, "valid")
+    result = evaluate(model, data, "valid") if evaluation is None else evaluation
     baselines = {name: value.nats for name, value in result.baselines.items()}
     rows = [*result.baselines.items(), (model.name or type(model).__name__, result.model)]
     template = jinja2.Environment(autoescape=True).from_string(

@@ -38,7 +38,8 @@ class SafetensorsIO(CheckpointIO):
         """
         try:
             with safetensors.safe_open(path, framework="pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+                names = file.keys()
+                tensors = {name: file.get_tensor(name) for name in names}
                 return _unpack(json.loads(file.metadata()["tree"]), tensors)
         except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
             raise RunError(f"{path}: not a readable checkpoint ({error})") from error
