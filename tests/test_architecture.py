@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "src" / "chainrule"
 ROOMS = (
-    "errors", "files", "results", "domain", "ordering", "layers", "heads", "engine", "models", "data",
+    "errors", "files", "results", "column", "domain", "ordering", "layers", "heads", "engine", "models", "data",
     "training", "recipes", "tasks", "report", "testing", "cli",
 )  # fmt: skip
 FILES = [

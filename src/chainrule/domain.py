@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from chainrule.column import Column
 from chainrule.errors import DomainError
 
-LAYOUTS = ("vector", "sequence", "image")
+LAYOUTS = ("vector", "sequence", "image", "table")
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
 
 
@@ -21,8 +25,9 @@ class Domain:
     Attributes:
         event_shape: shape of one item: (D,), (T,), (C, H, W).
         levels: how many values a variable takes, 0 … levels-1: one int for all, a tuple with one
-            int per variable, or None for reals.
-        layout: "vector", "sequence" or "image".
+            int per variable, or None for reals. In a table, one per column, None for numbers.
+        layout: "vector", "sequence", "image" or "table".
+        columns: of a table, whose items are float64 (D,): codes of categories, numbers, and NaN where missing.
 
     Example:
         >>> Domain.image(1, 8, 8, levels=17)
@@ -32,8 +37,9 @@ class Domain:
     """
 
     event_shape: tuple[int, ...]
-    levels: int | tuple[int, ...] | None
+    levels: int | tuple[int | None, ...] | None
     layout: str = "vector"
+    columns: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
@@ -43,6 +49,12 @@ class Domain:
         if len(shape) != rank or min(shape) < 1:
             raise DomainError(f"{self.layout} domain: expected {rank} positive sizes, got {self.event_shape}")
         object.__setattr__(self, "event_shape", shape)
+        if (self.layout == "table") != bool(self.columns):
+            raise DomainError(f"columns: expected them for a table and for no other, got {self.layout}")
+        if self.columns:
+            if len({column.name for column in self.columns}) < self.size:
+                raise DomainError("columns: expected names that differ")
+            return
         if isinstance(self.levels, tuple | list):
             levels = tuple(int(k) for k in self.levels)
             if len(levels) != self.size:
@@ -77,6 +89,24 @@ class Domain:
         return cls((length,), levels, "sequence")
 
     @classmethod
+    def table(cls, source: Any, kinds: dict[str, str] | None = None) -> Domain:
+        """The rows of a table, each column of its own kind.
+
+        Args:
+            source: the columns; or a .csv or .parquet file, or a pandas frame, from which they are inferred.
+            kinds: column name → "categorical", "integer" or "real", over what is inferred.
+
+        Example:
+            >>> Domain.table([Column("age", "integer"), Column("sex", "categorical", ("f", "m"), missing=True)])
+            Domain('table:age: integer, sex: categorical (2), may be missing')
+        """
+        if not (isinstance(source, Sequence) and all(isinstance(item, Column) for item in source)):
+            # By name: what reads files is built on domains, and is imported only by who has a file.
+            source = importlib.import_module("chainrule.data.columns").infer_columns(source, kinds)
+        columns = tuple(source)
+        return cls((len(columns),), tuple(column.levels for column in columns), "table", columns)
+
+    @classmethod
     def parse(cls, text: str) -> Domain:
         """The domain written as LAYOUT:SIZES:LEVELS, as `str(domain)` gives it.
 
@@ -98,6 +128,8 @@ class Domain:
         return cls(shape, counts[0] if counts is not None and len(counts) == 1 else counts, layout)
 
     def __str__(self) -> str:
+        if self.columns:
+            return f"table:{', '.join(map(str, self.columns))}"
         levels = self.levels
         text = (
             "real"
@@ -121,6 +153,7 @@ class Domain:
             tuple(fields["event_shape"]),
             tuple(levels) if isinstance(levels, list) else levels,
             fields["layout"],
+            tuple(Column(**column) for column in fields.get("columns", ())),
         )
 
     @property
@@ -130,13 +163,13 @@ class Domain:
 
     @property
     def discrete(self) -> bool:
-        """Whether the variables take finitely many levels."""
-        return self.levels is not None
+        """Whether the variables take finitely many levels and enter as integers; not so in a table."""
+        return self.levels is not None and not self.columns
 
     @property
     def levels_per_variable(self) -> tuple[int, ...]:
-        """The levels of each variable, in the order of the flattened data; empty for reals."""
-        if self.levels is None:
+        """The levels of each variable, in the order of the flattened data; empty for reals and tables."""
+        if not self.discrete:
             return ()
         return self.levels if isinstance(self.levels, tuple) else (self.levels,) * self.size
 
@@ -145,17 +178,17 @@ class Domain:
         """The most levels any variable takes.
 
         Raises:
-            DomainError: if the variables are real.
+            DomainError: if the variables are real, or columns of a table.
         """
-        if self.levels is None:
+        if not self.discrete:
             raise DomainError(f"expected a discrete domain, got {self}")
         return max(self.levels_per_variable)
 
     def check(self, x: Tensor) -> Tensor:
-        """Return x as this domain's tensor: int64 for levels, floating point for reals.
+        """Return x as this domain's tensor: int64 for levels, floating point for reals, float64 for tables.
 
         Args:
-            x: (B, *event_shape); integers in [0, levels), or finite floats.
+            x: (B, *event_shape); integers in [0, levels), or finite floats; in a table also NaN where missing.
 
         Raises:
             DomainError: on a wrong type, shape or value; the message names the first offender.
@@ -171,11 +204,17 @@ class Domain:
             x = x.long()
         elif not x.is_floating_point():
             raise DomainError(f"x: expected floats, got {x.dtype}")
+        elif self.columns:
+            x = x.double()
         if x.numel() and not x.is_meta and not torch.compiler.is_compiling():
             self._check_values(x)
         return x
 
     def _check_values(self, x: Tensor) -> None:
+        if self.columns:
+            for column, values in zip(self.columns, x.unbind(1), strict=True):
+                column.check(values)
+            return
         if not self.discrete:
             if not torch.isfinite(x).all():
                 raise DomainError(f"x: expected finite values, got {_first(x, ~torch.isfinite(x))}")
