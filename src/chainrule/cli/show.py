@@ -28,7 +28,7 @@ def show(
     model, out = opened.model, out or run / "structure.png"
     check_ending(out, (".png",))
     generator = torch.Generator().manual_seed(0)
-    cond = torch.zeros(16, dtype=torch.int64) if model.network.condition.classes else None
+    cond = torch.zeros(16, dtype=torch.int64) if model.condition.classes else None
     draw_structure(model, model.sample(16, cond, generator=generator), out, cond)
     reads = model.connectivity().sum(1)
     card = {

@@ -51,7 +51,7 @@ class Sample:
             conditional = conditional.tempered(self.temperature)
         if self.top_k is not None or self.top_p is not None:
             conditional = conditional.truncated(self.top_k, self.top_p)
-        return conditional.quantile(self.noise[:, d])
+        return conditional.draw(self.noise[:, d])
 
 
 @dataclass(frozen=True)
@@ -79,4 +79,11 @@ class Known:
 
     def __call__(self, conditional: Conditional, d: int) -> Tensor:
         """(B,) values."""
-        return torch.where(self.known[:, d], self.values[:, d], self.otherwise(conditional, d))
+        drawn = self.otherwise(conditional, d).to(self.values.dtype)
+        return torch.where(self.known[:, d], self.values[:, d], drawn)
+
+
+def choose_particle(log_weights: Tensor, noise: Tensor) -> Tensor:
+    """One of M candidates with probability ∝ e^log_weights, by the Gumbel trick: (…, M), uniform (…, M) → (…, 1)."""
+    gumbel = -torch.log(-torch.log(noise.clamp(1e-300, 1 - 1e-16)))
+    return (log_weights + gumbel).argmax(-1, keepdim=True)

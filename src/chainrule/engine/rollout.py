@@ -85,10 +85,11 @@ def rollout(
     phases = model.schedule(length)
     for t in range(known, length):
         params, state = runner.step(prev, state, clock[t], phase=phases[t])
-        carry, value = head.init_state(params), None
+        own = head.at(t)
+        carry, value = own.init_state(params[:, : own.size]), None
         for v in range(head.variables):
-            conditional, carry = head.step(value, carry, v)
-            value = choose(conditional, t * head.variables + v)
+            conditional, carry = own.step(value, carry, v)
+            value = choose(conditional, t * head.variables + v).to(kind)
             values.append(value)
             if score:
                 terms.append(conditional.log_prob(value))

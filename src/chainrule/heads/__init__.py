@@ -2,19 +2,26 @@
 
 from chainrule.heads.bernoulli import Bernoulli
 from chainrule.heads.categorical import Categorical
+from chainrule.heads.columns import ColumnHeads, MaybeMissing
 from chainrule.heads.conditional import Conditional, Normal, Table
-from chainrule.heads.default import default_head
+from chainrule.heads.default import default_head, vector_head
 from chainrule.heads.gaussian import BinnedGaussian, Gaussian
 from chainrule.heads.head import Head
+from chainrule.heads.mixture import BinnedMixture, Mixture
 
 __all__ = [
     "Bernoulli",
     "BinnedGaussian",
+    "BinnedMixture",
     "Categorical",
+    "ColumnHeads",
     "Conditional",
     "Gaussian",
     "Head",
+    "MaybeMissing",
+    "Mixture",
     "Normal",
     "Table",
     "default_head",
+    "vector_head",
 ]

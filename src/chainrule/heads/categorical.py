@@ -29,7 +29,7 @@ class Categorical(Head):
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, V·K), (…, V) → (…, V) nats."""
         logits = params.unflatten(-1, (self.variables, self.levels))
-        return torch.log_softmax(logits, dim=-1).gather(-1, x[..., None])[..., 0]
+        return torch.log_softmax(logits, dim=-1).gather(-1, x[..., None].long())[..., 0]
 
     def init_state(self, params: Tensor) -> State:
         """The logits (B, V, K)."""

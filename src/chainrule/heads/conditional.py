@@ -19,8 +19,8 @@ class Conditional(ABC):
         """(B,) → (B,) nats."""
 
     @abstractmethod
-    def quantile(self, u: Tensor) -> Tensor:
-        """The value at cumulative probability u in [0, 1): (B,) → (B,). Uniform u gives an exact draw."""
+    def draw(self, u: Tensor) -> Tensor:
+        """A value made of u in [0, 1): (B,) → (B,). Uniform u, float64, gives an exact draw."""
 
     @abstractmethod
     def mode(self) -> Tensor:
@@ -46,10 +46,10 @@ class Table(Conditional):
         self.logits = logits
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """(B,) integers → (B,) nats."""
-        return torch.log_softmax(self.logits, dim=-1).gather(-1, value[..., None])[..., 0]
+        """(B,) levels → (B,) nats."""
+        return torch.log_softmax(self.logits, dim=-1).gather(-1, value[..., None].long())[..., 0]
 
-    def quantile(self, u: Tensor) -> Tensor:
+    def draw(self, u: Tensor) -> Tensor:
         """The first level whose cumulative probability exceeds u, in float64: (B,) → (B,) integers."""
         total = torch.softmax(self.logits, dim=-1, dtype=torch.float64).cumsum(-1)
         # Divided by the last sum: the last possible level then reaches exactly 1, and u < 1 never passes it.
@@ -88,7 +88,7 @@ class Normal(Conditional):
         z = (value - self.mean) / self.scale
         return -0.5 * z.square() - self.scale.log() - 0.5 * math.log(2 * math.pi)
 
-    def quantile(self, u: Tensor) -> Tensor:
+    def draw(self, u: Tensor) -> Tensor:
         """mean + scale·Φ⁻¹(u): (B,) → (B,)."""
         tiny = torch.finfo(torch.float64).tiny
         z = torch.special.ndtri(u.double().clamp(min=tiny))  # u = 0 would be -inf

@@ -1,18 +1,56 @@
-"""The head a discrete domain gets when nobody chooses one."""
+"""The head a domain gets when nobody chooses one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from chainrule.column import Column
 from chainrule.domain import Domain
 from chainrule.heads.bernoulli import Bernoulli
 from chainrule.heads.categorical import Categorical
+from chainrule.heads.columns import ColumnHeads, MaybeMissing
 from chainrule.heads.head import Head
+from chainrule.heads.mixture import BinnedMixture, Mixture
 
 
 def default_head(domain: Domain, variables: int = 1) -> Head:
     """Bernoulli for bits, else Categorical over the most levels any variable takes.
 
     Raises:
-        DomainError: if the domain is real-valued.
+        DomainError: if the domain has numbers in it; `vector_head` is for those.
     """
     levels = domain.max_levels
     return Bernoulli(variables) if levels == 2 else Categorical(levels, variables)
+
+
+def vector_head(domain: Domain, permutation: Sequence[int], *, components: int = 10) -> Head:
+    """The head of any domain, a variable a site: mixtures of Gaussians for reals, one head per column for tables.
+
+    Args:
+        domain: of any kind.
+        permutation: the variables in generation order.
+        components: of each mixture.
+    """
+    if domain.discrete:
+        return default_head(domain)
+    if not domain.columns:
+        return Mixture(components)
+    real = Mixture(components)
+    gappy = MaybeMissing(Mixture(components))
+    tables: dict[int, Categorical] = {}
+    return ColumnHeads(
+        [_column_head(domain.columns[d], real, gappy, tables, components) for d in permutation]
+    )
+
+
+def _column_head(
+    column: Column, real: Head, gappy: Head, tables: dict[int, Categorical], components: int
+) -> Head:
+    """Categories share a head with those of as many levels, reals with reals; a missing category is one more level."""
+    if column.categories:
+        levels = len(column.categories) + column.missing
+        return tables.setdefault(levels, Categorical(levels))
+    if column.kind == "real":
+        return gappy if column.missing else real
+    whole = BinnedMixture(components)
+    return MaybeMissing(whole) if column.missing else whole

@@ -35,3 +35,7 @@ class Head(nn.Module, ABC):
     @abstractmethod
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """The conditional of variable v, given the one before it in the site (B,), None for the first."""
+
+    def at(self, site: int) -> Head:
+        """The head of one site; itself where all sites have the same."""
+        return self

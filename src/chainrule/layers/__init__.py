@@ -1,5 +1,6 @@
 """Causal layers: each has a parallel `forward`, an incremental `step`, and the state between steps."""
 
+from chainrule.layers.code import Cells, Code, OneHot, Scalar
 from chainrule.layers.condition import Condition
 from chainrule.layers.conv1d import CausalConv1d
 from chainrule.layers.layer import CausalLayer, Pointwise, Serial
@@ -8,11 +9,13 @@ from chainrule.layers.network import Network, Replay, Stack
 from chainrule.layers.position import Position
 from chainrule.layers.recurrent import Recurrent
 from chainrule.layers.state import State, map_state, repeat_rows, select_rows, write_at
-from chainrule.layers.strict_input import OneHot, Scalar, StrictInput
+from chainrule.layers.strict_input import StrictInput
 
 __all__ = [
     "CausalConv1d",
     "CausalLayer",
+    "Cells",
+    "Code",
     "Condition",
     "MaskedLinear",
     "Network",

@@ -10,42 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Scalar(nn.Module):
-    """Values as numbers: (…, V) → (…, V), divided by `scale`."""
-
-    scale: Tensor
-
-    def __init__(self, scale: float = 1.0) -> None:
-        super().__init__()
-        self.register_buffer("scale", torch.tensor(float(scale)), persistent=False)
-
-    def forward(self, values: Tensor) -> Tensor:
-        """(…, V) → (…, V)."""
-        return values.to(self.scale.dtype) / self.scale
-
-
-class OneHot(nn.Module):
-    """Levels as unit vectors, with the level as a number in [0, 1] beside them: (…, V) → (…, V·(levels + 1)).
-
-    The number tells a net at its first step that neighbouring levels are alike; the unit vectors let it forget that.
-    """
-
-    scale: Tensor
-
-    def __init__(self, levels: int) -> None:
-        super().__init__()
-        self.levels = levels
-        self.register_buffer("scale", torch.tensor(float(max(levels - 1, 1))), persistent=False)
-
-    def forward(self, values: Tensor) -> Tensor:
-        """(…, V) → (…, V·(levels + 1))."""
-        # Compared, not F.one_hot: that reads the values on the host.
-        levels = torch.arange(self.levels, device=values.device)
-        units = (values[..., None] == levels).to(self.scale.dtype)
-        number = (values.to(self.scale.dtype) / self.scale)[..., None]
-        return torch.cat([units, number], dim=-1).flatten(-2)
-
-
 class StrictInput(nn.Module):
     """Encode each site and delay by one: position t gets the code of site t-1, position 0 gets zeros.
 

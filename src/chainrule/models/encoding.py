@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Sequence
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
-from chainrule.layers import OneHot, Scalar
+from chainrule.layers import Cells, Code, OneHot, Scalar
 
 ENCODINGS = ("number", "one-hot")
 
 
-def encoder(domain: Domain, encoding: str | None) -> tuple[nn.Module, int]:
-    """The encoder of a site of one variable, and its channels.
+def encoder(domain: Domain, encoding: str | None) -> tuple[Code, int]:
+    """The code of a site of one variable, the same at every site, and its channels.
 
     Args:
         domain: a discrete one.
         encoding: "number" (level / (levels - 1)) or "one-hot" (with the number beside it); None takes numbers for
             bits and for images, whose levels are shades, and one-hot otherwise.
+
+    Raises:
+        DomainError: if the domain is not discrete.
     """
     levels = domain.max_levels
     if encoding is None:
@@ -27,3 +30,26 @@ def encoder(domain: Domain, encoding: str | None) -> tuple[nn.Module, int]:
     if encoding == "one-hot":
         return OneHot(levels), levels + 1
     raise ChainruleError(f"encoding: expected one of {', '.join(ENCODINGS)}, got {encoding!r}")
+
+
+def vector_encoder(
+    domain: Domain, permutation: Sequence[int], encoding: str | None = None
+) -> tuple[Code, int]:
+    """The code of a variable of any domain, for nets whose weights belong to variables, and its channels.
+
+    Args:
+        domain: of any kind.
+        permutation: its variables in generation order.
+        encoding: as above, for discrete domains.
+    """
+    if domain.discrete:
+        return encoder(domain, encoding)
+    if encoding is not None:
+        raise ChainruleError(f"encoding: expected none for {domain.layout}s with numbers, got {encoding!r}")
+    levels, gaps = [0] * domain.size, [False] * domain.size
+    if domain.columns:
+        columns = [domain.columns[d] for d in permutation]
+        levels = [len(c.categories) + c.missing if c.categories else 0 for c in columns]
+        gaps = [c.missing and not c.categories for c in columns]
+    cells = Cells(levels, gaps)
+    return cells, cells.channels

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
-from chainrule.heads import default_head
-from chainrule.layers import Condition, MaskedLinear, Network, State, strictly_lower, write_at
-from chainrule.models.encoding import encoder
+from chainrule.heads import vector_head
+from chainrule.layers import Code, Condition, MaskedLinear, Network, State, strictly_lower, write_at
+from chainrule.models.encoding import vector_encoder
 from chainrule.models.model import AutoregressiveModel
+from chainrule.ordering import Ordering
 
 
 class RegressionState(NamedTuple):
@@ -33,7 +34,7 @@ class LogisticRegressions(Network):
         condition: adds to the parameters.
     """
 
-    def __init__(self, code: nn.Module, channels: int, length: int, size: int, condition: Condition) -> None:
+    def __init__(self, code: Code, channels: int, length: int, size: int, condition: Condition) -> None:
         super().__init__(condition)
         self.code, self.channels, self.size = code, channels, size
         mask = strictly_lower(length).repeat_interleave(size, 0).repeat_interleave(channels, 1)
@@ -57,7 +58,7 @@ class LogisticRegressions(Network):
 
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable = None) -> tuple[Tensor, State]:
         """(B, 1) → (B, P): the rows of variable t."""
-        code = self.code(prev)
+        code = self.code.at(prev, torch.clamp(t - 1, min=0))
         code = torch.where(t > 0, code, torch.zeros_like(code))
         codes = write_at(state.codes, torch.clamp(t - 1, min=0), code)
         rows = t * self.size + torch.arange(self.size, device=t.device)
@@ -87,6 +88,7 @@ class FVSBN(AutoregressiveModel):
     Args:
         classes, embedding: of the condition; see `layers.Condition`.
         encoding: see `models.encoding`.
+        components: of the mixtures, for numbers.
         ordering: of the variables.
 
     References:
@@ -100,10 +102,12 @@ class FVSBN(AutoregressiveModel):
         classes: int | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
+        components: int = 10,
         ordering: str | list[int] = "natural",
     ) -> None:
-        code, channels = encoder(domain, encoding)
-        head = default_head(domain)
+        order = Ordering(domain, ordering)
+        code, channels = vector_encoder(domain, order.permutation.tolist(), encoding)
+        head = vector_head(domain, order.permutation.tolist(), components=components)
         condition = Condition(domain.size * head.size, classes=classes, embedding=embedding)
         network = LogisticRegressions(code, channels, domain.size, head.size, condition)
-        super().__init__(network, domain, head, ordering=ordering)
+        super().__init__(network, domain, head, ordering=order)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import BinnedGaussian, Gaussian
 from chainrule.layers import MaskedLinear, Network, State, strictly_lower, write_at
 from chainrule.models.model import AutoregressiveModel
@@ -65,6 +65,8 @@ class MultivariateGaussian(AutoregressiveModel):
     closed_form = True
 
     def __init__(self, domain: Domain, *, ridge: float = 1e-4) -> None:
+        if domain.columns or isinstance(domain.levels, tuple):
+            raise DomainError(f"gaussian: expected reals, or the same levels for all variables, got {domain}")
         if not ridge >= 0:
             raise ChainruleError(f"ridge: expected a number ≥ 0, got {ridge}")
         head = BinnedGaussian(domain.max_levels) if isinstance(domain.levels, int) else Gaussian()

@@ -12,10 +12,11 @@ from torch.nn import functional as F
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
-from chainrule.heads import default_head
-from chainrule.layers import Condition, MaskedLinear, Network, State, strictly_lower, write_at
-from chainrule.models.encoding import encoder
+from chainrule.heads import vector_head
+from chainrule.layers import Code, Condition, MaskedLinear, Network, State, strictly_lower, write_at
+from chainrule.models.encoding import vector_encoder
 from chainrule.models.model import AutoregressiveModel
+from chainrule.ordering import Ordering
 
 
 class MaskedState(NamedTuple):
@@ -48,7 +49,7 @@ class MaskedPerceptron(Network):
 
     def __init__(
         self,
-        code: nn.Module,
+        code: Code,
         channels: int,
         length: int,
         hidden: Sequence[int],
@@ -96,7 +97,7 @@ class MaskedPerceptron(Network):
 
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Any = None) -> tuple[Tensor, State]:
         """(B, 1) → (B, P); `phase` is the number of units of degree t in each layer."""
-        code = self.code(prev)
+        code = self.code.at(prev, torch.clamp(t - 1, min=0))
         code = torch.where(t > 0, code, torch.zeros_like(code))
         codes = write_at(state.codes, torch.clamp(t - 1, min=0), code)
         below, final = codes.flatten(1), []
@@ -158,6 +159,7 @@ class MADE(AutoregressiveModel):
         dropout: after each hidden layer.
         classes, embedding: of the condition; see `layers.Condition`.
         encoding: see `models.encoding`.
+        components: of the mixtures, for numbers.
         ordering: of the variables.
 
     References:
@@ -175,19 +177,21 @@ class MADE(AutoregressiveModel):
         classes: int | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
+        components: int = 10,
         ordering: str | list[int] = "natural",
     ) -> None:
         if not hidden or any(type(width) is not int or width < 1 for width in hidden):
             raise ChainruleError(f"hidden: expected widths of layers such as [512, 512], got {list(hidden)}")
         if residual and len(set(hidden)) > 1:
             raise ChainruleError(f"hidden: expected equal widths for residual layers, got {list(hidden)}")
-        code, channels = encoder(domain, encoding)
-        head = default_head(domain)
+        order = Ordering(domain, ordering)
+        code, channels = vector_encoder(domain, order.permutation.tolist(), encoding)
+        head = vector_head(domain, order.permutation.tolist(), components=components)
         condition = Condition(hidden[0], classes=classes, embedding=embedding)
         network = MaskedPerceptron(
             code, channels, domain.size, hidden, head.size, residual, dropout, condition
         )
-        super().__init__(network, domain, head, ordering=ordering)
+        super().__init__(network, domain, head, ordering=order)
 
 
 def _spread(width: int, first: int, last: int) -> Tensor:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from chainrule.domain import INTEGERS, Domain
-from chainrule.engine import Incremental, Known, Rollout, Sample, draw_noise, exact_arithmetic, rollout
-from chainrule.errors import ChainruleError, ConditionError, DomainError
-from chainrule.heads import Head
-from chainrule.layers import Network, Replay, State
+from chainrule.domain import Domain
+from chainrule.engine import (
+    Incremental,
+    Known,
+    Rollout,
+    Sample,
+    choose_particle,
+    draw_noise,
+    exact_arithmetic,
+    rollout,
+)
+from chainrule.errors import ChainruleError, DomainError
+from chainrule.heads import ColumnHeads, Head
+from chainrule.layers import Condition, Network, Replay, State
+from chainrule.models.base import Model
 from chainrule.models.levels import forbidden_logits, known_part
 from chainrule.ordering import Ordering
 
@@ -23,7 +32,7 @@ class ApproximateCompletionWarning(UserWarning):
     """Known variables that come after unknown ones in the ordering cannot inform them."""
 
 
-class AutoregressiveModel(nn.Module):
+class AutoregressiveModel(Model):
     """p(x) = ∏_d p(x_d | x_<d), in two modes that agree.
 
     Args:
@@ -48,15 +57,15 @@ class AutoregressiveModel(nn.Module):
 
     _forbidden: Any  # (T, P) or None: logits of levels that a column does not have
 
-    # Whether `estimate` finds the parameters from the data in closed form, instead of gradient descent.
-    closed_form = False
-    # What training does differently from `TrainingConfig` for this model.
-    training_defaults: Mapping[str, Any] = MappingProxyType({})
-
     def __init__(
-        self, network: nn.Module, domain: Domain, head: Head, *, ordering: str | Sequence[int] = "natural"
+        self,
+        network: nn.Module,
+        domain: Domain,
+        head: Head,
+        *,
+        ordering: str | Sequence[int] | Ordering = "natural",
     ) -> None:
-        super().__init__()
+        super().__init__(domain)
         if domain.size % head.variables:
             raise DomainError(f"head: expected its {head.variables} variables a site to divide {domain.size}")
         if domain.discrete != (head.levels is not None) or (
@@ -65,14 +74,12 @@ class AutoregressiveModel(nn.Module):
             raise DomainError(
                 f"head: expected one for {domain}, got {type(head).__name__} of {head.levels} levels"
             )
-        self.domain, self.head = domain, head
+        self.head = head
         self.sites = domain.size // head.variables
-        self.ordering = Ordering(domain, ordering)
+        self.ordering = ordering if isinstance(ordering, Ordering) else Ordering(domain, ordering)
         if not isinstance(network, Network):
             network = Replay(network, variables=head.variables, real=not domain.discrete)
         self.network = network
-        self.name: str | None = None  # registry name and hyperparameters, set by `create_model`
-        self.hyperparameters: dict = {}
         self.register_buffer("_forbidden", forbidden_logits(domain, self.ordering, head), persistent=False)
 
     # --- the two modes ---------------------------------------------------------------------------
@@ -91,7 +98,7 @@ class AutoregressiveModel(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> State:
         """The state before the first site."""
-        self._check_cond(cond)
+        self.check_cond(cond)
         return self.network.init_state(
             batch,
             cond=cond,
@@ -139,8 +146,10 @@ class AutoregressiveModel(nn.Module):
             ConditionError: if the condition is missing, superfluous or of the wrong kind.
         """
         sites = self.to_sites(self.domain.check(x))
-        terms = self.head.log_prob(self._params(sites, cond), sites).flatten(1)
-        return terms.double().sum(1) if reduce else self.ordering.unflatten(terms)
+        terms = self.ordering.unflatten(self.head.log_prob(self._params(sites, cond), sites).flatten(1))
+        if self.units is not None:
+            terms = terms + self.units.log_jacobian(x.flatten(1)).unflatten(1, self.domain.event_shape)
+        return terms.flatten(1).double().sum(1) if reduce else terms
 
     def sample(
         self,
@@ -183,12 +192,15 @@ class AutoregressiveModel(nn.Module):
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        particles: int = 1,
         runner: Incremental | None = None,
     ) -> Tensor:
         """Draw what is unknown, n times for each item: (B, n, *event_shape), known values unchanged.
 
         Exact where the known variables come first in the ordering. Known variables behind unknown ones are
-        kept, but the unknown ones before them are drawn without having seen them: this warns.
+        kept, but with one particle the unknown ones before them are drawn without having seen them: this warns.
+        With more, each draw is one of so many, chosen in proportion to the probability of the known ones behind
+        it (sampling-importance-resampling): exact in the limit.
 
         Args:
             x: (B, *event_shape); read only where known.
@@ -197,6 +209,7 @@ class AutoregressiveModel(nn.Module):
             generator: where the randomness comes from.
             cond: one per item, or one for all.
             temperature, top_k, top_p: as in `sample`.
+            particles: candidates for each draw.
             runner: what executes the steps; eager by default.
 
         Raises:
@@ -204,77 +217,80 @@ class AutoregressiveModel(nn.Module):
         """
         if n < 1:
             raise ChainruleError(f"n: expected a number of draws ≥ 1, got {n}")
+        if particles < 1:
+            raise ChainruleError(f"particles: expected an integer ≥ 1, got {particles}")
         x, known = known_part(self.domain, x, known)
-        values, mask = self.ordering.flatten(x), self.ordering.flatten(known)
+        sites, mask = self.to_sites(x), self.ordering.flatten(known)
         leading = mask.long().cumprod(1).bool()
-        prefix = int(leading.sum(1).min()) if len(x) else 0
-        if (mask & ~leading).any():
+        prefix = int(leading.sum(1).min()) // self.head.variables if len(x) else 0
+        trailing = mask & ~leading
+        if particles == 1 and trailing.any():
             warnings.warn(
                 "known variables follow unknown ones in the ordering: they are kept, but the unknown ones "
-                "before them are drawn without seeing them",
+                "before them are drawn without seeing them; particles=64, say, lets them be seen",
                 ApproximateCompletionWarning,
                 stacklevel=2,
             )
-        batch = len(x)
-        noise = draw_noise(batch * n, self.domain.size, generator).to(self.device)
+        batch, rows = len(x), n * particles
+        # One more number a row chooses among the particles.
+        noise = draw_noise(batch * rows, self.domain.size + (particles > 1), generator).to(self.device)
         sample = Sample(noise, temperature, top_k, top_p)
-        rule = Known(values.repeat_interleave(n, 0), mask.repeat_interleave(n, 0), sample)
-        sites = self.to_sites(x)[:, : prefix // self.head.variables]
+        flat = sites.flatten(1)
+        rule = Known(flat.repeat_interleave(rows, 0), mask.repeat_interleave(rows, 0), sample)
         with exact_arithmetic(self):
             drawn = self._rollout(
-                rule, batch, self.expand_cond(cond, batch), prefix=sites, copies=n, runner=runner
+                rule,
+                batch,
+                self.expand_cond(cond, batch),
+                prefix=sites[:, :prefix],
+                copies=rows,
+                runner=runner,
+                score=particles > 1,
             )
-        return self.from_sites(drawn.values).unflatten(0, (batch, n))
+        values = self.from_sites(drawn.values).unflatten(0, (batch, n, particles))
+        if particles > 1:
+            weights = (drawn.log_prob.flatten(1).unflatten(0, (batch, rows)) * trailing[:, None]).sum(-1)
+            chosen = choose_particle(
+                weights.unflatten(1, (n, particles)), noise[:, -1].reshape(batch, n, particles)
+            )
+            values = values.gather(
+                2,
+                chosen.reshape(batch, n, 1, *[1] * len(self.domain.event_shape)).expand(
+                    -1, -1, -1, *self.domain.event_shape
+                ),
+            )
+        values = values[:, :, 0]
+        return torch.where(known[:, None], x[:, None].to(values.dtype), values)
 
     # --- between data and sites ------------------------------------------------------------------
 
     def to_sites(self, x: Tensor) -> Tensor:
-        """(B, *event_shape) → (B, T, V) in generation order."""
+        """(B, *event_shape) → (B, T, V) in generation order, numbers standardised."""
+        if self.units is not None:
+            x = self.units.standardise(x.flatten(1), self.dtype).unflatten(1, self.domain.event_shape)
         return self.ordering.flatten(x).unflatten(1, (self.sites, self.head.variables))
 
     def from_sites(self, sites: Tensor) -> Tensor:
         """(B, T, V) in generation order → (B, *event_shape)."""
-        return self.ordering.unflatten(sites.flatten(1))
+        x = self.ordering.unflatten(sites.flatten(1))
+        if self.units is None:
+            return x
+        x = self.units.restore(x.flatten(1)).unflatten(1, self.domain.event_shape)
+        return x if self.domain.columns else x.to(self.dtype)
 
-    def expand_cond(self, cond: Tensor | int | None, batch: int) -> Tensor | None:
-        """A condition per row: an int or a single label or vector is repeated."""
-        if cond is None:
-            return None
-        cond = torch.as_tensor(cond, device=self.device)
-        single = cond.ndim == (0 if cond.dtype in INTEGERS else 1)
-        if not single and len(cond) != batch:
-            raise ConditionError(f"cond: expected one or {batch}, got {len(cond)}")
-        return cond.expand(batch, *cond.shape) if single else cond
-
-    # --- estimation ------------------------------------------------------------------------------
-
-    def estimate(self, x: Tensor) -> None:
-        """Set the parameters from the training data x (N, *event_shape); only if `closed_form`."""
-        raise ChainruleError(
-            f"{type(self).__name__} has no closed-form estimate: train it with chainrule.fit"
-        )
+    def prepare(self, x: Tensor) -> None:
+        """The units of numbers, and how far whole ones are apart in them."""
+        super().prepare(x)
+        if isinstance(self.head, ColumnHeads):
+            self.head.fit_widths(self.ordering.flatten(self.units.scale[None])[0])
 
     @property
-    def conditional(self) -> bool:
-        """Whether the model takes a condition."""
-        return self.network.condition.expected is not None
-
-    @property
-    def device(self) -> torch.device:
-        """Where the parameters live."""
-        return next((p.device for p in self.parameters()), torch.device("cpu"))
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The floating-point type of the parameters."""
-        return next((p.dtype for p in self.parameters()), torch.get_default_dtype())
-
-    def _check_cond(self, cond: Tensor | None) -> None:
-        if cond is not None and not self.conditional:
-            raise ConditionError(f"cond: expected None, the model is unconditional; got {tuple(cond.shape)}")
+    def condition(self) -> Condition:
+        """That of the network."""
+        return self.network.condition
 
     def _params(self, sites: Tensor, cond: Tensor | None) -> Tensor:
-        self._check_cond(cond)
+        self.check_cond(cond)
         params = self.network(sites, cond)
         return params if self._forbidden is None else params + self._forbidden
 

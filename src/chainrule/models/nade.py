@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
-from chainrule.heads import default_head
-from chainrule.layers import Condition, Network, State
-from chainrule.models.encoding import encoder
+from chainrule.heads import vector_head
+from chainrule.layers import Code, Condition, Network, State
+from chainrule.models.encoding import vector_encoder
 from chainrule.models.model import AutoregressiveModel
+from chainrule.ordering import Ordering
 
 FIRST, AFTER = "first", "after"
 
@@ -32,7 +33,7 @@ class RunningHidden(Network):
     """
 
     def __init__(
-        self, code: nn.Module, channels: int, length: int, hidden: int, size: int, condition: Condition
+        self, code: Code, channels: int, length: int, hidden: int, size: int, condition: Condition
     ) -> None:
         super().__init__(condition)
         self.code, self.hidden = code, hidden
@@ -54,7 +55,7 @@ class RunningHidden(Network):
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable = None) -> tuple[Tensor, State]:
         """(B, 1) → (B, P)."""
         if phase == AFTER:
-            state = state + self.code(prev) @ self.weight.index_select(0, (t - 1).reshape(1))[0]
+            state = state + self.code.at(prev, t - 1) @ self.weight.index_select(0, (t - 1).reshape(1))[0]
         index, hidden = t.reshape(1), torch.sigmoid(state)
         params = hidden @ self.out_weight.index_select(0, index)[0].T + self.out_bias.index_select(0, index)
         return params, state
@@ -99,6 +100,7 @@ class NADE(AutoregressiveModel):
         hidden: H.
         classes, embedding: of the condition; see `layers.Condition`.
         encoding: see `models.encoding`.
+        components: of the mixtures, for numbers.
         ordering: of the variables.
 
     References:
@@ -114,10 +116,12 @@ class NADE(AutoregressiveModel):
         classes: int | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
+        components: int = 10,
         ordering: str | list[int] = "natural",
     ) -> None:
-        code, channels = encoder(domain, encoding)
-        head = default_head(domain)
+        order = Ordering(domain, ordering)
+        code, channels = vector_encoder(domain, order.permutation.tolist(), encoding)
+        head = vector_head(domain, order.permutation.tolist(), components=components)
         condition = Condition(hidden, classes=classes, embedding=embedding)
         network = RunningHidden(code, channels, domain.size, hidden, head.size, condition)
-        super().__init__(network, domain, head, ordering=ordering)
+        super().__init__(network, domain, head, ordering=order)

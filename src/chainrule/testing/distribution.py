@@ -11,6 +11,7 @@ from chainrule.engine import exact_arithmetic
 from chainrule.errors import ConditionError
 from chainrule.models import AutoregressiveModel
 from chainrule.testing.subject import LawNotBinding, Subject, draw, require
+from chainrule.testing.support import cells
 
 P_VALUE = 1e-4  # of the χ² test, at a fixed seed
 
@@ -63,14 +64,12 @@ def sums_to_one(subject: Subject) -> None:
     """Σ_x p(x) = 1: within 1e-10 in float64, 1e-5 in float32; densities integrate to 1 on a grid."""
     for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 1e-5)):
         model = subject.build(dtype)
-        if subject.domain.discrete:
-            items, cell = subject.every_item(), 1.0
-        else:
-            items, cell = _grid(subject, dtype)
+        items, weights = subject.support(dtype)
+        if not subject.domain.discrete:
             tolerance = max(tolerance, 1e-6)
         # One condition for all items: each condition has its own distribution.
         cond = subject.cond(model, 1, dtype)
-        total = _log_prob(model, items, cond).exp().sum().item() * cell
+        total = (_log_prob(model, items, cond).exp() * weights).sum().item()
         require(
             abs(total - 1) <= tolerance,
             f"sums_to_one: Σ p(x) = {total!r} in {dtype}, off by over {tolerance}",
@@ -83,16 +82,13 @@ def samples_match(subject: Subject) -> None:
     cond = subject.cond(model, 1)
     many = None if cond is None else cond.expand(n, *cond.shape[1:])
     drawn = model.from_sites(draw(model, n, subject.generator(), many).values)
-    if subject.domain.discrete:
-        items = subject.every_item()
-        expected = _log_prob(model, items, cond).exp() * n
-        observed = torch.bincount(_rank(subject.domain, drawn), minlength=len(items)).double()
-    else:
-        grid, cell = _grid(subject, torch.float64)
-        density = _log_prob(model, grid, cond).exp() * cell
-        # Cells of equal width in the first variable, cut where the second is above or below zero.
-        expected = torch.bincount(_coarse(grid), weights=density) * n
-        observed = torch.bincount(_coarse(drawn), minlength=len(expected)).double()[: len(expected)]
+    items, weights = subject.support()
+    places = torch.cat([cells(subject.domain, items), cells(subject.domain, drawn)])
+    places = places.unique(return_inverse=True)[1]
+    expected = torch.bincount(
+        places[: len(items)], _log_prob(model, items, cond).exp() * weights, len(places)
+    )
+    expected, observed = expected * n, torch.bincount(places[len(items) :], minlength=len(places)).double()
     rare = expected < 5
     pooled = torch.cat([expected[~rare], expected[rare].sum()[None]])
     counts = torch.cat([observed[~rare], observed[rare].sum()[None]])
@@ -109,7 +105,9 @@ def samples_match(subject: Subject) -> None:
 def extreme_inputs(subject: Subject) -> None:
     """The edges of the range, constant items and wild parameters give finite values and gradients."""
     domain = subject.domain
-    if domain.discrete:
+    if domain.columns:
+        x = _extreme_rows(domain)
+    elif domain.discrete:
         top = torch.tensor(domain.levels_per_variable).reshape(1, *domain.event_shape) - 1
         x = torch.cat([torch.zeros_like(top), top])
     else:
@@ -172,25 +170,12 @@ def _log_prob(model: AutoregressiveModel, x: Tensor, cond: Tensor | None) -> Ten
         return model.log_prob(x, many)
 
 
-def _grid(subject: Subject, dtype: torch.dtype) -> tuple[Tensor, float]:
-    """A grid over a real domain of one or two variables, wide enough for the randomised models."""
-    if subject.domain.size > 2:
-        raise LawNotBinding("real-valued domains are integrated in one or two dimensions only")
-    points = 2001 if subject.domain.size == 1 else 801
-    axis = torch.linspace(-30, 30, points, dtype=torch.float64)
-    grid = torch.cartesian_prod(*[axis] * subject.domain.size).reshape(-1, *subject.domain.event_shape)
-    return grid.to(dtype), (60 / (points - 1)) ** subject.domain.size
-
-
-def _coarse(x: Tensor) -> Tensor:
-    flat = x.flatten(1)
-    bins = torch.arange(-29.7, 30, 0.6, dtype=torch.float64)
-    return torch.bucketize(flat[:, 0].double().contiguous(), bins) * 2 + (flat[:, -1] > 0.04).long()
-
-
-def _rank(domain: Domain, x: Tensor) -> Tensor:
-    """The place of each item in the enumeration."""
-    rank = torch.zeros(len(x), dtype=torch.int64)
-    for levels, column in zip(domain.levels_per_variable, x.flatten(1).T, strict=True):
-        rank = rank * levels + column
-    return rank
+def _extreme_rows(domain: Domain) -> Tensor:
+    """First and last categories, huge, tiny and missing numbers."""
+    rows = []
+    for column in domain.columns:
+        edges = [0.0, 1e6, -1e6, 1e-30 if column.kind == "real" else 1.0]
+        if column.categories:
+            edges = [0.0, len(column.categories) - 1.0] * 2
+        rows.append([*edges, torch.nan if column.missing else 0.0])
+    return torch.tensor(rows, dtype=torch.float64).T.contiguous()

@@ -58,7 +58,7 @@ def _draw(head: Head, params: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
     values, terms = [], []
     for v in range(head.variables):
         conditional, state = head.step(value, state, v)
-        value = conditional.quantile(u[:, v])
+        value = conditional.draw(u[:, v])
         values.append(value)
         terms.append(conditional.log_prob(value))
     return torch.stack(values, 1), torch.stack(terms, 1)

@@ -6,6 +6,7 @@ import inspect
 import warnings
 from collections.abc import Callable
 
+from chainrule.column import Column
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.models import AutoregressiveModel
@@ -13,7 +14,7 @@ from chainrule.testing import contract, distribution, modes
 from chainrule.testing.subject import LawNotBinding, LawNotTried, Subject, under
 
 # Small enough to enumerate, and of every kind: bits, columns of different levels, one variable, a sequence, grey and
-# colour images, one and two reals.
+# colour images, one and two reals, tables of mixed columns with and without missing cells.
 DOMAINS = (
     Domain.binary(6),
     Domain.categorical(1, 3),
@@ -23,6 +24,20 @@ DOMAINS = (
     Domain.image(3, 2, 1, levels=3),
     Domain.vector(1),
     Domain.vector(2),
+    Domain.table(
+        (
+            Column("colour", "categorical", ("red", "white", "blue")),
+            Column("weight", "real", missing=True),
+            Column("ripe", "categorical", (False, True), missing=True),
+        )
+    ),
+    Domain.table(
+        (
+            Column("age", "integer"),
+            Column("sex", "categorical", ("f", "m")),
+            Column("children", "integer", missing=True),
+        )
+    ),
 )
 
 LAWS: dict[str, Callable[[Subject], None]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,12 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from chainrule.column import Column
 from chainrule.domain import Domain
 from chainrule.engine import Rollout, Sample, draw_noise, exact_arithmetic, rollout
 from chainrule.layers import State
 from chainrule.models import AutoregressiveModel
-
-MOST_ITEMS = 20_000
+from chainrule.testing.support import MOST_ITEMS, support
 
 
 class LawViolation(AssertionError):
@@ -50,22 +49,25 @@ def require(holds: bool | Tensor, message: str) -> None:
 
 
 def close(a: Tensor, b: Tensor, tolerance: float) -> bool:
-    """Whether two tensors differ by at most `tolerance` relative to their largest finite entry."""
+    """Whether two tensors differ by at most `tolerance` relative to their largest finite entry; NaN is NaN."""
     if a.shape != b.shape:
         return False
     a, b = a.double(), b.double()
-    same_infinities = torch.equal(a.isinf(), b.isinf())
-    a, b = torch.where(a.isinf(), 0.0, a), torch.where(b.isinf(), 0.0, b)
+    same_infinities = torch.equal(a.isinf(), b.isinf()) and torch.equal(a.isnan(), b.isnan())
+    a, b = (torch.where(side.isfinite(), side, 0.0) for side in (a, b))
     scale = max(1.0, b.abs().max().item()) if b.numel() else 1.0
     return same_infinities and bool(((a - b).abs() <= tolerance * scale).all())
 
 
-def randomise(module: nn.Module, generator: torch.Generator) -> None:
-    """Redraw all parameters, so that a zero-initialised or dead connection cannot hide behind its zero."""
+def randomise(module: nn.Module, generator: torch.Generator, size: float = 1.0) -> None:
+    """Redraw all parameters, so that a zero-initialised or dead connection cannot hide behind its zero.
+
+    Densities get a smaller `size`: they must fit the grid on which they are integrated.
+    """
     with torch.no_grad():
         for parameter in module.parameters():
             scale = 0.5 if parameter.ndim < 2 else 1.5 / math.sqrt(max(1, parameter[0].numel()))
-            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * scale
+            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * scale * size
             parameter.copy_(noise)
 
 
@@ -92,8 +94,10 @@ class Subject:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             model = self.factory(self.domain)
-        randomise(model, self.generator())
-        return model.to(dtype).eval()
+        randomise(model, self.generator(), 1.0 if self.domain.discrete else 0.3)
+        model = model.to(dtype).eval()
+        model.prepare(self.items(64))
+        return model
 
     def fresh(self) -> AutoregressiveModel:
         """A model as its factory initialises it."""
@@ -104,39 +108,51 @@ class Subject:
     def items(self, n: int, dtype: torch.dtype = torch.float64) -> Tensor:
         """n random items (n, *event_shape)."""
         generator = self.generator()
+        if self.domain.columns:
+            return torch.stack([_cells(column, n, generator) for column in self.domain.columns], dim=1)
         if not self.domain.discrete:
-            return torch.randn(n, *self.domain.event_shape, generator=generator, dtype=torch.float64).to(
-                dtype
-            )
+            real = torch.randn(n, *self.domain.event_shape, generator=generator, dtype=torch.float64)
+            return (1.7 * real + 0.3).to(dtype)
         u = torch.rand(n, self.domain.size, generator=generator, dtype=torch.float64)
         levels = torch.tensor(self.domain.levels_per_variable)
         return (u * levels).long().reshape(n, *self.domain.event_shape)
 
-    def every_item(self) -> Tensor:
-        """All items of a discrete domain.
+    def support(self, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+        """All items of the domain, or a grid over its reals, and the weight of each.
 
         Raises:
             LawNotTried: if there are too many.
         """
-        levels = self.domain.levels_per_variable
-        if math.prod(levels) > MOST_ITEMS:
+        domain = self.domain
+        if domain.discrete and math.prod(domain.levels_per_variable) > MOST_ITEMS:
             raise LawNotTried(
-                f"{self.domain} has over {MOST_ITEMS} items to enumerate; "
+                f"{domain} has over {MOST_ITEMS} items to enumerate; "
                 "a factory of one argument, the domain, is tried on tiny ones"
             )
-        items = torch.tensor(list(itertools.product(*[range(k) for k in levels])))
-        return items.reshape(-1, *self.domain.event_shape)
+        if not domain.discrete and domain.size > (3 if domain.columns else 2):
+            raise LawNotBinding("domains with reals are integrated in few dimensions only")
+        return support(domain, dtype)
 
     def cond(self, model: AutoregressiveModel, n: int, dtype: torch.dtype = torch.float64) -> Tensor | None:
         """n random conditions, None for an unconditional model."""
         if not model.conditional:
             return None
-        condition = model.network.condition
+        condition = model.condition
         if condition.classes is not None:
             return torch.randint(condition.classes, (n,), generator=self.generator())
         return torch.randn(
             n, int(condition.embedding or 0), generator=self.generator(), dtype=torch.float64
         ).to(dtype)
+
+
+def _cells(column: Column, n: int, generator: torch.Generator) -> Tensor:
+    """Random cells (n,) of a column, every fourth of them missing where that may be."""
+    u, v = torch.rand(2, n, generator=generator, dtype=torch.float64)
+    if column.categories:
+        values = (u * len(column.categories)).floor()
+    else:
+        values = 6 * u - 2 if column.kind == "real" else (12 * u - 4).round()
+    return torch.where(v < 0.25, torch.nan, values) if column.missing else values
 
 
 def draw(model: AutoregressiveModel, n: int, generator: torch.Generator, cond: Tensor | None) -> Rollout:

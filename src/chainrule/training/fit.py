@@ -105,14 +105,12 @@ def _fit_in(
 
 def _check_labels(model: AutoregressiveModel, data: Data) -> None:
     """A model trained on a data set is conditional on the set's labels."""
-    classes = model.network.condition.classes
+    classes = model.condition.classes
     if classes is None or "train" not in data.labels:
         found = (
             f"labels 0 … {max(int(y.max()) for y in data.labels.values())}" if data.labels else "no labels"
         )
-        raise DataError(
-            f"{data.name}: expected {model.network.condition.expected} beside each item, found {found}"
-        )
+        raise DataError(f"{data.name}: expected {model.condition.expected} beside each item, found {found}")
     highest = max(int(labels.max()) for labels in data.labels.values())
     if highest >= classes:
         raise DataError(

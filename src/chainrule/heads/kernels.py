@@ -1,0 +1,39 @@
+"""The families of densities that mixtures are made of, each of location 0 and scale 1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Kernel(NamedTuple):
+    """A density, and its draws.
+
+    Attributes:
+        log_density: z → nats.
+        inverse_cdf: u in (0, 1), float64 → z.
+        spread: temperature T → the factor of the scale under which the density is ∝ density^(1/T).
+    """
+
+    log_density: Callable[[Tensor], Tensor]
+    inverse_cdf: Callable[[Tensor], Tensor]
+    spread: Callable[[float], float]
+
+
+def _laplace(u: Tensor) -> Tensor:
+    centred = u - 0.5
+    return -centred.sign() * torch.log1p(-2 * centred.abs())
+
+
+KERNELS = {
+    "gaussian": Kernel(
+        lambda z: -0.5 * z.square() - 0.5 * math.log(2 * math.pi), torch.special.ndtri, math.sqrt
+    ),
+    "laplace": Kernel(lambda z: -z.abs() - math.log(2), _laplace, lambda t: t),
+    "logistic": Kernel(lambda z: -z - 2 * F.softplus(-z), torch.logit, lambda t: t),
+}

@@ -1,0 +1,184 @@
+"""Mixtures: of densities for reals, of logistics over bins for whole numbers."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from chainrule.errors import ChainruleError
+from chainrule.heads.conditional import Conditional
+from chainrule.heads.gaussian import LOG_SCALES
+from chainrule.heads.head import Head
+from chainrule.heads.kernels import KERNELS
+from chainrule.layers.state import State
+
+# A logistic whose scale is e^-3 of a bin puts all its mass in that bin: narrower ones differ in nothing.
+NARROWEST_BIN = -3.0
+
+
+class Components(Conditional):
+    """Σ_k w_k · kernel((x - m_k) / s_k) / s_k.
+
+    Args:
+        log_weights, means, log_scales: (…, K); the weights sum to 1.
+        kernel: a name of `KERNELS`.
+    """
+
+    def __init__(self, log_weights: Tensor, means: Tensor, log_scales: Tensor, kernel: str) -> None:
+        self.log_weights, self.means, self.log_scales = log_weights, means, log_scales
+        self.kernel = kernel
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """(…,) → (…,) nats."""
+        z = (value[..., None] - self.means) * torch.exp(-self.log_scales)
+        return torch.logsumexp(self.log_weights - self.log_scales + KERNELS[self.kernel].log_density(z), -1)
+
+    def draw(self, u: Tensor) -> Tensor:
+        """(B,) → (B,): u chooses a component, and what is left of it, uniform again, a value there."""
+        ends = self.log_weights.double().exp().cumsum(-1)
+        ends = ends / ends[..., -1:]
+        chosen = torch.searchsorted(ends, u[..., None].contiguous(), right=True)
+        starts = F.pad(ends, (1, 0)).gather(-1, chosen)[..., 0]
+        rest = (u - starts) / (ends.gather(-1, chosen)[..., 0] - starts)
+        z = KERNELS[self.kernel].inverse_cdf(rest.clamp(1e-300, 1 - 1e-16)).to(self.means.dtype)
+        return (self.means.gather(-1, chosen)[..., 0]) + z * self.log_scales.gather(-1, chosen)[..., 0].exp()
+
+    def mode(self) -> Tensor:
+        """The most probable of the components' means (B,)."""
+        at_means = torch.stack([self.log_prob(mean) for mean in self.means.unbind(-1)], dim=-1)
+        return self.means.gather(-1, at_means.argmax(-1, keepdim=True))[..., 0]
+
+    def tempered(self, temperature: float) -> Components:
+        """Weights and each component by themselves ∝ p^(1/temperature); of the mixture, nearly so."""
+        log_weights = torch.log_softmax(self.log_weights / temperature, dim=-1)
+        scales = self.log_scales + math.log(KERNELS[self.kernel].spread(temperature))
+        return self._replaced(log_weights, scales)
+
+    def truncated(self, top_k: int | None, top_p: float | None) -> Conditional:
+        """Numbers have no levels to rank.
+
+        Raises:
+            ChainruleError: if either is given.
+        """
+        if top_k is None and top_p is None:
+            return self
+        raise ChainruleError("top_k, top_p: expected a discrete model, got one with numbers")
+
+    def _replaced(self, log_weights: Tensor, log_scales: Tensor) -> Components:
+        return Components(log_weights, self.means, log_scales, self.kernel)
+
+
+class BinnedComponents(Components):
+    """A mixture of logistics integrated over bins of a width: a distribution on the multiples of the width."""
+
+    def __init__(self, log_weights: Tensor, means: Tensor, log_scales: Tensor, width: Tensor) -> None:
+        super().__init__(log_weights, means, log_scales, "logistic")
+        self.width = width
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """(…,) → (…,) nats: log(σ(high) - σ(low)) = log σ(high) + log σ(-low) + log(1 - e^(low - high))."""
+        inverse = torch.exp(-self.log_scales)
+        centre, half = (value[..., None] - self.means) * inverse, 0.5 * self.width * inverse
+        mass = F.logsigmoid(centre + half) + F.logsigmoid(half - centre) + torch.log(-torch.expm1(-2 * half))
+        return torch.logsumexp(self.log_weights + mass, -1)
+
+    def draw(self, u: Tensor) -> Tensor:
+        """(B,) → (B,) multiples of the width."""
+        return self._snap(super().draw(u))
+
+    def mode(self) -> Tensor:
+        """The most probable of the bins of the components' means (B,)."""
+        snapped = BinnedComponents(self.log_weights, self._snap(self.means), self.log_scales, self.width)
+        at_means = torch.stack([self.log_prob(mean) for mean in snapped.means.unbind(-1)], dim=-1)
+        return snapped.means.gather(-1, at_means.argmax(-1, keepdim=True))[..., 0]
+
+    def _snap(self, value: Tensor) -> Tensor:
+        return torch.round(value / self.width) * self.width
+
+    def _replaced(self, log_weights: Tensor, log_scales: Tensor) -> Components:
+        return BinnedComponents(log_weights, self.means, log_scales, self.width)
+
+
+class Mixture(Head):
+    """One real as a mixture of K densities; parameters (K means, K log-scales, K logits of weights).
+
+    Log-scales are clamped to [-7, 12]: no component is narrower than e^-7 = 9.1e-4 of the variable's scale, so that
+    a column of repeated values has a finite density. `floor` is the lower end. Means are measured from K points
+    spread over [-1.5, 1.5], so that equal parameters are not equal components.
+
+    Args:
+        components: K.
+        kernel: "gaussian", "laplace" or "logistic".
+        uniform: whether all weights are 1/K; the head then has no logits.
+
+    References:
+        Uria, Murray, Larochelle (2013), "RNADE: the real-valued neural autoregressive density-estimator",
+        https://arxiv.org/abs/1306.0186, eq. 9-12.
+
+    Example:
+        >>> Mixture(1).log_prob(torch.zeros(1, 3), torch.zeros(1, 1))
+        tensor([[-0.9189]])
+    """
+
+    variables, levels = 1, None
+    spread: Tensor
+
+    def __init__(self, components: int = 10, *, kernel: str = "gaussian", uniform: bool = False) -> None:
+        super().__init__()
+        if kernel not in KERNELS:
+            raise ChainruleError(f"kernel: expected one of {', '.join(KERNELS)}, got {kernel!r}")
+        self.components, self.kernel, self.uniform = components, kernel, uniform
+        self.size = components * (2 if uniform else 3)
+        self.floor = LOG_SCALES[0]
+        points = torch.linspace(-1.5, 1.5, components) if components > 1 else torch.zeros(1)
+        self.register_buffer("spread", points, persistent=False)
+
+    def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
+        """(…, P), (…, 1) → (…, 1) nats."""
+        return self._conditional(params).log_prob(x[..., 0])[..., None]
+
+    def init_state(self, params: Tensor) -> State:
+        """The parameters."""
+        return params
+
+    def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
+        """The mixture."""
+        return self._conditional(state), state
+
+    def _conditional(self, params: Tensor) -> Components:
+        log_weights, means, log_scales = self._parts(params)
+        return Components(log_weights, means, log_scales.clamp(self.floor, LOG_SCALES[1]), self.kernel)
+
+    def _parts(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        k = self.components
+        means, log_scales, logits = (
+            params[..., :k] + self.spread,
+            params[..., k : 2 * k],
+            params[..., 2 * k :],
+        )
+        if self.uniform:
+            return torch.full_like(means, -math.log(k)), means, log_scales
+        return torch.log_softmax(logits, dim=-1), means, log_scales
+
+
+class BinnedMixture(Mixture):
+    """Whole numbers, in units where they are `width` apart: logistics integrated over bins. Sums to 1 over all of ℤ.
+
+    Args:
+        components: K.
+    """
+
+    width: Tensor
+
+    def __init__(self, components: int = 10) -> None:
+        super().__init__(components, kernel="logistic")
+        self.register_buffer("width", torch.ones(()))
+
+    def _conditional(self, params: Tensor) -> Components:
+        log_weights, means, log_scales = self._parts(params)
+        narrowest = self.width.log() + NARROWEST_BIN
+        log_scales = torch.maximum(log_scales, narrowest).clamp(max=LOG_SCALES[1])
+        return BinnedComponents(log_weights, means, log_scales, self.width)

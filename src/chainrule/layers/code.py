@@ -1,0 +1,117 @@
+"""How values enter a net: the code of a site."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+# Categories of a column up to this many have a unit vector each; more share a learned vector of this length.
+WIDEST = 64
+
+
+class Code(nn.Module, ABC):
+    """Values of a site (…, V) → its code (…, C)."""
+
+    @abstractmethod
+    def forward(self, sites: Tensor) -> Tensor:
+        """Sites from the first on: (B, n, V) → (B, n, C)."""
+
+    def at(self, prev: Tensor, index: Tensor) -> Tensor:
+        """Site `index`, 0-d, alone: (B, V) → (B, C). The same code at every site, unless a code says otherwise."""
+        return self(prev)
+
+
+class Scalar(Code):
+    """Values as numbers: (…, V) → (…, V), divided by `scale`."""
+
+    scale: Tensor
+
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(float(scale)), persistent=False)
+
+    def forward(self, sites: Tensor) -> Tensor:
+        """(…, V) → (…, V)."""
+        return sites.to(self.scale.dtype) / self.scale
+
+
+class OneHot(Code):
+    """Levels as unit vectors, with the level as a number in [0, 1] beside them: (…, V) → (…, V·(levels + 1)).
+
+    The number tells a net at its first step that neighbouring levels are alike; the unit vectors let it forget that.
+    """
+
+    scale: Tensor
+
+    def __init__(self, levels: int) -> None:
+        super().__init__()
+        self.levels = levels
+        self.register_buffer("scale", torch.tensor(float(max(levels - 1, 1))), persistent=False)
+
+    def forward(self, sites: Tensor) -> Tensor:
+        """(…, V) → (…, V·(levels + 1))."""
+        # Compared, not F.one_hot: that reads the values on the host.
+        levels = torch.arange(self.levels, device=sites.device)
+        units = (sites[..., None] == levels).to(self.scale.dtype)
+        number = (sites.to(self.scale.dtype) / self.scale)[..., None]
+        return torch.cat([units, number], dim=-1).flatten(-2)
+
+
+class Cells(Code):
+    """Cells of a row, each by the kind of its column: (B, n, 1) → (B, n, C).
+
+    C holds a unit vector (or, of a column with over 64 categories, a learned vector), zero for numbers; a number,
+    which is asinh z so that a value a million scales out stays a small one; and a flag where the number is missing.
+
+    Args:
+        levels: of each site; 0 for numbers.
+        gaps: whether a number may be missing, of each site.
+    """
+
+    levels: Tensor
+    offsets: Tensor
+
+    def __init__(self, levels: Sequence[int], gaps: Sequence[bool]) -> None:
+        super().__init__()
+        wide = [k if k > WIDEST else 0 for k in levels]
+        self.units = min(max(levels), WIDEST)
+        self.flags = any(gaps)
+        self.channels = self.units + 1 + self.flags
+        self.register_buffer("levels", torch.tensor(levels), persistent=False)
+        # Where a wide column's vectors start in the table, -1 for the others.
+        starts = [sum(wide[:t]) if k else -1 for t, k in enumerate(wide)]
+        self.register_buffer("offsets", torch.tensor(starts), persistent=False)
+        self.vectors = nn.Embedding(sum(wide), self.units) if any(wide) else None
+
+    def forward(self, sites: Tensor) -> Tensor:
+        """(B, n, 1) → (B, n, C)."""
+        n = sites.shape[1]
+        return self._code(sites[..., 0], self.levels[:n], self.offsets[:n])
+
+    def at(self, prev: Tensor, index: Tensor) -> Tensor:
+        """(B, 1) → (B, C)."""
+        index = index.reshape(1)
+        levels, offsets = self.levels.index_select(0, index), self.offsets.index_select(0, index)
+        return self._code(prev, levels, offsets)[:, 0]
+
+    def _code(self, values: Tensor, levels: Tensor, offsets: Tensor) -> Tensor:
+        """Values (B, n), levels and offsets (n,) → (B, n, C)."""
+        values = values if values.is_floating_point() else values.to(torch.get_default_dtype())
+        missing = values.isnan()
+        there = torch.where(missing, 0.0, values)
+        number = torch.where(levels > 0, there / (levels - 1).clamp(min=1), torch.asinh(there))
+        parts = [number[..., None]]
+        if self.flags:
+            parts.append(missing[..., None].to(values.dtype))
+        if self.units:
+            plain = ((levels > 0) & (offsets < 0))[:, None]
+            codes = torch.arange(self.units, device=values.device)
+            units = ((there[..., None] == codes) & plain).to(values.dtype)
+            if self.vectors is not None:
+                rows = torch.where(offsets >= 0, there.long() + offsets, 0)
+                units = torch.where((offsets >= 0)[:, None], self.vectors(rows), units)
+            parts.insert(0, units)
+        return torch.cat(parts, dim=-1)

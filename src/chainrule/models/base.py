@@ -1,0 +1,118 @@
+"""What every model can do, whether it is one autoregressive factorisation or a mixture of several."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from chainrule.domain import INTEGERS, Domain
+from chainrule.errors import ChainruleError, ConditionError
+from chainrule.layers import Condition
+from chainrule.models.units import Units
+
+
+class Model(nn.Module, ABC):
+    """An exact likelihood: log_prob, sample, complete.
+
+    Args:
+        domain: what is modelled.
+    """
+
+    # Whether `estimate` finds the parameters from the data in closed form, instead of gradient descent.
+    closed_form = False
+    # What training does differently from `TrainingConfig` for this model.
+    training_defaults: Mapping[str, Any] = MappingProxyType({})
+
+    def __init__(self, domain: Domain) -> None:
+        super().__init__()
+        self.domain = domain
+        self.units = None if domain.discrete else Units(domain)
+        self.name: str | None = None  # registry name and hyperparameters, set by `create_model`
+        self.hyperparameters: dict = {}
+
+    @abstractmethod
+    def log_prob(self, x: Tensor, cond: Tensor | None = None, reduce: bool = True) -> Tensor:
+        """The exact log-likelihood in nats: of each item (B,), or of each variable (B, *event_shape)."""
+
+    @abstractmethod
+    def sample(
+        self,
+        n: int,
+        cond: Tensor | int | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        **options: Any,
+    ) -> Tensor:
+        """Draw n items (n, *event_shape)."""
+
+    @abstractmethod
+    def complete(
+        self,
+        x: Tensor,
+        known: Tensor,
+        n: int = 1,
+        generator: torch.Generator | None = None,
+        **options: Any,
+    ) -> Tensor:
+        """Draw what is unknown, n times for each item: (B, n, *event_shape), known values unchanged."""
+
+    @property
+    @abstractmethod
+    def condition(self) -> Condition:
+        """What items are conditioned on."""
+
+    # --- fitting -----------------------------------------------------------------------------------
+
+    def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
+        """What training makes small, (B,) nats: the negative log-likelihood, unless a model says otherwise."""
+        return -self.log_prob(x, cond)
+
+    def prepare(self, x: Tensor) -> None:
+        """Look at the training data x (N, *event_shape) before the first step: the units of its numbers."""
+        if self.units is not None:
+            self.units.fit(self.domain.check(x).flatten(1))
+
+    def estimate(self, x: Tensor) -> None:
+        """Set the parameters from the training data x (N, *event_shape); only if `closed_form`."""
+        raise ChainruleError(
+            f"{type(self).__name__} has no closed-form estimate: train it with chainrule.fit"
+        )
+
+    # --- conditions --------------------------------------------------------------------------------
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the model takes a condition."""
+        return self.condition.expected is not None
+
+    def check_cond(self, cond: Tensor | None) -> None:
+        """Refuse a condition that an unconditional model is given."""
+        if cond is not None and not self.conditional:
+            raise ConditionError(f"cond: expected None, the model is unconditional; got {tuple(cond.shape)}")
+
+    def expand_cond(self, cond: Tensor | int | None, batch: int) -> Tensor | None:
+        """A condition per row: an int or a single label or vector is repeated."""
+        if cond is None:
+            return None
+        cond = torch.as_tensor(cond, device=self.device)
+        single = cond.ndim == (0 if cond.dtype in INTEGERS else 1)
+        if not single and len(cond) != batch:
+            raise ConditionError(f"cond: expected one or {batch}, got {len(cond)}")
+        return cond.expand(batch, *cond.shape) if single else cond
+
+    # --- where and what ----------------------------------------------------------------------------
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters live."""
+        return next((p.device for p in self.parameters()), torch.device("cpu"))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating-point type of the parameters."""
+        return next((p.dtype for p in self.parameters()), torch.get_default_dtype())

@@ -1,0 +1,75 @@
+"""Numbers in the user's units ↔ numbers of size 1, which is what networks and heads see."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from chainrule.domain import Domain
+
+# Of a normal: the interquartile range in standard deviations.
+QUARTILES = 1.349
+
+
+class Units(nn.Module):
+    """z = (x - shift) / scale for numbers, codes for categories; the density's Jacobian is 1 / scale.
+
+    Args:
+        domain: with reals, or a table. Until `fit`, shift is 0 and scale 1.
+    """
+
+    shift: Tensor
+    scale: Tensor
+    real: Tensor
+    numeric: Tensor
+    whole: Tensor
+    own_level: Tensor
+
+    def __init__(self, domain: Domain) -> None:
+        super().__init__()
+        kinds = [column.kind for column in domain.columns] or ["real"] * domain.size
+        # A missing category is one more level; -1 where a missing cell is NaN.
+        own = [column.levels if column.categories else -1 for column in domain.columns] or [-1] * domain.size
+        self.register_buffer("shift", torch.zeros(domain.size))
+        self.register_buffer("scale", torch.ones(domain.size))
+        self.register_buffer("real", torch.tensor([kind == "real" for kind in kinds]), persistent=False)
+        self.register_buffer(
+            "numeric", torch.tensor([kind != "categorical" for kind in kinds]), persistent=False
+        )
+        self.register_buffer("whole", torch.tensor([kind == "integer" for kind in kinds]), persistent=False)
+        self.register_buffer("own_level", torch.tensor(own), persistent=False)
+
+    @torch.no_grad()
+    def fit(self, x: Tensor) -> None:
+        """Take medians and interquartile ranges of x (N, D), which a single wild value does not move.
+
+        Where more than half of a column is one value its standard deviation is taken, and 1 where that is 0 too.
+        """
+        x = x.double()
+        for d in self.numeric.nonzero().flatten().tolist():
+            values = x[:, d][x[:, d].isfinite()]
+            if not len(values):
+                continue
+            low, middle, high = torch.quantile(values, torch.tensor([0.25, 0.5, 0.75], dtype=values.dtype))
+            scale = (high - low) / QUARTILES
+            if scale <= 0:
+                scale = values.std(correction=0)
+            if self.whole[d]:  # so that whole numbers stay multiples of 1 / scale
+                middle = middle.round()
+            self.shift[d] = middle
+            self.scale[d] = scale if scale > 0 else 1.0
+
+    def standardise(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """(B, D) float64 → (B, D)."""
+        z = (x.double() - self.shift.double()) / self.scale.double()
+        return torch.where(x.isnan() & (self.own_level >= 0), self.own_level.double(), z).to(dtype)
+
+    def restore(self, z: Tensor) -> Tensor:
+        """(B, D) → (B, D) float64."""
+        x = z.double() * self.scale.double() + self.shift.double()
+        x = torch.where(self.real, x, x.round())
+        return torch.where((self.own_level >= 0) & (x == self.own_level), torch.nan, x)
+
+    def log_jacobian(self, x: Tensor) -> Tensor:
+        """-log scale for each real that is there, (B, D): what the density in the user's units has over that of z."""
+        return torch.where(self.real & ~x.isnan(), -self.scale.log(), 0.0)
