@@ -4,11 +4,13 @@ import hashlib
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+import yaml
 from PIL import Image
 
-from chainrule.data import Data, data_folder, list_data, load_data
+from chainrule.data import Data, data_folder, decode, list_data, load_data, load_items
 from chainrule.data import named as named_sets
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DataError, DomainError, MissingExtraError
@@ -507,17 +509,24 @@ def table(tmp_path):
 def test_table_of_reals(delimiter, header, table):
     rows = [f"{k}{delimiter}{k}.5{delimiter}-{k}e3" for k in range(10)]
     data = load_data(table("\n".join([delimiter.join("abc")] * header + rows) + "\n\n"))
-    assert str(data.domain) == "vector:3:real" and data.train.dtype == torch.float64
-    x = everything(data)
-    assert x[x[:, 0].argsort()].tolist() == [[k, k + 0.5, -1000 * k] for k in range(10)]
-    assert data.name == "a" and data.labels == {}
+    names = "abc" if header else ["column_1", "column_2", "column_3"]
+    kinds = ["categorical", "real", "categorical"]
+    assert [(c.name, c.kind) for c in data.domain.columns] == list(zip(names, kinds, strict=True))
+    assert data.train.dtype == torch.float64 and data.name == "a" and data.labels == {}
+    cells = decode(everything(data), data.domain.columns).sort_values(names[0]).to_numpy()
+    assert cells.tolist() == [[k, k + 0.5, -1000 * k] for k in range(10)]
+    assert str(data) == "a: table of 3 columns, 8 train, 1 valid, 1 test"
+    numbers = load_data(table("\n".join(rows)), domain="vector:3:real")
+    assert numbers.train.shape == (8, 3) and numbers.train.max() == 9.5
 
 
 def test_table_of_categories(table):
     data = load_data(table("\ufeffa,b,c\n" + "0,0, 3\n" * 5 + "0,1.0,4\n" * 5))
     assert str(data.domain) == "vector:3:2,2,5" and data.train.dtype == torch.uint8
-    assert str(load_data(table("0,256\n" * 9)).domain) == "vector:2:real"
-    assert str(load_data(table("0,-1\n" * 9)).domain) == "vector:2:real"
+    other = "table:column_1: categorical (1), column_2: categorical (1)"
+    assert str(load_data(table("0,256\n" * 9)).domain) == other
+    assert str(load_data(table("0,-1\n" * 9)).domain) == other
+    assert str(load_data(table("0,1\n" * 9), columns={}).domain) == other
     assert str(load_data(table("a\n" + "7\n" * 9)).domain) == "vector:1:8"
     assert str(load_data(table("0,1\n" * 9), domain="vector:2:real").domain) == "vector:2:real"
 
@@ -525,12 +534,11 @@ def test_table_of_categories(table):
 @pytest.mark.parametrize(
     "text, match",
     [
-        ("a,b\n1,2\n3,x y\n4,z\n", "line 3, column 'b': expected a number, got the text 'x y'"),
-        ("1,2\n3,x\n", "line 2, column 2: expected a number"),
-        ("a,b\n1,2\n,4\n", "line 3, column 'a': missing value"),
-        ("a,b\n1,NaN\n", "line 2, column 'b': missing value"),
-        ("a,b\n1,inf\n", "line 2, column 'b': expected a finite number, got inf"),
-        ("a,b\n1,2\n1\n", "line 3: expected 2 values, got 1"),
+        ("a,b\n1,NaN\n", "column 'b': all cells are missing; drop the column"),
+        ("a,b\n1,2\n1,inf\n", "column 'b': expected finite numbers, got inf in row 1"),
+        ("a,b\n1,2020-01-31\n", "column 'b': dates and times are no kind of column .*; drop it or convert"),
+        ("a,b\n1,2\n1\n", r"cannot be read: CSV parse error: Row #3: Expected 2 columns, got 1"),
+        ("a,a\n1,2\n", "expected columns of different names, got 'a' twice"),
         ("a,b\n", "holds a header but no rows"),
         ("\n\n", "holds no rows"),
         ("a,b\n1,2\n", "1 rows are too few"),
@@ -538,6 +546,73 @@ def test_table_of_categories(table):
 )
 def test_tables_that_are_refused(text, match, table):
     refused(f"a.csv: {match}", table(text))
+
+
+@pytest.mark.parametrize(
+    "text, match",
+    [
+        ("a,b\n1,2\n3,x y\n", "column 'b': expected numbers, got string"),
+        ("a,b\n1,2\n,4\n", "column 'a': missing value in row 1"),
+        ("a,b,c\n1,2,3\n", r"shape \(1, 3\) does not fit vector:2:real"),
+    ],
+)
+def test_tables_that_do_not_suit_a_domain_of_numbers(text, match, table):
+    refused(f"a.csv: {match}", table(text), domain="vector:2:real")
+
+
+def test_table_of_mixed_columns_with_missing_cells(table):
+    text = "age, job,score\n" + "".join(f"{20 + k},{'ab'[k % 2]},{k}.5\n" for k in range(25)) + ",NA, NA\n"
+    data = load_data(table(text))
+    assert str(data.domain) == (
+        "table:age: integer, may be missing, job: categorical (2), may be missing, score: real, may be missing"
+    )
+    assert (len(data.train), len(data.valid), len(data.test)) == (22, 2, 2)
+    x = everything(data)
+    assert x.dtype == torch.float64 and x.isnan().sum(0).tolist() == [1, 1, 1]
+    data.domain.check(x)
+
+
+def test_kinds_and_domains_of_tables_are_kept_in_the_origin(table):
+    path = table("a,b\n" + "1,2\n3,4\n" * 9)
+    data = load_data(path, columns={"a": "real"})
+    assert str(data.domain) == "table:a: real, b: categorical (2)"
+    assert data.origin == {"source": str(path), "seed": 0, "columns": {"a": "real"}}
+    again = load_data(path, domain=data.domain)
+    assert again.train.equal(data.train)
+    assert again.origin == yaml.safe_load(yaml.safe_dump(again.origin))
+    assert load_data(**again.origin).domain == data.domain
+    refused("a.csv: no column 'aa'; did you mean 'a'", path, columns={"aa": "real"})
+    refused("got both", path, columns={"a": "real"}, domain="vector:2:real")
+    refused("digits: kinds of columns are for tables, got image:1x8x8:17", "digits", columns={})
+
+
+def test_items_of_a_table_take_the_codes_of_its_domain(table):
+    data = load_data(table("a,b\n" + "x,1.5\ny,2\n7,3\n" * 4))
+    assert data.domain.columns[0].categories == ("7", "x", "y")
+    items = load_items(table("b,a\n4,7\n5,7\n"), data.domain)  # the text 7, though it looks like a number
+    assert items.tolist() == [[0, 4], [0, 5]]
+    for text, match in {
+        "a,b\nx,1\nz,2\n": "column 'a': expected one of '7', 'x', 'y', got 'z' in row 1",
+        "a,b\nx,\n": "column 'b': missing in row 0, but the column has no missing cells",
+        "a\nx\n": "expected the columns a, b; without b",
+        "a,b,c\nx,1,2\n": "the model has no column 'c'",
+    }.items():
+        with pytest.raises(DataError, match=f"a.csv: {match}"):
+            load_items(table(text), data.domain)
+    np.save(table("").with_suffix(".npy"), np.array([[0, np.nan]]))
+    with pytest.raises(DataError, match=r"column 'b': .*the column has no missing cells"):
+        load_items(table("").with_suffix(".npy"), data.domain)
+
+
+def test_parquet_needs_no_extra_package(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
+    frame = pd.DataFrame({"a": [0, 1] * 5, "b": pd.Categorical(["x"] * 10, categories=["y", "x"])})
+    frame.to_parquet(tmp_path / "a.parquet")
+    data = load_data(tmp_path / "a.parquet")
+    assert data.domain == Domain.table(tmp_path / "a.parquet") == Domain.table(frame)
+    assert data.domain.columns[1].categories == ("y", "x")
+    frame[["a"]].to_parquet(tmp_path / "b.parquet")
+    assert str(load_data(tmp_path / "b.parquet").domain) == "vector:1:2"
 
 
 def test_table_in_another_encoding(tmp_path):
@@ -611,11 +686,13 @@ def test_parquet_table(hub):
         hub / "a.parquet", {"a": list(range(10)), "b": [k / 2 for k in range(10)], "c": [True] * 10}
     )
     data = load_data(f"hf:{path}")
-    assert str(data.domain) == "vector:3:real" and len(data.train) == 8 and data.name == "a"
+    assert str(data.domain) == "table:a: categorical (10), b: real, c: categorical (1)"
+    assert len(data.train) == 8 and data.name == "a"
     assert "columns a, b, c" in data.source and "seeded split 80/10/10, seed 0" in data.source
     x = everything(data)
-    assert x[x[:, 0].argsort()].tolist() == [[k, k / 2, 1] for k in range(10)]
-    assert load_data(path).test.equal(data.test)
+    assert x[x[:, 0].argsort()].tolist() == [[k, k / 2, 0] for k in range(10)]
+    assert load_data(path).test.equal(data.test) and load_data(path).domain == data.domain
+    assert load_data(f"hf:{path}", domain="vector:3:real").train.shape == (8, 3)
 
 
 def test_parquet_folder_of_categories_with_labels(hub):
@@ -655,13 +732,23 @@ def test_hub_folder_of_images(hub):
 @pytest.mark.parametrize(
     "columns, match",
     [
-        ({"a": [1] * 9, "t": ["x"] * 9}, "column 't': expected images or numbers, got string"),
-        ({"a": [1, None, 3, 4]}, "train row 1, column 'a': missing value"),
-        ({"a": [[1, 2]] * 9}, "column 'a': expected images or numbers, got List"),
+        ({"a": [1] * 9, "t": [None] * 9}, "column 't': all cells are missing"),
+        ({"a": [[1, 2]] * 9}, "column 'a': expected numbers, text or booleans, got list"),
     ],
 )
 def test_hub_tables_that_are_refused(columns, match, hub):
-    refused(f"a.parquet: {match}", parquet(hub / "a.parquet", columns))
+    path = parquet(hub / "a.parquet", columns)
+    refused(f"a.parquet: {match}", path)
+    refused(f"a.parquet: {match}", f"hf:{path}")
+
+
+def test_hub_table_with_its_own_split(hub):
+    for split, values in (("train", ["b", None, "b"]), ("validation", ["a"]), ("test", ["c"])):
+        parquet(hub / f"{split}.parquet", {"t": values, "x": [0.5] * len(values)})
+    data = load_data(f"hf:{hub}")
+    assert data.domain.columns[0].categories == ("a", "b", "c") and data.domain.columns[0].missing
+    assert data.train[:, 0].nan_to_num(-1).tolist() == [1, -1, 1]
+    assert (data.valid[0, 0], data.test[0, 0]) == (0, 2)
 
 
 def test_hub_without_train_split_or_network(hub):

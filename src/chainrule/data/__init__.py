@@ -1,8 +1,20 @@
 """Data sets: the named ones and the user's own files, as three splits and their domain."""
 
+from chainrule.data.codes import decode, encode
+from chainrule.data.columns import infer_columns
 from chainrule.data.dataset import Data
 from chainrule.data.folder import data_folder
 from chainrule.data.load import load_data, load_items
 from chainrule.data.named import NamedSet, list_data
 
-__all__ = ["Data", "NamedSet", "data_folder", "list_data", "load_data", "load_items"]
+__all__ = [
+    "Data",
+    "NamedSet",
+    "data_folder",
+    "decode",
+    "encode",
+    "infer_columns",
+    "list_data",
+    "load_data",
+    "load_items",
+]

@@ -32,14 +32,16 @@ def assemble(raw: Raw, domain: Domain | None, seed: int) -> Data:
         DataError: if the arrays are no numbers, do not fit each other or the domain, or are too few.
     """
     # Rows are named as they stand in the file, so all checks come before the split.
+    told = domain or raw.domain
+    gaps = bool(told and told.columns)
     for split, array in raw.arrays.items():
-        _named(raw, split, check_numbers, array)
+        _named(raw, split, check_numbers, array, gaps)
         if array.shape[1:] != raw.arrays["train"].shape[1:]:
             raise DataError(
                 f"{raw.where}: {split}: expected items of shape {raw.arrays['train'].shape[1:]} as in train, "
                 f"got {array.shape[1:]}"
             )
-    chosen = domain or raw.domain or _named(raw, None, infer_domain, list(raw.arrays.values()))
+    chosen = told or _named(raw, None, infer_domain, list(raw.arrays.values()))
     splits = {split: _named(raw, split, conform, array, chosen) for split, array in raw.arrays.items()}
     splits, labels, how = _named(raw, None, complete_splits, splits, _labels(raw), seed)
     return Data(

@@ -11,8 +11,12 @@ from chainrule.domain import Domain
 from chainrule.errors import DataError
 
 
-def check_numbers(array: np.ndarray) -> None:
+def check_numbers(array: np.ndarray, gaps: bool = False) -> None:
     """Refuse what is no array of finite numbers with at least one value.
+
+    Args:
+        array: (N, …).
+        gaps: whether NaN stands for a missing cell.
 
     Raises:
         DataError: on text, objects, complex numbers, a single number, no rows, or NaN or infinity; it
@@ -25,7 +29,7 @@ def check_numbers(array: np.ndarray) -> None:
     if array.size == 0:
         raise DataError(f"holds no values (shape {array.shape})")
     if array.dtype.kind == "f":
-        finite = np.isfinite(array)
+        finite = np.isfinite(array) | (np.isnan(array) & gaps)
         if not finite.all():
             index = tuple(np.argwhere(~finite)[0].tolist())
             raise DataError(f"row {index[0]} is not finite: {array[index]} at index {index}")
@@ -35,22 +39,26 @@ def conform(array: np.ndarray, domain: Domain) -> Tensor:
     """The array as a tensor of the domain, in compact storage.
 
     Args:
-        array: (N, …), finite, with as many values per row as the domain has variables.
+        array: (N, …), finite but for the missing cells of a table, with as many values per row as the
+            domain has variables.
         domain: whose event shape, levels and reals the tensor takes. Whole floats become levels,
             integers become reals.
 
     Returns:
-        (N, *event_shape): uint8, int16 or int32 for levels; float32 or float64 for reals.
+        (N, *event_shape): uint8, int16 or int32 for levels; float32 or float64 for reals, float64 for
+        tables.
 
     Raises:
         DataError: if the sizes differ, or fractions are given for levels.
-        DomainError: if a value lies outside the levels.
+        DomainError: if a value lies outside the levels, or is none of its column's.
     """
     if domain.layout == "image" and array.shape[1:] != domain.event_shape:
         array = channels_first(array)
     if array[0].size != domain.size:
         raise DataError(f"shape {array.shape} does not fit {domain}: expected {domain.size} values per row")
     array = array.reshape(len(array), *domain.event_shape)
+    if domain.columns:
+        return domain.check(torch.from_numpy(array.astype(np.float64)))
     if not domain.discrete:
         wide = array.dtype.itemsize > (4 if array.dtype.kind == "f" else 2)
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64 if wide else np.float32))

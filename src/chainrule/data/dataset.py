@@ -19,7 +19,8 @@ class Data:
     Attributes:
         name: what to call it.
         train, valid, test: (N, *event_shape); levels in the smallest of uint8, int16, int32 that holds
-            them, reals in float32 or float64. `domain.check` turns a batch into what a model takes.
+            them, reals in float32 or float64, tables in float64 with NaN where a cell is missing.
+            `domain.check` turns a batch into what a model takes.
         domain: the set every item lies in.
         labels: "train", "valid", "test" → int64 (N,); empty when there are none.
         class_names: the name of each label, where known.
@@ -67,7 +68,9 @@ class Data:
         """One line: the name, the domain, the sizes."""
         sizes = ", ".join(f"{len(getattr(self, split))} {split}" for split in SPLITS)
         classes = f", {len(self.class_names)} classes" if self.class_names else ""
-        return f"{self.name}: {self.domain}, {sizes}{classes}"
+        columns = len(self.domain.columns)
+        domain = f"table of {columns} column{'s' * (columns > 1)}" if columns else self.domain
+        return f"{self.name}: {domain}, {sizes}{classes}"
 
     def __str__(self) -> str:
         return self.describe()

@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
 
 from chainrule.data.images import Pictures, stack_images
-from chainrule.data.infer import infer_table
 from chainrule.data.raw import Raw, reading
+from chainrule.data.table import raw_of_tables
+from chainrule.domain import Domain
 from chainrule.errors import DataError, optional_import
 
 KEYS = {"train": "train", "valid": "validation", "test": "test"}
-NUMERIC = ("int", "uint", "float", "bool")
 
 
-def read_hub(name: str, where: str) -> Raw:
-    """Read a set of images, or a table of numbers.
+def read_hub(
+    name: str, where: str, domain: Domain | None = None, kinds: Mapping[str, str] | None = None
+) -> Raw:
+    """Read a set of images, or a table.
 
-    The first column of images is the data, or else all numeric columns are; the first column of class
-    labels gives the labels. The splits train, validation and test are kept.
+    The first column of images is the data, or else all columns but class labels are; the first column of
+    class labels gives the labels. The splits train, validation and test are kept.
 
     Args:
         name: of a set on the hub; or the path of a .parquet file, or of a folder of these or of images.
         where: what messages call it.
+        domain, kinds: of a table, see `raw_of_tables`.
 
     Raises:
-        DataError: if it cannot be had, has no train split, or neither images nor numbers alone.
+        DataError: if it cannot be had, has no train split, or neither images nor a table.
         MissingExtraError: if `datasets` is not installed.
     """
     datasets = optional_import("datasets", "hub")
     with reading(where):
-        found = datasets.load_dataset(**_address(name))
-    splits = {split: found[key] for split, key in KEYS.items() if key in found}
+        loaded = datasets.load_dataset(**_address(name))
+    splits = {split: loaded[key] for split, key in KEYS.items() if key in loaded}
     if "train" not in splits:
-        raise DataError(f"{where}: expected a split named train, got {', '.join(found)}")
+        raise DataError(f"{where}: expected a split named train, got {', '.join(loaded)}")
     features = splits["train"].features
     images = [column for column, feature in features.items() if isinstance(feature, datasets.Image)]
     classes = [column for column, feature in features.items() if isinstance(feature, datasets.ClassLabel)]
@@ -53,12 +59,21 @@ def read_hub(name: str, where: str) -> Raw:
         raw.note = f"column {images[0]}"
     else:
         columns = [column for column in features if column not in classes]
-        raw.arrays = {split: _table(where, split, rows, columns) for split, rows in splits.items()}
-        raw.domain = infer_table(np.concatenate(list(raw.arrays.values())))
+        tables = {split: _table(where, split, rows, columns) for split, rows in splits.items()}
+        found = raw_of_tables(raw.name, where, tables, domain, kinds)
+        raw.arrays, raw.domain = found.arrays, found.domain
         raw.note = f"columns {', '.join(columns)}"
     if classes:
         raw.note += f", labels {classes[0]}"
     return raw
+
+
+def needs_hub(path: Path) -> bool:
+    """Whether a .parquet file holds images or class labels, which `datasets` knows how to read."""
+    with reading(str(path)):
+        schema = parquet.read_schema(path)
+    images = any(pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 for kind in schema.types)
+    return images or b'"ClassLabel"' in (schema.metadata or {}).get(b"huggingface", b"")
 
 
 def _address(name: str) -> dict[str, Any]:
@@ -86,15 +101,11 @@ def _images(where: str, splits: dict[str, Any], column: str) -> dict[str, np.nda
     return dict(zip(splits, np.split(images, cuts), strict=True))
 
 
-def _table(where: str, split: str, rows: Any, columns: list[str]) -> np.ndarray:
-    for column in columns:
-        feature = rows.features[column]
-        kind = feature.dtype if type(feature).__name__ == "Value" else type(feature).__name__
-        if not kind.startswith(NUMERIC):
-            raise DataError(f"{where}: column {column!r}: expected images or numbers, got {kind}")
+def _table(where: str, split: str, rows: Any, columns: list[str]) -> pa.Table:
     if not columns or len(rows) == 0:
-        raise DataError(f"{where}: {split} holds no {'rows' if columns else 'images or numbers'}")
-    return np.stack([_column(where, split, rows, column, "float64") for column in columns], axis=1)
+        raise DataError(f"{where}: {split} holds no {'rows' if columns else 'images or cells'}")
+    with reading(f"{where}: {split}"):
+        return rows.select_columns(columns).with_format("arrow")[:]
 
 
 def _column(where: str, split: str, rows: Any, name: str, kind: str) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from chainrule.data.arrays import read_arrays
 from chainrule.data.assemble import assemble
 from chainrule.data.conform import check_numbers, conform
 from chainrule.data.dataset import Data
-from chainrule.data.hub import read_hub
+from chainrule.data.hub import needs_hub, read_hub
 from chainrule.data.images import SUFFIXES as IMAGES
 from chainrule.data.images import read_images, read_picture
 from chainrule.data.named import NAMED, read_named
@@ -29,7 +31,8 @@ def load_data(
     source: str | Path,
     *,
     data_dir: str | Path | None = None,
-    domain: Domain | str | None = None,
+    domain: Domain | str | dict | None = None,
+    columns: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> Data:
     """Load a named set, a file or folder of your own, or a set of the Hugging Face hub.
@@ -40,11 +43,13 @@ def load_data(
             name wins over a file of that name; write "./digits" for the file.
         data_dir: where named sets lie; see `data_folder`.
         domain: what the items are, where the guess from shape and values is not what you mean. Items
-            are reshaped if the sizes allow it, and checked.
+            are reshaped if the sizes allow it, and checked. Also as text, or as `Domain.to_json` gives it.
+        columns: of a table: name → "categorical", "integer" or "real", where the guess from the cells is not what
+            you mean. Given, if only as {}, it makes a domain of columns even of small whole numbers.
         seed: of the permutation that splits a source without splits of its own 80/10/10.
 
     Raises:
-        DataError: if the source is unknown, missing, empty, unreadable, or does not fit the domain.
+        DataError: if the source is unknown, missing, empty, unreadable, or does not fit the domain or the columns.
         DomainError: if `domain` is a text that is no domain.
         MissingExtraError: if the source needs a package that is not installed.
 
@@ -52,11 +57,20 @@ def load_data(
         >>> print(load_data("digits"))
         digits: image:1x8x8:17, 1000 train, 350 valid, 447 test, 10 classes
     """
-    chosen = Domain.parse(domain) if isinstance(domain, str) else domain
-    data = assemble(_read(source, data_dir, chosen), chosen, seed)
+    chosen = domain
+    if isinstance(domain, str | dict):
+        chosen = Domain.parse(domain) if isinstance(domain, str) else Domain.from_json(domain)
+    if columns is not None and chosen is not None:
+        raise DataError(f"{source}: expected the kinds of columns or a domain, got both")
+    data = assemble(_read(source, data_dir, chosen, columns), chosen, seed)
+    if columns is not None and not data.domain.columns:
+        raise DataError(f"{source}: kinds of columns are for tables, got {data.domain}")
     origin: dict = {"source": str(source), "seed": seed}
-    if domain is not None:
-        origin["domain"] = str(domain)
+    if columns is not None:
+        origin["columns"] = dict(columns)
+    if chosen is not None:
+        # Plain lists and texts: a configuration keeps them as YAML and compares them.
+        origin["domain"] = json.loads(json.dumps(chosen.to_json())) if chosen.columns else str(chosen)
     return replace(data, origin=origin)
 
 
@@ -83,15 +97,20 @@ def load_items(
     raw = _read(source, data_dir, domain)
     array = raw.arrays.get(split, raw.arrays["train"])
     try:
-        check_numbers(array)
+        check_numbers(array, gaps=bool(domain.columns))
         return conform(array, domain)
     except ChainruleError as error:
         raise DataError(f"{raw.where}: {error}") from error
 
 
-def _read(source: str | Path, data_dir: str | Path | None, domain: Domain | None) -> Raw:
+def _read(
+    source: str | Path,
+    data_dir: str | Path | None,
+    domain: Domain | None,
+    columns: Mapping[str, str] | None = None,
+) -> Raw:
     if isinstance(source, str) and source.startswith(HUB):
-        return read_hub(source.removeprefix(HUB), source)
+        return read_hub(source.removeprefix(HUB), source, domain, columns)
     if isinstance(source, str) and source in NAMED:
         return read_named(source, data_dir)
     if not str(source).strip():
@@ -110,10 +129,10 @@ def _read(source: str | Path, data_dir: str | Path | None, domain: Domain | None
     with reading(str(path)):
         if path.stat().st_size == 0:
             raise DataError(f"{path}: the file is empty")
-    if suffix == ".csv":
-        return read_table(path)
+    if suffix == ".parquet" and needs_hub(path):
+        return read_hub(str(path), str(path), domain, columns)
+    if suffix in (".csv", ".parquet"):
+        return read_table(path, domain, columns)
     if suffix == ".txt":
         return read_text(path, domain)
-    if suffix == ".parquet":
-        return read_hub(str(path), str(path))
     return read_arrays(path)

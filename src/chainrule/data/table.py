@@ -1,72 +1,79 @@
-"""Tables as text: .csv files of numbers."""
+"""Tables → a domain and arrays: .csv and .parquet files, and the tables of the hub."""
 
 from __future__ import annotations
 
-import csv
-from itertools import islice
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
+from chainrule.column import Column
+from chainrule.data.arrow import as_arrow
+from chainrule.data.codes import encode, text_columns
+from chainrule.data.columns import infer_columns, is_number, numbers
 from chainrule.data.infer import infer_table
-from chainrule.data.raw import Raw, reading
+from chainrule.data.raw import Raw
+from chainrule.domain import Domain
 from chainrule.errors import DataError
 
-DELIMITERS = ",;\t"
-SNIFFED_LINES = 50
 
-
-def read_table(path: Path) -> Raw:
-    """Read a table with one item per line, separated by comma, semicolon or tab.
-
-    The first line is a header unless all of it is numeric. Whole numbers below 256 throughout make
-    categorical columns, each with its own levels; anything else makes reals.
+def read_table(path: Path, domain: Domain | None, kinds: Mapping[str, str] | None) -> Raw:
+    """Read a .csv or .parquet file with one item a row.
 
     Raises:
-        DataError: if it is unreadable or has no rows; on a line of another length, a text or a missing
-            value, named by line and column.
+        DataError: see `raw_of_tables`; or if the file cannot be read or has no rows.
     """
-    with reading(str(path)), path.open(encoding="utf-8-sig", newline="") as stream:
-        delimiter = _delimiter("".join(islice(stream, SNIFFED_LINES)))
-        stream.seek(0)
-        reader = csv.reader(stream, delimiter=delimiter, skipinitialspace=True)
-        rows = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    if not rows:
-        raise DataError(f"{path}: holds no rows")
-    names = [f"column {d + 1}" for d in range(len(rows[0][1]))]
-    if not all(map(_is_number, rows[0][1])):
-        names = [
-            f"column {name.strip()!r}" if name.strip() else names[d] for d, name in enumerate(rows.pop(0)[1])
-        ]
-    if not rows:
-        raise DataError(f"{path}: holds a header but no rows")
-    values = np.array([_numbers(path, line, names, cells) for line, cells in rows])
-    return Raw(path.stem, str(path), {"train": values}, domain=infer_table(values))
+    table = as_arrow(path, text_columns(domain.columns if domain else ()))
+    return raw_of_tables(path.stem, str(path), {"train": table}, domain, kinds)
 
 
-def _delimiter(sample: str) -> str:
-    try:
-        return csv.Sniffer().sniff(sample, delimiters=DELIMITERS).delimiter
-    except csv.Error:  # a single column has none
-        return ","
+def raw_of_tables(
+    name: str,
+    where: str,
+    tables: dict[str, pa.Table],
+    domain: Domain | None,
+    kinds: Mapping[str, str] | None,
+) -> Raw:
+    """The arrays of a source's tables, and their domain.
+
+    Whole numbers in [0, 256) throughout, without a missing cell, are levels, column by column; anything else makes
+    a domain of columns, inferred from all rows of all splits.
+
+    Args:
+        name: what to call the data set.
+        where: what messages call it.
+        tables: split → its rows.
+        domain: the user's choice. One of columns says how to encode; any other takes numbers only.
+        kinds: column name → kind; not None makes a domain of columns whatever the cells.
+
+    Raises:
+        DataError: if the cells do not suit the domain, or make no columns.
+    """
+    raw = Raw(name, where, {}, domain=domain)
+    places = {split: where if len(tables) == 1 else f"{where}: {split}" for split in tables}
+    columns: tuple[Column, ...] = domain.columns if domain else ()
+    if domain is None:
+        rows = pa.concat_tables(tables.values(), promote_options="permissive")
+        if kinds is None and all(is_number(cells.type) and not cells.null_count for cells in rows.columns):
+            levels = infer_table(_matrix(where, rows))
+            raw.domain = levels if levels.discrete else None
+        if raw.domain is None:
+            columns = infer_columns(rows, kinds, where)
+            raw.domain = Domain.table(columns)
+    for split, table in tables.items():
+        place = places[split]
+        raw.arrays[split] = encode(table, columns, place) if columns else _matrix(place, table)
+    return raw
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _numbers(path: Path, line: int, names: list[str], cells: list[str]) -> list[float]:
-    if len(cells) != len(names):
-        raise DataError(f"{path}: line {line}: expected {len(names)} values, got {len(cells)}")
-    for name, cell in zip(names, cells, strict=True):
-        if cell.strip().lower() in ("", "nan"):
-            raise DataError(f"{path}: line {line}, {name}: missing value")
-        if not _is_number(cell):
-            raise DataError(f"{path}: line {line}, {name}: expected a number, got the text {cell!r}")
-        if not np.isfinite(float(cell)):
-            raise DataError(f"{path}: line {line}, {name}: expected a finite number, got {cell}")
-    return [float(cell) for cell in cells]
+def _matrix(where: str, table: pa.Table) -> np.ndarray:
+    """Numbers alone, (N, D) float64."""
+    for name, cells in zip(table.column_names, table.columns, strict=True):
+        if cells.null_count:
+            row = cells.is_null().to_pylist().index(True)
+            raise DataError(f"{where}: column {name!r}: missing value in row {row}")
+        if not (is_number(cells.type) or pa.types.is_boolean(cells.type)):
+            raise DataError(f"{where}: column {name!r}: expected numbers, got {cells.type}")
+    columns = zip(table.column_names, table.columns, strict=True)
+    return np.stack([numbers(f"{where}: column {name!r}", cells) for name, cells in columns], axis=1)
