@@ -137,6 +137,37 @@ def test_caltech_silhouettes_are_upright_and_labelled_from_0(fake, tmp_path):
     assert str(data.domain) == "image:1x28x28:2"
 
 
+@pytest.mark.parametrize("name", ["nltcs", "adult", "mushrooms", "nips-0-12", "ocr-letters"])
+def test_binary_sets(name, fake, tmp_path):
+    x = np.zeros((4, 5), np.uint8)
+    fake(name, train=x, valid=x[:2], test=x[:1])
+    data = load_data(name, data_dir=tmp_path)
+    assert str(data) == f"{name}: vector:5:2, 4 train, 2 valid, 1 test"
+
+
+def test_continuous_sets_lose_whole_and_repeated_columns(fake, tmp_path):
+    a, b = rng.normal(size=(2, 50))
+    x = np.stack([np.arange(50), a, b, -2 * a + 1e-3 * b, b + a], axis=1)
+    fake("wine-red", x=x, y=np.arange(50) / 7, feature_names=np.array(list("abcde")))
+    data = load_data("wine-red", data_dir=tmp_path)
+    assert str(data) == "wine-red: vector:3:real, 40 train, 5 valid, 5 test"
+    order = np.random.default_rng(0).permutation(50)
+    assert everything(data).numpy() == pytest.approx(x[order][:, 2:])
+
+
+def test_patches_keep_their_differences(fake, tmp_path):
+    x = rng.integers(0, 256, (3, 8, 8), dtype=np.uint8)
+    fake("bsds-patches", train=x, valid=x[:2], test=x[:1], train_image_id=np.arange(3))
+    data = load_data("bsds-patches", data_dir=tmp_path)
+    assert str(data) == "bsds-patches: vector:63:real, 3 train, 2 valid, 1 test"
+    patches = torch.cat([data.train, -data.train.sum(1, keepdim=True)], 1) * 256  # the last pixel follows
+    levels = x.reshape(3, 64).astype(float)
+    noise = patches.numpy() - levels
+    noise -= noise.min(1, keepdims=True)
+    assert (noise < 1).all() and noise.std() > 0.2
+    assert load_data("bsds-patches", data_dir=tmp_path).train.equal(data.train)
+
+
 def test_named_set_damaged(fake, tmp_path):
     path = fake("mnist", x_train=np.zeros((2, 28, 28), np.uint8))
     expected = named_sets.NAMED["mnist"].digest
@@ -177,7 +208,7 @@ def test_data_folder(tmp_path, monkeypatch):
 
 def test_unknown_sources(tmp_path):
     refused("data 'mnits': neither a named set nor a file; did you mean 'mnist'", "mnits")
-    refused("data 'xyzzy': .*known: audio, binarized-mnist, caltech-silhouettes", "xyzzy")
+    refused("data 'xyzzy': .*known: adult, audio, binarized-mnist, boston-housing", "xyzzy")
     refused("nowhere.npz: no such file", "nowhere.npz")
     refused("digits: no such file", tmp_path / "digits")
     refused("expected a name or a path", "")

@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.data.arrays import read_arrays
 from chainrule.data.folder import data_folder, verified
 from chainrule.data.raw import Raw, reading
+from chainrule.data.rnade import read_continuous, read_patches
 from chainrule.domain import Domain
 
 TEN_DIGITS = tuple("0123456789")
@@ -125,8 +126,9 @@ def _fashion_mnist(path: Path) -> Raw:
     return raw
 
 
-def _debd(path: Path) -> Raw:
+def _bits(path: Path) -> Raw:
     raw = read_arrays(path)
+    raw.domain = Domain.binary(raw.arrays["train"].shape[1])
     raw.split = "the standard split"
     return raw
 
@@ -169,32 +171,92 @@ NAMED = {
     ),
     "nltcs": Entry(
         "disability survey, 16 bits a row (DEBD)",
-        _debd,
+        _bits,
         "debd/nltcs.npz",
         "a8420b36315e682f0eb471817d216293df38fa02173e2d4a2edf52fc3b79bc37",
     ),
     "plants": Entry(
         "regions where plants grow, 69 bits a row (DEBD)",
-        _debd,
+        _bits,
         "debd/plants.npz",
         "2a4d15b4d93411e78f97a5692348875ae4bb89a53a0a75f3fc1568e86c040345",
     ),
     "audio": Entry(
         "listening habits, 100 bits a row (DEBD)",
-        _debd,
+        _bits,
         "debd/baudio.npz",
         "3e6a0ca079dcd4fc7dd15b514d77e00c9446a9ccca62c288bef36bf0b223c861",
     ),
     "jester": Entry(
         "jokes liked, 100 bits a row (DEBD)",
-        _debd,
+        _bits,
         "debd/jester.npz",
         "2caf3089ab012233a1f086cd483667862a869cec000e53f1a404b937e3395f76",
     ),
     "dna": Entry(
         "splice junctions, 180 bits a row (DEBD)",
-        _debd,
+        _bits,
         "debd/dna.npz",
         "a1a01944f2e95e56ec53e5d1f3d66c7000f06258e16d11d0397be2cb594b3a56",
+    ),
+    "adult": Entry(
+        "census records, 123 bits a row",
+        _bits,
+        "nade_binary/adult.npz",
+        "2e195d9507aecd3e888891d741e7e3c00e8fa66147f961417f26d837a3006817",
+    ),
+    "mushrooms": Entry(
+        "descriptions of mushrooms, 112 bits a row",
+        _bits,
+        "nade_binary/mushrooms.npz",
+        "f99ab91a07c02ba27beeca427aaa04cfda9b5984d7d5c9bf82426ec2293656b4",
+    ),
+    "nips-0-12": Entry(
+        "words in papers of NIPS, 500 bits a row",
+        _bits,
+        "nade_binary/nips-0-12.npz",
+        "b09f28cc86e08ef3b331249588b4949cfe87e6df4916adbfd57c52fe5848fe27",
+    ),
+    "ocr-letters": Entry(
+        "16x8 handwritten letters as 128 bits a row",
+        _bits,
+        "nade_binary/ocr_letters.npz",
+        "456288ab04e3c599a4568eb33b00ceaae895431a26246ba1500589050f5d7d53",
+    ),
+    "wine-red": Entry(
+        "red wines, 11 reals a row (UCI)",
+        read_continuous,
+        "uci/winequality_red.npz",
+        "7cf5caf942ed5e3cbb16b338843907e02eff00a53bc2fcd5e32b75f186f51d88",
+    ),
+    "wine-white": Entry(
+        "white wines, 11 reals a row (UCI)",
+        read_continuous,
+        "uci/winequality_white.npz",
+        "169cfa4f674e435df7a056aaed441309627b62f52464981e24a54262b054ad2a",
+    ),
+    "parkinsons": Entry(
+        "measures of voices, 15 reals a row (UCI)",
+        read_continuous,
+        "uci/parkinsons_telemonitoring.npz",
+        "5005888d1684a903722e95e73946e6d82e0dfcdbc81c8e0741921f83a5ed80dc",
+    ),
+    "ionosphere": Entry(
+        "radar returns, 32 reals a row (UCI)",
+        read_continuous,
+        "uci/ionosphere.npz",
+        "a445c1185a9cd7193c10aa33bc8cf9f2648968da1a035222dff47a651cafff8c",
+    ),
+    "boston-housing": Entry(
+        "housing values, 10 reals a row (UCI)",
+        read_continuous,
+        "uci/boston_housing.npz",
+        "4e437878f59630194ae0a87a843377591189a762b359eb56fcb8bb55796b6599",
+    ),
+    "bsds-patches": Entry(
+        "8x8 patches of photographs without their mean, 63 reals a row",
+        read_patches,
+        "natural_patches/bsds300_gray_8x8.npz",
+        "aaf2beb096265a6952267bca84abf7ba10330743c27c76e27cdec52153955774",
     ),
 }
