@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from chainrule.cli.options import DataDir, Json
-from chainrule.cli.output import print_json, print_table
-from chainrule.data import data_folder, list_data
+from typing import Annotated
+
+import typer
+
+from chainrule.cli.columns import describe_columns, print_columns
+from chainrule.cli.options import DataDir, Json, Kinds, parse_kinds
+from chainrule.cli.output import print_json, print_table, results
+from chainrule.data import data_folder, list_data, load_data
+from chainrule.data.dataset import SPLITS
 from chainrule.models import MODELS, hyperparameters_of, list_models
 
 
@@ -30,11 +36,32 @@ def models(json: Json = False) -> None:
     print_table("Models", ["name", "what it is", "hyperparameters (--set key=value)"], rows, words=True)
 
 
-def data(data_dir: DataDir = None, json: Json = False) -> None:
-    """List the named data sets and whether they are here. Your own files and hf:NAME work as well.
+def data(
+    source: Annotated[
+        str | None, typer.Argument(metavar="SOURCE", help="A named set, your own file or folder, or hf:NAME.")
+    ] = None,
+    column: Kinds = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Say what a data set is taken for; or list the named ones and whether they are here.
 
-    Example: `chainrule data --data-dir ~/data`
+    Examples:
+
+    `chainrule data --data-dir ~/data`
+
+    `chainrule data people.csv`
     """
+    if source is not None:
+        loaded = load_data(source, columns=parse_kinds(column), data_dir=data_dir)
+        if json:
+            sizes = {split: len(getattr(loaded, split)) for split in SPLITS}
+            columns = describe_columns(loaded)
+            print_json({"name": loaded.name, "domain": str(loaded.domain), **sizes, "columns": columns})
+            return
+        results.print(loaded.describe(), soft_wrap=True)
+        print_columns(loaded)
+        return
     sets = list_data(data_dir)
     if json:
         print_json([{**vars(s), "path": None if s.path is None else str(s.path)} for s in sets])

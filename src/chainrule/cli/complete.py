@@ -13,30 +13,53 @@ from chainrule.cli.options import (
     Device,
     Json,
     Label,
+    Particles,
     RunFolder,
     Seed,
+    candidates,
     check_label,
     data_of,
     open_run,
 )
 from chainrule.cli.output import print_json, say
+from chainrule.errors import ChainruleError
+from chainrule.models.base import Model
+
+ROWS = 1 << 15  # of a table, drawn at once, all candidates counted
+DRAW = "draw"  # the column that numbers the draws of one row
 
 
 def complete(
     run: RunFolder,
     source: Annotated[
-        str, typer.Argument(metavar="INPUT", help="An image, an array, a folder, or a named set.")
+        str, typer.Argument(metavar="INPUT", help="An image, an array, a folder, a named set, or a table.")
     ],
-    out: Annotated[Path, typer.Option("-o", help=".png for a grid; .npy, .csv or .txt for the items.")],
+    out: Annotated[
+        Path,
+        typer.Option("-o", help=".png for a grid; .npy, .csv or .txt for the items; .parquet for a table."),
+    ],
     keep: Annotated[
-        str, typer.Option(help="top, left, a fraction such as 0.3, or the file of a mask.")
-    ] = "0.5",
-    n: Annotated[int, typer.Option("-n", min=1, help="Draws of each item.")] = 8,
-    items: Annotated[int, typer.Option(min=1, help="Items of INPUT, from the first on.")] = 8,
+        str | None,
+        typer.Option(
+            help="top, left, a fraction such as 0.3, or the file of a mask. 0.5 by default; "
+            "of a table, the cells that are not missing."
+        ),
+    ] = None,
+    n: Annotated[
+        int | None, typer.Option("-n", min=1, help="Draws of each item; 8 by default, of a table 1.")
+    ] = None,
+    items: Annotated[
+        int | None,
+        typer.Option(min=1, help="Items of INPUT, from the first on; 8 by default, of a table all."),
+    ] = None,
     label: Label = None,
     temperature: Annotated[
         float, typer.Option(min=0, help="1 is the model's own; 0 the most probable.")
     ] = 1.0,
+    most_probable: Annotated[
+        bool, typer.Option("--most-probable", help="The most probable value at each step: --temperature 0.")
+    ] = False,
+    particles: Particles = None,
     seed: Seed = 0,
     data_dir: DataDir = None,
     device: Device = "auto",
@@ -44,7 +67,13 @@ def complete(
 ) -> None:
     """Complete items: each row of the grid is the original, what was kept, and n draws of the rest.
 
-    Example: `chainrule complete runs/digits-causal-conv1d digits --keep top -n 8 -o completed.png`
+    Of a table, the missing cells are drawn, and the others come out unchanged.
+
+    Examples:
+
+    `chainrule complete runs/digits-causal-conv1d digits --keep top -n 8 -o completed.png`
+
+    `chainrule complete runs/people gaps.csv -o filled.csv`
     """
     from chainrule.data import load_items
     from chainrule.files import atomic_path
@@ -56,21 +85,68 @@ def complete(
     model = opened.model
     check_output(out, model.domain)
     cond = check_label(opened, label)
-    if opened.vocabulary is not None:
-        # Refuses a text of other characters: its levels would mean other ones.
-        data_of(opened, source, data_dir)
-    x = model.domain.check(load_items(source, model.domain, data_dir=data_dir)[:items]).to(model.device)
-    known = known_mask(model.domain, keep)
+    temperature = 0.0 if most_probable else temperature
+    # All particles of the most probable completion are the same.
+    particles = 1 if temperature == 0 else candidates(opened, particles)
+    options = {"cond": cond, "temperature": temperature, "particles": particles}
     generator = torch.Generator().manual_seed(seed)
-    drawn = model.complete(x, known, n, generator, cond=cond, temperature=temperature)
-    if out.suffix.lower() == ".png":
-        with atomic_path(out) as temporary:
-            completion_grid(x, known, drawn, model.domain).save(temporary)
+    if model.domain.columns:
+        result = _complete_table(model, source, out, keep, n or 1, items, generator, options)
     else:
-        export_items(drawn.flatten(0, 1), model.domain, out, vocabulary=opened.vocabulary)
+        if opened.vocabulary is not None:
+            # Refuses a text of other characters: its levels would mean other ones.
+            data_of(opened, source, data_dir)
+        found = load_items(source, model.domain, data_dir=data_dir)[: items or 8]
+        x = model.domain.check(found).to(model.device)
+        known = known_mask(model.domain, keep or "0.5")
+        drawn = model.complete(x, known, n or 8, generator, **options)
+        if out.suffix.lower() == ".png":
+            with atomic_path(out) as temporary:
+                completion_grid(x, known, drawn, model.domain).save(temporary)
+        else:
+            export_items(drawn.flatten(0, 1), model.domain, out, vocabulary=opened.vocabulary)
+        result = {"items": len(x), "n": n or 8, "kept": int(known.sum()), "of": model.domain.size}
     if json:
-        print_json(
-            {"items": len(x), "n": n, "kept": int(known.sum()), "of": model.domain.size, "file": str(out)}
-        )
+        print_json({**result, "file": str(out)})
         return
-    say(f"{len(x)} items, {int(known.sum())} of {model.domain.size} variables kept, {n} draws each: {out}")
+    what = "cells" if model.domain.columns else "variables"
+    say(
+        "{items} items, {kept} of {of} {what} kept, {n} draws each: {out}".format(
+            **result, what=what, out=out
+        )
+    )
+
+
+def _complete_table(
+    model: Model,
+    source: str,
+    out: Path,
+    keep: str | None,
+    n: int,
+    items: int | None,
+    generator: torch.Generator,
+    options: dict,
+) -> dict:
+    """Draw the missing cells, and with `keep` all that it does not keep; write the rows."""
+    from chainrule.data import decode, encode
+    from chainrule.report.export import export_frame, export_items
+    from chainrule.tasks import known_mask
+
+    columns = model.domain.columns
+    if n > 1 and DRAW in (column.name for column in columns):
+        raise ChainruleError(f"-n: expected 1, for the table has a column {DRAW!r} of its own; got {n}")
+    x = torch.from_numpy(encode(source, columns, source, allow_missing=True))[:items].to(model.device)
+    known = ~x.isnan()
+    if keep is not None:
+        known &= known_mask(model.domain, keep).to(model.device)
+    rows = max(1, ROWS // (n * options["particles"]))
+    parts = zip(x.split(rows), known.split(rows), strict=True)
+    drawn = torch.cat([model.complete(part, mask, n, generator, **options) for part, mask in parts])
+    if out.suffix.lower() == ".npy":
+        export_items(drawn.flatten(0, 1), model.domain, out)
+    else:
+        frame = decode(drawn.flatten(0, 1), columns)
+        if n > 1:
+            frame.insert(0, DRAW, torch.arange(n).repeat(len(x)).numpy())
+        export_frame(frame, out)
+    return {"items": len(x), "n": n, "kept": int(known.sum()), "of": known.numel()}

@@ -25,6 +25,21 @@ Label = Annotated[int | None, typer.Option(help="The class, for a conditional mo
 DataDir = Annotated[
     Path | None, typer.Option(help="Where named sets lie; else $CHAINRULE_DATA, else ~/.cache/chainrule.")
 ]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="NAME=KIND",
+        help="What a column of a table is, where the guess is wrong: categorical, integer or real; repeatable.",
+    ),
+]
+Particles = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Candidates for each draw, of which the known values behind it choose; 64 for tables, else 1.",
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
 
 
@@ -61,6 +76,10 @@ def data_of(run: Run, source: str | None, data_dir: Path | None) -> Data:
         recipe = Recipe.read(run.folder / CONFIG)
         if "source" not in recipe.data:
             raise RunError(f"{run.folder}: its data set was made in Python; name one with --data")
+        if run.model.domain.columns:
+            # The file may have grown since: the codes of its categories are the run's.
+            recipe.data = {k: v for k, v in recipe.data.items() if k != "columns"}
+            recipe.data["domain"] = run.model.domain
         data = recipe.load_data(data_dir)
     else:
         data = load_data(source, data_dir=data_dir, domain=run.model.domain)
@@ -88,13 +107,48 @@ def parse_settings(settings: list[str]) -> dict:
     return parsed
 
 
+def parse_kinds(settings: list[str] | None) -> dict[str, str] | None:
+    """['age=real'] → {'age': 'real'}; None if there are none. Names may hold '='.
+
+    Raises:
+        typer.BadParameter: if one has no '='.
+    """
+    parsed = {}
+    for setting in settings or []:
+        name, equals, kind = setting.rpartition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"expected NAME=KIND, got {setting!r}", param_hint="--column")
+        parsed[name.strip()] = kind.strip()
+    return parsed or None
+
+
+def parse_given(settings: list[str]) -> dict[str, str]:
+    """['sex=f', 'age=40'] → {'sex': 'f', 'age': '40'}.
+
+    Raises:
+        typer.BadParameter: if one has no '='.
+    """
+    parsed = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"expected COLUMN=VALUE, got {setting!r}", param_hint="--given")
+        parsed[name.strip()] = value.strip()
+    return parsed
+
+
+def candidates(run: Run, particles: int | None) -> int:
+    """The particles asked for, or what suits: in tables any cell may be known, in other items mostly the first."""
+    return particles or (64 if run.model.domain.columns else 1)
+
+
 def check_label(run: Run, label: int | None) -> int | None:
     """The label, if it is what the run's model takes: a class, or none.
 
     Raises:
         ConditionError: otherwise.
     """
-    classes = run.model.network.condition.classes
+    classes = run.model.condition.classes
     if classes is None and label is not None:
         raise ConditionError(
             f"--label: expected none, {run.folder} is not conditioned on a class; got {label}"

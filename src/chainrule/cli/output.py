@@ -30,12 +30,18 @@ def print_json(value: object) -> None:
 
 
 def print_table(
-    title: str, columns: list[str], rows: list[list[str]], *, last_bold: bool = False, words: bool = False
+    title: str,
+    columns: list[str],
+    rows: list[list[str]],
+    *,
+    last_bold: bool = False,
+    words: bool = False,
+    remark: bool = False,
 ) -> None:
-    """A result for people: the first column is a name, the others are numbers, or words."""
+    """A result for people, or a remark: the first column is a name, the others are numbers, or words."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i == 0 or words else "right")
     for i, row in enumerate(rows):
         table.add_row(*row, style="bold" if last_bold and i == len(rows) - 1 else None)
-    results.print(table)
+    (console if remark else results).print(table)

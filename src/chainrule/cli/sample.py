@@ -8,7 +8,18 @@ from typing import Annotated
 import torch
 import typer
 
-from chainrule.cli.options import Device, Json, Label, RunFolder, Seed, check_label, open_run
+from chainrule.cli.options import (
+    Device,
+    Json,
+    Label,
+    Particles,
+    RunFolder,
+    Seed,
+    candidates,
+    check_label,
+    open_run,
+    parse_given,
+)
 from chainrule.cli.output import print_json, say
 from chainrule.errors import ChainruleError
 from chainrule.training import Run
@@ -19,10 +30,21 @@ def sample(
     n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 64,
     out: Annotated[
         Path | None,
-        typer.Option("-o", help=".png, .npy, .csv or .txt; RUN/samples.png or the terminal by default."),
+        typer.Option(
+            "-o",
+            help=".png, .npy, .csv or .txt; of a table .csv, .parquet or .npy. "
+            "RUN/samples.png or the terminal by default.",
+        ),
     ] = None,
     label: Label = None,
     prompt: Annotated[str | None, typer.Option(help="Text to go on from, for a model of text.")] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=VALUE", help="A column's value, or that of a variable by its number; repeatable."
+        ),
+    ] = None,
+    particles: Particles = None,
     temperature: Annotated[
         float, typer.Option(min=0, help="1 is the model's own; 0 the most probable.")
     ] = 1.0,
@@ -34,9 +56,15 @@ def sample(
 ) -> None:
     """Draw samples, each variable once.
 
-    Example: `chainrule sample runs/digits-causal-conv1d -n 100 -o samples.png`
+    Examples:
+
+    `chainrule sample runs/digits-causal-conv1d -n 100 -o samples.png`
+
+    `chainrule sample runs/people -n 1000 --given job=clerk --given age=40 -o clerks.csv`
     """
+    from chainrule.data import decode
     from chainrule.report.export import as_text, check_output, export_items
+    from chainrule.tasks import given_part
 
     opened = open_run(run, device)
     model, vocabulary = opened.model, opened.vocabulary
@@ -46,22 +74,41 @@ def sample(
         check_output(out, model.domain)
     cond = check_label(opened, label)
     generator = torch.Generator().manual_seed(seed)
-    if prompt is not None:
-        x, known = _prompted(opened, prompt)
+    if prompt is not None or given:
+        if prompt is not None and given:
+            raise ChainruleError("expected --prompt or --given, got both")
+        if prompt is None:
+            x, known = given_part(model.domain, parse_given(given or []))
+        else:
+            x, known = _prompted(opened, prompt)
         drawn = model.complete(
-            x, known, n, generator, cond=cond, temperature=temperature, top_k=top_k, top_p=top_p
+            x.to(model.device),
+            known,
+            n,
+            generator,
+            cond=cond,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            particles=candidates(opened, particles),
         )[0]
     else:
         drawn = model.sample(n, cond, temperature, generator, top_k=top_k, top_p=top_p)
     if out is not None:
         export_items(drawn, model.domain, out, vocabulary=vocabulary)
     if json:
-        items = (
-            drawn.tolist() if vocabulary is None else [as_text(item[None], vocabulary)[:-1] for item in drawn]
-        )
+        if model.domain.columns:
+            frame = decode(drawn, model.domain.columns)
+            items = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        elif vocabulary is None:
+            items = drawn.tolist()
+        else:
+            items = [as_text(item[None], vocabulary)[:-1] for item in drawn]
         print_json({"n": n, "file": out, "items": items if out is None else None})
     elif out is not None:
         say(f"{n} samples: {out}")
+    elif model.domain.columns:
+        print(decode(drawn, model.domain.columns).to_csv(index=False), end="")
     else:
         print(as_text(drawn, vocabulary), end="")
 
@@ -78,4 +125,4 @@ def _prompted(run: Run, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
         raise ChainruleError(f"prompt: expected 1 to {domain.size - 1} characters, got {len(prompt)}")
     x = torch.zeros(1, domain.size, dtype=torch.int64)
     x[0, : len(prompt)] = torch.tensor([vocabulary.index(character) for character in prompt])
-    return x.to(run.model.device), torch.arange(domain.size) < len(prompt)
+    return x, torch.arange(domain.size) < len(prompt)

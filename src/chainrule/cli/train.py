@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from chainrule.cli.options import DataDir, Device, Json, parse_settings, read_device
+from chainrule.cli.columns import print_columns
+from chainrule.cli.options import DataDir, Device, Json, Kinds, parse_kinds, parse_settings, read_device
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import hyperparameters_of
@@ -37,6 +38,7 @@ def train(
         str | None,
         typer.Option(help="What the items are, where the guess is wrong, such as image:1x28x28:2."),
     ] = None,
+    column: Kinds = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.")] = False,
     data_dir: DataDir = None,
@@ -51,6 +53,8 @@ def train(
 
     `chainrule train lstm --data names.txt --epochs 20 --set width=256 --out runs/names`
 
+    `chainrule train made --data people.csv --column age=real`
+
     `chainrule train runs/names/config.yaml --out runs/names-again`
     """
     recipe = Recipe.read(model) if model.endswith((".yaml", ".yml")) else Recipe(model)
@@ -58,6 +62,8 @@ def train(
         _place(recipe, key, value)
     recipe.training |= {k: v for k, v in (("epochs", epochs), ("seed", seed)) if v is not None}
     recipe.data |= {k: v for k, v in (("source", data), ("domain", domain)) if v is not None}
+    if (kinds := parse_kinds(column)) is not None:
+        recipe.data["columns"] = kinds
     if "source" not in recipe.data:
         raise typer.BadParameter("expected a data set", param_hint="--data")
     if resume and overwrite:
@@ -67,6 +73,7 @@ def train(
     read_device(device)
     loaded = recipe.load_data(data_dir)
     say(loaded.describe())
+    print_columns(loaded, remark=True)
     built = recipe.build(loaded)
     out = out or Path("runs") / f"{loaded.name}-{recipe.model}"
     if overwrite:

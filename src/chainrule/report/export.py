@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
 
+from chainrule.data import decode
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.files import atomic_path, write_text
 from chainrule.report.pictures import image_grid
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 ENDINGS = (".png", ".npy", ".csv", ".txt")
+TABLE_ENDINGS = (".csv", ".parquet", ".npy")
 
 
 def export_items(x: Tensor, domain: Domain, path: str | Path, *, vocabulary: str | None = None) -> None:
     """Write items (N, *event_shape): a grid (.png), an array (.npy), rows (.csv), or text (.txt, one item a line).
+
+    Rows of a table are written with names and values (.csv, .parquet), or as their codes (.npy).
 
     Args:
         x: the items.
@@ -36,10 +44,19 @@ def export_items(x: Tensor, domain: Domain, path: str | Path, *, vocabulary: str
     elif ending == ".npy":
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, x.cpu().numpy(), allow_pickle=False)
+    elif domain.columns:
+        export_frame(decode(x, domain.columns), path)
     elif ending == ".csv":
         write_text(path, _lines(x, ","))
     else:
         write_text(path, as_text(x, vocabulary))
+
+
+def export_frame(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame as .csv or .parquet, without its index."""
+    with atomic_path(path) as temporary:
+        write = frame.to_csv if path.suffix.lower() == ".csv" else frame.to_parquet
+        write(temporary, index=False)
 
 
 def check_output(path: Path, domain: Domain) -> None:
@@ -48,7 +65,7 @@ def check_output(path: Path, domain: Domain) -> None:
     Raises:
         ChainruleError: on a folder, an unknown ending, or one that does not suit the domain.
     """
-    check_ending(path, ENDINGS)
+    check_ending(path, TABLE_ENDINGS if domain.columns else ENDINGS)
     if path.is_dir():
         raise ChainruleError(f"{path}: expected a file to write, got a folder")
     if path.suffix.lower() == ".png" and not domain.discrete:

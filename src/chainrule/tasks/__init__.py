@@ -2,7 +2,7 @@
 
 from chainrule.tasks.bench import SamplingBench, bench_sampling
 from chainrule.tasks.evaluate import Evaluation, Likelihood, evaluate, likelihood
-from chainrule.tasks.known import known_mask
+from chainrule.tasks.known import given_part, known_mask
 from chainrule.tasks.receptive_field import influence, receptive_field
 from chainrule.tasks.reproduce import list_tables, recipes_of, reproduce
 
@@ -12,6 +12,7 @@ __all__ = [
     "SamplingBench",
     "bench_sampling",
     "evaluate",
+    "given_part",
     "influence",
     "known_mask",
     "likelihood",

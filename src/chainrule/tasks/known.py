@@ -1,14 +1,17 @@
-"""Which part of an item to keep when completing it."""
+"""Which part of an item is known when the rest is drawn."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 from PIL import Image
 from torch import Tensor
 
+from chainrule.data import encode
 from chainrule.data.raw import reading
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
@@ -50,6 +53,50 @@ def known_mask(domain: Domain, keep: str = "top") -> Tensor:
         return pixels.reshape(1, height, width).expand(channels, -1, -1).clone()
     mask.view(-1)[: round(fraction * domain.size)] = True
     return mask
+
+
+def given_part(domain: Domain, values: dict[str, str]) -> tuple[Tensor, Tensor]:
+    """An item of which some variables are known, and the mask of these.
+
+    Args:
+        domain: of the item.
+        values: variable → value, as texts. Columns of a table go by their names, and categories by their values;
+            other variables by their numbers, from 0, in the order of the flattened item.
+
+    Returns:
+        (1, *event_shape), NaN in a table and zero elsewhere where nothing is known; booleans (*event_shape).
+
+    Raises:
+        ChainruleError: on an unknown variable, or a value that is none of its own.
+
+    Example:
+        >>> given_part(Domain.binary(4), {"2": "1"})
+        (tensor([[0, 0, 1, 0]]), tensor([False, False,  True, False]))
+    """
+    if domain.columns:
+        row = pa.table({name: pa.array([value]) for name, value in values.items()})
+        x = torch.from_numpy(encode(row, domain.columns, "given", allow_missing=True))
+        return x, ~x[0].isnan()
+    x = torch.zeros(domain.size, dtype=torch.int64 if domain.discrete else torch.float64)
+    known = torch.zeros(domain.size, dtype=torch.bool)
+    for name, value in values.items():
+        if not name.isdecimal() or int(name) >= domain.size:
+            raise ChainruleError(f"given: expected a variable in [0, {domain.size}), got {name!r}")
+        index = int(name)
+        x[index], known[index] = _value(domain, index, value), True
+    return x.reshape(1, *domain.event_shape), known.reshape(domain.event_shape)
+
+
+def _value(domain: Domain, index: int, text: str) -> float:
+    levels = domain.levels_per_variable[index] if domain.discrete else None
+    try:
+        value = float(text) if levels is None else int(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or (levels is not None and not 0 <= value < levels):
+        expected = "a finite number" if levels is None else f"an integer in [0, {levels})"
+        raise ChainruleError(f"given: variable {index}: expected {expected}, got {text!r}")
+    return value
 
 
 def _mask_file(domain: Domain, keep: str) -> Tensor:

@@ -1,0 +1,30 @@
+"""The columns of a table, as commands show them."""
+
+from __future__ import annotations
+
+import torch
+
+from chainrule.cli.output import print_table
+from chainrule.data import Data
+from chainrule.data.dataset import SPLITS
+
+
+def describe_columns(data: Data) -> list[dict]:
+    """Name, kind, number of levels and share of missing cells of each column; empty if it is no table."""
+    if not data.domain.columns:
+        return []
+    missing = torch.cat([getattr(data, split) for split in SPLITS]).isnan().double().mean(0).tolist()
+    return [
+        {"name": column.name, "kind": column.kind, "levels": column.levels, "missing": share}
+        for column, share in zip(data.domain.columns, missing, strict=True)
+    ]
+
+
+def print_columns(data: Data, *, remark: bool = False) -> None:
+    """A table of them, or nothing if there are none; as a result, or as a remark on the way to one."""
+    rows = [
+        [c["name"], c["kind"], str(c["levels"] or ""), f"{c['missing']:.1%}" if c["missing"] else ""]
+        for c in describe_columns(data)
+    ]
+    if rows:
+        print_table("Columns", ["name", "kind", "levels", "missing"], rows, words=True, remark=remark)
