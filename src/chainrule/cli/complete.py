@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -88,7 +88,7 @@ def complete(
     temperature = 0.0 if most_probable else temperature
     # All particles of the most probable completion are the same.
     particles = 1 if temperature == 0 else candidates(opened, particles)
-    options = {"cond": cond, "temperature": temperature, "particles": particles}
+    options: dict[str, Any] = {"cond": cond, "temperature": temperature, "particles": particles}
     generator = torch.Generator().manual_seed(seed)
     if model.domain.columns:
         result = _complete_table(model, source, out, keep, n or 1, items, generator, options)
@@ -125,7 +125,7 @@ def _complete_table(
     n: int,
     items: int | None,
     generator: torch.Generator,
-    options: dict,
+    options: dict[str, Any],
 ) -> dict:
     """Draw the missing cells, and with `keep` all that it does not keep; write the rows."""
     from chainrule.data import decode, encode

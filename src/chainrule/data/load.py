@@ -57,9 +57,9 @@ def load_data(
         >>> print(load_data("digits"))
         digits: image:1x8x8:17, 1000 train, 350 valid, 447 test, 10 classes
     """
-    chosen = domain
-    if isinstance(domain, str | dict):
-        chosen = Domain.parse(domain) if isinstance(domain, str) else Domain.from_json(domain)
+    if isinstance(domain, dict):
+        domain = Domain.from_json(domain)
+    chosen = Domain.parse(domain) if isinstance(domain, str) else domain
     if columns is not None and chosen is not None:
         raise DataError(f"{source}: expected the kinds of columns or a domain, got both")
     data = assemble(_read(source, data_dir, chosen, columns), chosen, seed)
