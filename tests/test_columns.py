@@ -362,7 +362,6 @@ def test_data_shows_columns(people):
     assert call("data", people / "people.csv", "--column", "age").status != 0
 
 
-@pytest.mark.xfail(reason="Recipe.load_data refuses columns", strict=True)
 def test_train_takes_kinds(people, tmp_path):
     run = tmp_path / "run"
     settings = ("--set", "hidden=[8]", "--epochs", "1", "--device", "cpu", "--out", run)

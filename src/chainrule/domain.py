@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -56,7 +56,7 @@ class Domain:
                 raise DomainError("columns: expected names that differ")
             return
         if isinstance(self.levels, tuple | list):
-            levels = tuple(int(k) for k in self.levels)
+            levels = tuple(int(k) for k in self.levels if k is not None)
             if len(levels) != self.size:
                 raise DomainError(f"levels: expected one per variable ({self.size}), got {len(levels)}")
             object.__setattr__(self, "levels", levels[0] if len(set(levels)) == 1 else levels)
@@ -105,6 +105,11 @@ class Domain:
             source = importlib.import_module("chainrule.data.columns").infer_columns(source, kinds)
         columns = tuple(source)
         return cls((len(columns),), tuple(column.levels for column in columns), "table", columns)
+
+    def without_gaps(self) -> Domain:
+        """The same, with no cell missing."""
+        columns = tuple(replace(column, missing=False) for column in self.columns)
+        return replace(self, columns=columns)
 
     @classmethod
     def parse(cls, text: str) -> Domain:
@@ -171,7 +176,8 @@ class Domain:
         """The levels of each variable, in the order of the flattened data; empty for reals and tables."""
         if not self.discrete:
             return ()
-        return self.levels if isinstance(self.levels, tuple) else (self.levels,) * self.size
+        levels: Any = self.levels if isinstance(self.levels, tuple) else (self.levels,) * self.size
+        return levels
 
     @property
     def max_levels(self) -> int:

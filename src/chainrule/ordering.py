@@ -40,6 +40,7 @@ class Ordering(nn.Module):
         permutation = _permutation(domain, spec)
         self.is_raster = torch.equal(permutation, _permutation(domain, "natural"))
         self.is_identity = bool((permutation == torch.arange(domain.size)).all())
+        self.variables = permutation  # as below, but never moved: what is decided on the host reads this
         # Rebuilt from the hyperparameters, so not part of the weights.
         self.register_buffer("permutation", permutation, persistent=False)
         self.register_buffer("inverse", permutation.argsort(), persistent=False)

@@ -68,7 +68,7 @@ def demo(
     x = data.domain.check(data.test[:8])
     with atomic_path(folder / "completions.png") as temporary:
         completion_grid(x, known, run.model.complete(x, known, 8, generator), data.domain).save(temporary)
-    draw_structure(run.model, data.domain.check(data.valid[:32]), folder / "structure.png")
+    draw_structure(run.model.factorisation, data.domain.check(data.valid[:32]), folder / "structure.png")
     report = write_report(run, data, command="chainrule demo", evaluation=ours["valid"])
     say(
         f"""

@@ -25,7 +25,7 @@ def show(
     from chainrule.report.export import check_ending
 
     opened = open_run(run, "cpu")
-    model, out = opened.model, out or run / "structure.png"
+    model, out = opened.model.factorisation, out or run / "structure.png"
     check_ending(out, (".png",))
     generator = torch.Generator().manual_seed(0)
     cond = torch.zeros(16, dtype=torch.int64) if model.condition.classes else None

@@ -28,12 +28,14 @@ class Sample:
         temperature: of the distribution ∝ p^(1/temperature); 0 is the most probable value.
         top_k: keep the k most probable levels only.
         top_p: keep the fewest levels that hold probability p.
+        present: whether to draw given that the value is not missing.
     """
 
     noise: Tensor
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
+    present: bool = False
 
     def __post_init__(self) -> None:
         if not self.temperature >= 0:
@@ -45,6 +47,8 @@ class Sample:
 
     def __call__(self, conditional: Conditional, d: int) -> Tensor:
         """(B,) values."""
+        if self.present:
+            conditional = conditional.present()
         if self.temperature == 0:
             return conditional.mode()
         if self.temperature != 1:

@@ -16,14 +16,16 @@ class Categorical(Head):
     Args:
         levels: K; a site has V·K parameters.
         variables: V.
+        gap: whether the last level is a missing value.
 
     Example:
         >>> Categorical(4).log_prob(torch.zeros(1, 4), torch.tensor([[2]])).exp()
         tensor([[0.2500]])
     """
 
-    def __init__(self, levels: int, variables: int = 1) -> None:
+    def __init__(self, levels: int, variables: int = 1, *, gap: bool = False) -> None:
         super().__init__()
+        self.gap = gap
         self.levels, self.variables, self.size = levels, variables, variables * levels
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
@@ -37,4 +39,4 @@ class Categorical(Head):
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """Row v of the logits."""
-        return Table(state[:, v]), state
+        return Table(state[:, v], self.gap), state

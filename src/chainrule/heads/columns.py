@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +62,10 @@ class Gap(Conditional):
         """NaN where missing is more probable than not; a density is not compared with a probability."""
         return torch.where(self.logit > 0, torch.nan, self.there.mode())
 
+    def present(self) -> Conditional:
+        """The values' part."""
+        return self.there
+
     def tempered(self, temperature: float) -> Gap:
         """Both parts by themselves."""
         return Gap(self.logit / temperature, self.there.tempered(temperature))
@@ -81,11 +86,11 @@ class ColumnHeads(Head):
 
     def __init__(self, heads: Sequence[Head]) -> None:
         super().__init__()
+        heads = list(heads)
         different = list(dict.fromkeys(heads))
         self.heads = nn.ModuleList(different)
         self.which = [different.index(head) for head in heads]
-        self.sizes = [head.size for head in heads]
-        self.size = max(self.sizes)
+        self.size = max(head.size for head in heads)
 
     def fit_widths(self, scales: Tensor) -> None:
         """Tell the heads of whole numbers how far these are apart once divided by `scales` (T,)."""
@@ -95,9 +100,14 @@ class ColumnHeads(Head):
             if isinstance(inner, BinnedMixture):
                 inner.width.copy_(1 / scale)
 
+    def reordered(self, sites: Sequence[int]) -> ColumnHeads:
+        """The same heads, of other positions."""
+        return ColumnHeads([self.at(site) for site in sites])
+
     def at(self, site: int) -> Head:
         """The head of column `site`."""
-        return self.heads[self.which[site]]
+        head: Any = self.heads[self.which[site]]
+        return head
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, T, P), (…, T, 1) → (…, T, 1) nats; T columns from the first on."""

@@ -26,6 +26,10 @@ class Conditional(ABC):
     def mode(self) -> Tensor:
         """The most probable value (B,)."""
 
+    def present(self) -> Conditional:
+        """Given that the value is not missing; itself where it cannot be."""
+        return self
+
     @abstractmethod
     def tempered(self, temperature: float) -> Conditional:
         """The distribution ∝ p^(1/temperature)."""
@@ -40,10 +44,11 @@ class Table(Conditional):
 
     Args:
         logits: (B, K) unnormalised log-probabilities; -inf for a level that cannot be.
+        gap: whether the last level is a missing value.
     """
 
-    def __init__(self, logits: Tensor) -> None:
-        self.logits = logits
+    def __init__(self, logits: Tensor, gap: bool = False) -> None:
+        self.logits, self.gap = logits, gap
 
     def log_prob(self, value: Tensor) -> Tensor:
         """(B,) levels → (B,) nats."""
@@ -59,9 +64,13 @@ class Table(Conditional):
         """The most probable level (B,)."""
         return self.logits.argmax(-1)
 
+    def present(self) -> Table:
+        """Without the level of a missing value."""
+        return Table(self.logits[..., :-1]) if self.gap else self
+
     def tempered(self, temperature: float) -> Table:
         """Logits divided by the temperature."""
-        return Table(self.logits / temperature)
+        return Table(self.logits / temperature, self.gap)
 
     def truncated(self, top_k: int | None, top_p: float | None) -> Table:
         """Levels outside the top k, or outside the smallest set of probability p, get -inf."""
@@ -74,7 +83,7 @@ class Table(Conditional):
             # A level goes when those above it already hold p: the most probable one always stays.
             outside = ranked.cumsum(-1) - ranked >= top_p
             logits = logits.masked_fill(torch.zeros_like(outside).scatter(-1, order, outside), -math.inf)
-        return Table(logits)
+        return Table(logits, self.gap)
 
 
 class Normal(Conditional):

@@ -37,19 +37,19 @@ def vector_head(domain: Domain, permutation: Sequence[int], *, components: int =
         return Mixture(components)
     real = Mixture(components)
     gappy = MaybeMissing(Mixture(components))
-    tables: dict[int, Categorical] = {}
+    tables: dict[tuple[int, bool], Categorical] = {}
     return ColumnHeads(
         [_column_head(domain.columns[d], real, gappy, tables, components) for d in permutation]
     )
 
 
 def _column_head(
-    column: Column, real: Head, gappy: Head, tables: dict[int, Categorical], components: int
+    column: Column, real: Head, gappy: Head, tables: dict[tuple[int, bool], Categorical], components: int
 ) -> Head:
     """Categories share a head with those of as many levels, reals with reals; a missing category is one more level."""
     if column.categories:
         levels = len(column.categories) + column.missing
-        return tables.setdefault(levels, Categorical(levels))
+        return tables.setdefault((levels, column.missing), Categorical(levels, gap=column.missing))
     if column.kind == "real":
         return gappy if column.missing else real
     whole = BinnedMixture(components)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -35,6 +36,10 @@ class Head(nn.Module, ABC):
     @abstractmethod
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """The conditional of variable v, given the one before it in the site (B,), None for the first."""
+
+    def reordered(self, sites: Sequence[int]) -> Head:
+        """The head under which position t holds site `sites[t]`; itself where all sites have the same."""
+        return self
 
     def at(self, site: int) -> Head:
         """The head of one site; itself where all sites have the same."""

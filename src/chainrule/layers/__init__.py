@@ -8,6 +8,7 @@ from chainrule.layers.linear import MaskedLinear, strictly_lower
 from chainrule.layers.network import Network, Replay, Stack
 from chainrule.layers.position import Position
 from chainrule.layers.recurrent import Recurrent
+from chainrule.layers.reordered import Reordered
 from chainrule.layers.state import State, map_state, repeat_rows, select_rows, write_at
 from chainrule.layers.strict_input import StrictInput
 
@@ -23,6 +24,7 @@ __all__ = [
     "Pointwise",
     "Position",
     "Recurrent",
+    "Reordered",
     "Replay",
     "Scalar",
     "Serial",

@@ -23,6 +23,10 @@ class Code(nn.Module, ABC):
         """Site `index`, 0-d, alone: (B, V) → (B, C). The same code at every site, unless a code says otherwise."""
         return self(prev)
 
+    def per_site(self) -> dict[str, Tensor]:
+        """The buffers, by name, whose first dimension is the site."""
+        return {}
+
 
 class Scalar(Code):
     """Values as numbers: (…, V) → (…, V), divided by `scale`."""
@@ -96,6 +100,10 @@ class Cells(Code):
         index = index.reshape(1)
         levels, offsets = self.levels.index_select(0, index), self.offsets.index_select(0, index)
         return self._code(prev, levels, offsets)[:, 0]
+
+    def per_site(self) -> dict[str, Tensor]:
+        """What each column is."""
+        return {"levels": self.levels, "offsets": self.offsets}
 
     def _code(self, values: Tensor, levels: Tensor, offsets: Tensor) -> Tensor:
         """Values (B, n), levels and offsets (n,) → (B, n, C)."""

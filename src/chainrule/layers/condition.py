@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -20,13 +22,15 @@ class Condition(nn.Module):
     With neither, the module is the absent condition: it takes None and gives None.
     """
 
+    features: Any
+
     def __init__(self, channels: int, *, classes: int | None = None, embedding: int | None = None) -> None:
         super().__init__()
         if classes is not None and embedding is not None:
             raise ChainruleError("classes and embedding: expected at most one of the two, got both")
         self.classes, self.embedding = classes, embedding
         if classes is not None:
-            self.features: nn.Module = nn.Embedding(classes, channels)
+            self.features = nn.Embedding(classes, channels)
         elif embedding is not None:
             self.features = nn.Linear(embedding, channels)
 
@@ -47,6 +51,15 @@ class Condition(nn.Module):
             return None
         self._check(cond, batch)
         return self.features(cond)
+
+    def reordered(self, channels: Tensor) -> dict[str, Tensor]:
+        """The parameters, by name, under which channel c is channel `channels[c]`."""
+        if self.classes is not None:
+            return {"features.weight": self.features.weight[:, channels]}
+        return {
+            "features.weight": self.features.weight[channels],
+            "features.bias": self.features.bias[channels],
+        }
 
     def _check(self, cond: Tensor | None, batch: int) -> None:
         if cond is None:

@@ -1,6 +1,8 @@
 """One file per family, reading like its paper; `registry` knows them by name."""
 
-from chainrule.models.model import ApproximateCompletionWarning, AutoregressiveModel
+from chainrule.models.base import Model
+from chainrule.models.completion import ApproximateCompletionWarning
+from chainrule.models.model import AutoregressiveModel
 from chainrule.models.registry import MODELS, create_model, hyperparameters_of, list_models
 from chainrule.models.store import load_model, save_model
 
@@ -8,6 +10,7 @@ __all__ = [
     "MODELS",
     "ApproximateCompletionWarning",
     "AutoregressiveModel",
+    "Model",
     "create_model",
     "hyperparameters_of",
     "list_models",

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from chainrule.domain import INTEGERS, Domain
 from chainrule.errors import ChainruleError, ConditionError
 from chainrule.layers import Condition
-from chainrule.models.units import Units
 
 
 class Model(nn.Module, ABC):
@@ -25,13 +24,14 @@ class Model(nn.Module, ABC):
 
     # Whether `estimate` finds the parameters from the data in closed form, instead of gradient descent.
     closed_form = False
+    # Whether a missing cell is left out of the likelihood, summed over, instead of being an outcome of its own.
+    marginalises = False
     # What training does differently from `TrainingConfig` for this model.
     training_defaults: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, domain: Domain) -> None:
         super().__init__()
         self.domain = domain
-        self.units = None if domain.discrete else Units(domain)
         self.name: str | None = None  # registry name and hyperparameters, set by `create_model`
         self.hyperparameters: dict = {}
 
@@ -40,31 +40,25 @@ class Model(nn.Module, ABC):
         """The exact log-likelihood in nats: of each item (B,), or of each variable (B, *event_shape)."""
 
     @abstractmethod
-    def sample(
-        self,
-        n: int,
-        cond: Tensor | int | None = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
-        **options: Any,
-    ) -> Tensor:
-        """Draw n items (n, *event_shape)."""
+    def sample(self, n: int, *args: Any, **kwargs: Any) -> Tensor:
+        """Draw n items (n, *event_shape); arguments are those of `AutoregressiveModel.sample`."""
 
     @abstractmethod
-    def complete(
-        self,
-        x: Tensor,
-        known: Tensor,
-        n: int = 1,
-        generator: torch.Generator | None = None,
-        **options: Any,
-    ) -> Tensor:
-        """Draw what is unknown, n times for each item: (B, n, *event_shape), known values unchanged."""
+    def complete(self, x: Tensor, known: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """Draw what is unknown, n times for each item: (B, n, *event_shape), known values unchanged.
+
+        Arguments are those of `AutoregressiveModel.complete`.
+        """
 
     @property
     @abstractmethod
     def condition(self) -> Condition:
         """What items are conditioned on."""
+
+    @property
+    @abstractmethod
+    def factorisation(self) -> Any:
+        """The `AutoregressiveModel` that this is, or the first of those it mixes."""
 
     # --- fitting -----------------------------------------------------------------------------------
 
@@ -72,10 +66,12 @@ class Model(nn.Module, ABC):
         """What training makes small, (B,) nats: the negative log-likelihood, unless a model says otherwise."""
         return -self.log_prob(x, cond)
 
+    def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
+        """What validation watches, (B,) nats."""
+        return self.loss(x, cond)
+
     def prepare(self, x: Tensor) -> None:
-        """Look at the training data x (N, *event_shape) before the first step: the units of its numbers."""
-        if self.units is not None:
-            self.units.fit(self.domain.check(x).flatten(1))
+        """Look at the training data x (N, *event_shape) before the first step; nothing to see, by default."""
 
     def estimate(self, x: Tensor) -> None:
         """Set the parameters from the training data x (N, *event_shape); only if `closed_form`."""

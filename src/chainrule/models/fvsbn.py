@@ -106,8 +106,8 @@ class FVSBN(AutoregressiveModel):
         ordering: str | list[int] = "natural",
     ) -> None:
         order = Ordering(domain, ordering)
-        code, channels = vector_encoder(domain, order.permutation.tolist(), encoding)
-        head = vector_head(domain, order.permutation.tolist(), components=components)
+        code, channels = vector_encoder(domain, order.variables.tolist(), encoding)
+        head = vector_head(domain, order.variables.tolist(), components=components)
         condition = Condition(domain.size * head.size, classes=classes, embedding=embedding)
         network = LogisticRegressions(code, channels, domain.size, head.size, condition)
         super().__init__(network, domain, head, ordering=order)

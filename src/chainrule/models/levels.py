@@ -13,7 +13,11 @@ from chainrule.ordering import Ordering
 
 def forbidden_logits(domain: Domain, ordering: Ordering, head: Head) -> Tensor | None:
     """(T, P): -inf at the levels a column does not have, where columns differ; None where they do not."""
-    if not domain.discrete or not isinstance(domain.levels, tuple) or head.size != head.variables * domain.max_levels:
+    if (
+        not domain.discrete
+        or not isinstance(domain.levels, tuple)
+        or head.size != head.variables * domain.max_levels
+    ):
         return None
     levels = ordering.flatten(torch.tensor(domain.levels_per_variable)[None])[0]
     beyond = torch.arange(domain.max_levels) >= levels[:, None]

@@ -46,6 +46,7 @@ class MaskedPerceptron(Network):
     """
 
     starts: Tensor
+    layers: Any
 
     def __init__(
         self,
@@ -131,6 +132,31 @@ class MaskedPerceptron(Network):
         counts = [Counter(degrees.tolist()) for degrees in self.degrees]
         return [tuple(count[t] for count in counts) for t in range(length)]
 
+    def reordered(self, sites: Tensor, units: torch.Generator | None = None) -> dict[str, Tensor]:
+        """The weights, which belong to variables, of the ordering whose position t holds site `sites[t]`.
+
+        With a generator, hidden units exchange their degrees at random as well: another set of masks.
+        """
+        inputs = (sites[:, None] * self.channels + torch.arange(self.channels)).flatten()
+        outputs = (sites[:, None] * self.size + torch.arange(self.size)).flatten()
+        widths = [len(degrees) for degrees in self.degrees]
+        if units is None:
+            places = [torch.arange(width) for width in widths]
+        else:
+            places = [torch.randperm(width, generator=units) for width in widths]
+        if self.residual:  # a layer adds its input, unit by unit
+            places = places[:1] * len(places)
+        below, tensors = inputs, {}
+        for i, (layer, place) in enumerate(zip(self.layers, places, strict=True)):
+            tensors[f"layers.{i}.weight"] = layer.weight[place][:, below]
+            tensors[f"layers.{i}.bias"] = layer.bias[place]
+            below = place
+        tensors |= {"out.weight": self.out.weight[outputs][:, below], "out.bias": self.out.bias[outputs]}
+        tensors["direct.weight"] = self.direct.weight[outputs][:, inputs]
+        if self.condition.expected is not None:
+            tensors |= {f"condition.{name}": t for name, t in self.condition.reordered(places[0]).items()}
+        return {**tensors, **{f"code.{name}": buffer[sites] for name, buffer in self.code.per_site().items()}}
+
     @property
     def encoder(self) -> nn.Module:
         """The code."""
@@ -185,8 +211,8 @@ class MADE(AutoregressiveModel):
         if residual and len(set(hidden)) > 1:
             raise ChainruleError(f"hidden: expected equal widths for residual layers, got {list(hidden)}")
         order = Ordering(domain, ordering)
-        code, channels = vector_encoder(domain, order.permutation.tolist(), encoding)
-        head = vector_head(domain, order.permutation.tolist(), components=components)
+        code, channels = vector_encoder(domain, order.variables.tolist(), encoding)
+        head = vector_head(domain, order.variables.tolist(), components=components)
         condition = Condition(hidden[0], classes=classes, embedding=embedding)
         network = MaskedPerceptron(
             code, channels, domain.size, hidden, head.size, residual, dropout, condition

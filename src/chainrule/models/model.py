@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
+import copy
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
-from chainrule.engine import (
-    Incremental,
-    Known,
-    Rollout,
-    Sample,
-    choose_particle,
-    draw_noise,
-    exact_arithmetic,
-    rollout,
-)
+from chainrule.engine import Choice, Incremental, Rollout, Sample, draw_noise, exact_arithmetic, rollout
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import ColumnHeads, Head
-from chainrule.layers import Condition, Network, Replay, State
+from chainrule.layers import Condition, Network, Reordered, Replay, State
 from chainrule.models.base import Model
-from chainrule.models.levels import forbidden_logits, known_part
+from chainrule.models.completion import draw_unknown
+from chainrule.models.levels import forbidden_logits
+from chainrule.models.units import Units
 from chainrule.ordering import Ordering
-
-
-class ApproximateCompletionWarning(UserWarning):
-    """Known variables that come after unknown ones in the ordering cannot inform them."""
 
 
 class AutoregressiveModel(Model):
@@ -75,6 +64,7 @@ class AutoregressiveModel(Model):
                 f"head: expected one for {domain}, got {type(head).__name__} of {head.levels} levels"
             )
         self.head = head
+        self.units = None if domain.discrete else Units(domain)
         self.sites = domain.size // head.variables
         self.ordering = ordering if isinstance(ordering, Ordering) else Ordering(domain, ordering)
         if not isinstance(network, Network):
@@ -117,9 +107,7 @@ class AutoregressiveModel(Model):
     def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
         """Absorb the first n sites at once: (B, n, V) → their parameters (B, n, P), and the state."""
         params, state = self.network.prefill(sites, state)
-        if self._forbidden is not None:
-            params = params + self._forbidden[: sites.shape[1]]
-        return params, state
+        return self.allow(params), state
 
     def schedule(self, length: int | None = None) -> Sequence[Hashable]:
         """The phase of each site."""
@@ -146,10 +134,8 @@ class AutoregressiveModel(Model):
             ConditionError: if the condition is missing, superfluous or of the wrong kind.
         """
         sites = self.to_sites(self.domain.check(x))
-        terms = self.ordering.unflatten(self.head.log_prob(self._params(sites, cond), sites).flatten(1))
-        if self.units is not None:
-            terms = terms + self.units.log_jacobian(x.flatten(1)).unflatten(1, self.domain.event_shape)
-        return terms.flatten(1).double().sum(1) if reduce else terms
+        terms = self.terms(self._params(sites, cond), sites)
+        return terms.double().sum(1) if reduce else self.ordering.unflatten(terms)
 
     def sample(
         self,
@@ -175,11 +161,8 @@ class AutoregressiveModel(Model):
         if n < 0:
             raise ChainruleError(f"n: expected a number of items ≥ 0, got {n}")
         noise = draw_noise(n, self.domain.size, generator).to(self.device)
-        with exact_arithmetic(self):
-            drawn = self._rollout(
-                Sample(noise, temperature, top_k, top_p), n, self.expand_cond(cond, n), runner=runner
-            )
-        return self.from_sites(drawn.values)
+        rule = Sample(noise, temperature, top_k, top_p)
+        return self.draw(rule, n, self.expand_cond(cond, n), runner=runner)
 
     def complete(
         self,
@@ -215,52 +198,10 @@ class AutoregressiveModel(Model):
         Raises:
             DomainError: if x does not lie in the domain where it is known, or the mask does not fit it.
         """
-        if n < 1:
-            raise ChainruleError(f"n: expected a number of draws ≥ 1, got {n}")
-        if particles < 1:
-            raise ChainruleError(f"particles: expected an integer ≥ 1, got {particles}")
-        x, known = known_part(self.domain, x, known)
-        sites, mask = self.to_sites(x), self.ordering.flatten(known)
-        leading = mask.long().cumprod(1).bool()
-        prefix = int(leading.sum(1).min()) // self.head.variables if len(x) else 0
-        trailing = mask & ~leading
-        if particles == 1 and trailing.any():
-            warnings.warn(
-                "known variables follow unknown ones in the ordering: they are kept, but the unknown ones "
-                "before them are drawn without seeing them; particles=64, say, lets them be seen",
-                ApproximateCompletionWarning,
-                stacklevel=2,
-            )
-        batch, rows = len(x), n * particles
-        # One more number a row chooses among the particles.
-        noise = draw_noise(batch * rows, self.domain.size + (particles > 1), generator).to(self.device)
-        sample = Sample(noise, temperature, top_k, top_p)
-        flat = sites.flatten(1)
-        rule = Known(flat.repeat_interleave(rows, 0), mask.repeat_interleave(rows, 0), sample)
-        with exact_arithmetic(self):
-            drawn = self._rollout(
-                rule,
-                batch,
-                self.expand_cond(cond, batch),
-                prefix=sites[:, :prefix],
-                copies=rows,
-                runner=runner,
-                score=particles > 1,
-            )
-        values = self.from_sites(drawn.values).unflatten(0, (batch, n, particles))
-        if particles > 1:
-            weights = (drawn.log_prob.flatten(1).unflatten(0, (batch, rows)) * trailing[:, None]).sum(-1)
-            chosen = choose_particle(
-                weights.unflatten(1, (n, particles)), noise[:, -1].reshape(batch, n, particles)
-            )
-            values = values.gather(
-                2,
-                chosen.reshape(batch, n, 1, *[1] * len(self.domain.event_shape)).expand(
-                    -1, -1, -1, *self.domain.event_shape
-                ),
-            )
-        values = values[:, :, 0]
-        return torch.where(known[:, None], x[:, None].to(values.dtype), values)
+        choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        return draw_unknown(
+            self, x, known, n, generator, cond=cond, particles=particles, runner=runner, **choice
+        )
 
     # --- between data and sites ------------------------------------------------------------------
 
@@ -279,20 +220,62 @@ class AutoregressiveModel(Model):
         return x if self.domain.columns else x.to(self.dtype)
 
     def prepare(self, x: Tensor) -> None:
-        """The units of numbers, and how far whole ones are apart in them."""
-        super().prepare(x)
+        """Take the units of numbers from the training data, and how far whole ones are apart in them."""
+        if self.units is not None:
+            self.units.fit(self.domain.check(x).flatten(1))
         if isinstance(self.head, ColumnHeads):
             self.head.fit_widths(self.ordering.flatten(self.units.scale[None])[0])
+
+    @property
+    def factorisation(self) -> Self:
+        """Itself."""
+        return self
 
     @property
     def condition(self) -> Condition:
         """That of the network."""
         return self.network.condition
 
+    def reordered(self, permutation: Tensor, tensors: dict[str, Tensor]) -> Self:
+        """This model under another ordering.
+
+        Args:
+            permutation: the domain's variables (D,) in generation order, on the CPU.
+            tensors: the network's parameters and buffers, by name, that belong to variables, in that order.
+        """
+        sites = self.ordering.variables.argsort()[permutation]
+        other = copy.copy(self)
+        other._modules, other._buffers = dict(self._modules), dict(self._buffers)
+        other.ordering = Ordering(self.domain, permutation.tolist()).to(self.device)
+        other.network = Reordered(self.network, tensors)
+        other.head = self.head.reordered(sites.tolist())
+        other._forbidden = None if self._forbidden is None else self._forbidden[sites]
+        return other
+
+    def terms(self, params: Tensor, sites: Tensor) -> Tensor:
+        """(B, T, P), (B, T, V) → (B, D) nats of each variable in generation order, in the user's units."""
+        terms = self.head.log_prob(params, sites).flatten(1)
+        if self.units is None:
+            return terms
+        return terms + torch.where(sites.flatten(1).isnan(), 0.0, self.log_jacobian())
+
+    def log_jacobian(self) -> Tensor:
+        """Of each variable in generation order (D,): log density in the user's units less that of the site's value."""
+        return self.ordering.flatten(self.units.log_jacobian()[None])[0]
+
+    def allow(self, params: Tensor) -> Tensor:
+        """(B, n, P) of the first n sites, with -inf at the levels that a column does not have."""
+        return params if self._forbidden is None else params + self._forbidden[: params.shape[1]]
+
     def _params(self, sites: Tensor, cond: Tensor | None) -> Tensor:
         self.check_cond(cond)
-        params = self.network(sites, cond)
-        return params if self._forbidden is None else params + self._forbidden
+        return self.allow(self.network(sites, cond))
 
-    def _rollout(self, rule: Sample | Known, batch: int, cond: Tensor | None, **options) -> Rollout:
-        return rollout(self, rule, batch, cond=cond, device=self.device, dtype=self.dtype, **options)
+    def draw(self, rule: Choice, n: int, cond: Tensor | None, *, runner: Incremental | None = None) -> Tensor:
+        """n items (n, *event_shape) by any rule."""
+        return self.from_sites(self.rollout(rule, n, cond, runner=runner).values)
+
+    def rollout(self, rule: Choice, batch: int, cond: Tensor | None, **options) -> Rollout:
+        """`engine.rollout` of this model, in full precision."""
+        with exact_arithmetic(self):
+            return rollout(self, rule, batch, cond=cond, device=self.device, dtype=self.dtype, **options)

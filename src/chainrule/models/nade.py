@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
 from chainrule.heads import vector_head
-from chainrule.layers import Code, Condition, Network, State
+from chainrule.layers import Code, Condition, Network, State, strictly_lower
 from chainrule.models.encoding import vector_encoder
 from chainrule.models.model import AutoregressiveModel
 from chainrule.ordering import Ordering
 
 FIRST, AFTER = "first", "after"
+# Variables that the parallel pass takes at once: the product below grows with it, the number of products falls.
+TILE = 16
 
 
 class RunningHidden(Network):
-    """a_1 = c, a_{d+1} = a_d + W_d · code(x_d), h_d = σ(a_d), parameters V_d h_d + b_d.
+    """a_1 = c, a_{d+1} = a_d + W_d · code(x_d), h_d = f(ρ_d a_d), parameters V_d h_d + b_d.
 
-    The parallel pass keeps all a_d at once, (B, D, H) by a running sum; O(D·H) per item in both modes.
+    The parallel pass computes all h_d, (B, D, H), a tile of variables at a time; O(D·H) per item in both modes.
 
     Args:
         code: encodes a value in C channels.
@@ -30,21 +32,36 @@ class RunningHidden(Network):
         hidden: H.
         size: P.
         condition: adds to a_1.
+        activation: f, (…, H) → (…, F).
+        features: F; H by default.
+        rescale: whether ρ_d is learned, from 1/d; else it is 1.
     """
 
     def __init__(
-        self, code: Code, channels: int, length: int, hidden: int, size: int, condition: Condition
+        self,
+        code: Code,
+        channels: int,
+        length: int,
+        hidden: int,
+        size: int,
+        condition: Condition,
+        activation: Callable[[Tensor], Tensor] = torch.sigmoid,
+        features: int | None = None,
+        rescale: bool = False,
     ) -> None:
         super().__init__(condition)
-        self.code, self.hidden = code, hidden
+        features = hidden if features is None else features
+        self.code, self.activation = code, activation
         self.weight = nn.Parameter(torch.randn(length, channels, hidden) / math.sqrt(length))
         self.bias = nn.Parameter(torch.zeros(hidden))
-        self.out_weight = nn.Parameter(torch.randn(length, size, hidden) / math.sqrt(hidden))
+        self.out_weight = nn.Parameter(torch.randn(length, size, features) / math.sqrt(features))
         self.out_bias = nn.Parameter(torch.zeros(length, size))
+        factors = 1 / torch.arange(1.0, length + 1)
+        self.factors = nn.Parameter(factors[:, None]) if rescale else None
 
     def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
         """(B, D, 1) → (B, D, P)."""
-        return self._readout(self._running(sites, self._start(cond, len(sites))))
+        return self._pass(sites, self._start(cond, len(sites)))
 
     def init_state(
         self, batch: int, *, cond: Tensor | None = None, length: int, device: torch.device, dtype: torch.dtype
@@ -56,18 +73,26 @@ class RunningHidden(Network):
         """(B, 1) → (B, P)."""
         if phase == AFTER:
             state = state + self.code.at(prev, t - 1) @ self.weight.index_select(0, (t - 1).reshape(1))[0]
-        index, hidden = t.reshape(1), torch.sigmoid(state)
+        index = t.reshape(1)
+        scaled = state if self.factors is None else state * self.factors.index_select(0, index)
+        hidden = self.activation(scaled)
         params = hidden @ self.out_weight.index_select(0, index)[0].T + self.out_bias.index_select(0, index)
         return params, state
 
     def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, n, 1) → (B, n, P)."""
-        running = self._running(sites, state)
-        return self._readout(running), running[:, -1].contiguous()
+        last = sites.shape[1] - 1
+        code, weight = self.code(sites)[:, :last].flatten(1), self.weight[:last].flatten(0, 1)
+        return self._pass(sites, state), state + code @ weight
 
     def schedule(self, length: int) -> Sequence[Hashable]:
         """The first variable has nothing before it to add."""
         return [FIRST] + [AFTER] * (length - 1)
+
+    def reordered(self, sites: Tensor, units: torch.Generator | None = None) -> dict[str, Tensor]:
+        """The weights, which belong to variables, of the ordering whose position t holds site `sites[t]`."""
+        own = {name: getattr(self, name)[sites] for name in ("weight", "out_weight", "out_bias")}
+        return {**own, **{f"code.{name}": buffer[sites] for name, buffer in self.code.per_site().items()}}
 
     @property
     def encoder(self) -> nn.Module:
@@ -79,18 +104,28 @@ class RunningHidden(Network):
         start = self.bias.expand(batch, -1)
         return (start if added is None else start + added).contiguous()
 
-    def _running(self, sites: Tensor, start: Tensor) -> Tensor:
-        """(B, n, 1), a_1 (B, H) → a_1 … a_n (B, n, H)."""
-        n = sites.shape[1]
-        code = self.code(sites[:, : n - 1]).transpose(0, 1)  # one matrix product per variable
-        updates = torch.bmm(code, self.weight[: n - 1]).transpose(0, 1)
-        return torch.cat([start[:, None], updates], dim=1).cumsum(1)
+    def _pass(self, sites: Tensor, start: Tensor) -> Tensor:
+        """(B, n, 1) and a_1 (B, H) → (B, n, P).
 
-    def _readout(self, running: Tensor) -> Tensor:
-        n = running.shape[1]
-        hidden = torch.sigmoid(running).transpose(0, 1)
-        params = torch.bmm(hidden, self.out_weight[:n].transpose(1, 2)).transpose(0, 1)
-        return params + self.out_bias[:n]
+        Inside a tile of T variables a running sum is a product with a triangular matrix, (T·B, T·C) by (T·C, H):
+        the sums are written once, where they are used, and gradients come out of products too.
+        """
+        n = sites.shape[1]
+        codes = self.code(sites)
+        factors = () if self.factors is None else self.factors.split(TILE)
+        weights, outs, biases = (p.split(TILE) for p in (self.weight, self.out_weight, self.out_bias))
+        params = []
+        for i, tile in enumerate(codes.split(TILE, dim=1)):
+            length, channels = tile.shape[1:]
+            before = strictly_lower(length).to(tile).repeat_interleave(channels, 1)
+            flat, weight = tile.flatten(1), weights[i][:length].flatten(0, 1)
+            running = start + (before[:, None] * flat).flatten(0, 1).matmul(weight).unflatten(0, (length, -1))
+            if factors:
+                running = running * factors[i][:length, None]
+            hidden = self.activation(running)
+            params.append(torch.baddbmm(biases[i][:length, None], hidden, outs[i][:length].transpose(1, 2)))
+            start = start + flat @ weight
+        return torch.cat(params).transpose(0, 1)
 
 
 class NADE(AutoregressiveModel):
@@ -120,8 +155,8 @@ class NADE(AutoregressiveModel):
         ordering: str | list[int] = "natural",
     ) -> None:
         order = Ordering(domain, ordering)
-        code, channels = vector_encoder(domain, order.permutation.tolist(), encoding)
-        head = vector_head(domain, order.permutation.tolist(), components=components)
+        code, channels = vector_encoder(domain, order.variables.tolist(), encoding)
+        head = vector_head(domain, order.variables.tolist(), components=components)
         condition = Condition(hidden, classes=classes, embedding=embedding)
         network = RunningHidden(code, channels, domain.size, hidden, head.size, condition)
         super().__init__(network, domain, head, ordering=order)

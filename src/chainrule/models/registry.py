@@ -10,7 +10,7 @@ from typing import Any
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, nearest
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base import Model
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,11 @@ MODELS = {
     "finite-memory": Entry("finite_memory:FiniteMemory", "one shared MLP on the k values before"),
     "fvsbn": Entry("fvsbn:FVSBN", "each variable a logistic regression on those before"),
     "nade": Entry("nade:NADE", "one hidden layer, updated by each variable in turn"),
+    "rnade": Entry("rnade:RNADE", "NADE for reals: each conditional a mixture"),
+    "deep-nade": Entry("deep_nade:DeepNADE", "one deep net for all orderings, and any subset known"),
+    "eonade": Entry("deep_nade:EoNADE", "a DeepNADE along several orderings, mixed"),
     "made": Entry("made:MADE", "masked perceptron, residual"),
+    "made-ensemble": Entry("made_ensemble:MADEEnsemble", "a MADE under several orderings and masks, mixed"),
     "rnn": Entry("recurrent:RecurrentNet", "recurrent net, tanh cells", {"cell": "rnn"}),
     "lstm": Entry("recurrent:RecurrentNet", "recurrent net, LSTM cells", {"cell": "lstm"}),
     "gru": Entry("recurrent:RecurrentNet", "recurrent net, GRU cells", {"cell": "gru"}),
@@ -44,7 +48,7 @@ def list_models() -> list[str]:
     return sorted(MODELS)
 
 
-def create_model(name: str, domain: Domain, **hyperparameters) -> AutoregressiveModel:
+def create_model(name: str, domain: Domain, **hyperparameters) -> Model:
     """Build a model by its kebab-case name.
 
     Args:

@@ -12,20 +12,20 @@ from safetensors import SafetensorError
 from chainrule.domain import Domain
 from chainrule.errors import RunError
 from chainrule.files import atomic_path, write_text
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base import Model
 from chainrule.models.registry import create_model
 
 FORMAT = 1
 WEIGHTS, CARD = "model.safetensors", "model.json"
 
 
-def save_model(model: AutoregressiveModel, folder: str | Path, *, version: str) -> None:
+def save_model(model: Model, folder: str | Path, *, version: str) -> None:
     """Write both files into `folder`, each atomically; `version` is the library's."""
     save_card(model, folder, version=version)
     save_weights(model, Path(folder) / WEIGHTS)
 
 
-def save_card(model: AutoregressiveModel, folder: str | Path, *, version: str) -> None:
+def save_card(model: Model, folder: str | Path, *, version: str) -> None:
     """Write how to build the model, without its weights."""
     card = {
         "format": FORMAT,
@@ -37,14 +37,14 @@ def save_card(model: AutoregressiveModel, folder: str | Path, *, version: str) -
     write_text(Path(folder) / CARD, json.dumps(card, indent=2) + "\n")
 
 
-def save_weights(model: AutoregressiveModel, path: str | Path) -> None:
+def save_weights(model: Model, path: str | Path) -> None:
     """Write the weights alone."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with atomic_path(path) as temporary:
         safetensors.torch.save_file(tensors, temporary)
 
 
-def load_model(folder: str | Path, model: AutoregressiveModel | None = None) -> AutoregressiveModel:
+def load_model(folder: str | Path, model: Model | None = None) -> Model:
     """Read a model back, in evaluation mode.
 
     Args:
@@ -70,7 +70,7 @@ def load_model(folder: str | Path, model: AutoregressiveModel | None = None) -> 
     return model.eval()
 
 
-def _build(card: dict, folder: Path) -> AutoregressiveModel:
+def _build(card: dict, folder: Path) -> Model:
     if card.get("name") is None:
         raise RunError(
             f"{folder}: holds a model that is not in the registry; pass it: load({str(folder)!r}, model=…)"

@@ -29,7 +29,7 @@ class Units(nn.Module):
         super().__init__()
         kinds = [column.kind for column in domain.columns] or ["real"] * domain.size
         # A missing category is one more level; -1 where a missing cell is NaN.
-        own = [column.levels if column.categories else -1 for column in domain.columns] or [-1] * domain.size
+        own = [c.levels if c.categories and c.missing else -1 for c in domain.columns] or [-1] * domain.size
         self.register_buffer("shift", torch.zeros(domain.size))
         self.register_buffer("scale", torch.ones(domain.size))
         self.register_buffer("real", torch.tensor([kind == "real" for kind in kinds]), persistent=False)
@@ -70,6 +70,6 @@ class Units(nn.Module):
         x = torch.where(self.real, x, x.round())
         return torch.where((self.own_level >= 0) & (x == self.own_level), torch.nan, x)
 
-    def log_jacobian(self, x: Tensor) -> Tensor:
-        """-log scale for each real that is there, (B, D): what the density in the user's units has over that of z."""
-        return torch.where(self.real & ~x.isnan(), -self.scale.log(), 0.0)
+    def log_jacobian(self) -> Tensor:
+        """-log scale of each real, 0 of other columns, (D,): log density in the user's units less that of z."""
+        return torch.where(self.real, -self.scale.log(), 0.0)

@@ -96,7 +96,7 @@ def record_sampling(models: list[str] | None = None, *, batch: int = 64, repeats
     """Bench models with their default hyperparameters on the domain of digits: a record for `benchmarks/`."""
     domain = Domain.image(1, 8, 8, levels=17)
     measured = {
-        name: bench_sampling(create_model(name, domain), batch, repeats=repeats)
+        name: bench_sampling(create_model(name, domain).factorisation, batch, repeats=repeats)
         for name in models or NETWORKS
     }
     return {

@@ -11,7 +11,7 @@ from torch import Tensor
 from chainrule.data import Data
 from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError
-from chainrule.models import AutoregressiveModel, create_model
+from chainrule.models import Model, create_model
 
 BASELINES = ("uniform", "independent", "gaussian")
 
@@ -65,7 +65,7 @@ class Evaluation:
 
 
 def likelihood(
-    model: AutoregressiveModel, x: Tensor, cond: Tensor | None = None, *, batch_size: int = 256
+    model: Model, x: Tensor, cond: Tensor | None = None, *, batch_size: int = 256
 ) -> Likelihood:
     """The mean likelihood of items x (N, *event_shape), in full precision, a batch at a time.
 
@@ -88,7 +88,7 @@ def likelihood(
 
 
 def evaluate(
-    model: AutoregressiveModel, data: Data, split: str = "test", *, baselines: bool = True
+    model: Model, data: Data, split: str = "test", *, baselines: bool = True
 ) -> Evaluation:
     """Likelihood of a split under the model, and under baselines estimated from the training split.
 

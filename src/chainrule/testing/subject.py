@@ -14,7 +14,7 @@ from chainrule.column import Column
 from chainrule.domain import Domain
 from chainrule.engine import Rollout, Sample, draw_noise, exact_arithmetic, rollout
 from chainrule.layers import State
-from chainrule.models import AutoregressiveModel
+from chainrule.models import AutoregressiveModel, Model
 from chainrule.testing.support import MOST_ITEMS, support
 
 
@@ -81,7 +81,7 @@ class Subject:
         seed: of the parameters and of the items.
     """
 
-    factory: Callable[[Domain], AutoregressiveModel]
+    factory: Callable[[Domain], Model]
     domain: Domain
     seed: int = 0
 
@@ -89,7 +89,7 @@ class Subject:
         """A fresh generator, the same each time."""
         return torch.Generator().manual_seed(self.seed)
 
-    def build(self, dtype: torch.dtype = torch.float64) -> AutoregressiveModel:
+    def build(self, dtype: torch.dtype = torch.float64) -> Model:
         """A model with random parameters, in evaluation mode."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -99,7 +99,18 @@ class Subject:
         model.prepare(self.items(64))
         return model
 
-    def fresh(self) -> AutoregressiveModel:
+    def factorised(self, dtype: torch.dtype = torch.float64) -> AutoregressiveModel:
+        """A model with random parameters, for laws of a single factorisation.
+
+        Raises:
+            LawNotBinding: if the model mixes several.
+        """
+        model = self.build(dtype)
+        if not isinstance(model, AutoregressiveModel):
+            raise LawNotBinding("the model mixes several factorisations")
+        return model
+
+    def fresh(self) -> Model:
         """A model as its factory initialises it."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -117,8 +128,10 @@ class Subject:
         levels = torch.tensor(self.domain.levels_per_variable)
         return (u * levels).long().reshape(n, *self.domain.event_shape)
 
-    def support(self, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    def support(self, model: Model, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
         """All items of the domain, or a grid over its reals, and the weight of each.
+
+        A missing cell is an item of its own, unless the model sums over what is missing.
 
         Raises:
             LawNotTried: if there are too many.
@@ -131,9 +144,9 @@ class Subject:
             )
         if not domain.discrete and domain.size > (3 if domain.columns else 2):
             raise LawNotBinding("domains with reals are integrated in few dimensions only")
-        return support(domain, dtype)
+        return support(domain.without_gaps() if model.marginalises else domain, dtype)
 
-    def cond(self, model: AutoregressiveModel, n: int, dtype: torch.dtype = torch.float64) -> Tensor | None:
+    def cond(self, model: Model, n: int, dtype: torch.dtype = torch.float64) -> Tensor | None:
         """n random conditions, None for an unconditional model."""
         if not model.conditional:
             return None

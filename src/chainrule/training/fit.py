@@ -17,14 +17,14 @@ from rich.console import Console
 from chainrule import __version__
 from chainrule.data import Data
 from chainrule.errors import ChainruleError, DataError, RunError
-from chainrule.models import AutoregressiveModel, save_model
+from chainrule.models import Model, save_model
 from chainrule.models.store import WEIGHTS, load_weights, save_card
 from chainrule.training.config import TrainingConfig
 from chainrule.training.run import CONFIG, Run, read_config, write_config
 
 
 def fit(
-    model: AutoregressiveModel,
+    model: Model,
     data: Data,
     *,
     out: str | Path | None = None,
@@ -77,7 +77,7 @@ def fit(
 
 def _fit_in(
     folder: Path,
-    model: AutoregressiveModel,
+    model: Model,
     data: Data,
     config: TrainingConfig,
     resume: bool,
@@ -103,7 +103,7 @@ def _fit_in(
     return _train(folder, model, data, config, record, resume, device, progress)
 
 
-def _check_labels(model: AutoregressiveModel, data: Data) -> None:
+def _check_labels(model: Model, data: Data) -> None:
     """A model trained on a data set is conditional on the set's labels."""
     classes = model.condition.classes
     if classes is None or "train" not in data.labels:
@@ -138,7 +138,7 @@ def _claim(folder: Path, record: dict, resume: bool) -> None:
 
 def _train(
     folder: Path,
-    model: AutoregressiveModel,
+    model: Model,
     data: Data,
     config: TrainingConfig,
     record: dict,
@@ -156,6 +156,7 @@ def _train(
     from chainrule.training.progress import ProgressLine
     from chainrule.training.recorder import LAST, Recorder
 
+    model.prepare(data.train)
     chosen = _device(device)
     precision = config.lightning_precision(chosen)
     _claim(folder, record, resume)  # nothing is written before everything given is seen to be possible

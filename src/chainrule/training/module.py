@@ -9,12 +9,12 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
-from chainrule.models import AutoregressiveModel
+from chainrule.models import Model
 from chainrule.training.config import OPTIMIZERS, TrainingConfig
 
 
 class Likelihood(pl.LightningModule):
-    """Maximum likelihood: the loss is nats per variable, whose size does not depend on the data's.
+    """The model's loss, mostly its negative log-likelihood, per variable: so that its size is not that of the data.
 
     Args:
         model: what is trained.
@@ -22,15 +22,11 @@ class Likelihood(pl.LightningModule):
         steps: optimiser steps in all, for the cosine.
     """
 
-    def __init__(self, model: AutoregressiveModel, config: TrainingConfig, steps: int) -> None:
+    def __init__(self, model: Model, config: TrainingConfig, steps: int) -> None:
         super().__init__()
         self.model, self.config, self.steps = model, config, steps
         self.train_nats: list[Tensor] = []
         self.valid_nats: list[Tensor] = []
-
-    def nats(self, batch: list) -> Tensor:
-        """(B,) negative log-likelihoods of a batch (x,) or (x, labels)."""
-        return -self.model.log_prob(*batch)
 
     def on_train_epoch_start(self) -> None:
         """Forget the last epoch."""
@@ -40,7 +36,7 @@ class Likelihood(pl.LightningModule):
         """Nats per variable, averaged over the batch."""
         # Each step has its own seed: a resumed run draws the dropout it would have drawn.
         torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)
-        nats = self.nats(batch)
+        nats = self.model.loss(*batch)
         self.train_nats.append(nats.detach())
         return nats.mean() / self.model.domain.size
 
@@ -51,7 +47,7 @@ class Likelihood(pl.LightningModule):
     def validation_step(self, batch: list[Tensor], index: int) -> None:
         """Keep the nats of each item, computed in full precision as every stated likelihood is."""
         with torch.autocast(self.device.type, enabled=False):
-            self.valid_nats.append(self.nats(batch))
+            self.valid_nats.append(self.model.valid_loss(*batch))
 
     def configure_optimizers(self) -> Any:
         """The optimiser, and a rate that rises over `warmup` steps and falls along half a cosine."""

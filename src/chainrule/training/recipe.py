@@ -12,7 +12,7 @@ import yaml
 
 from chainrule.data import Data, load_data
 from chainrule.errors import ChainruleError, nearest
-from chainrule.models import AutoregressiveModel, create_model, hyperparameters_of
+from chainrule.models import Model, create_model, hyperparameters_of
 from chainrule.training.config import TrainingConfig
 
 # What a recipe and the `config.yaml` of a run may hold; the latter also says what was used and found.
@@ -68,12 +68,12 @@ class Recipe:
             ChainruleError: if the recipe names none, or it cannot be loaded.
         """
         hyperparameters_of(self.model)  # an unknown model is told before any data is read
-        unknown = [key for key in self.data if key not in ("source", "domain", "seed")]
+        unknown = [key for key in self.data if key not in ("source", "domain", "columns", "seed")]
         if unknown or not isinstance(self.data.get("source"), str):
             raise ChainruleError(f"data: expected source, and perhaps domain and seed, got {self.data}")
         return load_data(**self.data, data_dir=data_dir)
 
-    def build(self, data: Data) -> AutoregressiveModel:
+    def build(self, data: Data) -> Model:
         """The model, its initial weights drawn from the recipe's seed."""
         seed = TrainingConfig.of({}, {k: v for k, v in self.training.items() if k == "seed"}).seed
         with torch.random.fork_rng(devices=[]):

@@ -12,7 +12,7 @@ import yaml
 
 from chainrule.errors import RunError
 from chainrule.files import write_text
-from chainrule.models import AutoregressiveModel, load_model
+from chainrule.models import Model, load_model
 from chainrule.models.store import CARD, WEIGHTS
 
 CONFIG = "config.yaml"
@@ -33,7 +33,7 @@ class Run:
     """
 
     folder: Path | None
-    model: AutoregressiveModel
+    model: Model
     config: dict
     metrics: list[dict[str, float]]
 
@@ -56,7 +56,7 @@ class Run:
         return characters
 
     @classmethod
-    def open(cls, folder: str | Path, model: AutoregressiveModel | None = None) -> Run:
+    def open(cls, folder: str | Path, model: Model | None = None) -> Run:
         """Read a run folder.
 
         Raises:
@@ -68,7 +68,7 @@ class Run:
         return cls(folder, load_model(folder, model), read_config(folder), _read_metrics(folder / METRICS))
 
 
-def load(folder: str | Path, model: AutoregressiveModel | None = None) -> AutoregressiveModel:
+def load(folder: str | Path, model: Model | None = None) -> Model:
     """The model of a run folder, with its best weights, in evaluation mode.
 
     Args:

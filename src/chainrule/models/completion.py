@@ -1,0 +1,92 @@
+"""Draw the unknown variables of an item given its known ones."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from chainrule.engine import Choice, Known, Sample, choose_particle, draw_noise
+from chainrule.errors import ChainruleError
+from chainrule.models.levels import known_part
+
+if TYPE_CHECKING:
+    from chainrule.models.model import AutoregressiveModel
+
+
+class ApproximateCompletionWarning(UserWarning):
+    """Known variables that come after unknown ones in the ordering cannot inform them."""
+
+
+def force(
+    model: AutoregressiveModel, x: Tensor, known: Tensor, rule: Choice, cond: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """One pass in which known values are kept and others chosen by the rule.
+
+    Args:
+        model: gives the conditionals.
+        x: (B, *event_shape), in the domain.
+        known: booleans (B, *event_shape).
+        rule: for what is unknown.
+        cond: one per item.
+
+    Returns:
+        The items (B, *event_shape), and Σ_{known} log p(x_d | what came before) (B,) nats.
+    """
+    mask = model.ordering.flatten(known)
+    drawn = model.rollout(Known(model.to_sites(x).flatten(1), mask, rule), len(x), cond, score=True)
+    weights = torch.where(mask, drawn.log_prob.flatten(1), 0.0).sum(-1)
+    values = model.from_sites(drawn.values)
+    return torch.where(known, x.to(values.dtype), values), weights
+
+
+def draw_unknown(
+    model: AutoregressiveModel,
+    x: Tensor,
+    known: Tensor,
+    n: int,
+    generator: torch.Generator | None,
+    *,
+    cond: Tensor | int | None,
+    particles: int,
+    runner: Any,
+    **choice: Any,
+) -> Tensor:
+    """`AutoregressiveModel.complete`, which says what the arguments are."""
+    if n < 1:
+        raise ChainruleError(f"n: expected a number of draws ≥ 1, got {n}")
+    if particles < 1:
+        raise ChainruleError(f"particles: expected an integer ≥ 1, got {particles}")
+    x, known = known_part(model.domain, x, known)
+    sites, mask = model.to_sites(x), model.ordering.flatten(known)
+    leading = mask.long().cumprod(1).bool()
+    prefix = int(leading.sum(1).min()) // model.head.variables if len(x) else 0
+    trailing = mask & ~leading
+    if particles == 1 and trailing.any():
+        warnings.warn(
+            "known variables follow unknown ones in the ordering: they are kept, but the unknown ones "
+            "before them are drawn without seeing them; particles=64, say, lets them be seen",
+            ApproximateCompletionWarning,
+            stacklevel=3,
+        )
+    batch, rows = len(x), n * particles
+    # One more number a row chooses among the particles.
+    noise = draw_noise(batch * rows, model.domain.size + (particles > 1), generator).to(model.device)
+    rule = Known(
+        sites.flatten(1).repeat_interleave(rows, 0),
+        mask.repeat_interleave(rows, 0),
+        Sample(noise, **choice, present=True),
+    )
+    cond = model.expand_cond(cond, batch)
+    seen, scored = sites[:, :prefix], particles > 1
+    drawn = model.rollout(rule, batch, cond, prefix=seen, copies=rows, runner=runner, score=scored)
+    values = model.from_sites(drawn.values).flatten(1).unflatten(0, (batch, n, particles))
+    if scored:
+        terms = drawn.log_prob.flatten(1).unflatten(0, (batch, rows))
+        weights = torch.where(trailing[:, None], terms, 0.0).sum(-1).unflatten(1, (n, particles))
+        chosen = choose_particle(weights, noise[:, -1].reshape(batch, n, particles))
+        values = values.take_along_dim(chosen[..., None], dim=2)
+    values = values[:, :, 0].unflatten(2, model.domain.event_shape)
+    return torch.where(known[:, None], x[:, None].to(values.dtype), values)

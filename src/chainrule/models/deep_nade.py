@@ -1,0 +1,175 @@
+"""DeepNADE: one deep net for all orderings; EoNADE: several of its orderings, mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from chainrule.domain import Domain
+from chainrule.errors import ChainruleError
+from chainrule.heads import vector_head
+from chainrule.layers import Code, Condition
+from chainrule.models.encoding import vector_encoder
+from chainrule.models.ensemble import Ensemble
+from chainrule.models.nade import RunningHidden
+from chainrule.models.orderless import OrderlessModel
+from chainrule.models.units import Units
+from chainrule.ordering import Ordering
+
+
+class Seen(Code):
+    """Another code with a 1 beside it, (x ⊙ m, m); all zeros where the cell is missing."""
+
+    def __init__(self, code: Code) -> None:
+        super().__init__()
+        self.code = code
+
+    def forward(self, sites: Tensor) -> Tensor:
+        """(B, n, 1) → (B, n, C + 1)."""
+        return self._marked(self.code(sites.nan_to_num()), sites)
+
+    def at(self, prev: Tensor, index: Tensor) -> Tensor:
+        """(B, 1) → (B, C + 1)."""
+        return self._marked(self.code.at(prev.nan_to_num(), index), prev)
+
+    def per_site(self) -> dict[str, Tensor]:
+        """Those of the other code."""
+        return {f"code.{name}": buffer for name, buffer in self.code.per_site().items()}
+
+    @staticmethod
+    def _marked(code: Tensor, values: Tensor) -> Tensor:
+        there = (~values.isnan()).to(code.dtype)
+        return torch.cat([code, torch.ones_like(code[..., :1])], dim=-1) * there
+
+
+class OrderlessHidden(RunningHidden):
+    """A net on (x ⊙ m, m). Its first layer is a sum over the variables seen, so along an ordering it is NADE's a_d."""
+
+    def guess(self, sites: Tensor, seen: Tensor, cond: Tensor | None = None) -> Tensor:
+        """The parameters of every site given those seen alone: (B, D, 1), booleans (B, D) → (B, D, P)."""
+        codes = self.code(sites) * seen[..., None]
+        first = self._start(cond, len(sites)) + codes.flatten(1) @ self.weight.flatten(0, 1)
+        params = self.activation(first) @ self.out_weight.flatten(0, 1).T
+        return params.unflatten(1, self.out_bias.shape) + self.out_bias
+
+
+class DeepNADE(OrderlessModel):
+    """p(x_i | any subset) from one deep net on (x ⊙ m, m); exact along any ordering, at D evaluations of its top.
+
+    Deviations: hidden layers after the first are residual.
+
+    Args:
+        hidden: widths of the hidden layers, equal ones.
+        dropout: after each hidden layer.
+        classes, embedding: of the condition; see `layers.Condition`.
+        encoding: see `models.encoding`.
+        components: of the mixtures, for numbers.
+        ordering: the one that `log_prob` and `sample` follow; training is for all.
+
+    References:
+        Uria, Murray, Larochelle (2014), "A deep and tractable density estimator", https://arxiv.org/abs/1310.1757
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        *,
+        hidden: list[int] | tuple[int, ...] = (512, 512),
+        dropout: float = 0.1,
+        classes: int | None = None,
+        embedding: int | None = None,
+        encoding: str | None = None,
+        components: int = 10,
+        ordering: str | list[int] = "natural",
+    ) -> None:
+        if not hidden or any(type(width) is not int or width < 1 for width in hidden) or len(set(hidden)) > 1:
+            raise ChainruleError(
+                f"hidden: expected equal widths of layers such as [512, 512], got {list(hidden)}"
+            )
+        order = Ordering(domain, ordering)
+        full = domain.without_gaps()
+        code, channels = vector_encoder(full, order.variables.tolist(), encoding)
+        head = vector_head(full, order.variables.tolist(), components=components)
+        network = OrderlessHidden(
+            Seen(code),
+            channels + 1,
+            domain.size,
+            hidden[0],
+            head.size,
+            Condition(hidden[0], classes=classes, embedding=embedding),
+            activation=_residual_layers(hidden, dropout),
+        )
+        super().__init__(network, domain, head, ordering=order)
+        self.units = None if domain.discrete else Units(full)
+
+
+class EoNADE(Ensemble):
+    """A mixture of one DeepNADE along several orderings: p(x) = 1/K Σ_k p_k(x).
+
+    Args:
+        orderings: K; the first is natural, the others random.
+        hidden, dropout, classes, embedding, encoding, components: of the `DeepNADE`.
+
+    References:
+        Uria, Murray, Larochelle (2014), "A deep and tractable density estimator", https://arxiv.org/abs/1310.1757, §4
+    """
+
+    marginalises = True
+
+    def __init__(
+        self,
+        domain: Domain,
+        *,
+        orderings: int = 8,
+        hidden: list[int] | tuple[int, ...] = (512, 512),
+        dropout: float = 0.1,
+        classes: int | None = None,
+        embedding: int | None = None,
+        encoding: str | None = None,
+        components: int = 10,
+    ) -> None:
+        template = DeepNADE(
+            domain,
+            hidden=hidden,
+            dropout=dropout,
+            classes=classes,
+            embedding=embedding,
+            encoding=encoding,
+            components=components,
+        )
+        super().__init__(template, members=orderings, orderings=orderings)
+
+    def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
+        """That of the net, which is trained for all orderings."""
+        return self.template.loss(x, cond)
+
+    def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
+        """That of the net."""
+        return self.template.valid_loss(x, cond)
+
+    def complete(self, x: Tensor, known: Tensor, *args: Any, **options: Any) -> Tensor:
+        """That of the net, which follows the ordering that fits the mask."""
+        return self.template.complete(x, known, *args, **options)
+
+
+class _Residual(nn.Module):
+    """y = x + layers(x)."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
+def _residual_layers(hidden: Sequence[int], dropout: float) -> nn.Module:
+    """What follows the first pre-activation."""
+    layers: list[nn.Module] = [nn.ReLU(), nn.Dropout(dropout)]
+    for before, width in pairwise(hidden):
+        layers.append(_Residual(nn.Linear(before, width), nn.ReLU(), nn.Dropout(dropout)))
+    return nn.Sequential(*layers)

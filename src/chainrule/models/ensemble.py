@@ -1,0 +1,161 @@
+"""A mixture of one model's weights under several orderings or masks: p(x) = 1/K Σ_k p_k(x)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from chainrule.engine import Sample, choose_particle, draw_noise
+from chainrule.errors import ChainruleError
+from chainrule.layers import Condition
+from chainrule.models.base import Model
+from chainrule.models.completion import force
+from chainrule.models.levels import known_part
+from chainrule.models.model import AutoregressiveModel
+
+VALIDATED = 4  # members that validation mixes
+
+
+class Ensemble(Model):
+    """K members with equal weights, all made of one model's parameters. Joints are mixed, never conditionals.
+
+    Member k follows ordering k modulo `orderings`, the first of which is the template's own and the others random;
+    where the network has hidden units to connect otherwise, each member connects them in its own way.
+
+    Args:
+        template: whose network has a method `reordered(sites, generator)`.
+        members: K.
+        orderings: how many different ones.
+    """
+
+    def __init__(self, template: AutoregressiveModel, *, members: int, orderings: int) -> None:
+        super().__init__(template.domain)
+        self.template, self.members, self.orderings = template, members, orderings
+
+    def member(self, k: int) -> AutoregressiveModel:
+        """Member k, sharing the parameters."""
+        order = torch.Generator().manual_seed(k % self.orderings)
+        own, size = self.template.ordering.variables, self.domain.size
+        sites = torch.arange(size) if k % self.orderings == 0 else torch.randperm(size, generator=order)
+        units = torch.Generator().manual_seed(k) if k else None
+        tensors = self.template.network.reordered(sites, units)
+        return self.template.reordered(own[sites], tensors)
+
+    # --- the verbs -------------------------------------------------------------------------------
+
+    def log_prob(self, x: Tensor, cond: Tensor | None = None, reduce: bool = True) -> Tensor:
+        """logsumexp_k log p_k(x) - log K: (B,) nats; with one ordering also of each variable, (B, *event_shape).
+
+        The term of a variable is log Σ_k w_k p_k(x_d | x_<d), where w_k is member k's posterior weight given x_<d.
+
+        Raises:
+            ChainruleError: for terms of an ensemble over orderings, which has none.
+        """
+        if reduce:
+            return self._mixed(x, cond, self.members)
+        if self.orderings > 1:
+            raise ChainruleError(
+                "reduce: an ensemble over orderings has no term of each variable, only a sum"
+            )
+        order = self.template.ordering
+        terms = [order.flatten(self.member(k).log_prob(x, cond, reduce=False)) for k in range(self.members)]
+        joint = torch.stack(terms).double().cumsum(2).logsumexp(0) - math.log(self.members)
+        return order.unflatten(joint.diff(dim=1, prepend=torch.zeros_like(joint[:, :1])))
+
+    def sample(
+        self,
+        n: int,
+        cond: Tensor | int | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        *,
+        top_k: int | None = None,
+        top_p: float | None = None,
+    ) -> Tensor:
+        """Draw n items (n, *event_shape), each from a member drawn first.
+
+        Arguments and errors are those of `AutoregressiveModel.sample`.
+        """
+        if n < 0:
+            raise ChainruleError(f"n: expected a number of items ≥ 0, got {n}")
+        self.check_cond(cond if isinstance(cond, Tensor) or cond is None else torch.tensor(cond))
+        noise = draw_noise(n, 1 + self.domain.size, generator)
+        which = (noise[:, 0] * self.members).long()
+        cond = self.expand_cond(cond, n)
+        items = self.template.sample(0, None if cond is None else cond[:0])
+        items = items.new_empty(n, *self.domain.event_shape)
+        for k in which.unique().tolist():
+            rows = (which == k).nonzero().flatten()
+            own = None if cond is None else cond[rows.to(self.device)]
+            rule = Sample(noise[rows, 1:].to(self.device), temperature, top_k, top_p)
+            items[rows.to(self.device)] = self.member(k).draw(rule, len(rows), own)
+        return items
+
+    def complete(
+        self,
+        x: Tensor,
+        known: Tensor,
+        n: int = 1,
+        generator: torch.Generator | None = None,
+        *,
+        particles: int = 16,
+        cond: Tensor | int | None = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+    ) -> Tensor:
+        """Draw what is unknown, n times for each item: (B, n, *event_shape).
+
+        Each draw is one of `particles` candidates, each of its own random member, chosen in proportion to the
+        probability that its member gives to what is known (sampling-importance-resampling): exact in the limit.
+        Other arguments and errors are those of `AutoregressiveModel.complete`.
+        """
+        if n < 1 or particles < 1:
+            raise ChainruleError(f"n and particles: expected integers ≥ 1, got {n} and {particles}")
+        x, known = known_part(self.domain, x, known)
+        batch, rows = len(x), n * particles
+        noise = draw_noise(batch * rows, 2 + self.domain.size, generator).to(self.device)
+        which = (noise[:, 0] * self.members).long()
+        many, mask = x.repeat_interleave(rows, 0), known.repeat_interleave(rows, 0)
+        cond = self.expand_cond(cond, batch)
+        conds = None if cond is None else cond.repeat_interleave(rows, 0)
+        values, weights = torch.empty_like(many), torch.empty_like(noise[:, 0])
+        for k in which.unique().tolist():
+            own = (which == k).nonzero().flatten().to(self.device)
+            rule = Sample(noise[own, 2:], temperature, top_k, top_p, present=True)
+            given = None if conds is None else conds[own]
+            values[own], weights[own] = force(self.member(k), many[own], mask[own], rule, given)
+        chosen = choose_particle(weights.reshape(batch, n, -1), noise[:, 1].reshape(batch, n, -1))
+        values = values.flatten(1).reshape(batch, n, particles, -1)
+        drawn = values.take_along_dim(chosen[..., None], dim=2)[:, :, 0]
+        return drawn.unflatten(2, self.domain.event_shape)
+
+    # --- fitting -----------------------------------------------------------------------------------
+
+    def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
+        """That of a random member: (B,) nats."""
+        return self.member(int(torch.randint(self.members, ()))).loss(x, cond)
+
+    def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
+        """Of the mixture of the first few members: (B,) nats."""
+        return -self._mixed(x, cond, min(self.members, VALIDATED))
+
+    def prepare(self, x: Tensor) -> None:
+        """That of the template."""
+        self.template.prepare(x)
+
+    @property
+    def factorisation(self) -> AutoregressiveModel:
+        """The template, which is member 0."""
+        return self.template
+
+    @property
+    def condition(self) -> Condition:
+        """That of the template."""
+        return self.template.condition
+
+    def _mixed(self, x: Tensor, cond: Tensor | None, members: int) -> Tensor:
+        joints = torch.stack([self.member(k).log_prob(x, cond) for k in range(members)])
+        return joints.logsumexp(0) - math.log(members)

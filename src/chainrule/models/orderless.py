@@ -1,0 +1,96 @@
+"""Order-less training: one net that gives p(x_d | any subset), trained on random subsets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chainrule.models.levels import known_part
+from chainrule.models.model import AutoregressiveModel
+
+
+class OrderlessModel(AutoregressiveModel):
+    """A model trained for all orderings at once. `log_prob` is exact under its own ordering, and costs D evaluations.
+
+    Its network has two more methods: `guess(sites, seen, cond)`, (B, D, 1) and booleans (B, D) → (B, D, P), the
+    parameters of every site given those seen alone; and `reordered(sites)`, the tensors of another ordering.
+
+    A missing cell (NaN) is never seen and has no term: log_prob is that of the cells that are there, in the ordering
+    that puts the missing ones last.
+
+    References:
+        Uria, Murray, Larochelle (2014), "A deep and tractable density estimator", https://arxiv.org/abs/1310.1757
+    """
+
+    marginalises = True
+    network: Any
+
+    def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
+        """D / (D - d + 1) · Σ_{unseen} -log p(x_i | seen), for a random ordering and d uniform on 1 … D: (B,) nats."""
+        return self._loss(x, cond, None)
+
+    def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
+        """The same with subsets that are always the same: an estimate of the mean over orderings, (B,) nats."""
+        return self._loss(x, cond, torch.Generator().manual_seed(0))
+
+    def complete(
+        self,
+        x: Tensor,
+        known: Tensor,
+        n: int = 1,
+        generator: torch.Generator | None = None,
+        *,
+        cond: Tensor | int | None = None,
+        **options: Any,
+    ) -> Tensor:
+        """Draw what is unknown given all that is known, n times for each item: (B, n, *event_shape).
+
+        Each mask has its own ordering: what is known first, then the rest in the model's order. Arguments and errors
+        are those of `AutoregressiveModel.complete`.
+        """
+        x, known = known_part(self.domain, x, known)
+        mask = self.ordering.flatten(known & ~x.isnan())
+        cond = self.expand_cond(cond, len(x))
+        drawn = x.new_empty(0)
+        patterns, which = torch.unique(mask, dim=0, return_inverse=True)
+        for i, pattern in enumerate(patterns):
+            rows = (which == i).nonzero().flatten()
+            first = torch.argsort(~pattern.cpu(), stable=True)
+            member = self.in_order(self.ordering.variables[first])
+            part = AutoregressiveModel.complete(
+                member,
+                x[rows],
+                known[rows] & ~x[rows].isnan(),
+                n,
+                generator,
+                cond=None if cond is None else cond[rows],
+                **options,
+            )
+            drawn = part.new_empty(len(x), *part.shape[1:]) if i == 0 else drawn
+            drawn[rows] = part
+        return drawn
+
+    def in_order(self, permutation: Tensor) -> AutoregressiveModel:
+        """The same net under another ordering: the domain's variables (D,) in generation order, on the CPU."""
+        sites = self.ordering.variables.argsort()[permutation]
+        return self.reordered(permutation, self.network.reordered(sites))
+
+    def terms(self, params: Tensor, sites: Tensor) -> Tensor:
+        """(B, D, P), (B, D, 1) → (B, D) nats, 0 for what is missing."""
+        if not sites.is_floating_point():
+            return super().terms(params, sites)
+        return torch.where(sites[..., 0].isnan(), 0.0, super().terms(params, sites.nan_to_num()))
+
+    def _loss(self, x: Tensor, cond: Tensor | None, generator: torch.Generator | None) -> Tensor:
+        self.check_cond(cond)
+        sites = self.to_sites(self.domain.check(x))
+        there = ~sites[..., 0].isnan()
+        batch, length = there.shape
+        place = torch.rand(batch, length, generator=generator).argsort(1).to(sites.device)
+        cut = torch.randint(length, (batch, 1), generator=generator).to(sites.device)
+        seen = (place < cut) & there
+        terms = self.terms(self.allow(self.network.guess(sites, seen, cond)), sites)
+        nats = -torch.where(seen, 0.0, terms).sum(1)
+        return nats * length / (length - cut[:, 0])
