@@ -8,7 +8,7 @@ help:
 	@echo "make demo    train a model of handwritten digits, sample and complete with it (2 minutes)"
 	@echo "make test    run the tests"
 	@echo "make check   lint, format and types"
-	@echo "make bench   measure sampling on this machine and write benchmarks/"
+	@echo "make bench   measure sampling and training on this machine and write benchmarks/"
 	@echo "make docs    rebuild the tables from results/ and the documentation site"
 
 # The plain installation is enough for the demo; constraints.txt pins every version.
@@ -37,8 +37,11 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check src tests
 	$(BIN)/mypy
 
-bench: $(VENV)/.plain
+bench: $(VENV)/.dev
 	$(BIN)/chainrule bench sampling --repeats 15 -o benchmarks/sampling-digits.json
+	$(BIN)/chainrule bench made --threads 1 --repeats 9 -o benchmarks/made.json
+	$(BIN)/chainrule bench nade-training --threads 1 --repeats 9 -o benchmarks/nade-training.json
+	$(BIN)/chainrule bench maf --threads 1 --repeats 15 -o benchmarks/maf.json
 
 docs: $(VENV)/.docs
 	$(BIN)/python docs/tables.py

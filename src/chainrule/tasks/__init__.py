@@ -1,6 +1,6 @@
 """What one does with a model: functions that return plain results."""
 
-from chainrule.tasks.bench import SamplingBench, bench_sampling
+from chainrule.tasks.bench_networks import SamplingBench, bench_sampling
 from chainrule.tasks.evaluate import Evaluation, Likelihood, evaluate, likelihood
 from chainrule.tasks.known import given_part, known_mask
 from chainrule.tasks.receptive_field import influence, receptive_field

@@ -1,110 +1,114 @@
-"""What sampling costs: the rollout beside the naive way and beside one parallel pass, in one run."""
+"""The benches: each measures ours and its peers in one run, and gives a record for `benchmarks/`."""
 
 from __future__ import annotations
 
-import copy
-import statistics
-import time
+import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 
-from chainrule.domain import Domain
-from chainrule.engine import count_flops, exact_arithmetic
-from chainrule.models import AutoregressiveModel, create_model
+from chainrule.errors import ChainruleError, nearest
 from chainrule.results import circumstances
-
-CASES = ("sampling",)
-NETWORKS = ("causal-conv1d", "finite-memory", "rnn", "lstm", "gru")
+from chainrule.tasks import bench_made, bench_maf, bench_nade_training, bench_networks
 
 
 @dataclass(frozen=True)
-class SamplingBench:
-    """Medians over repeats, in seconds; ratios pair by pair.
+class Case:
+    """One bench.
 
     Attributes:
-        batch: items drawn at once.
-        sites: steps a sample takes.
-        forward: one parallel pass over the batch.
-        rollout: drawing the batch step by step.
-        naive: drawing it with one parallel pass per site.
-        speedup: naive / rollout.
-        passes: rollout / forward.
-        flops: operations of a sample / operations of one log_prob.
+        summary: what is measured beside what.
+        batch: items at once, unless told otherwise.
+        measure: (batch, repeats) → what the record says.
+        table: the record → columns and rows.
     """
 
+    summary: str
     batch: int
-    sites: int
-    forward: float
-    rollout: float
-    naive: float
-    speedup: float
-    passes: float
-    flops: float
-
-    def to_dict(self) -> dict:
-        """For JSON."""
-        return asdict(self)
+    measure: Callable[..., dict]
+    table: Callable[[dict], tuple[list[str], list[list[str]]]]
 
 
-def bench_sampling(model: AutoregressiveModel, batch: int, *, repeats: int = 5) -> SamplingBench:
-    """Time the three in turn, `repeats` times after a warm-up, so that drift hits all alike.
+CASES = {
+    "sampling": Case(
+        "digits from each network, beside one forward pass per pixel",
+        64,
+        bench_networks.measure,
+        bench_networks.table,
+    ),
+    "made": Case(
+        "784 bits from a MADE, beside one forward pass per bit", 16, bench_made.measure, bench_made.table
+    ),
+    "nade-training": Case(
+        "steps of NADE on 784 bits, beside the loop over variables",
+        100,
+        bench_nade_training.measure,
+        bench_nade_training.table,
+    ),
+    "maf": Case(
+        "64 reals from an affine flow, beside zuko and nflows", 256, bench_maf.measure, bench_maf.table
+    ),
+}
 
-    The naive way runs one forward on the whole batch for each site, as published code of these models does.
+
+def run_case(
+    name: str,
+    *,
+    batch: int | None = None,
+    repeats: int = 5,
+    threads: int | None = None,
+    models: list[str] | None = None,
+) -> dict:
+    """Measure one case: medians over interleaved repeats.
+
+    Args:
+        name: of `CASES`.
+        batch: items at once; the case's own by default.
+        repeats: counted rounds.
+        threads: of torch, for all ways alike; as they are by default.
+        models: which networks, for "sampling".
+
+    Raises:
+        ChainruleError: on an unknown case, or a choice of models for a case that has its own.
     """
-    x = model.sample(batch, generator=torch.Generator().manual_seed(0))
-
-    def naive() -> None:
-        for _ in range(model.sites):
-            model(x)
-
-    ways: dict[str, Callable[[], object]] = {
-        "forward": lambda: model(x),
-        "rollout": lambda: model.sample(batch),
-        "naive": naive,
-    }
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    with exact_arithmetic(model):
-        for repeat in range(repeats + 1):
-            for name, way in ways.items():
-                start = time.perf_counter()
-                way()
-                if repeat:
-                    times[name].append(time.perf_counter() - start)
-    median = {name: statistics.median(values) for name, values in times.items()}
-    return SamplingBench(
-        batch=batch,
-        sites=model.sites,
-        **median,
-        speedup=statistics.median(n / r for n, r in zip(times["naive"], times["rollout"], strict=True)),
-        passes=statistics.median(r / f for r, f in zip(times["rollout"], times["forward"], strict=True)),
-        flops=_flop_ratio(model),
-    )
-
-
-def _flop_ratio(model: AutoregressiveModel) -> float:
-    ghost = copy.deepcopy(model).to("meta")
-    x = torch.zeros(
-        1, *model.domain.event_shape, dtype=torch.int64 if model.domain.discrete else None, device="meta"
-    )
-    scoring = count_flops(lambda: ghost.log_prob(x))
-    return count_flops(lambda: ghost.sample(1)) / scoring if scoring else 0.0
-
-
-def record_sampling(models: list[str] | None = None, *, batch: int = 64, repeats: int = 5) -> dict:
-    """Bench models with their default hyperparameters on the domain of digits: a record for `benchmarks/`."""
-    domain = Domain.image(1, 8, 8, levels=17)
-    measured = {
-        name: bench_sampling(create_model(name, domain).factorisation, batch, repeats=repeats)
-        for name in models or NETWORKS
-    }
+    case = find_case(name)
+    if models and name != "sampling":
+        raise ChainruleError(f"bench {name}: has its own models; only sampling takes others")
+    batch = case.batch if batch is None else batch
+    command = f"chainrule bench {name} --batch {batch} --repeats {repeats}"
+    command += f" --threads {threads}" if threads else ""
+    command += "".join(f" --model {model}" for model in models or ())
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        measured = case.measure(batch, repeats, *([models] if models else []))
+    finally:
+        torch.set_num_threads(before)
     return {
-        "case": "sampling",
-        "domain": str(domain),
+        "case": name,
         "batch": batch,
         "repeats": repeats,
-        "command": f"chainrule bench sampling --batch {batch} --repeats {repeats}",
-        "models": {name: result.to_dict() for name, result in measured.items()},
+        "threads": threads or before,
+        "command": command,
+        **measured,
+        "load_average": load,
         **circumstances(),
     }
+
+
+def find_case(name: str) -> Case:
+    """The case of a name.
+
+    Raises:
+        ChainruleError: if there is none.
+    """
+    if name not in CASES:
+        raise ChainruleError(f"bench {name!r}: no such case; {nearest(name, CASES)}")
+    return CASES[name]
+
+
+def table_of(record: dict) -> tuple[list[str], list[list[str]]]:
+    """The columns and rows that show a record."""
+    return find_case(record["case"]).table(record)

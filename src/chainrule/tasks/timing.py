@@ -1,0 +1,39 @@
+"""Times of several ways to do one thing, taken in turn so that the machine's drift hits all alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of each way, a number a round."""
+
+    rounds: dict[str, list[float]]
+
+    def median(self, way: str) -> float:
+        """Over the rounds, in seconds."""
+        return statistics.median(self.rounds[way])
+
+    def medians(self) -> dict[str, float]:
+        """Of every way."""
+        return {way: self.median(way) for way in self.rounds}
+
+    def ratio(self, way: str, to: str) -> float:
+        """way / to: the median of the rounds' own ratios."""
+        return statistics.median(a / b for a, b in zip(self.rounds[way], self.rounds[to], strict=True))
+
+
+def time_interleaved(ways: Mapping[str, Callable[[], object]], repeats: int) -> Times:
+    """Run every way once unmeasured, then `repeats` rounds of all of them."""
+    rounds: dict[str, list[float]] = {way: [] for way in ways}
+    for repeat in range(repeats + 1):
+        for way, run in ways.items():
+            start = time.perf_counter()
+            run()
+            if repeat:
+                rounds[way].append(time.perf_counter() - start)
+    return Times(rounds)

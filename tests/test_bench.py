@@ -1,0 +1,110 @@
+"""Benches: the peers compute what ours does, the records say what was measured. No test looks at a time."""
+
+import sys
+
+import pytest
+import torch
+
+import chainrule as cr
+from chainrule.errors import ChainruleError
+from chainrule.tasks import bench_made, bench_maf, bench_nade_training
+from chainrule.tasks.bench import CASES, find_case, run_case, table_of
+from chainrule.tasks.premasked import premasked
+from chainrule.tasks.timing import Times, time_interleaved
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The same cases on a few variables."""
+    monkeypatch.setattr(bench_made, "SIZE", 12)
+    monkeypatch.setattr(bench_made, "HIDDEN", (8, 8))
+    monkeypatch.setattr(bench_nade_training, "SIZE", 12)
+    monkeypatch.setattr(bench_nade_training, "HIDDEN", 8)
+    monkeypatch.setattr(bench_maf, "SIZE", 4)
+    monkeypatch.setattr(bench_maf, "HIDDEN", 8)
+
+
+def test_ways_take_turns():
+    calls = []
+    times = time_interleaved({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 2)
+    assert calls == ["a", "b"] * 3  # one round to warm up
+    assert {way: len(seconds) for way, seconds in times.rounds.items()} == {"a": 2, "b": 2}
+
+
+def test_ratios_are_medians_of_rounds():
+    times = Times({"a": [1.0, 10.0, 6.0], "b": [1.0, 2.0, 3.0]})
+    assert times.medians() == {"a": 6.0, "b": 2.0}
+    assert times.ratio("a", "b") == 2.0  # of 1, 5 and 2; of the medians it would be 3
+
+
+@pytest.mark.parametrize("domain", [cr.Domain.binary(10), cr.Domain.vector(6)], ids=str)
+def test_premasked_is_the_same_pass(domain):
+    torch.manual_seed(0)
+    model = cr.create_model("made", domain, hidden=(9, 7), residual=False, components=1).eval()
+    torch.nn.init.normal_(model.network.direct.weight)
+    x = model.sample(5, generator=torch.Generator().manual_seed(0))
+    codes = model.network.code(model.to_sites(x)).flatten(1)
+    torch.testing.assert_close(premasked(model)(codes), model(x).flatten(1))
+
+
+def test_the_loops_train_the_same_model():
+    model, ways = bench_nade_training.losses(9, 5)
+    x = torch.randint(2, (4, 9), generator=torch.Generator().manual_seed(0))
+    gradients = {}
+    for name, loss in ways.items():
+        model.zero_grad()
+        loss(x).sum().backward()
+        gradients[name] = [parameter.grad.clone() for parameter in model.parameters()]
+    for name in ("loop", "unbound"):
+        torch.testing.assert_close(ways[name](x), ways["ours"](x).float())
+        torch.testing.assert_close(gradients[name], gradients["ours"])
+
+
+def test_memory_kept_for_the_backward_pass():
+    layer = torch.nn.Linear(10, 6)
+    x = torch.randn(5, 10)
+    kept = bench_nade_training.saved_bytes(lambda: torch.sigmoid(layer(x)), layer)
+    assert kept == 4 * (5 * 10 + 5 * 6)  # the input, the output; the weights are there anyway
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_records(name, small):
+    models = ["count-table"] if name == "sampling" else None
+    threads = torch.get_num_threads()
+    record = run_case(name, batch=2, repeats=1, threads=1, models=models)
+    assert torch.get_num_threads() == threads
+    assert record["command"].startswith(f"chainrule bench {name} --batch 2 --repeats 1 --threads 1")
+    assert (record["case"], record["threads"]) == (name, 1)
+    assert {"hardware", "torch", "date", "commit", "load_average"} <= set(record)
+    columns, rows = table_of(record)
+    assert rows and all(len(row) == len(columns) for row in rows)
+
+
+def test_flops_of_a_sample_are_those_of_a_pass(small):
+    assert run_case("made", batch=2, repeats=1)["flops"] == pytest.approx(1.0)
+    assert run_case("maf", batch=2, repeats=1)["flops"] == pytest.approx(1.0)
+
+
+def test_maf_without_the_other_libraries(small, monkeypatch):
+    monkeypatch.setitem(sys.modules, "zuko.flows", None)
+    monkeypatch.setitem(sys.modules, "nflows.flows", None)
+    record = run_case("maf", batch=2, repeats=1)
+    assert set(record["seconds"]) == {"ours", "naive"}
+    assert set(record["absent"]) == {"zuko", "nflows"}
+    assert len(table_of(record)[1]) == 2
+
+
+def test_maf_beside_a_library_that_breaks(small, monkeypatch):
+    def broken():
+        raise AttributeError("module 'numpy' has no attribute 'float'")
+
+    monkeypatch.setattr(bench_maf, "PEERS", {"nflows": broken})
+    record = run_case("maf", batch=2, repeats=1)
+    assert record["absent"] == {"nflows": "AttributeError: module 'numpy' has no attribute 'float'"}
+
+
+def test_refusals():
+    with pytest.raises(ChainruleError, match="did you mean 'made'"):
+        find_case("mad")
+    with pytest.raises(ChainruleError, match="only sampling takes others"):
+        run_case("maf", models=["lstm"])
