@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "src" / "chainrule"
 ROOMS = (
     "errors", "files", "results", "column", "domain", "ordering", "layers", "heads", "engine", "models", "data",
-    "training", "recipes", "tasks", "report", "testing", "cli",
+    "training", "recipes", "tasks", "sklearn", "distribution", "report", "testing", "cli",
 )  # fmt: skip
 FILES = [
     path

@@ -12,8 +12,9 @@ from chainrule.models import AutoregressiveModel, create_model, list_models
 from chainrule.ordering import Ordering
 
 if TYPE_CHECKING:
-    from chainrule import testing
+    from chainrule import sklearn, testing
     from chainrule.data import Data, list_data, load_data
+    from chainrule.distribution import as_distribution
     from chainrule.training import Run, load
     from chainrule.training.fit import fit
 
@@ -25,6 +26,7 @@ __all__ = [
     "Domain",
     "Ordering",
     "Run",
+    "as_distribution",
     "create_model",
     "errors",
     "fit",
@@ -32,11 +34,13 @@ __all__ = [
     "list_models",
     "load",
     "load_data",
+    "sklearn",
     "testing",
 ]
 
 # Imported when first used, so that `import chainrule` costs little more than `import torch`.
 _LAZY = {
+    "as_distribution": "distribution",
     "Data": "data",
     "list_data": "data",
     "load_data": "data",
@@ -49,8 +53,8 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     import importlib
 
-    if name == "testing":
-        return importlib.import_module("chainrule.testing")
+    if name in ("sklearn", "testing"):
+        return importlib.import_module(f"chainrule.{name}")
     if name in _LAZY:
         return getattr(importlib.import_module(f"chainrule.{_LAZY[name]}"), name)
     raise AttributeError(f"module 'chainrule' has no attribute {name!r}")

@@ -14,12 +14,12 @@ from chainrule.errors import ChainruleError
 # Beside element-wise operations and views: what moves, compares, reduces or makes values without multiplying
 # matrices. An operation that is neither here nor has a formula fails the count.
 FREE = {
-    "_log_softmax", "_softmax", "_to_copy", "_unsafe_view", "all", "amax", "any", "arange", "argmax",
+    "_log_softmax", "_softmax", "_to_copy", "_unique2", "_unsafe_view", "all", "amax", "any", "arange", "argmax",
     "bernoulli_", "cat", "clone", "constant_pad_nd", "copy_", "cumprod", "cumsum", "detach", "detach_",
     "embedding", "empty", "empty_like", "empty_strided", "fill_", "flip", "full", "full_like", "gather",
     "index", "index_copy", "index_copy_", "index_put_", "index_select", "lift_fresh",
     "log_sigmoid_forward", "log_softmax", "logsumexp", "max", "mean", "min", "native_layer_norm", "new_empty",
-    "new_zeros", "ones", "ones_like", "rand", "repeat", "repeat_interleave", "roll", "scalar_tensor",
+    "new_zeros", "ones", "ones_like", "rand", "randperm", "repeat", "repeat_interleave", "roll", "scalar_tensor",
     "scatter", "searchsorted", "sort", "squeeze_", "stack", "sum", "t_", "topk", "transpose_", "tril",
     "triu", "unsafe_split", "unsqueeze_", "where", "zero_", "zeros", "zeros_like",
 }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -72,6 +72,14 @@ class Model(nn.Module, ABC):
 
     def prepare(self, x: Tensor) -> None:
         """Look at the training data x (N, *event_shape) before the first step; nothing to see, by default."""
+
+    def trials(self, items: int) -> Sequence[dict]:
+        """Sets of hyperparameters that `fit` tries on so many training items, for validation to choose; none: none."""
+        return ()
+
+    def retune(self, **hyperparameters: Any) -> None:
+        """Change hyperparameters that only training reads."""
+        raise NotImplementedError(f"{type(self).__name__} has no trials")
 
     def estimate(self, x: Tensor) -> None:
         """Set the parameters from the training data x (N, *event_shape); only if `closed_form`."""

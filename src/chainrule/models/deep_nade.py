@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from chainrule.errors import ChainruleError
 from chainrule.heads import vector_head
 from chainrule.layers import Code, Condition
 from chainrule.models.encoding import vector_encoder
-from chainrule.models.ensemble import Ensemble
+from chainrule.models.ensemble import SharedEnsemble
 from chainrule.models.nade import RunningHidden
 from chainrule.models.orderless import OrderlessModel
 from chainrule.models.units import Units
@@ -74,6 +75,8 @@ class DeepNADE(OrderlessModel):
         Uria, Murray, Larochelle (2014), "A deep and tractable density estimator", https://arxiv.org/abs/1310.1757
     """
 
+    training_defaults = MappingProxyType({"epochs": 0, "patience": 20})
+
     def __init__(
         self,
         domain: Domain,
@@ -107,7 +110,7 @@ class DeepNADE(OrderlessModel):
         self.units = None if domain.discrete else Units(full)
 
 
-class EoNADE(Ensemble):
+class EoNADE(SharedEnsemble):
     """A mixture of one DeepNADE along several orderings: p(x) = 1/K Σ_k p_k(x).
 
     Args:
@@ -119,6 +122,8 @@ class EoNADE(Ensemble):
     """
 
     marginalises = True
+
+    training_defaults = DeepNADE.training_defaults
 
     def __init__(
         self,

@@ -1,12 +1,16 @@
-"""A mixture of one model's weights under several orderings or masks: p(x) = 1/K Σ_k p_k(x)."""
+"""Mixtures of models under several orderings or masks: p(x) = 1/K Σ_k p_k(x)."""
 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from chainrule.domain import Domain
 from chainrule.engine import Sample, choose_particle, draw_noise
 from chainrule.errors import ChainruleError
 from chainrule.layers import Condition
@@ -14,34 +18,33 @@ from chainrule.models.base import Model
 from chainrule.models.completion import force
 from chainrule.models.levels import known_part
 from chainrule.models.model import AutoregressiveModel
+from chainrule.ordering import Ordering
 
-VALIDATED = 4  # members that validation mixes
+VALIDATED = 4  # members with shared parameters that validation mixes
 
 
 class Ensemble(Model):
-    """K members with equal weights, all made of one model's parameters. Joints are mixed, never conditionals.
-
-    Member k follows ordering k modulo `orderings`, the first of which is the template's own and the others random;
-    where the network has hidden units to connect otherwise, each member connects them in its own way.
+    """K members with equal weights. Joints are mixed, never conditionals.
 
     Args:
-        template: whose network has a method `reordered(sites, generator)`.
+        domain: of all members.
         members: K.
-        orderings: how many different ones.
+        orderings: how many different ones they follow, member k the one of k modulo `orderings`; 0 is the natural one.
     """
 
-    def __init__(self, template: AutoregressiveModel, *, members: int, orderings: int) -> None:
-        super().__init__(template.domain)
-        self.template, self.members, self.orderings = template, members, orderings
+    def __init__(self, domain: Domain, *, members: int, orderings: int) -> None:
+        super().__init__(domain)
+        self.members, self.orderings = members, orderings
 
+    @abstractmethod
     def member(self, k: int) -> AutoregressiveModel:
-        """Member k, sharing the parameters."""
-        order = torch.Generator().manual_seed(k % self.orderings)
-        own, size = self.template.ordering.variables, self.domain.size
-        sites = torch.arange(size) if k % self.orderings == 0 else torch.randperm(size, generator=order)
-        units = torch.Generator().manual_seed(k) if k else None
-        tensors = self.template.network.reordered(sites, units)
-        return self.template.reordered(own[sites], tensors)
+        """Member k."""
+
+    def order(self, k: int) -> Tensor:
+        """The permutation (D,) of the sites that member k follows."""
+        size, which = self.domain.size, k % self.orderings
+        generator = torch.Generator().manual_seed(which)
+        return torch.randperm(size, generator=generator) if which else torch.arange(size)
 
     # --- the verbs -------------------------------------------------------------------------------
 
@@ -54,12 +57,12 @@ class Ensemble(Model):
             ChainruleError: for terms of an ensemble over orderings, which has none.
         """
         if reduce:
-            return self._mixed(x, cond, self.members)
+            return self.mixed(x, cond, self.members)
         if self.orderings > 1:
             raise ChainruleError(
                 "reduce: an ensemble over orderings has no term of each variable, only a sum"
             )
-        order = self.template.ordering
+        order = self.factorisation.ordering
         terms = [order.flatten(self.member(k).log_prob(x, cond, reduce=False)) for k in range(self.members)]
         joint = torch.stack(terms).double().cumsum(2).logsumexp(0) - math.log(self.members)
         return order.unflatten(joint.diff(dim=1, prepend=torch.zeros_like(joint[:, :1])))
@@ -84,7 +87,7 @@ class Ensemble(Model):
         noise = draw_noise(n, 1 + self.domain.size, generator)
         which = (noise[:, 0] * self.members).long()
         cond = self.expand_cond(cond, n)
-        items = self.template.sample(0, None if cond is None else cond[:0])
+        items = self.factorisation.sample(0, None if cond is None else cond[:0])
         items = items.new_empty(n, *self.domain.event_shape)
         for k in which.unique().tolist():
             rows = (which == k).nonzero().flatten()
@@ -132,7 +135,42 @@ class Ensemble(Model):
         drawn = values.take_along_dim(chosen[..., None], dim=2)[:, :, 0]
         return drawn.unflatten(2, self.domain.event_shape)
 
-    # --- fitting -----------------------------------------------------------------------------------
+    @property
+    def factorisation(self) -> AutoregressiveModel:
+        """Member 0."""
+        return self.member(0)
+
+    @property
+    def condition(self) -> Condition:
+        """That of every member."""
+        return self.factorisation.condition
+
+    def mixed(self, x: Tensor, cond: Tensor | None, members: int) -> Tensor:
+        """The log-likelihood of a mixture of the first few members: (B,) nats."""
+        joints = torch.stack([self.member(k).log_prob(x, cond) for k in range(members)])
+        return joints.logsumexp(0) - math.log(members)
+
+
+class SharedEnsemble(Ensemble):
+    """Members that are one model's parameters under different orderings, and different masks where it has masks.
+
+    Args:
+        template: whose network has a method `reordered(sites, generator)`; it is member 0.
+        members: K.
+        orderings: how many different ones.
+    """
+
+    def __init__(self, template: AutoregressiveModel, *, members: int, orderings: int) -> None:
+        super().__init__(template.domain, members=members, orderings=orderings)
+        self.template = template
+
+    def member(self, k: int) -> AutoregressiveModel:
+        """The parameters in the order of member k."""
+        if k == 0:
+            return self.template
+        sites = self.order(k)
+        tensors = self.template.network.reordered(sites, torch.Generator().manual_seed(k))
+        return self.template.reordered(self.template.ordering.variables[sites], tensors)
 
     def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
         """That of a random member: (B,) nats."""
@@ -140,22 +178,49 @@ class Ensemble(Model):
 
     def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
         """Of the mixture of the first few members: (B,) nats."""
-        return -self._mixed(x, cond, min(self.members, VALIDATED))
+        return -self.mixed(x, cond, min(self.members, VALIDATED))
 
     def prepare(self, x: Tensor) -> None:
         """That of the template."""
         self.template.prepare(x)
 
-    @property
-    def factorisation(self) -> AutoregressiveModel:
-        """The template, which is member 0."""
-        return self.template
 
-    @property
-    def condition(self) -> Condition:
-        """That of the template."""
-        return self.template.condition
+class SeparateEnsemble(Ensemble):
+    """Members with parameters of their own, trained side by side.
 
-    def _mixed(self, x: Tensor, cond: Tensor | None, members: int) -> Tensor:
-        joints = torch.stack([self.member(k).log_prob(x, cond) for k in range(members)])
-        return joints.logsumexp(0) - math.log(members)
+    Args:
+        build: an ordering's permutation → a model.
+        domain: of all.
+        members: K.
+        orderings: how many different ones.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[list[int]], AutoregressiveModel],
+        domain: Domain,
+        *,
+        members: int,
+        orderings: int,
+    ) -> None:
+        super().__init__(domain, members=members, orderings=orderings)
+        natural = Ordering(domain).variables
+        self.models = nn.ModuleList(build(natural[self.order(k)].tolist()) for k in range(members))
+
+    def member(self, k: int) -> AutoregressiveModel:
+        """Model k."""
+        model: Any = self.models[k]
+        return model
+
+    def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
+        """The mean of the members' losses, each of which moves its own parameters alone: (B,) nats."""
+        return torch.stack([self.member(k).loss(x, cond) for k in range(self.members)]).mean(0)
+
+    def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
+        """Of the mixture: (B,) nats."""
+        return -self.log_prob(x, cond)
+
+    def prepare(self, x: Tensor) -> None:
+        """That of every member."""
+        for k in range(self.members):
+            self.member(k).prepare(x)

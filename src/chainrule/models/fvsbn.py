@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -94,6 +95,8 @@ class FVSBN(AutoregressiveModel):
     References:
         Frey (1998), "Graphical models for machine learning and digital communication"; Neal (1992).
     """
+
+    training_defaults = MappingProxyType({"epochs": 0, "patience": 20, "lr": 0.01, "weight_decay": 0.0})
 
     def __init__(
         self,

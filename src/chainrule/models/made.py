@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +18,15 @@ from chainrule.layers import Code, Condition, MaskedLinear, Network, State, stri
 from chainrule.models.encoding import vector_encoder
 from chainrule.models.model import AutoregressiveModel
 from chainrule.ordering import Ordering
+
+DROPOUT = 0.2
+# On at most so many training items, these are tried: which is best differs from table to table.
+FEW = 12_000
+TRIALS = (
+    {"dropout": 0.2, "input_dropout": 0.0},
+    {"dropout": 0.5, "input_dropout": 0.0},
+    {"dropout": 0.5, "input_dropout": 0.2},
+)
 
 
 class MaskedState(NamedTuple):
@@ -42,6 +52,7 @@ class MaskedPerceptron(Network):
         size: P.
         residual: whether a layer adds its input; layers of equal width then, whose units keep their degrees.
         dropout: after each hidden layer.
+        input_dropout: of whole variables.
         condition: adds to the first layer; degrees then start at 0, for units that read nothing else.
     """
 
@@ -57,11 +68,12 @@ class MaskedPerceptron(Network):
         size: int,
         residual: bool,
         dropout: float,
+        input_dropout: float,
         condition: Condition,
     ) -> None:
         super().__init__(condition)
         self.code, self.channels, self.size, self.residual = code, channels, size, residual
-        self.dropout = nn.Dropout(dropout)
+        self.dropout, self.input_dropout = nn.Dropout(dropout), nn.Dropout1d(input_dropout)
         first = 1 if condition.expected is None else 0
         self.degrees = [_spread(width, first, length - 1) for width in hidden]
 
@@ -84,7 +96,8 @@ class MaskedPerceptron(Network):
 
     def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
         """(B, D, 1) → (B, D, P)."""
-        return self._pass(self.code(sites), self.condition(cond, len(sites)))[0]
+        codes = self.input_dropout(self.code(sites))
+        return self._pass(codes, self.condition(cond, len(sites)))[0]
 
     def init_state(
         self, batch: int, *, cond: Tensor | None = None, length: int, device: torch.device, dtype: torch.dtype
@@ -182,7 +195,8 @@ class MADE(AutoregressiveModel):
     Args:
         hidden: widths of the hidden layers.
         residual: whether layers after the first add their input; their widths must then be equal.
-        dropout: after each hidden layer.
+        dropout: after each hidden layer; None lets `fit` try several on small data, 0.2 on large.
+        input_dropout: of whole variables, where `dropout` is given.
         classes, embedding: of the condition; see `layers.Condition`.
         encoding: see `models.encoding`.
         components: of the mixtures, for numbers.
@@ -193,13 +207,16 @@ class MADE(AutoregressiveModel):
         https://arxiv.org/abs/1502.03509
     """
 
+    training_defaults = MappingProxyType({"epochs": 0, "patience": 20})
+
     def __init__(
         self,
         domain: Domain,
         *,
         hidden: list[int] | tuple[int, ...] = (512, 512),
         residual: bool = True,
-        dropout: float = 0.2,
+        dropout: float | None = None,
+        input_dropout: float = 0.0,
         classes: int | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
@@ -215,9 +232,28 @@ class MADE(AutoregressiveModel):
         head = vector_head(domain, order.variables.tolist(), components=components)
         condition = Condition(hidden[0], classes=classes, embedding=embedding)
         network = MaskedPerceptron(
-            code, channels, domain.size, hidden, head.size, residual, dropout, condition
+            code,
+            channels,
+            domain.size,
+            hidden,
+            head.size,
+            residual,
+            DROPOUT if dropout is None else dropout,
+            input_dropout,
+            condition,
         )
+        self.tuned = dropout is None
         super().__init__(network, domain, head, ordering=order)
+
+    def trials(self, items: int) -> Sequence[dict]:
+        """Little and much noise, where data are few and `dropout` was not given."""
+        return TRIALS if self.tuned and items <= FEW else ()
+
+    def retune(self, **hyperparameters: float) -> None:
+        """Change `dropout` and `input_dropout`."""
+        self.network.dropout.p = hyperparameters["dropout"]
+        self.network.input_dropout.p = hyperparameters["input_dropout"]
+        self.hyperparameters |= hyperparameters
 
 
 def _spread(width: int, first: int, last: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -110,7 +111,6 @@ class RunningHidden(Network):
         Inside a tile of T variables a running sum is a product with a triangular matrix, (T·B, T·C) by (T·C, H):
         the sums are written once, where they are used, and gradients come out of products too.
         """
-        n = sites.shape[1]
         codes = self.code(sites)
         factors = () if self.factors is None else self.factors.split(TILE)
         weights, outs, biases = (p.split(TILE) for p in (self.weight, self.out_weight, self.out_bias))
@@ -142,6 +142,8 @@ class NADE(AutoregressiveModel):
         Larochelle, Murray (2011), "The neural autoregressive distribution estimator"; Uria et al. (2016),
         "Neural autoregressive distribution estimation", https://arxiv.org/abs/1605.02226
     """
+
+    training_defaults = MappingProxyType({"epochs": 0, "patience": 20})
 
     def __init__(
         self,

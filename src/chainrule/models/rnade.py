@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import torch
 
 from chainrule.domain import Domain
@@ -31,6 +33,8 @@ class RNADE(AutoregressiveModel):
         Uria, Murray, Larochelle (2013), "RNADE: the real-valued neural autoregressive density-estimator",
         https://arxiv.org/abs/1306.0186
     """
+
+    training_defaults = MappingProxyType({"epochs": 0, "patience": 20})
 
     def __init__(
         self,

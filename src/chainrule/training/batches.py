@@ -16,29 +16,33 @@ class EpochOrder(Sampler):
         n: items.
         batch_size: items a batch; the last may be smaller.
         seed: of the shuffle.
+        passes: over all items, an epoch.
     """
 
-    def __init__(self, n: int, batch_size: int, seed: int | None = None) -> None:
-        self.n, self.batch_size, self.seed, self.epoch = n, batch_size, seed, 0
+    def __init__(self, n: int, batch_size: int, seed: int | None = None, passes: int = 1) -> None:
+        self.n, self.batch_size, self.seed, self.passes, self.epoch = n, batch_size, seed, passes, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self.n // self.batch_size)
+        return -(-self.n // self.batch_size) * self.passes
 
     def __iter__(self) -> Iterator[list[int]]:
         if self.seed is None:
-            order = torch.arange(self.n)
+            orders = [torch.arange(self.n)]
         else:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-            order = torch.randperm(self.n, generator=generator)
-        yield from (batch.tolist() for batch in order.split(self.batch_size))
+            orders = [torch.randperm(self.n, generator=generator) for _ in range(self.passes)]
+        for order in orders:
+            yield from (batch.tolist() for batch in order.split(self.batch_size))
 
 
-def batches(x: Tensor, labels: Tensor | None, batch_size: int, seed: int | None = None) -> DataLoader:
+def batches(
+    x: Tensor, labels: Tensor | None, batch_size: int, seed: int | None = None, passes: int = 1
+) -> DataLoader:
     """A loader of [x] or [x, labels], taken out of memory a whole batch at a time."""
     dataset = TensorDataset(x) if labels is None else TensorDataset(x, labels)
     # The sampler gives whole batches of indices, so the loader itself must not batch.
-    return DataLoader(dataset, sampler=EpochOrder(len(x), batch_size, seed), batch_size=None)
+    return DataLoader(dataset, sampler=EpochOrder(len(x), batch_size, seed, passes), batch_size=None)

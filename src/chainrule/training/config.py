@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -19,7 +20,8 @@ class TrainingConfig:
     """Hyperparameters of training; a model's `training_defaults` take the place of these defaults.
 
     Attributes:
-        epochs: passes over the training data, at most.
+        epochs: passes over the training data, at most; 0 for as many as make `steps` optimiser steps.
+        steps: with `epochs` 0. Small data are then passed several times an epoch, so that it has 50 steps or more.
         batch_size: items a step.
         optimizer: "adamw" or "adamax".
         lr: peak learning rate.
@@ -34,6 +36,7 @@ class TrainingConfig:
     """
 
     epochs: int = 80
+    steps: int = 12_000
     batch_size: int = 64
     optimizer: str = "adamw"
     lr: float = 2e-3
@@ -47,10 +50,10 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
+        for name in ("steps", "batch_size"):
             if getattr(self, name) < 1:
                 raise ChainruleError(f"{name}: expected an integer ≥ 1, got {getattr(self, name)}")
-        for name in ("lr", "weight_decay", "warmup", "clip", "patience"):
+        for name in ("epochs", "lr", "weight_decay", "warmup", "clip", "patience"):
             if not getattr(self, name) >= 0:
                 raise ChainruleError(f"{name}: expected a number ≥ 0, got {getattr(self, name)}")
         if not 0 <= self.seed < 2**32:
@@ -82,6 +85,14 @@ class TrainingConfig:
     def to_dict(self) -> dict:
         """All fields, as `of({}, …)` takes them back."""
         return asdict(self)
+
+    def plan(self, items: int) -> tuple[int, int]:
+        """How many epochs, and how many passes over so many items each of them is."""
+        steps = math.ceil(items / self.batch_size)
+        if self.epochs:
+            return self.epochs, 1
+        passes = math.ceil(50 / steps)
+        return max(math.ceil(self.steps / (steps * passes)), 10), passes
 
     def lightning_precision(self, device: torch.device) -> Any:
         """What Lightning calls the precision on this device."""

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import signal
 import tempfile
-import threading
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
-from rich.console import Console
 
 from chainrule import __version__
 from chainrule.data import Data
-from chainrule.errors import ChainruleError, DataError, RunError
+from chainrule.errors import DataError, RunError
 from chainrule.models import Model, save_model
-from chainrule.models.store import WEIGHTS, load_weights, save_card
 from chainrule.training.config import TrainingConfig
+from chainrule.training.descent import descend
 from chainrule.training.run import CONFIG, Run, read_config, write_config
+from chainrule.training.trials import choose_trial
 
 
 def fit(
@@ -88,7 +83,7 @@ def _fit_in(
         "chainrule": __version__,
         "torch": str(torch.__version__),
         "model": model.name,
-        "hyperparameters": model.hyperparameters,
+        "hyperparameters": dict(model.hyperparameters),
         "domain": str(model.domain),
         "data": data.origin,
         "vocabulary": None if data.vocabulary is None else "".join(data.vocabulary),
@@ -100,7 +95,14 @@ def _fit_in(
         _claim(folder, record, resume)
         save_model(model, folder, version=__version__)
         return Run.open(folder, model)
-    return _train(folder, model, data, config, record, resume, device, progress)
+    model.prepare(data.train)
+    options: Any = {"resume": resume, "device": device, "progress": progress}
+    trials = model.trials(len(data.train))
+    if trials:
+        choose_trial(folder, model, data, config, trials, lambda: _claim(folder, record, resume), **options)
+    else:
+        descend(folder, model, data, config, lambda: _claim(folder, record, resume), **options)
+    return Run.open(folder, model)
 
 
 def _check_labels(model: Model, data: Data) -> None:
@@ -134,115 +136,3 @@ def _claim(folder: Path, record: dict, resume: bool) -> None:
             differing = sorted(key for key in was.keys() | now.keys() if was.get(key) != now.get(key))
             was, now = ({key: value.get(key) for key in differing} for value in (was, now))
         raise RunError(f"{folder}: cannot resume: {part} was {was}, is now {now}")
-
-
-def _train(
-    folder: Path,
-    model: Model,
-    data: Data,
-    config: TrainingConfig,
-    record: dict,
-    resume: bool,
-    device: str,
-    progress: bool,
-) -> Run:
-    with _quiet():
-        import lightning.pytorch as pl
-
-    from chainrule.training.averaging import WeightEMA
-    from chainrule.training.batches import batches
-    from chainrule.training.checkpoint import SafetensorsIO
-    from chainrule.training.module import Likelihood
-    from chainrule.training.progress import ProgressLine
-    from chainrule.training.recorder import LAST, Recorder
-
-    model.prepare(data.train)
-    chosen = _device(device)
-    precision = config.lightning_precision(chosen)
-    _claim(folder, record, resume)  # nothing is written before everything given is seen to be possible
-    last = folder / LAST
-    labels = data.labels if model.conditional else {}
-    train = batches(data.train, labels.get("train"), config.batch_size, seed=config.seed)
-    valid = batches(data.valid, labels.get("valid"), 4 * config.batch_size)
-    recorder = Recorder(folder, config.patience)
-    callbacks: list[pl.Callback] = [recorder]
-    if config.ema:
-        callbacks.append(WeightEMA(config.ema))
-    if progress:
-        callbacks.append(ProgressLine(recorder, Console(stderr=True)))
-    with _quiet(), torch.random.fork_rng(devices=[]), _restored_interrupt():
-        trainer = pl.Trainer(
-            accelerator=chosen.type,
-            devices=1,
-            precision=precision,
-            max_epochs=config.epochs,
-            gradient_clip_val=config.clip or None,
-            callbacks=callbacks,
-            plugins=[SafetensorsIO()],
-            default_root_dir=folder,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-        )
-        module = Likelihood(model, config, config.epochs * len(train))
-        save_card(model, folder, version=__version__)
-        interrupted = False
-        try:
-            trainer.fit(module, train, valid, ckpt_path=last if resume and last.exists() else None)
-        except SystemExit:  # Lightning's answer to Ctrl-C
-            interrupted = True
-    if interrupted:
-        raise KeyboardInterrupt
-    load_weights(model, folder / WEIGHTS)
-    model.eval()
-    return Run.open(folder, model)
-
-
-def _device(name: str) -> torch.device:
-    """The device that Lightning will use under this name.
-
-    Raises:
-        ChainruleError: if there is none.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device("cuda" if name == "gpu" else name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ChainruleError(f"device {name!r}: {str(error).splitlines()[0]}") from error
-    if device.index is not None:
-        raise ChainruleError(f"device: expected a kind such as {device.type}, got {name!r}")
-    return device
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's advice, which is for those who write training loops."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"lightning\..*")
-            warnings.filterwarnings("ignore", module=r"torch\.(jit|optim)\..*")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-@contextlib.contextmanager
-def _restored_interrupt() -> Iterator[None]:
-    """Give Ctrl-C back after Lightning, which ignores it from the first one on."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)

@@ -15,11 +15,13 @@ class ProgressLine(pl.Callback):
     Args:
         recorder: where the curve is.
         console: where to draw.
+        title: in front of the bar.
     """
 
-    def __init__(self, recorder: Recorder, console: Console) -> None:
+    def __init__(self, recorder: Recorder, console: Console, title: str = "") -> None:
         self.recorder = recorder
         self.bar = Progress(
+            *([TextColumn(title)] if title else []),
             TextColumn("epoch {task.fields[epoch]:>4}"),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[numbers]}"),

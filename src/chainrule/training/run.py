@@ -40,8 +40,7 @@ class Run:
     @property
     def best(self) -> dict[str, float] | None:
         """The row of the lowest validation; None if there is none that is a number."""
-        finite = [row for row in self.metrics if math.isfinite(row["valid_nats"])]
-        return min(finite, key=lambda row: row["valid_nats"], default=None)
+        return best_of(self.metrics)
 
     @property
     def vocabulary(self) -> str | None:
@@ -65,7 +64,7 @@ class Run:
         folder = Path(folder)
         if not folder.is_dir():
             raise RunError(f"{folder}: no such run folder")
-        return cls(folder, load_model(folder, model), read_config(folder), _read_metrics(folder / METRICS))
+        return cls(folder, load_model(folder, model), read_config(folder), read_metrics(folder / METRICS))
 
 
 def load(folder: str | Path, model: Model | None = None) -> Model:
@@ -100,6 +99,12 @@ def remove_run(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
+def best_of(metrics: list[dict[str, float]]) -> dict[str, float] | None:
+    """The row of the lowest validation; None if there is none that is a number."""
+    finite = [row for row in metrics if math.isfinite(row["valid_nats"])]
+    return min(finite, key=lambda row: row["valid_nats"], default=None)
+
+
 def write_config(folder: Path, config: dict) -> None:
     """Write `config.yaml`."""
     write_text(folder / CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
@@ -123,7 +128,12 @@ def read_config(folder: Path) -> dict:
     return config
 
 
-def _read_metrics(path: Path) -> list[dict[str, float]]:
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """The rows of `metrics.csv`; none if there is no such file.
+
+    Raises:
+        RunError: if it holds something else.
+    """
     if not path.is_file():
         return []
     try:

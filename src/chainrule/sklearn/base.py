@@ -1,0 +1,135 @@
+"""What the estimators share: parameters, reading X, training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted, validate_data
+from torch import Tensor
+
+from chainrule.data import Data
+from chainrule.engine import exact_arithmetic
+from chainrule.errors import ChainruleError
+from chainrule.models import Model, create_model
+from chainrule.sklearn.rows import Rows, domain_of
+from chainrule.training.fit import fit
+
+STEPS, MOST_EPOCHS = 3000, 200  # of training, unless epochs are given
+CELLS = 1 << 14  # of a chunk when scoring or drawing
+
+
+class AutoregressiveEstimator(BaseEstimator):
+    """Base of the estimators; `AutoregressiveDensity` says what the parameters are."""
+
+    def __init__(
+        self,
+        model: str = "made",
+        *,
+        hyperparameters: Mapping[str, Any] | None = None,
+        columns: Mapping[str, str] | str | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        lr: float | None = None,
+        validation_fraction: float = 0.1,
+        random_state: Any = None,
+        device: str = "auto",
+        verbose: bool = False,
+    ) -> None:
+        self.model = model
+        self.hyperparameters = hyperparameters
+        self.columns = columns
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+        self.device = device
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _read(self, X: Any, *, reset: bool = False) -> Any:
+        """X as a frame or an array of floats, with as many features as in training and the same names."""
+        if not reset:
+            check_is_fitted(self)
+        if isinstance(X, pd.DataFrame):
+            return validate_data(self, X, reset=reset, skip_check_array=True)
+        return validate_data(self, X, reset=reset, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
+
+    def _fit(self, X: Any) -> Any:
+        """Train, and return X as read."""
+        if not 0 < self.validation_fraction < 1:
+            raise ChainruleError(
+                f"validation_fraction: expected a number in (0, 1), got {self.validation_fraction}"
+            )
+        X = self._read(X, reset=True)
+        if len(X) < 2:
+            raise ChainruleError(f"X: expected at least 2 samples, one to validate, got {len(X)} sample")
+        rows, seed = Rows.of(X, self.columns), draw_seed(self.random_state)
+        model = self._create(rows, seed)
+        x = torch.from_numpy(rows.encode(X))
+        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+        held = min(max(1, round(len(x) * self.validation_fraction)), len(x) - 1)
+        train, valid = x[order[held:]], x[order[:held]]
+        data = Data("X", train, valid, valid, model.domain)
+        run = fit(
+            model, data, device=self.device, progress=bool(self.verbose), **self._options(len(train), seed)
+        )
+        # In double precision a row's likelihood does not depend on which rows it is scored with.
+        self.model_ = run.model.double()
+        self.columns_ = rows.columns
+        self.history_ = run.metrics
+        self._rows = rows
+        return X
+
+    def _create(self, rows: Rows, seed: int) -> Model:
+        """The model with seeded weights; one that sums missing cells out is told that any may be missing."""
+        hyperparameters = dict(self.hyperparameters or {})
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            model = create_model(self.model, domain_of(rows.columns), **hyperparameters)
+            if not model.marginalises:
+                return model
+            torch.default_generator.manual_seed(seed)
+            gaps = [replace(column, missing=True) for column in rows.columns]
+            return create_model(self.model, domain_of(gaps), **hyperparameters)
+
+    def _options(self, n: int, seed: int) -> dict[str, Any]:
+        """Of training on n rows: some 3000 steps, at most 200 epochs."""
+        batch_size = min(max(n // 80, 16), 512) if self.batch_size is None else int(self.batch_size)
+        steps = -(-n // max(batch_size, 1))
+        epochs = min(max(STEPS // steps, 1), MOST_EPOCHS) if self.epochs is None else int(self.epochs)
+        options = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "patience": max(epochs // 4, 10)}
+        return options if self.lr is None else {**options, "lr": float(self.lr)}
+
+    def _encode(self, X: Any, **options: Any) -> Tensor:
+        """Rows as the model takes them, (N, D)."""
+        x = self._rows.encode(X, self.model_.domain.columns, **options)
+        return torch.from_numpy(x).to(self.model_.device)
+
+    def _log_prob(self, X: Any) -> np.ndarray:
+        """Of each row, (N,) nats."""
+        x = self._encode(X)
+        with exact_arithmetic(self.model_):
+            parts = [self.model_.log_prob(part) for part in x.split(chunk(x.shape[1]))]
+        return torch.cat(parts).cpu().numpy()
+
+
+def draw_seed(random_state: Any) -> int:
+    """A seed for torch, of what scikit-learn takes for a random state."""
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def chunk(variables: int) -> int:
+    """How many rows to work on at once."""
+    return max(CELLS // variables, 1)

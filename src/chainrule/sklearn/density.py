@@ -1,0 +1,118 @@
+"""Density estimation: `AutoregressiveDensity`."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import DensityMixin
+from sklearn.utils.validation import check_is_fitted
+
+from chainrule.errors import ChainruleError
+from chainrule.sklearn.base import AutoregressiveEstimator, chunk, draw_seed
+
+
+class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
+    """Density of rows of any kinds of columns, p(x) = ∏ p(x_d | x_<d), by a neural network.
+
+    Read more in the page "With scikit-learn".
+
+    Parameters
+    ----------
+    model : str, default="made"
+        A name of `chainrule.list_models()`.
+
+    hyperparameters : dict, default=None
+        Of that model, where its defaults are not wanted.
+
+    columns : dict or "infer", default=None
+        Column name → "categorical", "integer" or "real". The columns of a DataFrame are inferred, and `columns`
+        overrides: text, booleans and categoricals are categorical, and so are whole numbers of at most 20 different
+        values; other whole numbers are integer, all else is real. In an array, and in a DataFrame whose labels are not
+        text, columns are x0, x1, … and all numbers are real, whole ones too, unless `columns` says otherwise; "infer"
+        infers these as well.
+
+    epochs : int, default=None
+        Passes over the training rows, at most; by default as many as give 3000 steps of the optimiser, but no more
+        than 200. Training ends early when validation has not become better in a quarter of them.
+
+    batch_size : int, default=None
+        Rows a step; by default 1/80 of the rows, between 16 and 512.
+
+    lr : float, default=None
+        Highest learning rate; by default the model's.
+
+    validation_fraction : float, default=0.1
+        Part of the rows that is held out to choose among the epochs.
+
+    random_state : int, RandomState instance or None, default=None
+        Of the initial weights, the split and the order of the rows. An int gives the same model each time.
+
+    device : str, default="auto"
+        Where to train: "auto", "cpu", "cuda". The fitted model is on the CPU.
+
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    model_ : Model
+        The fitted model, of chainrule's own interface, in double precision.
+
+    columns_ : tuple of Column
+        What each column was taken for.
+
+    history_ : list of dict
+        Of each epoch: train_nats, valid_nats, seconds and more; empty for a model estimated in closed form.
+
+    n_features_in_ : int
+        Number of columns.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where they are all strings.
+
+    Notes
+    -----
+    A missing cell (NaN) is left out of the likelihood by models that know every conditional ("deep-nade", "eonade").
+    For the others it is an outcome with a probability of its own, in the columns that had one in training, and an
+    error in the rest. A category never seen in training is an error.
+
+    References
+    ----------
+    Germain, Gregor, Murray, Larochelle (2015), "MADE: masked autoencoder for distribution estimation",
+    https://arxiv.org/abs/1502.03509
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule.sklearn import AutoregressiveDensity
+    >>> X = np.random.default_rng(0).normal(size=(100, 3))
+    >>> density = AutoregressiveDensity(epochs=2, random_state=0).fit(X)
+    >>> density.score_samples(X).shape, density.sample(5, random_state=0).shape
+    ((100,), (5, 3))
+    """
+
+    def fit(self, X: Any, y: None = None) -> Self:
+        """Train on the rows X of shape (n_samples, n_features), an array or a DataFrame; y is ignored."""
+        self._fit(X)
+        return self
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Exact log-likelihood of each row, (n_samples,) nats: a log-density in the columns that are real."""
+        return self._log_prob(self._read(X))
+
+    def score(self, X: Any, y: None = None) -> float:
+        """Mean log-likelihood of the rows, nats: higher is better. As GaussianMixture's; KernelDensity's is a sum."""
+        return float(self.score_samples(X).mean())
+
+    def sample(self, n_samples: int = 1, random_state: Any = None) -> Any:
+        """Draw rows: an array, or a DataFrame with the training one's columns and types."""
+        check_is_fitted(self)
+        if n_samples < 1:
+            raise ChainruleError(f"n_samples: expected an integer ≥ 1, got {n_samples}")
+        generator = torch.Generator().manual_seed(draw_seed(random_state))
+        most = chunk(self.n_features_in_)
+        sizes = [min(most, n_samples - start) for start in range(0, n_samples, most)]
+        drawn = torch.cat([self.model_.sample(size, generator=generator) for size in sizes])
+        return self._rows.decode(drawn.cpu().numpy())

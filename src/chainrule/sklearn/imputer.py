@@ -1,0 +1,135 @@
+"""Imputation: `AutoregressiveImputer`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import torch
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
+from torch import Tensor
+
+from chainrule.errors import ChainruleError, nearest
+from chainrule.sklearn.base import AutoregressiveEstimator, chunk, draw_seed
+
+STRATEGIES = ("sample", "most_probable", "mean")
+PARTICLES = 16  # candidates for a draw, of models that see only what comes before
+
+
+class AutoregressiveImputer(OneToOneFeatureMixin, TransformerMixin, AutoregressiveEstimator):
+    """Fill missing cells (NaN) from the joint distribution of a row given its other cells.
+
+    Parameters
+    ----------
+    model : str, default="deep-nade"
+        A name of `chainrule.list_models()`. "deep-nade" conditions on any cells exactly, and learns from rows with
+        missing cells by leaving these out. Other models weigh 16 candidates for each draw by what comes behind.
+
+    strategy : {"sample", "most_probable", "mean"}, default="sample"
+        One draw from the distribution, which keeps variances and correlations; the most probable value of one cell
+        after the other; or over `n_draws` draws the mean of numbers (rounded in integer columns) and the most
+        frequent category, which has the least expected error.
+
+    n_draws : int, default=20
+        For the strategy "mean".
+
+    random_state : int, RandomState instance or None, default=None
+        Of training and of the draws.
+
+    hyperparameters, columns, epochs, batch_size, lr, validation_fraction, device, verbose
+        As of :class:`AutoregressiveDensity`.
+
+    Attributes
+    ----------
+    model_, columns_, history_, n_features_in_, feature_names_in_
+        As of :class:`AutoregressiveDensity`.
+
+    References
+    ----------
+    Uria, Murray, Larochelle (2014), "A deep and tractable density estimator", https://arxiv.org/abs/1310.1757
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule.sklearn import AutoregressiveImputer
+    >>> X = np.random.default_rng(0).normal(size=(100, 3))
+    >>> X[::4, 1] = np.nan
+    >>> bool(np.isnan(AutoregressiveImputer(epochs=2, random_state=0).fit_transform(X)).any())
+    False
+    """
+
+    def __init__(
+        self,
+        model: str = "deep-nade",
+        *,
+        strategy: str = "sample",
+        n_draws: int = 20,
+        hyperparameters: Mapping[str, Any] | None = None,
+        columns: Mapping[str, str] | str | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        lr: float | None = None,
+        validation_fraction: float = 0.1,
+        random_state: Any = None,
+        device: str = "auto",
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(
+            model,
+            hyperparameters=hyperparameters,
+            columns=columns,
+            epochs=epochs,
+            batch_size=batch_size,
+            lr=lr,
+            validation_fraction=validation_fraction,
+            random_state=random_state,
+            device=device,
+            verbose=verbose,
+        )
+        self.strategy = strategy
+        self.n_draws = n_draws
+
+    def fit(self, X: Any, y: None = None) -> Self:
+        """Train on the rows X of shape (n_samples, n_features), an array or a DataFrame; y is ignored."""
+        if self.strategy not in STRATEGIES:
+            raise ChainruleError(f"strategy: unknown {self.strategy!r}; {nearest(self.strategy, STRATEGIES)}")
+        if self.n_draws < 1:
+            raise ChainruleError(f"n_draws: expected an integer ≥ 1, got {self.n_draws}")
+        self._fit(X)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """X with its missing cells filled: an array, or a DataFrame with the training one's types."""
+        X = self._read(X)
+        x = self._encode(X, allow_missing=True)
+        gaps = x.isnan()
+        rows = gaps.any(1).nonzero().flatten()
+        # Rows that lack the same cells lie side by side, since the order-less models work on them at once.
+        rows = rows[torch.unique(gaps[rows], dim=0, return_inverse=True)[1].argsort(stable=True)]
+        generator = torch.Generator().manual_seed(draw_seed(self.random_state))
+        draws = self.n_draws if self.strategy == "mean" else 1
+        for part in rows.split(chunk(x.shape[1] * draws)) if len(rows) else ():
+            filled = self._summary(self._draw(x[part], draws, generator))
+            x[part] = torch.where(gaps[part], filled.to(x.dtype), x[part])
+        return self._rows.decode(x.cpu().numpy(), X)
+
+    def _draw(self, x: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+        """(B, D) → (B, draws, D)."""
+        particles = {} if self.model_.marginalises else {"particles": PARTICLES}
+        temperature = 0.0 if self.strategy == "most_probable" else 1.0
+        return self.model_.complete(x, ~x.isnan(), draws, generator, temperature=temperature, **particles)
+
+    def _summary(self, drawn: Tensor) -> Tensor:
+        """(B, draws, D) → (B, D): the mean of numbers, the most frequent category."""
+        columns = []
+        for column, cells in zip(self.columns_, drawn.unbind(2), strict=True):
+            if column.categories:
+                columns.append(cells.mode(1).values)
+            else:
+                columns.append(cells.mean(1).round() if column.kind == "integer" else cells.mean(1))
+        return torch.stack(columns, 1)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,0 +1,150 @@
+"""Gradient descent by Lightning: one model, one run folder."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from chainrule import __version__
+from chainrule.data import Data
+from chainrule.errors import ChainruleError
+from chainrule.models import Model
+from chainrule.models.store import WEIGHTS, load_weights, save_card
+from chainrule.training.config import TrainingConfig
+
+
+def descend(
+    folder: Path,
+    model: Model,
+    data: Data,
+    config: TrainingConfig,
+    claim: Callable[[], None],
+    *,
+    resume: bool,
+    device: str,
+    progress: bool,
+    title: str = "",
+) -> None:
+    """Gradient descent in a run folder, until the epochs or the patience are spent; the model gets the best weights.
+
+    Args:
+        folder: of the run.
+        model: trained in place.
+        data: its training and validation splits are used.
+        config: how.
+        claim: writes the configuration, once everything given is seen to be possible.
+        resume: go on from the folder's checkpoint, if there is one.
+        device: see `fit`.
+        progress: whether to show a bar.
+        title: what the bar is called.
+
+    Raises:
+        KeyboardInterrupt: on Ctrl-C, with weights left in the folder.
+    """
+    with _quiet():
+        import lightning.pytorch as pl
+
+    from chainrule.training.averaging import WeightEMA
+    from chainrule.training.batches import batches
+    from chainrule.training.checkpoint import SafetensorsIO
+    from chainrule.training.module import Likelihood
+    from chainrule.training.progress import ProgressLine
+    from chainrule.training.recorder import LAST, Recorder
+
+    chosen = _device(device)
+    precision = config.lightning_precision(chosen)
+    claim()
+    last = folder / LAST
+    labels = data.labels if model.conditional else {}
+    epochs, passes = config.plan(len(data.train))
+    train = batches(data.train, labels.get("train"), config.batch_size, seed=config.seed, passes=passes)
+    valid = batches(data.valid, labels.get("valid"), 4 * config.batch_size)
+    recorder = Recorder(folder, config.patience)
+    callbacks: list[pl.Callback] = [recorder]
+    if config.ema:
+        callbacks.append(WeightEMA(config.ema))
+    if progress:
+        callbacks.append(ProgressLine(recorder, Console(stderr=True), title))
+    with _quiet(), torch.random.fork_rng(devices=[]), _restored_interrupt():
+        trainer = pl.Trainer(
+            accelerator=chosen.type,
+            devices=1,
+            precision=precision,
+            max_epochs=epochs,
+            gradient_clip_val=config.clip or None,
+            callbacks=callbacks,
+            plugins=[SafetensorsIO()],
+            default_root_dir=folder,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+        module = Likelihood(model, config, epochs * len(train))
+        save_card(model, folder, version=__version__)
+        interrupted = False
+        try:
+            trainer.fit(module, train, valid, ckpt_path=last if resume and last.exists() else None)
+        except SystemExit:  # Lightning's answer to Ctrl-C
+            interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt
+    load_weights(model, folder / WEIGHTS)
+    model.eval()
+
+
+def _device(name: str) -> torch.device:
+    """The device that Lightning will use under this name.
+
+    Raises:
+        ChainruleError: if there is none.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device("cuda" if name == "gpu" else name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ChainruleError(f"device {name!r}: {str(error).splitlines()[0]}") from error
+    if device.index is not None:
+        raise ChainruleError(f"device: expected a kind such as {device.type}, got {name!r}")
+    return device
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's advice, which is for those who write training loops."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            warnings.filterwarnings("ignore", module=r"torch\.(jit|optim)\..*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _restored_interrupt() -> Iterator[None]:
+    """Give Ctrl-C back after Lightning, which ignores it from the first one on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)

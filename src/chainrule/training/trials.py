@@ -1,0 +1,83 @@
+"""Several amounts of noise are tried, and validation chooses."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from chainrule import __version__
+from chainrule.data import Data
+from chainrule.models import Model
+from chainrule.models.store import WEIGHTS, load_weights, save_card
+from chainrule.training.config import TrainingConfig
+from chainrule.training.descent import descend
+from chainrule.training.run import METRICS, best_of, read_metrics
+
+TRIALS = "trials"
+
+
+def choose_trial(
+    folder: Path,
+    model: Model,
+    data: Data,
+    config: TrainingConfig,
+    trials: Sequence[dict],
+    claim: Callable[[], None],
+    *,
+    resume: bool,
+    device: str,
+    progress: bool,
+) -> None:
+    """Train once with each set of hyperparameters, in `folder/trials/K`; the one of lowest validation is kept.
+
+    Args:
+        folder: of the run; it gets the weights, the curve and the card of the best.
+        model: trained in place; afterwards it is the best.
+        data: its training and validation splits are used.
+        config: how.
+        trials: hyperparameters that `model.retune` takes.
+        claim: writes the configuration, once everything given is seen to be possible.
+        resume: go on where a trial stopped; trials that are done are not repeated.
+        device, progress: see `fit`.
+
+    Raises:
+        KeyboardInterrupt: on Ctrl-C, with the best so far left in the folder.
+    """
+    initial = copy.deepcopy(model.state_dict())
+    folders = [folder / TRIALS / str(k) for k in range(len(trials))]
+    try:
+        for k, (trial, place) in enumerate(zip(trials, folders, strict=True)):
+            model.load_state_dict(initial)
+            model.retune(**trial)
+            title = f"trial {k + 1} of {len(trials)}"
+            descend(
+                place,
+                model,
+                data,
+                config,
+                claim if k == 0 else lambda: None,
+                resume=resume,
+                device=device,
+                progress=progress,
+                title=title,
+            )
+    finally:
+        _keep_best(folder, folders, model, trials)
+
+
+def _keep_best(folder: Path, folders: Sequence[Path], model: Model, trials: Sequence[dict]) -> None:
+    """Put the files of the best trial into the run folder, and its weights into the model."""
+    started = [k for k, place in enumerate(folders) if (place / WEIGHTS).exists()]
+    if not started:
+        return
+    lowest = {k: best_of(read_metrics(folders[k] / METRICS)) for k in started}
+    best = min(started, key=lambda k: (lowest[k] or {"valid_nats": float("inf")})["valid_nats"])
+    model.retune(**trials[best])
+    for name in (METRICS, WEIGHTS):
+        if (folders[best] / name).exists():
+            shutil.copyfile(folders[best] / name, folder / name)
+    save_card(model, folder, version=__version__)
+    load_weights(model, folder / WEIGHTS)
+    model.eval()

@@ -1,0 +1,229 @@
+"""scikit-learn's own checks of its interface, frames in and out, and the quality of what is fitted."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.impute import SimpleImputer
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import chainrule as cr
+from chainrule.errors import ChainruleError, DataError
+from chainrule.sklearn import AutoregressiveDensity, AutoregressiveImputer, AutoregressiveOutlierDetector
+
+TINY = {"hyperparameters": {"hidden": [8], "components": 2, "dropout": 0.1}, "epochs": 2, "random_state": 0}
+SMALL = {"hyperparameters": {"hidden": [64, 64], "dropout": 0.1}, "epochs": 40, "lr": 5e-3, "random_state": 0}
+ESTIMATORS = (AutoregressiveDensity, AutoregressiveImputer, AutoregressiveOutlierDetector)
+
+
+@parametrize_with_checks([estimator(**TINY) for estimator in ESTIMATORS])
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+def mixed(n=300, seed=0):
+    """A frame of all kinds of columns, each informed by the others."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=n)
+    return pd.DataFrame(
+        {
+            "job": np.where(z + rng.normal(size=n) / 2 > 0, "smith", "clerk"),
+            "grade": pd.Categorical(np.digitize(z, [-1, 0, 1]), categories=[0, 1, 2, 3, 9]),
+            "member": z + rng.normal(size=n) > 0,
+            "age": (40 + 10 * z + rng.normal(size=n)).round().astype(np.int16),
+            "height": (170 + 5 * z + rng.normal(size=n)).astype(np.float32),
+        },
+        index=np.arange(n) + 1000,
+    )
+
+
+def gaussian(n, seed, size=5):
+    """Rows of a correlated normal."""
+    mix = np.random.default_rng(7).normal(size=(size, size))
+    return np.random.default_rng(seed).normal(size=(n, size)) @ mix + 3
+
+
+def with_gaps(frame, part=0.3, seed=1):
+    """The same with cells hidden at random, and which."""
+    gaps = np.random.default_rng(seed).random(frame.shape) < part
+    return frame.mask(gaps) if isinstance(frame, pd.DataFrame) else np.where(gaps, np.nan, frame), gaps
+
+
+def test_frames_come_back_as_they_were():
+    frame = mixed()
+    density = AutoregressiveDensity(**TINY).fit(frame)
+    assert [c.kind for c in density.columns_] == ["categorical"] * 3 + ["integer", "real"]
+    assert list(density.feature_names_in_) == list(frame.columns)
+    drawn = density.sample(50, random_state=0)
+    pd.testing.assert_series_equal(drawn.dtypes, frame.dtypes)
+    assert density.score_samples(drawn).shape == (50,)
+    assert density.score(frame) == pytest.approx(density.score_samples(frame).mean())
+    with pytest.raises(DataError, match=r"column 'job'.*'smith'.*'baker'"):
+        density.score_samples(frame.assign(job="baker"))
+    with pytest.raises(DataError, match=r"column 'age'.*no missing cells"):
+        density.score_samples(frame.assign(age=np.nan))
+
+
+@pytest.mark.parametrize("strategy", ["sample", "most_probable", "mean"])
+def test_imputer_fills_a_frame(strategy):
+    frame = mixed()
+    gappy, gaps = with_gaps(frame)
+    imputer = AutoregressiveImputer(strategy=strategy, n_draws=5, **TINY)
+    filled = imputer.fit_transform(gappy)
+    assert not filled.isna().any().any()
+    assert filled.index.equals(frame.index) and list(filled.columns) == list(frame.columns)
+    kept = filled.astype(object).where(~gaps)
+    pd.testing.assert_frame_equal(kept, frame.astype(object).where(~gaps), check_dtype=False)
+    pd.testing.assert_frame_equal(filled, imputer.transform(gappy))
+    assert isinstance(imputer.set_output(transform="pandas").transform(gappy), pd.DataFrame)
+    # Whoever trained on whole rows fills the gaps of others, in the types of the training rows.
+    whole = clone(imputer).fit(frame).transform(gappy)
+    pd.testing.assert_series_equal(whole.dtypes, frame.dtypes)
+
+
+@pytest.mark.parametrize("model", ["made", "deep-nade"])
+def test_missing_cells_in_training(model):
+    gappy, _ = with_gaps(mixed())
+    density = AutoregressiveDensity(model, **TINY).fit(gappy)
+    assert np.isfinite(density.score_samples(gappy)).all()
+    drawn = density.sample(300, random_state=0)
+    assert drawn.isna().any().any() == (model == "made")  # an outcome for one, summed out by the other
+    filled = AutoregressiveImputer(model, **TINY).fit_transform(gappy)
+    assert not filled.isna().any().any()
+
+
+def test_a_model_of_any_subset_leaves_out_what_is_missing():
+    X = gaussian(200, 0)
+    density = AutoregressiveDensity("deep-nade", **TINY).fit(X)
+    nothing = np.full((1, 5), np.nan)
+    assert density.score_samples(nothing) == pytest.approx([0.0])
+
+
+def test_columns_of_an_array():
+    X = np.random.default_rng(0).integers(0, 4, size=(60, 2))
+    kinds = {
+        None: ["real", "real"],
+        "infer": ["categorical", "categorical"],
+    }
+    for columns, expected in kinds.items():
+        density = AutoregressiveDensity(columns=columns, **TINY).fit(X)
+        assert [c.kind for c in density.columns_] == expected
+    density = AutoregressiveDensity(columns={"x1": "integer"}, **TINY).fit(X)
+    assert [c.kind for c in density.columns_] == ["real", "integer"]
+    assert density.sample(4).shape == (4, 2)
+    for columns in ({"x7": "real"}, "guess"):
+        with pytest.raises(ChainruleError):
+            AutoregressiveDensity(columns=columns, **TINY).fit(X)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"model": "maid"}, {"validation_fraction": 1.0}, {"batch_size": 0}, {"hyperparameters": {"hiden": [3]}}],
+)
+def test_bad_parameters_are_found_by_fit(bad):
+    with pytest.raises(ChainruleError):
+        AutoregressiveDensity(**{**TINY, **bad}).fit(gaussian(20, 0))
+    for estimator in (
+        AutoregressiveImputer(strategy="median"),
+        AutoregressiveOutlierDetector(contamination=0.7),
+    ):
+        with pytest.raises(ChainruleError):
+            estimator.set_params(**TINY).fit(gaussian(20, 0))
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_same_seed_same_result_and_no_other_is_touched(estimator):
+    X, _ = with_gaps(gaussian(60, 0), 0.1)
+
+    def result(fitted):
+        return fitted.transform(X) if isinstance(fitted, AutoregressiveImputer) else fitted.score_samples(X)
+
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()
+    first = estimator(**TINY).fit(X)
+    np.testing.assert_array_equal(result(first), result(estimator(**TINY).fit(X)))
+    np.testing.assert_array_equal(result(first), result(pickle.loads(pickle.dumps(first))))
+    assert (np.random.get_state()[1] == before[0]).all() and torch.equal(torch.get_rng_state(), before[1])
+    other = estimator(**{**TINY, "random_state": 1}).fit(X)
+    assert not np.array_equal(result(first), result(other))
+
+
+def test_silence(capfd):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        AutoregressiveImputer(**TINY).fit_transform(with_gaps(mixed(50))[0])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_in_a_search_and_in_a_pipeline():
+    X = gaussian(120, 0)
+    grid = {"model": ["independent", "gaussian"]}
+    search = GridSearchCV(AutoregressiveDensity("gaussian", random_state=0), {"lr": [None, 1e-3]}, cv=2)
+    assert np.isfinite(search.fit(X).best_score_)
+    with pytest.raises(ValueError):  # independent serves no reals
+        GridSearchCV(AutoregressiveDensity(), {"model": grid["model"][:1]}, cv=2, error_score="raise").fit(X)
+    gappy, _ = with_gaps(X, 0.1)
+    detector = AutoregressiveOutlierDetector(contamination=0.2, **TINY)
+    pipeline = make_pipeline(AutoregressiveImputer(**TINY), StandardScaler(), detector)
+    assert (pipeline.fit(gappy).predict(gappy) == -1).sum() == 24
+
+
+def test_training_lasts_by_steps():
+    options = AutoregressiveDensity()._options
+    assert options(9000, 0)["epochs"] == 37 and options(9000, 0)["batch_size"] == 112
+    assert options(50, 0)["epochs"] == 200 and options(10**7, 0)["epochs"] == 1
+
+
+def test_whole_numbers_do_not_wrap_around():
+    frame = pd.DataFrame({"n": np.arange(100, 126, dtype=np.int8)})
+    density = AutoregressiveDensity(**{**TINY, "epochs": 1}).fit(frame)
+    assert density.columns_[0].kind == "integer"
+    assert density.sample(200, random_state=0)["n"].min() > 0
+
+
+def test_density_is_near_the_true_one():
+    X, new = gaussian(2000, 0), gaussian(1000, 1)
+    peer = GaussianMixture(1).fit(X).score(new)
+    assert AutoregressiveDensity(**SMALL).fit(X).score(new) > peer - 0.15
+    assert AutoregressiveDensity("gaussian").fit(X).score(new) == pytest.approx(peer, abs=0.02)
+
+
+def test_outliers_are_found():
+    X = gaussian(500, 0)
+    detector = AutoregressiveOutlierDetector(contamination=0.02, **{**SMALL, "epochs": 10}).fit(X)
+    shuffled = np.random.default_rng(0).permuted(
+        gaussian(500, 1), axis=0
+    )  # each column as it was, not their joint
+    assert (detector.predict(X) == -1).sum() == 10
+    assert (detector.predict(shuffled) == -1).mean() > 0.3
+
+
+def test_imputer_beats_the_mean_of_the_column():
+    X = gaussian(1500, 0)
+    gappy, gaps = with_gaps(X)
+
+    def error(imputer):
+        return np.sqrt(((imputer.fit_transform(gappy) - X)[gaps] ** 2).mean())
+
+    assert error(AutoregressiveImputer(strategy="mean", **SMALL)) < 0.85 * error(SimpleImputer())
+
+
+def test_imputer_beats_mean_and_mode_of_a_mixed_frame():
+    frame = mixed(1000)
+    gappy, gaps = with_gaps(frame)
+    filled = AutoregressiveImputer(strategy="mean", **SMALL).fit_transform(gappy)
+    for d, name in enumerate(frame.columns):
+        hidden = gaps[:, d]
+        truth, ours = frame.loc[hidden, name], filled.loc[hidden, name]
+        if name in ("age", "height"):
+            assert ((ours - truth) ** 2).mean() < 0.5 * ((gappy[name].mean() - truth) ** 2).mean()
+        else:
+            assert (ours == truth).mean() > (gappy[name].mode()[0] == truth).mean() + 0.05
+    assert cr.sklearn.AutoregressiveImputer is AutoregressiveImputer
