@@ -34,6 +34,7 @@ MODELS = {
     "rnade": Entry("rnade:RNADE", "NADE for reals: each conditional a mixture"),
     "deep-nade": Entry("deep_nade:DeepNADE", "one deep net for all orderings, and any subset known"),
     "eonade": Entry("deep_nade:EoNADE", "a DeepNADE along several orderings, mixed"),
+    "conv-nade": Entry("conv_nade:ConvNADE", "convolutions for all orderings of an image, any pixels known"),
     "made": Entry("made:MADE", "masked perceptron, residual"),
     "made-ensemble": Entry("made_ensemble:MADEEnsemble", "one MADE under several orderings and masks, mixed"),
     "made-committee": Entry("made_ensemble:MADECommittee", "several MADEs, each of another ordering, mixed"),
