@@ -9,7 +9,7 @@ help:
 	@echo "make test    run the tests"
 	@echo "make check   lint, format and types"
 	@echo "make bench   measure sampling and training on this machine and write benchmarks/"
-	@echo "make docs    rebuild the tables from results/ and the documentation site"
+	@echo "make docs    rebuild tables and charts from results/ and the documentation site"
 
 # The plain installation is enough for the demo; constraints.txt pins every version.
 $(VENV)/.plain: pyproject.toml constraints.txt
@@ -45,6 +45,8 @@ bench: $(VENV)/.dev
 
 docs: $(VENV)/.docs
 	$(BIN)/python docs/tables.py
+	$(BIN)/python docs/charts.py
+	$(BIN)/python docs/autoencoders.py
 	$(BIN)/mkdocs build --strict --quiet
 
 clean:

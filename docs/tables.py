@@ -1,4 +1,6 @@
-"""Write the tables of results into README.md and docs/results.md, from the records in results/ and benchmarks/.
+"""Write the tables of results and benches into README.md and docs/, from the records in results/ and benchmarks/.
+
+A table of results that docs/results.md has no place for gets a section at its end.
 
 Usage: python docs/tables.py
 """
@@ -7,70 +9,77 @@ import json
 import re
 from pathlib import Path
 
+from records import ROOT, records_of, tables
+
 from chainrule.files import write_text
+from chainrule.tasks.bench import table_of
+from chainrule.tasks.published import read_published
 
-ROOT = Path(__file__).parent.parent
+DIGITS = {"debd": 3}  # where the published values have more than two
+RESULTS = ROOT / "docs" / "results.md"
+PAGES = (ROOT / "README.md", RESULTS, ROOT / "docs" / "speed.md")
+COLUMNS = ["recipe", "valid, nats", "test, nats", "test, bits/dim", "published", "training"]
 
 
-def records(table: str) -> list[dict]:
-    """The records of a table, best validation last."""
-    found = [json.loads(path.read_text()) for path in sorted((ROOT / "results" / table).glob("*.json"))]
-    return sorted(found, key=lambda record: -record["valid"]["nats"])
+def markdown(columns: list[str], rows: list[list[str]]) -> str:
+    """A table."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(
+        "|" + "|".join(cell if cell == "---" else f" {cell} " for cell in line) + "|" for line in lines
+    )
 
 
-def results_table(table: str, digits: int = 2) -> str:
-    """Ours beside published, in Markdown."""
-    lines = [
-        "| recipe | valid, nats | test, nats | test, bits/dim | published | training |",
-        "|---|---|---|---|---|---|",
-    ]
-    for record in records(table):
-        valid, test = record["valid"], record["test"]
-        published = record["published"] or {}
-        known = ", ".join(f"{k.removesuffix('_nats')} {v}" for k, v in published.items() if k != "source")
-        seconds = f"{record['training_seconds']:.0f} s" if record["best_epoch"] else "closed form"
-        lines.append(
-            f"| {record['name']} | {valid['nats']:.{digits}f} ± {valid['nats_se']:.{digits}f} "
-            f"| {test['nats']:.{digits}f} ± {test['nats_se']:.{digits}f} "
-            f"| {test['bits_per_dim']:.3f} | {known} | {seconds} |"
+def results_table(table: str) -> str:
+    """Ours beside published."""
+    rows, digits = [], DIGITS.get(table, 2)
+    for record in records_of(table):
+        scores = [record[split] for split in ("valid", "test")]
+        rows.append(
+            [
+                record["name"],
+                *(f"{score['nats']:.{digits}f} ± {score['nats_se']:.{digits}f}" for score in scores),
+                f"{record['test']['bits_per_dim']:.3f}",
+                ", ".join(str(value) for value in read_published(record["published"])),
+                f"{record['training_seconds']:.0f} s" if record["best_epoch"] else "closed form",
+            ]
         )
-    last = records(table)[-1]
-    lines.append("")
-    lines.append(f"`chainrule reproduce {table}`, seed {last['seed']}, {last['hardware']}, {last['date']}.")
-    return "\n".join(lines)
+    last = max(records_of(table), key=lambda record: record["date"])
+    note = f"`chainrule reproduce {table}`, seed {last['seed']}, {last['hardware']}, {last['date']}."
+    return f"{markdown(COLUMNS, rows)}\n\n{note}"
 
 
-def bench_table(name: str) -> str:
-    """Ratios of a benchmark, in Markdown."""
-    record = json.loads((ROOT / "benchmarks" / f"{name}.json").read_text())
-    lines = [
-        f"| model | {record['batch']} samples, × naive | ÷ one forward | FLOPs ÷ one log_prob |",
-        "|---|---|---|---|",
-    ]
-    lines += [
-        f"| {model} | {r['speedup']:.0f} | {r['passes']:.1f} | {r['flops']:.2f} |"
-        for model, r in record["models"].items()
-    ]
-    lines += ["", f"`{record['command']}`, {record['hardware']}, {record['date']}."]
-    return "\n".join(lines)
+def bench_table(path: Path) -> str:
+    """What a bench measured."""
+    record = json.loads(path.read_text())
+    threads = f", {record['threads']} thread{'s' * (record['threads'] > 1)}" if "threads" in record else ""
+    load = f", load average {record['load_average']:.1f}" if record.get("load_average") is not None else ""
+    notes = "".join(f" Without {name}: {reason}." for name, reason in record.get("absent", {}).items())
+    note = f"`{record['command']}`, {record['hardware']}{threads}{load}, {record['date']}.{notes}"
+    return f"{markdown(*table_of(record))}\n\n{note}"
 
 
-TABLES = {
-    "results-debd": lambda: results_table("debd", digits=3),
-    "results-digits": lambda: results_table("digits"),
-    "bench-sampling-digits": lambda: bench_table("sampling-digits"),
-}
+def add_sections(path: Path) -> None:
+    """A section, with its chart, for each table of results that a page lacks."""
+    text = path.read_text()
+    for table in tables():
+        if f"<!-- table results-{table} -->" not in text:
+            picture = f"![{table}: ours and published](figures/{table}.svg)"
+            text += f"\n## {table}\n\n{picture}\n\n<!-- table results-{table} -->\n<!-- end -->\n"
+    write_text(path, text)
 
 
 def fill(path: Path) -> None:
     """Replace what stands between <!-- table NAME --> and <!-- end -->."""
+    made = {f"results-{table}": results_table(table) for table in tables()}
+    made |= {f"bench-{file.stem}": bench_table(file) for file in (ROOT / "benchmarks").glob("*.json")}
     text = path.read_text()
-    for name, make in TABLES.items():
+    for name, table in made.items():
         pattern = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text = pattern.sub(lambda match, make=make: match[1] + make() + "\n" + match[2], text)
+        text = pattern.sub(lambda match, table=table: match[1] + table + "\n" + match[2], text)
     write_text(path, text)
 
 
 if __name__ == "__main__":
-    for page in (ROOT / "README.md", ROOT / "docs" / "results.md"):
+    add_sections(RESULTS)
+    for page in PAGES:
         fill(page)

@@ -37,6 +37,14 @@ def test_your_own_model():
     assert str(violation.value) == printed
 
 
+def test_autoencoders(capsys):
+    names = {}
+    for block in blocks("docs/autoencoders.md"):
+        exec(block, names)
+    assert "MADE: 1.000000" in capsys.readouterr().out
+    assert names["made"].complete(names["data"][:1], names["known"], n=3).shape == (1, 3, 8)
+
+
 def test_every_command_in_the_readme_exists():
     from chainrule.cli.app import app
 

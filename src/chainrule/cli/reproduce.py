@@ -15,7 +15,12 @@ def reproduce(
     table: Annotated[
         str | None, typer.Argument(help="A table of recipes; without it, the tables are listed.")
     ] = None,
-    only: Annotated[str | None, typer.Option(help="One recipe of the table.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A recipe of the table, a data set or a model; repeatable.")
+    ] = None,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="Train only what has no record of this recipe in --out.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="A folder for the records, TABLE/RECIPE.json each.")
     ] = None,
@@ -28,11 +33,15 @@ def reproduce(
     Validation picks the weights; the test split is then read once.
 
     Example: `chainrule reproduce digits --only causal-conv1d`
+
+    Example: `chainrule reproduce debd --only nltcs --only chow-liu --missing --out results`
     """
     from chainrule.files import write_text
     from chainrule.results import to_json
     from chainrule.tasks import list_tables, recipes_of
     from chainrule.tasks import reproduce as task
+    from chainrule.tasks.published import read_published
+    from chainrule.tasks.reproduce import read_record
 
     if table is None:
         listed = {name: sorted(recipes_of(name)) for name in list_tables()}
@@ -44,8 +53,13 @@ def reproduce(
             )
         return
     read_device(device)
-    records = []
-    for record in task(table, only=only, data_dir=data_dir, device=device):
+    if missing and out is None:
+        raise typer.BadParameter("expected --out, where the records are", param_hint="--missing")
+    names = list(recipes_of(table, only))
+    kept = {name: read_record(out, table, name) for name in names} if missing and out is not None else {}
+    records = [record for record in kept.values() if record is not None]
+    wanted = [name for name in names if kept.get(name) is None]
+    for record in task(table, only=wanted, data_dir=data_dir, device=device) if wanted else ():
         records.append(record)
         if out is not None:
             path = out / table / f"{record['name']}.json"
@@ -58,15 +72,8 @@ def reproduce(
         [
             r["name"],
             *(f"{r[s]['nats']:.2f} ± {r[s]['nats_se']:.2f}" for s in ("valid", "test")),
-            _published(r),
+            ", ".join(str(value) for value in read_published(r["published"])),
         ]
         for r in records
     ]
     print_table(f"{table}, nats per item", ["recipe", "valid", "test", "published"], rows)
-
-
-def _published(record: dict) -> str:
-    published = record["published"] or {}
-    return ", ".join(
-        f"{key.removesuffix('_nats')} {value}" for key, value in published.items() if key != "source"
-    )
