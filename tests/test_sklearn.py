@@ -1,7 +1,9 @@
 """scikit-learn's own checks of its interface, frames in and out, and the quality of what is fitted."""
 
 import pickle
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import chainrule as cr
 from chainrule.errors import ChainruleError, DataError
-from chainrule.sklearn import AutoregressiveDensity, AutoregressiveImputer, AutoregressiveOutlierDetector
+from chainrule.sklearn import (
+    AutoregressiveDensity,
+    AutoregressiveImputer,
+    AutoregressiveOutlierDetector,
+    base,
+)
 
 TINY = {"hyperparameters": {"hidden": [8], "components": 2, "dropout": 0.1}, "epochs": 2, "random_state": 0}
 SMALL = {"hyperparameters": {"hidden": [64, 64], "dropout": 0.1}, "epochs": 40, "lr": 5e-3, "random_state": 0}
@@ -175,9 +182,19 @@ def test_in_a_search_and_in_a_pipeline():
     assert (pipeline.fit(gappy).predict(gappy) == -1).sum() == 24
 
 
+def test_the_page_runs_as_printed(monkeypatch):
+    monkeypatch.setattr(base, "MOST_EPOCHS", 1)
+    page = (Path(__file__).parent.parent / "docs" / "sklearn.md").read_text()
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(block, names)
+    assert names["search"].best_params_ == {"model": "gaussian"}
+    assert names["p"].batch_shape == (2,) and names["p"].log_prob(names["x"]).shape == (100, 2)
+
+
 def test_training_lasts_by_steps():
     options = AutoregressiveDensity()._options
-    assert options(9000, 0)["epochs"] == 37 and options(9000, 0)["batch_size"] == 112
+    assert options(9000, 0)["epochs"] == 28 and options(9000, 0)["batch_size"] == 128
     assert options(50, 0)["epochs"] == 200 and options(10**7, 0)["epochs"] == 1
 
 

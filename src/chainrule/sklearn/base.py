@@ -21,7 +21,7 @@ from chainrule.models import Model, create_model
 from chainrule.sklearn.rows import Rows, domain_of
 from chainrule.training.fit import fit
 
-STEPS, MOST_EPOCHS = 3000, 200  # of training, unless epochs are given
+STEPS, MOST_EPOCHS = 2000, 200  # of training, unless epochs are given
 CELLS = 1 << 14  # of a chunk when scoring or drawing
 
 
@@ -105,11 +105,11 @@ class AutoregressiveEstimator(BaseEstimator):
             return create_model(self.model, domain_of(gaps), **hyperparameters)
 
     def _options(self, n: int, seed: int) -> dict[str, Any]:
-        """Of training on n rows: some 3000 steps, at most 200 epochs."""
-        batch_size = min(max(n // 80, 16), 512) if self.batch_size is None else int(self.batch_size)
+        """Of training on n rows: some 2000 steps, at most 200 epochs, with a patience of half of them."""
+        batch_size = min(max(n // 20, 16), 128) if self.batch_size is None else int(self.batch_size)
         steps = -(-n // max(batch_size, 1))
         epochs = min(max(STEPS // steps, 1), MOST_EPOCHS) if self.epochs is None else int(self.epochs)
-        options = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "patience": max(epochs // 4, 10)}
+        options = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "patience": max(epochs // 2, 10)}
         return options if self.lr is None else {**options, "lr": float(self.lr)}
 
     def _encode(self, X: Any, **options: Any) -> Tensor:

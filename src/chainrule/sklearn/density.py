@@ -34,11 +34,12 @@ class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
         infers these as well.
 
     epochs : int, default=None
-        Passes over the training rows, at most; by default as many as give 3000 steps of the optimiser, but no more
-        than 200. Training ends early when validation has not become better in a quarter of them.
+        Passes over the training rows, at most; by default as many as give 2000 steps of the optimiser, but no more
+        than 200. Training ends early when validation has not become better in half of them. Where a model tries
+        several settings on few rows, as "made" does, unless its `dropout` is given, each takes so many.
 
     batch_size : int, default=None
-        Rows a step; by default 1/80 of the rows, between 16 and 512.
+        Rows a step; by default 1/20 of the rows, between 16 and 128.
 
     lr : float, default=None
         Highest learning rate; by default the model's.
