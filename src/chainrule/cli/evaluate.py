@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.options import DataDir, Device, Json, RunFolder, data_of, open_run
-from chainrule.cli.output import print_json, print_table
+from chainrule.cli.output import print_json, print_table, say
 
 
 def evaluate(
@@ -35,3 +35,6 @@ def evaluate(
         for name, v in [*result.baselines.items(), (opened.model.name or "model", result.model)]
     ]
     print_table(f"{split}, {result.model.n} items", ["", "nats", "bits/dim"], rows, last_bold=True)
+    if result.floors:
+        nats = ", ".join(f"{nats:.2f} at {smallest}" for smallest, nats in result.floors.items())
+        say(f"nats by the smallest scale of a density, in units of its column's: {nats}")

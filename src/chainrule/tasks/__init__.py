@@ -1,8 +1,9 @@
 """What one does with a model: functions that return plain results."""
 
 from chainrule.tasks.bench_networks import SamplingBench, bench_sampling
-from chainrule.tasks.evaluate import Evaluation, Likelihood, evaluate, likelihood
+from chainrule.tasks.evaluate import Evaluation, evaluate
 from chainrule.tasks.known import given_part, known_mask
+from chainrule.tasks.likelihood import Likelihood, likelihood
 from chainrule.tasks.receptive_field import influence, receptive_field
 from chainrule.tasks.reproduce import list_tables, recipes_of, reproduce
 
