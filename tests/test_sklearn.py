@@ -194,7 +194,7 @@ def test_the_page_runs_as_printed(monkeypatch):
 
 def test_training_lasts_by_steps():
     options = AutoregressiveDensity()._options
-    assert options(9000, 0)["epochs"] == 28 and options(9000, 0)["batch_size"] == 128
+    assert options(9000, 0)["epochs"] == 22 and options(9000, 0)["batch_size"] == 128
     assert options(50, 0)["epochs"] == 200 and options(10**7, 0)["epochs"] == 1
 
 

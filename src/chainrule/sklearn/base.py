@@ -21,7 +21,7 @@ from chainrule.models import Model, create_model
 from chainrule.sklearn.rows import Rows, domain_of
 from chainrule.training.fit import fit
 
-STEPS, MOST_EPOCHS = 2000, 200  # of training, unless epochs are given
+STEPS, MOST_EPOCHS = 1600, 200  # of training, unless epochs are given
 CELLS = 1 << 14  # of a chunk when scoring or drawing
 
 
@@ -86,7 +86,7 @@ class AutoregressiveEstimator(BaseEstimator):
             model, data, device=self.device, progress=bool(self.verbose), **self._options(len(train), seed)
         )
         # In double precision a row's likelihood does not depend on which rows it is scored with.
-        self.model_ = run.model.double()
+        self.model_ = run.model.cpu().double()
         self.columns_ = rows.columns
         self.history_ = run.metrics
         self._rows = rows
@@ -105,7 +105,7 @@ class AutoregressiveEstimator(BaseEstimator):
             return create_model(self.model, domain_of(gaps), **hyperparameters)
 
     def _options(self, n: int, seed: int) -> dict[str, Any]:
-        """Of training on n rows: some 2000 steps, at most 200 epochs, with a patience of half of them."""
+        """Of training on n rows: some 1600 steps, at most 200 epochs, with a patience of half of them."""
         batch_size = min(max(n // 20, 16), 128) if self.batch_size is None else int(self.batch_size)
         steps = -(-n // max(batch_size, 1))
         epochs = min(max(STEPS // steps, 1), MOST_EPOCHS) if self.epochs is None else int(self.epochs)
