@@ -408,7 +408,7 @@ def test_prompt_with_truncation_is_greedy(text):
         ("embedding=3", "embedding|floats"),
         ("encoding=foo", "encoding: .*got 'foo'"),
         ("ordering=foo", "ordering: .*got 'foo'"),
-        ("epochs=0", "epochs: .*got 0"),
+        ("epochs=-1", "epochs: .*got -1"),
         ("lr=abc", "lr: .*got 'abc'"),
         ("lr=-1", "lr: .*got -1"),
         ("batch_size=0", "batch_size: .*got 0"),

@@ -8,7 +8,19 @@ from torch.distributions import Normal as TorchNormal
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
-from chainrule.heads import Bernoulli, BinnedGaussian, Categorical, Gaussian, Normal, Table, default_head
+from chainrule.heads import (
+    Bernoulli,
+    BinnedGaussian,
+    BinnedMixture,
+    Categorical,
+    ColumnHeads,
+    Gaussian,
+    MaybeMissing,
+    Mixture,
+    Normal,
+    Table,
+    default_head,
+)
 from chainrule.testing import check_head
 
 HEADS = {
@@ -22,6 +34,14 @@ HEADS = {
     "binned gaussian": lambda: BinnedGaussian(17),
     "binned gaussian, 2 levels": lambda: BinnedGaussian(2),
     "binned gaussian, 256 levels": lambda: BinnedGaussian(256),
+    "mixture of gaussians": lambda: Mixture(5),
+    "mixture of laplace": lambda: Mixture(5, kernel="laplace"),
+    "mixture of logistics": lambda: Mixture(5, kernel="logistic"),
+    "uniform mixture": lambda: Mixture(3, uniform=True),
+    "one component": lambda: Mixture(1),
+    "whole numbers": lambda: BinnedMixture(4),
+    "a real that may be missing": lambda: MaybeMissing(Mixture(3)),
+    "a whole number that may be missing": lambda: MaybeMissing(BinnedMixture(3)),
 }
 
 
@@ -92,3 +112,53 @@ def test_default_head():
     assert default_head(Domain.categorical(2, (3, 5))).levels == 5
     with pytest.raises(DomainError, match="discrete"):
         default_head(Domain.vector(3))
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "laplace"])
+def test_mixture_matches_torch(kernel):
+    family = {"gaussian": TorchNormal, "laplace": torch.distributions.Laplace}[kernel]
+    head, params, x = Mixture(4, kernel=kernel), torch.randn(6, 12), torch.randn(6, 1)
+    means, log_scales, logits = params.split(4, dim=1)
+    parts = family(means + head.spread, log_scales.exp())
+    expected = torch.distributions.MixtureSameFamily(torch.distributions.Categorical(logits=logits), parts)
+    torch.testing.assert_close(head.log_prob(params, x)[:, 0], expected.log_prob(x[:, 0]))
+
+
+def test_uniform_mixture_has_equal_weights():
+    head, params = Mixture(3, uniform=True), torch.randn(5, 6)
+    weighted = torch.cat([params, torch.zeros(5, 3)], dim=1)
+    x = torch.randn(5, 1)
+    torch.testing.assert_close(head.log_prob(params, x), Mixture(3).log_prob(weighted, x))
+
+
+@pytest.mark.parametrize("width", [1.0, 0.25])
+def test_whole_numbers_are_the_integral_of_logistics(width):
+    head, params = BinnedMixture(2), torch.tensor([0.3, -0.8, 0.4, -0.2, 0.5, 0.1])
+    head.width.fill_(width)
+    means, scales, weights = params[:2] + head.spread, params[2:4].exp(), params[4:].softmax(0)
+    values = torch.arange(-20, 21) * width
+
+    def cdf(x):
+        return (weights * torch.sigmoid((x[:, None] - means) / scales)).sum(1)
+
+    expected = cdf(values + width / 2) - cdf(values - width / 2)
+    ours = head.log_prob(params.expand(41, -1), values[:, None])[:, 0].exp()
+    torch.testing.assert_close(ours, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_mode_of_a_mixture_is_its_highest_mean():
+    head = Mixture(2)
+    params = torch.tensor([[3.0, -3.0, 0.0, -2.0, 1.0, 1.0], [3.0, -3.0, -2.0, 0.0, 1.0, 1.0]])
+    conditional, _ = head.step(None, head.init_state(params), 0)
+    assert conditional.mode().tolist() == [-1.5, 1.5]
+
+
+def test_each_column_has_its_head():
+    heads = [Categorical(3), Mixture(2), Categorical(3)]
+    table = ColumnHeads(heads)
+    params, x = torch.randn(4, 3, table.size), torch.tensor([[1.0], [0.4], [2.0]]).expand(4, 3, 1)
+    terms = table.log_prob(params, x)
+    for site, head in enumerate(heads):
+        own = head.log_prob(params[:, site, : head.size], x[:, site])
+        torch.testing.assert_close(terms[:, site], own)
+    assert table.reordered([1, 0, 2]).at(0) is table.at(1)

@@ -38,13 +38,20 @@ class Components(Conditional):
 
     def draw(self, u: Tensor) -> Tensor:
         """(B,) → (B,): u chooses a component, and what is left of it, uniform again, a value there."""
+        if self.means.shape[-1] == 1:
+            return self._value(u, self.means[..., 0], self.log_scales[..., 0])
         ends = self.log_weights.double().exp().cumsum(-1)
         ends = ends / ends[..., -1:]
         chosen = torch.searchsorted(ends, u[..., None].contiguous(), right=True)
         starts = F.pad(ends, (1, 0)).gather(-1, chosen)[..., 0]
         rest = (u - starts) / (ends.gather(-1, chosen)[..., 0] - starts)
-        z = KERNELS[self.kernel].inverse_cdf(rest.clamp(1e-300, 1 - 1e-16)).to(self.means.dtype)
-        return (self.means.gather(-1, chosen)[..., 0]) + z * self.log_scales.gather(-1, chosen)[..., 0].exp()
+        return self._value(
+            rest, self.means.gather(-1, chosen)[..., 0], self.log_scales.gather(-1, chosen)[..., 0]
+        )
+
+    def _value(self, u: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+        z = KERNELS[self.kernel].inverse_cdf(u.clamp(1e-300, 1 - 1e-16)).to(mean.dtype)
+        return mean + z * log_scale.exp()
 
     def mode(self) -> Tensor:
         """The most probable of the components' means (B,)."""
@@ -159,7 +166,7 @@ class Mixture(Head):
             params[..., k : 2 * k],
             params[..., 2 * k :],
         )
-        if self.uniform:
+        if self.uniform or k == 1:
             return torch.full_like(means, -math.log(k)), means, log_scales
         return torch.log_softmax(logits, dim=-1), means, log_scales
 

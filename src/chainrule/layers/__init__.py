@@ -9,7 +9,7 @@ from chainrule.layers.network import Network, Replay, Stack
 from chainrule.layers.position import Position
 from chainrule.layers.recurrent import Recurrent
 from chainrule.layers.reordered import Reordered
-from chainrule.layers.state import State, map_state, repeat_rows, select_rows, write_at
+from chainrule.layers.state import State, map_state, put_at, repeat_rows, select_rows, write_at
 from chainrule.layers.strict_input import StrictInput
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "State",
     "StrictInput",
     "map_state",
+    "put_at",
     "repeat_rows",
     "select_rows",
     "strictly_lower",

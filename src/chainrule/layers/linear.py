@@ -31,7 +31,7 @@ class MaskedLinear(nn.Linear):
         return F.linear(x, self.weight * self.mask, self.bias)
 
     def rows(self, x: Tensor, index: Tensor) -> Tensor:
-        """The outputs `index` (n,) alone: (B, inputs) → (B, n)."""
-        weight = self.weight.index_select(0, index) * self.mask.index_select(0, index)
+        """The outputs `index` (n,) alone: (B, inputs) → (B, n). x must be 0 wherever their mask is."""
+        weight = self.weight.index_select(0, index)
         bias = None if self.bias is None else self.bias.index_select(0, index)
         return F.linear(x, weight, bias)

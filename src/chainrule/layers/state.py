@@ -40,7 +40,11 @@ def write_at(buffer: Tensor, index: Tensor, value: Tensor) -> Tensor:
 
     In place when no gradient is recorded; out of place when one may be, so that `step` stays differentiable.
     """
-    index, value = index.reshape(1), value[:, None]
+    return put_at(buffer, index.reshape(1), value[:, None])
+
+
+def put_at(buffer: Tensor, index: Tensor, values: Tensor) -> Tensor:
+    """Put `values` (B, n, …) into `buffer` (B, T, …) at the times `index` (n,); in place as above."""
     if torch.is_grad_enabled():
-        return buffer.index_copy(1, index, value)
-    return buffer.index_copy_(1, index, value)
+        return buffer.index_copy(1, index, values)
+    return buffer.index_copy_(1, index, values)

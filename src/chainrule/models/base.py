@@ -14,6 +14,10 @@ from chainrule.domain import INTEGERS, Domain
 from chainrule.errors import ChainruleError, ConditionError
 from chainrule.layers import Condition
 
+# What training does differently for models of vectors: by steps, in batches that suit small tables, with patience for
+# little improvements, and in single precision, which narrow densities need.
+VECTOR_TRAINING = {"epochs": 0, "batch_size": 0, "patience": 20, "precision": "float32"}
+
 
 class Model(nn.Module, ABC):
     """An exact likelihood: log_prob, sample, complete.

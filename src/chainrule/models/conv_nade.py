@@ -14,6 +14,7 @@ from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import default_head
 from chainrule.layers import Code, Condition, Network, State, write_at
+from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import encoder
 from chainrule.models.orderless import OrderlessModel
 from chainrule.ordering import Ordering
@@ -166,7 +167,7 @@ class ConvNADE(OrderlessModel):
         Uria et al. (2016), "Neural autoregressive distribution estimation", https://arxiv.org/abs/1605.02226, §5
     """
 
-    training_defaults = MappingProxyType({"epochs": 0, "patience": 20})
+    training_defaults = MappingProxyType(VECTOR_TRAINING)
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.heads import vector_head
 from chainrule.layers import Code, Condition
+from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import vector_encoder
 from chainrule.models.ensemble import SharedEnsemble
 from chainrule.models.nade import RunningHidden
@@ -75,7 +76,7 @@ class DeepNADE(OrderlessModel):
         Uria, Murray, Larochelle (2014), "A deep and tractable density estimator", https://arxiv.org/abs/1310.1757
     """
 
-    training_defaults = MappingProxyType({"epochs": 0, "patience": 20})
+    training_defaults = MappingProxyType(VECTOR_TRAINING)
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from chainrule.domain import Domain
 from chainrule.heads import vector_head
 from chainrule.layers import Code, Condition, MaskedLinear, Network, State, strictly_lower, write_at
+from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import vector_encoder
 from chainrule.models.model import AutoregressiveModel
 from chainrule.ordering import Ordering
@@ -96,7 +97,7 @@ class FVSBN(AutoregressiveModel):
         Frey (1998), "Graphical models for machine learning and digital communication"; Neal (1992).
     """
 
-    training_defaults = MappingProxyType({"epochs": 0, "patience": 20, "lr": 0.01, "weight_decay": 0.0})
+    training_defaults = MappingProxyType({**VECTOR_TRAINING, "lr": 1e-2, "weight_decay": 0.0})
 
     def __init__(
         self,

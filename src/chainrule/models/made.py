@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.heads import vector_head
-from chainrule.layers import Code, Condition, MaskedLinear, Network, State, strictly_lower, write_at
+from chainrule.layers import Code, Condition, MaskedLinear, Network, State, put_at, strictly_lower, write_at
+from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import vector_encoder
 from chainrule.models.model import AutoregressiveModel
 from chainrule.ordering import Ordering
@@ -56,7 +57,7 @@ class MaskedPerceptron(Network):
         condition: adds to the first layer; degrees then start at 0, for units that read nothing else.
     """
 
-    starts: Tensor
+    runs: Tensor
     layers: Any
 
     def __init__(
@@ -90,9 +91,10 @@ class MaskedPerceptron(Network):
         for layer in (*self.layers, self.out):
             _scale_by_reads(layer)
         nn.init.zeros_(self.direct.weight)
-        # Where the run of degree t starts in each layer.
+        # The units of degree t in each layer: a run from where it starts, (L, T, longest run).
         starts = [torch.searchsorted(degrees, torch.arange(length)) for degrees in self.degrees]
-        self.register_buffer("starts", torch.stack(starts), persistent=False)
+        longest = max(int(degrees.bincount().max()) for degrees in self.degrees)
+        self.register_buffer("runs", torch.stack(starts)[..., None] + torch.arange(longest), persistent=False)
 
     def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
         """(B, D, 1) → (B, D, P)."""
@@ -110,25 +112,31 @@ class MaskedPerceptron(Network):
         return MaskedState(codes, hidden, () if added is None else added)
 
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Any = None) -> tuple[Tensor, State]:
-        """(B, 1) → (B, P); `phase` is the number of units of degree t in each layer."""
-        code = self.code.at(prev, torch.clamp(t - 1, min=0))
-        code = torch.where(t > 0, code, torch.zeros_like(code))
-        codes = write_at(state.codes, torch.clamp(t - 1, min=0), code)
-        below, final = codes.flatten(1), []
-        for i, (layer, hidden, count) in enumerate(zip(self.layers, state.hidden, phase, strict=True)):
+        """(B, 1) → (B, P); `phase`: whether there is a site before, and how many units of each layer have degree t.
+
+        What is not drawn or not final is zero in the state, so masks need not be applied again.
+        """
+        after, counts = phase
+        index, codes = t.reshape(1), state.codes
+        if after:
+            codes = write_at(codes, t - 1, self.code.at(prev, t - 1))
+        inputs = below = codes.flatten(1)
+        final = []
+        for i, (layer, hidden, count) in enumerate(zip(self.layers, state.hidden, counts, strict=True)):
             if count:
-                run = self.starts[i].index_select(0, t.reshape(1)) + torch.arange(count, device=t.device)
+                run = self.runs[i].index_select(0, index)[0, :count]
                 rows = layer.rows(below, run)
                 if i == 0 and isinstance(state.cond, Tensor):
                     rows = rows + state.cond.index_select(1, run)
                 rows = F.relu(rows)
                 if self.residual and i > 0:
                     rows = rows + below.index_select(1, run)
-                hidden = hidden.index_copy(1, run, rows)
+                hidden = put_at(hidden, run, rows)
             final.append(hidden)
             below = hidden
-        index = t * self.size + torch.arange(self.size, device=t.device)
-        params = self.out.rows(below, index) + self.direct.rows(codes.flatten(1), index)
+        if self.size > 1:
+            index = t * self.size + torch.arange(self.size, device=t.device)
+        params = self.out.rows(below, index) + self.direct.rows(inputs, index)
         return params, MaskedState(codes, tuple(final), state.cond)
 
     def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
@@ -141,9 +149,9 @@ class MaskedPerceptron(Network):
         return params[:, :n], MaskedState(codes, kept, state.cond)
 
     def schedule(self, length: int) -> Sequence[Hashable]:
-        """For each site, how many units of each layer become final."""
+        """For each site, whether there is one before it, and how many units of each layer become final."""
         counts = [Counter(degrees.tolist()) for degrees in self.degrees]
-        return [tuple(count[t] for count in counts) for t in range(length)]
+        return [(t > 0, tuple(count[t] for count in counts)) for t in range(length)]
 
     def reordered(self, sites: Tensor, units: torch.Generator | None = None) -> dict[str, Tensor]:
         """The weights, which belong to variables, of the ordering whose position t holds site `sites[t]`.
@@ -207,7 +215,7 @@ class MADE(AutoregressiveModel):
         https://arxiv.org/abs/1502.03509
     """
 
-    training_defaults = MappingProxyType({"epochs": 0, "patience": 20})
+    training_defaults = MappingProxyType({**VECTOR_TRAINING, "lr": 5e-3})
 
     def __init__(
         self,

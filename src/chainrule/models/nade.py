@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,13 +13,14 @@ from torch import Tensor, nn
 from chainrule.domain import Domain
 from chainrule.heads import vector_head
 from chainrule.layers import Code, Condition, Network, State, strictly_lower
+from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import vector_encoder
 from chainrule.models.model import AutoregressiveModel
 from chainrule.ordering import Ordering
 
 FIRST, AFTER = "first", "after"
 # Variables that the parallel pass takes at once: the product below grows with it, the number of products falls.
-TILE = 16
+TILE = 8
 
 
 class RunningHidden(Network):
@@ -123,9 +125,27 @@ class RunningHidden(Network):
             if factors:
                 running = running * factors[i][:length, None]
             hidden = self.activation(running)
-            params.append(torch.baddbmm(biases[i][:length, None], hidden, outs[i][:length].transpose(1, 2)))
+            product = _Readout.apply(hidden, outs[i][:length])
+            params.append(product + biases[i][:length, None])
             start = start + flat @ weight
         return torch.cat(params).transpose(0, 1)
+
+
+class _Readout(torch.autograd.Function):
+    """(T, B, H), (T, P, H) → (T, B, P). With one row to a product, as bits have, autograd's own gradient is slow."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor) -> Tensor:
+        hidden = hidden.to(weight.dtype)  # under autocast they differ
+        ctx.save_for_backward(hidden, weight)
+        return torch.bmm(hidden, weight.transpose(1, 2))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        hidden, weight = ctx.saved_tensors
+        grad = grad.to(weight.dtype)
+        of_hidden = grad * weight if weight.shape[1] == 1 else torch.bmm(grad, weight)
+        return of_hidden, torch.bmm(grad.transpose(1, 2), hidden)
 
 
 class NADE(AutoregressiveModel):
@@ -143,7 +163,7 @@ class NADE(AutoregressiveModel):
         "Neural autoregressive distribution estimation", https://arxiv.org/abs/1605.02226
     """
 
-    training_defaults = MappingProxyType({"epochs": 0, "patience": 20})
+    training_defaults = MappingProxyType(VECTOR_TRAINING)
 
     def __init__(
         self,

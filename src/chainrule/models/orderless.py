@@ -53,7 +53,7 @@ class OrderlessModel(AutoregressiveModel):
         x, known = known_part(self.domain, x, known)
         mask = self.ordering.flatten(known & ~x.isnan())
         cond = self.expand_cond(cond, len(x))
-        drawn = x.new_empty(0)
+        drawn = x.new_empty(len(x), n, *self.domain.event_shape)
         patterns, which = torch.unique(mask, dim=0, return_inverse=True)
         for i, pattern in enumerate(patterns):
             rows = (which == i).nonzero().flatten()
@@ -68,8 +68,7 @@ class OrderlessModel(AutoregressiveModel):
                 cond=None if cond is None else cond[rows],
                 **options,
             )
-            drawn = part.new_empty(len(x), *part.shape[1:]) if i == 0 else drawn
-            drawn[rows] = part
+            drawn[rows] = part.to(drawn.dtype)
         return drawn
 
     def in_order(self, permutation: Tensor) -> AutoregressiveModel:

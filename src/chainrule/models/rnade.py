@@ -10,6 +10,7 @@ from chainrule.domain import Domain
 from chainrule.errors import DomainError
 from chainrule.heads import Mixture
 from chainrule.layers import Condition
+from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import vector_encoder
 from chainrule.models.model import AutoregressiveModel
 from chainrule.models.nade import RunningHidden
@@ -34,7 +35,7 @@ class RNADE(AutoregressiveModel):
         https://arxiv.org/abs/1306.0186
     """
 
-    training_defaults = MappingProxyType({"epochs": 0, "patience": 20})
+    training_defaults = MappingProxyType(VECTOR_TRAINING)
 
     def __init__(
         self,

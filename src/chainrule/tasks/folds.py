@@ -53,5 +53,5 @@ def mean_of_folds(nats: list[float]) -> dict[str, float]:
 def _standardised(
     data: Data, train: Tensor, valid: Tensor, test: Tensor, mean: Tensor, scale: Tensor
 ) -> Data:
-    parts = [((part - mean) / scale).float() for part in (train, valid, test)]
-    return Data(data.name, *parts, domain=Domain.vector(data.domain.size), source=data.source)
+    train, valid, test = (((part - mean) / scale).float() for part in (train, valid, test))
+    return Data(data.name, train, valid, test, Domain.vector(data.domain.size), source=data.source)

@@ -7,7 +7,7 @@ import itertools
 import torch
 from torch import Tensor
 
-from chainrule.heads import Head
+from chainrule.heads import BinnedMixture, Head, MaybeMissing
 from chainrule.testing.subject import close, require, under
 
 
@@ -25,11 +25,11 @@ def check_head(head: Head) -> None:
         params = torch.randn(4, head.size, generator=generator, dtype=torch.float64) * scale
         with under(f"check_head({type(head).__name__})"):
             if head.levels is None:
-                _integrates(head, params.clamp(-3, 3))
+                _integrates(head, params.clamp(-1, 1))
             else:
                 _sums_to_one(head, params)
             _steps_are_log_prob(head, params)
-            _quantiles_match(head, params[:1].clamp(-3, 3))
+            _draws_match(head, params[:1].clamp(-1, 1))
             _is_finite(head, params.float())
 
 
@@ -44,16 +44,30 @@ def _sums_to_one(head: Head, params: Tensor) -> None:
     require(close(total, torch.ones_like(total), 1e-10), f"the site's probabilities sum to {total.tolist()}")
 
 
+def _axis(head: Head) -> tuple[Tensor, Tensor]:
+    """The values of one number, and their weights: a grid, whole multiples of a width, and NaN."""
+    if isinstance(head, MaybeMissing):
+        values, weights = _axis(head.head)
+        return torch.cat([values, torch.tensor([torch.nan])]), torch.cat([weights, torch.ones(1)])
+    if isinstance(head, BinnedMixture):
+        values = torch.arange(-400, 401, dtype=torch.float64) * head.width
+        return values, torch.ones_like(values)
+    values = torch.linspace(-400, 400, 800_001, dtype=torch.float64)
+    return values, torch.full_like(values, 1e-3)
+
+
 def _integrates(head: Head, params: Tensor) -> None:
-    require(head.variables == 1, "only heads of one real variable are integrated here")
-    grid = torch.linspace(-400, 400, 800_001, dtype=torch.float64)[:, None]
+    require(head.variables == 1, "only heads of one number are integrated here")
+    values, weights = _axis(head)
     for row in params:
-        total = head.log_prob(row.expand(len(grid), -1), grid).exp().sum().item() * 1e-3
+        total = (
+            (head.log_prob(row.expand(len(values), -1), values[:, None])[:, 0].exp() * weights).sum().item()
+        )
         require(abs(total - 1) < 1e-6, f"the density integrates to {total}")
 
 
 def _draw(head: Head, params: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-    """Through the variables of a site at quantiles u (B, V): values and terms (B, V)."""
+    """Through the variables of a site with noise u (B, V): values and terms (B, V)."""
     state, value = head.init_state(params), None
     values, terms = [], []
     for v in range(head.variables):
@@ -72,7 +86,7 @@ def _steps_are_log_prob(head: Head, params: Tensor) -> None:
     require(close(terms, head.log_prob(params, values), 1e-10), "the steps of a site and log_prob differ")
 
 
-def _quantiles_match(head: Head, params: Tensor) -> None:
+def _draws_match(head: Head, params: Tensor) -> None:
     """A fine, even comb of u must give each value as often as its probability."""
     if head.variables > 1:
         n = 50_000
@@ -85,16 +99,20 @@ def _quantiles_match(head: Head, params: Tensor) -> None:
     many = params.expand(n, -1)
     values, _ = _draw(head, many, u)
     if head.levels is None:
-        density_at_median = head.log_prob(many, values).exp()[n // 2, 0].item()
-        rise = 2 / n / (values[n // 2 + 1] - values[n // 2 - 1]).item()
-        require(abs(rise / density_at_median - 1) < 1e-3, "quantiles do not rise as the density says")
+        axis, weights = _axis(head)
+        mass = head.log_prob(params.expand(len(axis), -1), axis[:, None])[:, 0].exp() * weights
+        missing = values.isnan().double().mean() - mass[axis.isnan()].sum()
+        require(missing.abs() < slack, "draws are not missing as often as log_prob says")
+        for point in (-2.013, -0.713, 0.017, 0.487, 1.513):
+            below = (values < point).double().mean() - mass[axis < point].sum()
+            require(below.abs() < slack + 1e-3, f"draws are not below {point} as often as log_prob says")
         return
     sites = _sites(head)
     probs = head.log_prob(params.expand(len(sites), -1), sites).sum(-1).exp()
     counts = torch.stack([(values == site).all(1).sum() for site in sites]) / n
     require(
         ((counts - probs).abs() <= slack).all(),
-        "quantiles of even noise do not occur as often as log_prob says",
+        "draws of even noise do not occur as often as log_prob says",
     )
 
 

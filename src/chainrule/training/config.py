@@ -22,7 +22,7 @@ class TrainingConfig:
     Attributes:
         epochs: passes over the training data, at most; 0 for as many as make `steps` optimiser steps.
         steps: with `epochs` 0. Small data are then passed several times an epoch, so that it has 50 steps or more.
-        batch_size: items a step.
+        batch_size: items a step; 0 for about a 128th of the training items, between 8 and 64.
         optimizer: "adamw" or "adamax".
         lr: peak learning rate.
         weight_decay: of the optimiser.
@@ -50,10 +50,9 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ChainruleError(f"{name}: expected an integer ≥ 1, got {getattr(self, name)}")
-        for name in ("epochs", "lr", "weight_decay", "warmup", "clip", "patience"):
+        if self.steps < 1:
+            raise ChainruleError(f"steps: expected an integer ≥ 1, got {self.steps}")
+        for name in ("epochs", "batch_size", "lr", "weight_decay", "warmup", "clip", "patience"):
             if not getattr(self, name) >= 0:
                 raise ChainruleError(f"{name}: expected a number ≥ 0, got {getattr(self, name)}")
         if not 0 <= self.seed < 2**32:
@@ -86,9 +85,13 @@ class TrainingConfig:
         """All fields, as `of({}, …)` takes them back."""
         return asdict(self)
 
+    def batch_of(self, items: int) -> int:
+        """The batch size on so many training items: small data are learnt better in small batches."""
+        return self.batch_size or min(max(2 ** round(math.log2(max(items / 128, 1))), 8), 64)
+
     def plan(self, items: int) -> tuple[int, int]:
         """How many epochs, and how many passes over so many items each of them is."""
-        steps = math.ceil(items / self.batch_size)
+        steps = math.ceil(items / self.batch_of(items))
         if self.epochs:
             return self.epochs, 1
         passes = math.ceil(50 / steps)

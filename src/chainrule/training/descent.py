@@ -65,8 +65,9 @@ def descend(
     last = folder / LAST
     labels = data.labels if model.conditional else {}
     epochs, passes = config.plan(len(data.train))
-    train = batches(data.train, labels.get("train"), config.batch_size, seed=config.seed, passes=passes)
-    valid = batches(data.valid, labels.get("valid"), 4 * config.batch_size)
+    size = config.batch_of(len(data.train))
+    train = batches(data.train, labels.get("train"), size, seed=config.seed, passes=passes)
+    valid = batches(data.valid, labels.get("valid"), max(4 * size, 256))
     recorder = Recorder(folder, config.patience)
     callbacks: list[pl.Callback] = [recorder]
     if config.ema:
