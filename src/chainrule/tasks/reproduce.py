@@ -9,10 +9,14 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
+from chainrule.data import Data
 from chainrule.errors import ChainruleError, nearest
+from chainrule.models import Model
 from chainrule.results import circumstances
-from chainrule.tasks.evaluate import likelihood
-from chainrule.training import Recipe, fit
+from chainrule.tasks.floor import nats_by_floor
+from chainrule.tasks.folds import folds, mean_of_folds
+from chainrule.tasks.likelihood import Likelihood, likelihood
+from chainrule.training import Recipe, Run, fit
 
 
 def list_tables() -> list[str]:
@@ -112,21 +116,19 @@ def reproduce(
     for name, file in recipes_of(table, only).items():
         recipe = Recipe.read(file)
         data = recipe.load_data(data_dir)
-        model = recipe.build(data)
         start = time.perf_counter()
-        with tempfile.TemporaryDirectory(prefix="chainrule-") as folder:
-            run = fit(model, data, out=folder, device=device, progress=progress, **recipe.training)
-        seconds = time.perf_counter() - start
-        scores = {}
-        for split in ("valid", "test"):
-            x, labels = data.split(split)
-            scores[split] = vars(likelihood(model, x, labels if model.conditional else None))
+        options = {"device": device, "progress": progress}
+        if recipe.folds:
+            run, scores = _over_folds(recipe, data, options)
+        else:
+            run = _train(recipe, data, options)
+            scores = {split: vars(_score(run.model, data, split)) for split in ("valid", "test")}
         yield {
             "table": table,
             "name": name,
             "model": recipe.model,
-            "parameters": sum(p.numel() for p in model.parameters()),
-            "hyperparameters": model.hyperparameters,
+            "parameters": sum(p.numel() for p in run.model.parameters()),
+            "hyperparameters": run.model.hyperparameters,
             "data": data.name,
             "split_sizes": {split: len(data.split(split)[0]) for split in ("train", "valid", "test")},
             "metric": "nats per item, negative log-likelihood",
@@ -135,8 +137,39 @@ def reproduce(
             "training": run.config["training"],
             "best_epoch": None if run.best is None else int(run.best["epoch"]) + 1,
             "training_seconds": round(run.metrics[-1]["seconds"] if run.metrics else 0.0, 1),
-            "wall_seconds": round(seconds, 1),
+            "wall_seconds": round(time.perf_counter() - start, 1),
             "seed": run.config["training"]["seed"],
             "command": f"chainrule reproduce {table} --only {name}",
             **circumstances(),
         }
+
+
+def _train(recipe: Recipe, data: Data, options: dict) -> Run:
+    model = recipe.build(data)
+    with tempfile.TemporaryDirectory(prefix="chainrule-") as folder:
+        return fit(model, data, out=folder, **options, **recipe.training)
+
+
+def _score(model: Model, data: Data, split: str) -> Likelihood:
+    x, labels = data.split(split)
+    return likelihood(model, x, labels if model.conditional else None)
+
+
+def _over_folds(recipe: Recipe, data: Data, options: dict) -> tuple[Run, dict]:
+    """The last fold's run, and the means over folds: in training standard deviations, in the data's own units, and
+    under higher floors of the scales; nats."""
+    valid, test, own, floors = [], [], [], []
+    for fold, log_scale in folds(data):
+        run = _train(recipe, fold, options)
+        valid.append(_score(run.model, fold, "valid").nats)
+        test.append(_score(run.model, fold, "test").nats)
+        own.append(test[-1] + log_scale)
+        floors.append(nats_by_floor(run.model, fold.test))
+    rows = len(data.train) + len(data.valid) + len(data.test)
+    return run, {
+        "valid": {"n": len(valid), **mean_of_folds(valid)},
+        "test": {"n": rows, **mean_of_folds(test)},
+        "test_in_own_units": mean_of_folds(own),
+        "test_of_folds": test,
+        "test_by_floor": {key: mean_of_folds([floor[key] for floor in floors]) for key in floors[0]},
+    }
