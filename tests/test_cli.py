@@ -411,7 +411,7 @@ def test_prompt_with_truncation_is_greedy(text):
         ("epochs=-1", "epochs: .*got -1"),
         ("lr=abc", "lr: .*got 'abc'"),
         ("lr=-1", "lr: .*got -1"),
-        ("batch_size=0", "batch_size: .*got 0"),
+        ("batch_size=-1", "batch_size: .*got -1"),
         ("ema=1", "ema: .*got 1"),
         ("optimizer=adam", "did you mean 'adamw'"),
         ("precision=fp16", "did you mean 'bf16'"),

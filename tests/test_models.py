@@ -10,6 +10,7 @@ import torch
 import chainrule as cr
 from chainrule.engine import Greedy, rollout
 from chainrule.models import ApproximateCompletionWarning, hyperparameters_of
+from chainrule.testing import served_domains
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +196,8 @@ def test_create_model_names_the_nearest():
 
 @pytest.mark.parametrize("name", cr.list_models())
 def test_hyperparameters_are_kept(name):
-    model = cr.create_model(name, cr.Domain.binary(4))
+    domain = served_domains(lambda domain: cr.create_model(name, domain))[0]
+    model = cr.create_model(name, domain)
     assert model.name == name
     assert json.loads(json.dumps(model.hyperparameters)) == model.hyperparameters
     assert model.hyperparameters.keys() == hyperparameters_of(name).keys()
@@ -317,8 +319,8 @@ def test_made_masks_are_the_papers(hidden, residual):
         before = degrees
     assert torch.equal(net.out.mask, torch.arange(1, 6)[:, None] > before)
     assert torch.equal(net.direct.mask, torch.ones(5, 5, dtype=torch.bool).tril(-1))
-    phases = model.schedule()
-    assert [sum(counts) for counts in zip(*phases, strict=True)] == hidden  # each unit becomes final once
+    runs = [counts for _, counts in model.schedule()]
+    assert [sum(counts) for counts in zip(*runs, strict=True)] == hidden  # each unit becomes final once
 
 
 def test_made_refuses_widths_that_cannot_be():

@@ -116,7 +116,7 @@ def test_bad_options(digits):
     model = small(digits)
     for options, words in (
         ({"epoch": 3}, "did you mean 'epochs'"),
-        ({"epochs": -1}, "epochs: expected an integer ≥ 1"),
+        ({"epochs": -1}, "epochs: expected a number ≥ 0, got -1"),
         ({"lr": "fast"}, "lr: expected float"),
         ({"lr": -1.0}, "lr: expected a number ≥ 0"),
         ({"ema": 1.0}, "ema"),
