@@ -23,7 +23,7 @@ FIGURES = Path(__file__).parent / "figures"
 BAR, ERROR = "#8fb3d9", "#2b5c8a"
 MARKS = "Dos^vP*X<>"  # a shape for each model that published values are of
 ROW, PANEL = 0.24, 0.75  # inches: of a bar; of a panel's title and axis
-STYLE = {
+STYLE: dict = {
     "font.size": 9,
     "svg.fonttype": "none",
     "svg.hashsalt": "chainrule",  # so that the same records give the same file

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 
 import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
-from chainrule.heads import Categorical
+from chainrule.heads import BinnedMixture, Categorical, Head, MaybeMissing, vector_head
+from chainrule.heads.gaussian import LOG_SCALES
 from chainrule.layers import Network, State
 from chainrule.models.model import AutoregressiveModel
+from chainrule.ordering import Ordering
+
+# The scale of a logistic whose standard deviation is 1.
+LOGISTIC = math.sqrt(3) / math.pi
 
 
 class Constant(Network):
@@ -66,18 +72,44 @@ class Uniform(AutoregressiveModel):
 
 
 class Independent(AutoregressiveModel):
-    """p(x) = ∏_d p(x_d), each a table of counts with `smoothing` added to every level (Laplace)."""
+    """p(x) = ∏_d p(x_d).
+
+    Levels and missing cells are counted, with `smoothing` added to each outcome (Laplace). A real is a normal of the
+    column's mean and variance, no narrower than e^-7 of its scale; a whole number a logistic of the same, over bins.
+    """
 
     closed_form = True
 
     def __init__(self, domain: Domain, *, smoothing: float = 1.0) -> None:
-        head = Categorical(domain.max_levels)
+        head = (
+            Categorical(domain.max_levels)
+            if domain.discrete
+            else vector_head(domain, Ordering(domain).variables.tolist(), components=1)
+        )
         super().__init__(Constant(domain.size, head.size), domain, head)
         self.smoothing = smoothing
 
     @torch.no_grad()
     def estimate(self, x: Tensor) -> None:
-        """Count the levels of each variable of x (N, *event_shape)."""
-        values = self.ordering.flatten(self.domain.check(x))
-        counts = torch.stack([(values == level).sum(0) for level in range(self.head.levels)], dim=-1)
-        self.network.params.copy_((counts + self.smoothing).log())
+        """Look at each variable of x (N, *event_shape) by itself."""
+        self.prepare(x)
+        values = self.to_sites(self.domain.check(x))[..., 0]
+        for t, column in enumerate(values.unbind(1)):
+            params = self._params_of(self.head.at(t), column)
+            self.network.params[t, : len(params)] = params.to(self.dtype)
+
+    def _params_of(self, head: Head, values: Tensor) -> Tensor:
+        """The parameters (P,) of one variable's head, from the values (N,) of its site."""
+        if isinstance(head, Categorical):
+            counts = torch.stack([(values == level).sum() for level in range(head.levels)])
+            return (counts + self.smoothing).log()
+        missing = values.isnan()
+        there = values[~missing].double()
+        if isinstance(head, MaybeMissing):
+            odds = (missing.sum() + self.smoothing) / (len(there) + self.smoothing)
+            return torch.cat([odds.log().reshape(1), self._params_of(head.head, there)])
+        mean = there.mean() if len(there) else torch.zeros((), dtype=torch.float64)
+        deviation = (there - mean).square().mean().sqrt() if len(there) else torch.ones_like(mean)
+        if isinstance(head, BinnedMixture):
+            deviation = deviation * LOGISTIC
+        return torch.stack([mean, deviation.log().clamp(min=LOG_SCALES[0])])
