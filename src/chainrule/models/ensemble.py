@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ from chainrule.engine import Sample, choose_particle, draw_noise
 from chainrule.errors import ChainruleError
 from chainrule.layers import Condition
 from chainrule.models.base import Model
-from chainrule.models.completion import force
+from chainrule.models.completion import ApproximateCompletionWarning, force
 from chainrule.models.levels import known_part
 from chainrule.models.model import AutoregressiveModel
 from chainrule.ordering import Ordering
@@ -113,11 +114,19 @@ class Ensemble(Model):
 
         Each draw is one of `particles` candidates, each of its own random member, chosen in proportion to the
         probability that its member gives to what is known (sampling-importance-resampling): exact in the limit.
+        With one candidate its member is chosen without regard to what is known: this warns.
         Other arguments and errors are those of `AutoregressiveModel.complete`.
         """
         if n < 1 or particles < 1:
             raise ChainruleError(f"n and particles: expected integers ≥ 1, got {n} and {particles}")
         x, known = known_part(self.domain, x, known)
+        if particles == 1 and (known.flatten(1).any(1) & ~known.flatten(1).all(1)).any():
+            warnings.warn(
+                "one candidate a draw: its member is drawn without seeing what is known; "
+                "particles=64, say, lets it be seen",
+                ApproximateCompletionWarning,
+                stacklevel=2,
+            )
         batch, rows = len(x), n * particles
         noise = draw_noise(batch * rows, 2 + self.domain.size, generator).to(self.device)
         which = (noise[:, 0] * self.members).long()
@@ -130,8 +139,9 @@ class Ensemble(Model):
             rule = Sample(noise[own, 2:], temperature, top_k, top_p, present=True)
             given = None if conds is None else conds[own]
             values[own], weights[own] = force(self.member(k), many[own], mask[own], rule, given)
-        chosen = choose_particle(weights.reshape(batch, n, -1), noise[:, 1].reshape(batch, n, -1))
-        values = values.flatten(1).reshape(batch, n, particles, -1)
+        shape = (batch, n, particles)
+        chosen = choose_particle(weights.reshape(shape), noise[:, 1].reshape(shape))
+        values = values.reshape(*shape, self.domain.size)
         drawn = values.take_along_dim(chosen[..., None], dim=2)[:, :, 0]
         return drawn.unflatten(2, self.domain.event_shape)
 
@@ -169,8 +179,8 @@ class SharedEnsemble(Ensemble):
         if k == 0:
             return self.template
         sites = self.order(k)
-        tensors = self.template.network.reordered(sites, torch.Generator().manual_seed(k))
-        return self.template.reordered(self.template.ordering.variables[sites], tensors)
+        network = self.template.network.reordered(sites, torch.Generator().manual_seed(k))
+        return self.template.reordered(self.template.ordering.variables[sites], network)
 
     def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
         """That of a random member: (B,) nats."""

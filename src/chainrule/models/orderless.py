@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chainrule.errors import ChainruleError
 from chainrule.models.levels import known_part
 from chainrule.models.model import AutoregressiveModel
 
@@ -15,7 +16,7 @@ class OrderlessModel(AutoregressiveModel):
     """A model trained for all orderings at once. `log_prob` is exact under its own ordering, and costs D evaluations.
 
     Its network has two more methods: `guess(sites, seen, cond)`, (B, D, 1) and booleans (B, D) → (B, D, P), the
-    parameters of every site given those seen alone; and `reordered(sites)`, the tensors of another ordering.
+    parameters of every site given those seen alone; and `reordered(sites)`, the same network under another ordering.
 
     A missing cell (NaN) is never seen and has no term: log_prob is that of the cells that are there, in the ordering
     that puts the missing ones last.
@@ -50,6 +51,8 @@ class OrderlessModel(AutoregressiveModel):
         Each mask has its own ordering: what is known first, then the rest in the model's order. Arguments and errors
         are those of `AutoregressiveModel.complete`.
         """
+        if n < 1:
+            raise ChainruleError(f"n: expected a number of draws ≥ 1, got {n}")
         x, known = known_part(self.domain, x, known)
         mask = self.ordering.flatten(known & ~x.isnan())
         cond = self.expand_cond(cond, len(x))

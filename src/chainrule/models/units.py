@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
+from chainrule.errors import DomainError
 
 # Of a normal: the interquartile range in standard deviations.
 QUARTILES = 1.349
@@ -43,7 +44,10 @@ class Units(nn.Module):
     def fit(self, x: Tensor) -> None:
         """Take medians and interquartile ranges of x (N, D), which a single wild value does not move.
 
-        Where more than half of a column is one value its standard deviation is taken, and 1 where that is 0 too.
+        Where more than half of a column is one value its standard deviation is taken, and 1 where all of it is.
+
+        Raises:
+            DomainError: on a column whose size single precision cannot hold.
         """
         x = x.double()
         for d in self.numeric.nonzero().flatten().tolist():
@@ -52,12 +56,17 @@ class Units(nn.Module):
                 continue
             low, middle, high = torch.quantile(values, torch.tensor([0.25, 0.5, 0.75], dtype=values.dtype))
             scale = (high - low) / QUARTILES
-            if scale <= 0:
+            if scale <= 0 and values.min() < values.max():  # of equal values it need not come out as 0
                 scale = values.std(correction=0)
             if self.whole[d]:  # so that whole numbers stay multiples of 1 / scale
                 middle = middle.round()
+            limits = torch.finfo(torch.float32)
+            if not (middle.abs() < limits.max and scale < limits.max):
+                raise DomainError(f"x: variable {d}: expected numbers below {limits.max:.1g}, got {high:.1g}")
             self.shift[d] = middle
-            self.scale[d] = scale if scale > 0 else 1.0
+            # Kept in single precision: a scale below what the shift loses there would put z far from 0.
+            lost = (middle.abs() * limits.eps / 2).clamp(min=limits.tiny)
+            self.scale[d] = torch.maximum(scale if scale > 0 else torch.ones_like(scale), lost)
 
     def standardise(self, x: Tensor, dtype: torch.dtype) -> Tensor:
         """(B, D) float64 → (B, D)."""
