@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -12,17 +13,21 @@ import torch
 import yaml
 from PIL import Image
 
-from chainrule.data import Data
+from chainrule.column import Column
+from chainrule.data import Data, decode
 from chainrule.files import write_text
-from chainrule.models import AutoregressiveModel
+from chainrule.models import Model
 from chainrule.report.curves import learning_curve
 from chainrule.report.export import as_text
+from chainrule.report.marginals import draw_marginals
 from chainrule.report.pictures import completion_grid, image_grid
 from chainrule.tasks import Evaluation, evaluate, known_mask
 from chainrule.training import Run
 
 SHOWN = 64  # items in a grid
 COMPLETED, DRAWS = 8, 8  # items completed, draws of each
+ROWS, DRAWN = 10, 500  # rows of a table shown; drawn for its histograms
+WIDEST = 30  # columns of a table shown
 
 
 def write_report(
@@ -72,8 +77,10 @@ def write_report(
     return path
 
 
-def _items(model: AutoregressiveModel, data: Data) -> dict:
-    """Samples beside real items, and completions, as pictures or as text."""
+def _items(model: Model, data: Data) -> dict:
+    """Samples beside real items, and completions, as pictures, as rows or as text."""
+    if data.domain.columns:
+        return _table(model, data)
     labels = data.labels.get("valid") if model.conditional else None
     generator = torch.Generator().manual_seed(0)
     real = data.valid[:SHOWN]
@@ -92,6 +99,43 @@ def _items(model: AutoregressiveModel, data: Data) -> dict:
         "samples": _png(image_grid(samples, data.domain)),
         "completions": _png(completion_grid(x, known, drawn, data.domain)),
     }
+
+
+def _table(model: Model, data: Data) -> dict:
+    """Columns, rows of both kinds, and histograms; the test split is left out."""
+    columns = data.domain.columns
+    seen = torch.cat([data.train, data.valid])
+    chosen = torch.arange(DRAWN) % len(data.valid)
+    labels = data.labels["valid"][chosen].to(model.device) if model.conditional else None
+    sampled = model.sample(DRAWN, labels, generator=torch.Generator().manual_seed(0)).cpu()
+    missing = seen.isnan().double().mean(0).tolist()
+    return {
+        "columns": [
+            (column.name, column.kind, _values(column), f"{share:.1%}" if share else "")
+            for column, share in zip(columns, missing, strict=True)
+        ],
+        "names": [column.name for column in columns[:WIDEST]],
+        "real_rows": _cells(data.valid[:ROWS], columns[:WIDEST]),
+        "sample_rows": _cells(sampled[:ROWS], columns[:WIDEST]),
+        "marginals": _png(draw_marginals(seen, sampled, columns)),
+        "marginals_drawn": DRAWN,
+    }
+
+
+def _values(column: Column) -> str:
+    """The first few categories."""
+    names = ", ".join(map(str, column.categories[:5]))
+    return f"{names}, … ({column.levels})" if len(column.categories) > 5 else names
+
+
+def _cells(x: torch.Tensor, columns: Sequence[Column]) -> list[list[str]]:
+    """Rows as texts; a missing cell is a dash."""
+    frame = decode(x[:, : len(columns)], columns).astype(object)
+    return [
+        ["–" if gap else f"{value:.5g}" if isinstance(value, float) else str(value)
+         for value, gap in zip(row, gaps, strict=True)]
+        for row, gaps in zip(frame.to_numpy(), frame.isna().to_numpy(), strict=True)
+    ]  # fmt: skip
 
 
 def _png(picture: Image.Image | bytes) -> str:
