@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import default_head
-from chainrule.layers import Code, Condition, Network, State, write_at
+from chainrule.layers import Code, Condition, Network, Reordered, State, write_at
 from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import encoder
 from chainrule.models.orderless import OrderlessModel
@@ -112,9 +112,9 @@ class ImageGuesser(Network):
         params = self._along(codes, state.cond if isinstance(state.cond, Tensor) else None, n)
         return params, SeenState(codes, seen[:, None].expand_as(state.seen).contiguous(), state.cond)
 
-    def reordered(self, sites: Tensor, units: torch.Generator | None = None) -> dict[str, Tensor]:
-        """The tensors that belong to sites, of the ordering whose position t holds site `sites[t]`."""
-        return {"places": self.places[sites], "bias": self.bias[sites]}
+    def reordered(self, sites: Tensor, units: torch.Generator | None = None) -> Reordered:
+        """The same weights in the ordering whose position t holds site `sites[t]`."""
+        return Reordered(self, {"places": self.places[sites], "bias": self.bias[sites]})
 
     @property
     def encoder(self) -> nn.Module:

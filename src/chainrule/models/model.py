@@ -13,7 +13,7 @@ from chainrule.domain import Domain
 from chainrule.engine import Choice, Incremental, Rollout, Sample, draw_noise, exact_arithmetic, rollout
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import ColumnHeads, Head
-from chainrule.layers import Condition, Network, Reordered, Replay, State
+from chainrule.layers import Condition, Network, Replay, State
 from chainrule.models.base import Model
 from chainrule.models.completion import draw_unknown
 from chainrule.models.levels import forbidden_logits
@@ -236,18 +236,18 @@ class AutoregressiveModel(Model):
         """That of the network."""
         return self.network.condition
 
-    def reordered(self, permutation: Tensor, tensors: dict[str, Tensor]) -> Self:
+    def reordered(self, permutation: Tensor, network: Network) -> Self:
         """This model under another ordering.
 
         Args:
             permutation: the domain's variables (D,) in generation order, on the CPU.
-            tensors: the network's parameters and buffers, by name, that belong to variables, in that order.
+            network: this model's, reordered likewise.
         """
         sites = self.ordering.variables.argsort()[permutation]
         other = copy.copy(self)
         other._modules, other._buffers = dict(self._modules), dict(self._buffers)
         other.ordering = Ordering(self.domain, permutation.tolist()).to(self.device)
-        other.network = Reordered(self.network, tensors)
+        other.network = network
         other.head = self.head.reordered(sites.tolist())
         other._forbidden = None if self._forbidden is None else self._forbidden[sites]
         return other

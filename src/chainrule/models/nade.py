@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from chainrule.domain import Domain
 from chainrule.heads import vector_head
-from chainrule.layers import Code, Condition, Network, State, strictly_lower
+from chainrule.layers import Code, Condition, Network, Reordered, State, strictly_lower
 from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import vector_encoder
 from chainrule.models.model import AutoregressiveModel
@@ -92,10 +92,11 @@ class RunningHidden(Network):
         """The first variable has nothing before it to add."""
         return [FIRST] + [AFTER] * (length - 1)
 
-    def reordered(self, sites: Tensor, units: torch.Generator | None = None) -> dict[str, Tensor]:
-        """The weights, which belong to variables, of the ordering whose position t holds site `sites[t]`."""
+    def reordered(self, sites: Tensor, units: torch.Generator | None = None) -> Reordered:
+        """The same weights, which belong to variables, in the ordering whose position t holds site `sites[t]`."""
         own = {name: getattr(self, name)[sites] for name in ("weight", "out_weight", "out_bias")}
-        return {**own, **{f"code.{name}": buffer[sites] for name, buffer in self.code.per_site().items()}}
+        codes = {f"code.{name}": buffer[sites] for name, buffer in self.code.per_site().items()}
+        return Reordered(self, {**own, **codes})
 
     @property
     def encoder(self) -> nn.Module:

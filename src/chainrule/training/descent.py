@@ -92,6 +92,7 @@ def descend(
         )
         module = Likelihood(model, config, epochs * len(train))
         save_card(model, folder, version=__version__)
+        model.train()  # Lightning leaves the mode as it finds it
         interrupted = False
         try:
             trainer.fit(module, train, valid, ckpt_path=last if resume and last.exists() else None)
