@@ -17,7 +17,11 @@ from chainrule.tasks.published import read_published
 
 DIGITS = {"debd": 3}  # where the published values have more than two
 RESULTS = ROOT / "docs" / "results.md"
-PAGES = (ROOT / "README.md", RESULTS, ROOT / "docs" / "speed.md")
+PAGES = (
+    ROOT / "README.md",
+    *(ROOT / "docs" / name for name in ("results.md", "speed.md", "tables-howto.md")),
+)
+IMPUTATION = ["", "RMSE", "spread ÷ true", "classes right", "nats a cell", "seconds"]
 COLUMNS = ["recipe", "valid, nats", "test, nats", "test, bits/dim", "published", "training"]
 
 
@@ -58,6 +62,20 @@ def bench_table(path: Path) -> str:
     return f"{markdown(*table_of(record))}\n\n{note}"
 
 
+def imputation_table(path: Path) -> str:
+    """What docs/imputation.py measured: mean ± standard error over the splits."""
+    record = json.loads(path.read_text())
+    rows = []
+    for name, scores in record["scores"].items():
+        cells = [
+            f"{scores[key][0]:.2f} ± {scores[key][1]:.2f}" for key in ("rmse", "spread", "accuracy", "nats")
+        ]
+        rows.append([name, *cells, f"{record['seconds'][name]:.0f}"])
+    about = f"{record['about']}, {record['splits']} splits"
+    note = f"`{record['command']}`: {about}; {record['hardware']}, {record['date']}."
+    return f"{markdown(IMPUTATION, rows)}\n\n{note}"
+
+
 def add_sections(path: Path) -> None:
     """A section, with its chart, for each table of results that a page lacks."""
     text = path.read_text()
@@ -71,7 +89,9 @@ def add_sections(path: Path) -> None:
 def fill(path: Path) -> None:
     """Replace what stands between <!-- table NAME --> and <!-- end -->."""
     made = {f"results-{table}": results_table(table) for table in tables()}
-    made |= {f"bench-{file.stem}": bench_table(file) for file in (ROOT / "benchmarks").glob("*.json")}
+    for file in (ROOT / "benchmarks").glob("*.json"):
+        table = imputation_table(file) if file.stem == "imputation" else bench_table(file)
+        made[f"bench-{file.stem}"] = table
     text = path.read_text()
     for name, table in made.items():
         pattern = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
