@@ -11,6 +11,12 @@ SMALL = {
     "deep-nade": {"hidden": [64, 64]},
     "eonade": {"hidden": [32, 32], "orderings": 3},
     "conv-nade": {"channels": 8, "depth": 1},
+    "nade": {"hidden": 64},
+    "made": {"hidden": [64, 64]},
+    "causal-conv1d": {"channels": 32},
+    "rnn": {"width": 32},
+    "lstm": {"width": 32},
+    "gru": {"width": 32},
     "made-ensemble": {"hidden": [32, 32], "masks": 3, "orderings": 2},
     "made-committee": {"hidden": [32, 32], "members": 3, "orderings": 2},
 }
@@ -84,7 +90,12 @@ def test_every_model_serves_a_domain():
     [{"residual": False}, {"hidden": [16]}, {"hidden": [40, 3], "residual": False}, {"ordering": "random-3"}],
 )
 def test_shapes_of_made(options, law):
-    assert check_model(lambda domain: cr.create_model("made", domain, **options), laws=[law])[law] == "holds"
+    assert (
+        check_model(
+            lambda domain: cr.create_model("made", domain, **{**SMALL["made"], **options}), laws=[law]
+        )[law]
+        == "holds"
+    )
 
 
 @pytest.mark.parametrize("law", ["sums_to_one", "samples_match", "completes", "returns_as_promised"])

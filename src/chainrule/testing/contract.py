@@ -118,8 +118,9 @@ def completes(subject: Subject) -> None:
         )
         require(close(plain, blind, 0), f"completes: reads unknown values behind {leading} known")
         there = ~x.isnan() | torch.tensor(not model.marginalises)
-        kept = torch.where(there[:, None] & known, plain - x[:, None], 0)
-        require(close(kept, torch.zeros_like(kept), 0), "completes: a known value changed")
+        given = there[:, None] & known
+        before, after = (torch.where(given, values, 0) for values in (x[:, None].expand_as(plain), plain))
+        require(close(after, before, 0), "completes: a known value changed")  # a missing one stays missing
         model.domain.check(plain.flatten(0, 1))
 
 

@@ -94,7 +94,7 @@ class Subject:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             model = self.factory(self.domain)
-        randomise(model, self.generator(), 1.0 if self.domain.discrete else 0.3)
+        randomise(model, self.generator(), 1.0 if self.domain.discrete else 0.2)
         model = model.to(dtype).eval()
         model.prepare(self.items(64))
         return model

@@ -59,7 +59,7 @@ def axes(domain: Domain) -> list[Axis]:
     kinds = [(c.kind, len(c.categories), c.missing) for c in domain.columns] or [
         ("real", 0, False)
     ] * domain.size
-    points = 601 if sum(kind == "real" for kind, _, _ in kinds) == 1 else 201
+    points = 601 if sum(kind == "real" for kind, _, _ in kinds) == 1 else 301
     return [Axis(kind, levels, missing, points) for kind, levels, missing in kinds]
 
 
