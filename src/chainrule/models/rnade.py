@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-import torch
+from torch import nn
 
 from chainrule.domain import Domain
 from chainrule.errors import DomainError
@@ -27,6 +27,7 @@ class RNADE(AutoregressiveModel):
         components: K.
         kernel: "gaussian" or "laplace" (or "logistic") components.
         uniform: whether all weights are 1/K instead of learned.
+        dropout: of the hidden units.
         classes, embedding: of the condition; see `layers.Condition`.
         ordering: of the variables.
 
@@ -45,6 +46,7 @@ class RNADE(AutoregressiveModel):
         components: int = 10,
         kernel: str = "gaussian",
         uniform: bool = False,
+        dropout: float = 0.0,
         classes: int | None = None,
         embedding: int | None = None,
         ordering: str | list[int] = "natural",
@@ -56,6 +58,13 @@ class RNADE(AutoregressiveModel):
         head = Mixture(components, kernel=kernel, uniform=uniform)
         condition = Condition(hidden, classes=classes, embedding=embedding)
         network = RunningHidden(
-            code, channels, domain.size, hidden, head.size, condition, activation=torch.relu, rescale=True
+            code,
+            channels,
+            domain.size,
+            hidden,
+            head.size,
+            condition,
+            activation=nn.Sequential(nn.ReLU(), nn.Dropout(dropout)),
+            rescale=True,
         )
         super().__init__(network, domain, head, ordering=order)
