@@ -1,4 +1,4 @@
-"""Write the tables of results and benches into README.md and docs/, from the records in results/ and benchmarks/.
+"""Write the tables of results, benches and models into README.md and docs/, from records and the registry.
 
 A table of results that docs/results.md has no place for gets a section at its end.
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from records import ROOT, records_of, tables
 
 from chainrule.files import write_text
+from chainrule.models.registry import MODELS
 from chainrule.tasks.bench import table_of
 from chainrule.tasks.published import read_published
 
@@ -92,6 +93,8 @@ def fill(path: Path) -> None:
     for file in (ROOT / "benchmarks").glob("*.json"):
         table = imputation_table(file) if file.stem == "imputation" else bench_table(file)
         made[f"bench-{file.stem}"] = table
+    summaries = [[f"`{name}`", entry.summary.replace("|", "\\|")] for name, entry in MODELS.items()]
+    made["models"] = markdown(["name", "what it is"], summaries)
     text = path.read_text()
     for name, table in made.items():
         pattern = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
