@@ -93,7 +93,7 @@ def rollout(
             values.append(value)
             if score:
                 terms.append(conditional.log_prob(value))
-        prev = torch.stack(values[-head.variables :], dim=1)
+        prev = values[-1][:, None] if head.variables == 1 else torch.stack(values[-head.variables :], dim=1)
     shape = (length, head.variables)
     drawn = torch.stack(values, dim=1).unflatten(1, shape)
     return Rollout(drawn, torch.stack(terms, dim=1).double().unflatten(1, shape) if score else None)

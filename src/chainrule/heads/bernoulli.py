@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from chainrule.heads.conditional import Conditional, Table
+from chainrule.heads.conditional import Coin, Conditional
 from chainrule.heads.head import Head
 from chainrule.layers.state import State
 
@@ -34,6 +34,5 @@ class Bernoulli(Head):
         return params
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
-        """Logits (0, l): the table of σ(l)."""
-        logit = state[:, v]
-        return Table(torch.stack([torch.zeros_like(logit), logit], dim=-1)), state
+        """The bit of σ(l)."""
+        return Coin(state[:, v]), state

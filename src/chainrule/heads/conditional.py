@@ -86,6 +86,30 @@ class Table(Conditional):
         return Table(logits, self.gap)
 
 
+class Coin(Table):
+    """A bit: p(1) = σ(logit). A `Table` that draws without making itself.
+
+    Args:
+        logit: (B,).
+    """
+
+    def __init__(self, logit: Tensor) -> None:
+        self.logit, self.gap = logit, False
+
+    @property
+    def logits(self) -> Tensor:  # type: ignore[override]
+        """(B, 2): 0 and the logit."""
+        return torch.stack([torch.zeros_like(self.logit), self.logit], dim=-1)
+
+    def draw(self, u: Tensor) -> Tensor:
+        """1 where u is above p(0), in float64: (B,) → (B,) integers."""
+        return (u >= torch.sigmoid(-self.logit.double())).long()
+
+    def tempered(self, temperature: float) -> Table:
+        """The logit divided by the temperature."""
+        return Coin(self.logit / temperature)
+
+
 class Normal(Conditional):
     """N(mean, scale²), both (B,)."""
 

@@ -116,7 +116,8 @@ class MaskedPerceptron(Network):
         after, size, counts = phase
         index, codes = t.reshape(1), state.codes
         if after:
-            codes = write_at(codes, t - 1, self.code.at(prev, t - 1))
+            before = t - 1
+            codes = write_at(codes, before, self.code.at(prev, before))
         inputs = below = codes.flatten(1)
         final = []
         for i, (layer, hidden, count) in enumerate(zip(self.layers, state.hidden, counts, strict=True)):
@@ -131,9 +132,12 @@ class MaskedPerceptron(Network):
                 hidden = put_at(hidden, run, rows)
             final.append(hidden)
             below = hidden
-        rows = self.first_rows.index_select(0, index) + torch.arange(size, device=t.device)
+        rows = self.first_rows.index_select(0, index)
+        if size > 1:
+            rows = rows + torch.arange(size, device=t.device)
         params = self.out.rows(below, rows) + self.direct.rows(inputs, rows)
-        params = F.pad(params, (0, max(self.sizes) - size))
+        if size < max(self.sizes):
+            params = F.pad(params, (0, max(self.sizes) - size))
         return params, MaskedState(codes, tuple(final), state.cond)
 
     def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
