@@ -133,7 +133,12 @@ def test_columns_of_an_array():
 
 @pytest.mark.parametrize(
     "bad",
-    [{"model": "maid"}, {"validation_fraction": 1.0}, {"batch_size": -1}, {"hyperparameters": {"hiden": [3]}}],
+    [
+        {"model": "maid"},
+        {"validation_fraction": 1.0},
+        {"batch_size": -1},
+        {"hyperparameters": {"hiden": [3]}},
+    ],
 )
 def test_bad_parameters_are_found_by_fit(bad):
     with pytest.raises(ChainruleError):

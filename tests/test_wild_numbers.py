@@ -152,3 +152,21 @@ def test_whole_numbers_have_probabilities_in_any_scale(name):
     every = torch.stack([torch.arange(-20_000.0, 20_001.0), torch.zeros(40_001)], dim=1).double()
     first = model.log_prob(every, reduce=False)[:, 0]
     assert first.exp().sum().item() == pytest.approx(1, abs=1e-6)
+
+
+def test_the_gaussian_follows_the_scales_of_columns():
+    factors = torch.tensor([1e-9, 1.0, 1e9], dtype=torch.float64)
+    x = (
+        torch.randn(500, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * factors
+        + 3 * factors
+    )
+    model = cr.create_model("gaussian", cr.Domain.vector(3), ridge=0.0).double()
+    model.estimate(x)
+    scaled = torch.distributions.MultivariateNormal(
+        (x / factors).mean(0), torch.cov((x / factors).T, correction=0)
+    )
+    expected = scaled.log_prob(x / factors) - factors.log().sum()
+    torch.testing.assert_close(model.log_prob(x), expected, rtol=0, atol=1e-4)
+    drawn = model.sample(5000, generator=torch.Generator().manual_seed(0)) / factors
+    torch.testing.assert_close(drawn.mean(0), torch.full((3,), 3.0).double(), rtol=0, atol=0.2)
+    torch.testing.assert_close(drawn.std(0), torch.ones(3).double(), rtol=0, atol=0.1)

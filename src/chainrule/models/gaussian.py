@@ -59,7 +59,8 @@ class MultivariateGaussian(AutoregressiveModel):
     of uniform noise over a bin) is integrated over the levels' bins.
 
     Args:
-        ridge: added to the variances, relative to their mean, so that constant columns do no harm.
+        ridge: added to the variances, relative to their mean (reals are divided by their standard deviations
+            first), so that constant columns do no harm.
     """
 
     closed_form = True
@@ -76,7 +77,13 @@ class MultivariateGaussian(AutoregressiveModel):
     @torch.no_grad()
     def estimate(self, x: Tensor) -> None:
         """Regress each variable of x (N, *event_shape) on those before it, by one Cholesky factor."""
-        values = self.ordering.flatten(self.domain.check(x)).double()
+        x = self.domain.check(x)
+        if self.units is not None:
+            for d, column in enumerate(x.flatten(1).double().unbind(1)):
+                spread = column.std(correction=0) if column.min() < column.max() else column.new_zeros(())
+                self.units.keep(d, column.mean(), spread)
+            x = self.units.standardise(x.flatten(1), torch.float64).unflatten(1, self.domain.event_shape)
+        values = self.ordering.flatten(x).double()
         mean = values.mean(0)
         centred = values - mean
         covariance = centred.T @ centred / max(len(values), 1)

@@ -60,13 +60,24 @@ class Units(nn.Module):
                 scale = values.std(correction=0)
             if self.whole[d]:  # so that whole numbers stay multiples of 1 / scale
                 middle = middle.round()
-            limits = torch.finfo(torch.float32)
-            if not (middle.abs() < limits.max and scale < limits.max):
-                raise DomainError(f"x: variable {d}: expected numbers below {limits.max:.1g}, got {high:.1g}")
-            self.shift[d] = middle
-            # Kept in single precision: a scale below what the shift loses there would put z far from 0.
-            lost = (middle.abs() * limits.eps / 2).clamp(min=limits.tiny)
-            self.scale[d] = torch.maximum(scale if scale > 0 else torch.ones_like(scale), lost)
+            self.keep(d, middle, scale)
+
+    @torch.no_grad()
+    def keep(self, d: int, shift: Tensor, scale: Tensor) -> None:
+        """Set those of variable d; a scale of 0 is read as 1.
+
+        Raises:
+            DomainError: if single precision cannot hold them.
+        """
+        limits = torch.finfo(torch.float32)
+        if not (shift.abs() < limits.max and scale < limits.max):
+            raise DomainError(
+                f"x: variable {d}: expected numbers below {limits.max:.1g}, got {shift + scale:.1g}"
+            )
+        self.shift[d] = shift
+        # In single precision, a scale below what the shift loses would put z far from 0.
+        lost = (shift.abs() * limits.eps / 2).clamp(min=limits.tiny)
+        self.scale[d] = torch.maximum(scale if scale > 0 else torch.ones_like(scale), lost)
 
     def standardise(self, x: Tensor, dtype: torch.dtype) -> Tensor:
         """(B, D) float64 → (B, D)."""
