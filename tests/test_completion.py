@@ -81,7 +81,17 @@ def test_an_empty_batch(name):
 
 @pytest.mark.parametrize("name", ["made", "made-ensemble"])
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("options", [{"n": 0}, {"particles": 0}, {"temperature": -1.0}, {"cond": 1}])
+@pytest.mark.parametrize(
+    "options",
+    [{"n": 0}, {"n": 1.5}, {"particles": 0}, {"particles": "many"}, {"temperature": -1.0}, {"cond": 1}],
+)
 def test_refusals(name, options):
     with pytest.raises(cr.errors.ChainruleError, match=next(iter(options))):
         build(name).complete(ITEMS, torch.tensor([True, False, True, False]), **options)
+
+
+@pytest.mark.parametrize("n", [-1, 2.5, "2", None])
+@pytest.mark.parametrize("name", MODELS)
+def test_samples_are_counted(name, n):
+    with pytest.raises(cr.errors.ChainruleError, match="n: expected a number of items ≥ 0, got"):
+        build(name).sample(n)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 
 class ApproximateCompletionWarning(UserWarning):
     """Known variables that come after unknown ones in the ordering cannot inform them."""
+
+
+def check_count(expected: str, value: Any, least: int) -> None:
+    """Refuse what is no whole number, or too small a one.
+
+    Raises:
+        ChainruleError: beginning with `expected`.
+    """
+    if not isinstance(value, Integral) or value < least:
+        raise ChainruleError(f"{expected} ≥ {least}, got {value!r}")
 
 
 def force(
@@ -55,10 +66,8 @@ def draw_unknown(
     **choice: Any,
 ) -> Tensor:
     """`AutoregressiveModel.complete`, which says what the arguments are."""
-    if n < 1:
-        raise ChainruleError(f"n: expected a number of draws ≥ 1, got {n}")
-    if particles < 1:
-        raise ChainruleError(f"particles: expected an integer ≥ 1, got {particles}")
+    check_count("n: expected a number of draws", n, 1)
+    check_count("particles: expected an integer", particles, 1)
     x, known = known_part(model.domain, x, known)
     sites, mask = model.to_sites(x), model.ordering.flatten(known)
     leading = mask.long().cumprod(1).bool()

@@ -16,7 +16,7 @@ from chainrule.engine import Sample, choose_particle, draw_noise
 from chainrule.errors import ChainruleError
 from chainrule.layers import Condition
 from chainrule.models.base import Model
-from chainrule.models.completion import ApproximateCompletionWarning, force
+from chainrule.models.completion import ApproximateCompletionWarning, check_count, force
 from chainrule.models.levels import known_part
 from chainrule.models.model import AutoregressiveModel
 from chainrule.ordering import Ordering
@@ -82,8 +82,7 @@ class Ensemble(Model):
 
         Arguments and errors are those of `AutoregressiveModel.sample`.
         """
-        if n < 0:
-            raise ChainruleError(f"n: expected a number of items ≥ 0, got {n}")
+        check_count("n: expected a number of items", n, 0)
         self.check_cond(cond if isinstance(cond, Tensor) or cond is None else torch.tensor(cond))
         noise = draw_noise(n, 1 + self.domain.size, generator)
         which = (noise[:, 0] * self.members).long()
@@ -117,8 +116,8 @@ class Ensemble(Model):
         With one candidate its member is chosen without regard to what is known: this warns.
         Other arguments and errors are those of `AutoregressiveModel.complete`.
         """
-        if n < 1 or particles < 1:
-            raise ChainruleError(f"n and particles: expected integers ≥ 1, got {n} and {particles}")
+        check_count("n: expected a number of draws", n, 1)
+        check_count("particles: expected an integer", particles, 1)
         x, known = known_part(self.domain, x, known)
         if particles == 1 and (known.flatten(1).any(1) & ~known.flatten(1).all(1)).any():
             warnings.warn(

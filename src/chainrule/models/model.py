@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from chainrule.domain import Domain
 from chainrule.engine import Choice, Incremental, Rollout, Sample, draw_noise, exact_arithmetic, rollout
-from chainrule.errors import ChainruleError, DomainError
+from chainrule.errors import DomainError
 from chainrule.heads import ColumnHeads, Head
 from chainrule.layers import Condition, Network, Replay, State
 from chainrule.models.base import Model
-from chainrule.models.completion import draw_unknown
+from chainrule.models.completion import check_count, draw_unknown
 from chainrule.models.levels import forbidden_logits
 from chainrule.models.units import Units
 from chainrule.ordering import Ordering
@@ -158,8 +158,7 @@ class AutoregressiveModel(Model):
             top_k, top_p: keep only the most probable levels of each conditional.
             runner: what executes the steps; eager by default.
         """
-        if n < 0:
-            raise ChainruleError(f"n: expected a number of items ≥ 0, got {n}")
+        check_count("n: expected a number of items", n, 0)
         noise = draw_noise(n, self.domain.size, generator).to(self.device)
         rule = Sample(noise, temperature, top_k, top_p)
         return self.draw(rule, n, self.expand_cond(cond, n), runner=runner)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule.errors import ChainruleError
+from chainrule.models.completion import check_count
 from chainrule.models.levels import known_part
 from chainrule.models.model import AutoregressiveModel
 
@@ -51,8 +51,7 @@ class OrderlessModel(AutoregressiveModel):
         Each mask has its own ordering: what is known first, then the rest in the model's order. Arguments and errors
         are those of `AutoregressiveModel.complete`.
         """
-        if n < 1:
-            raise ChainruleError(f"n: expected a number of draws ≥ 1, got {n}")
+        check_count("n: expected a number of draws", n, 1)
         x, known = known_part(self.domain, x, known)
         mask = self.ordering.flatten(known & ~x.isnan())
         cond = self.expand_cond(cond, len(x))
