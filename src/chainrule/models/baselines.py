@@ -84,7 +84,7 @@ class Independent(AutoregressiveModel):
         head = (
             Categorical(domain.max_levels)
             if domain.discrete
-            else vector_head(domain, Ordering(domain).variables.tolist(), components=1)
+            else vector_head(domain, Ordering(domain).variables.tolist(), components=1, kernel="gaussian")
         )
         super().__init__(Constant(domain.size, head.size), domain, head)
         self.smoothing = smoothing

@@ -69,7 +69,7 @@ class DeepNADE(OrderlessModel):
         dropout: after each hidden layer.
         classes, embedding: of the condition; see `layers.Condition`.
         encoding: see `models.encoding`.
-        components: of the mixtures, for numbers.
+        components, kernel: of the mixtures, for reals; see `heads.Mixture`.
         ordering: the one that `log_prob` and `sample` follow; training is for all.
 
     References:
@@ -88,6 +88,7 @@ class DeepNADE(OrderlessModel):
         embedding: int | None = None,
         encoding: str | None = None,
         components: int = 10,
+        kernel: str = "logistic",
         ordering: str | list[int] = "natural",
     ) -> None:
         if not hidden or any(type(width) is not int or width < 1 for width in hidden) or len(set(hidden)) > 1:
@@ -97,7 +98,7 @@ class DeepNADE(OrderlessModel):
         order = Ordering(domain, ordering)
         full = domain.without_gaps()
         code, channels = vector_encoder(full, order.variables.tolist(), encoding)
-        head = vector_head(full, order.variables.tolist(), components=components)
+        head = vector_head(full, order.variables.tolist(), components=components, kernel=kernel)
         network = OrderlessHidden(
             Seen(code),
             channels + 1,
@@ -116,7 +117,7 @@ class EoNADE(SharedEnsemble):
 
     Args:
         orderings: K; the first is natural, the others random.
-        hidden, dropout, classes, embedding, encoding, components: of the `DeepNADE`.
+        hidden, dropout, classes, embedding, encoding, components, kernel: of the `DeepNADE`.
 
     References:
         Uria, Murray, Larochelle (2014), "A deep and tractable density estimator", https://arxiv.org/abs/1310.1757, §4
@@ -137,6 +138,7 @@ class EoNADE(SharedEnsemble):
         embedding: int | None = None,
         encoding: str | None = None,
         components: int = 10,
+        kernel: str = "logistic",
     ) -> None:
         template = DeepNADE(
             domain,
@@ -146,6 +148,7 @@ class EoNADE(SharedEnsemble):
             embedding=embedding,
             encoding=encoding,
             components=components,
+            kernel=kernel,
         )
         super().__init__(template, members=orderings, orderings=orderings)
 

@@ -90,7 +90,7 @@ class FVSBN(AutoregressiveModel):
     Args:
         classes, embedding: of the condition; see `layers.Condition`.
         encoding: see `models.encoding`.
-        components: of the mixtures, for numbers.
+        components, kernel: of the mixtures, for reals; see `heads.Mixture`.
         ordering: of the variables.
 
     References:
@@ -107,11 +107,12 @@ class FVSBN(AutoregressiveModel):
         embedding: int | None = None,
         encoding: str | None = None,
         components: int = 10,
+        kernel: str = "logistic",
         ordering: str | list[int] = "natural",
     ) -> None:
         order = Ordering(domain, ordering)
         code, channels = vector_encoder(domain, order.variables.tolist(), encoding)
-        head = vector_head(domain, order.variables.tolist(), components=components)
+        head = vector_head(domain, order.variables.tolist(), components=components, kernel=kernel)
         condition = Condition(domain.size * head.size, classes=classes, embedding=embedding)
         network = LogisticRegressions(code, channels, domain.size, head.size, condition)
         super().__init__(network, domain, head, ordering=order)

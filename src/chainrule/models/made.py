@@ -37,7 +37,7 @@ class MADE(AutoregressiveModel):
         input_dropout: of whole variables, where `dropout` is given.
         classes, embedding: of the condition; see `layers.Condition`.
         encoding: see `models.encoding`.
-        components: of the mixtures, for numbers.
+        components, kernel: of the mixtures, for reals; see `heads.Mixture`.
         ordering: of the variables.
 
     References:
@@ -59,6 +59,7 @@ class MADE(AutoregressiveModel):
         embedding: int | None = None,
         encoding: str | None = None,
         components: int = 10,
+        kernel: str = "logistic",
         ordering: str | list[int] = "natural",
     ) -> None:
         if not hidden or any(type(width) is not int or width < 1 for width in hidden):
@@ -67,7 +68,7 @@ class MADE(AutoregressiveModel):
             raise ChainruleError(f"hidden: expected equal widths for residual layers, got {list(hidden)}")
         order = Ordering(domain, ordering)
         code, channels = vector_encoder(domain, order.variables.tolist(), encoding)
-        head = vector_head(domain, order.variables.tolist(), components=components)
+        head = vector_head(domain, order.variables.tolist(), components=components, kernel=kernel)
         condition = Condition(hidden[0], classes=classes, embedding=embedding)
         network = MaskedPerceptron(
             code,

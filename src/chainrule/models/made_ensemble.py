@@ -18,7 +18,7 @@ class MADEEnsemble(SharedEnsemble):
     Args:
         masks: K.
         orderings: how many different orderings the masks are for; 1 keeps the natural one, and terms of variables.
-        hidden, residual, dropout, input_dropout, classes, embedding, encoding, components: of the `MADE`.
+        hidden, residual, dropout, input_dropout, classes, embedding, encoding, components, kernel: of the `MADE`.
 
     References:
         Germain et al. (2015), https://arxiv.org/abs/1502.03509, §4.2-4.4
@@ -40,6 +40,7 @@ class MADEEnsemble(SharedEnsemble):
         embedding: int | None = None,
         encoding: str | None = None,
         components: int = 10,
+        kernel: str = "logistic",
     ) -> None:
         template = MADE(
             domain,
@@ -51,6 +52,7 @@ class MADEEnsemble(SharedEnsemble):
             embedding=embedding,
             encoding=encoding,
             components=components,
+            kernel=kernel,
         )
         super().__init__(template, members=masks, orderings=orderings)
 
@@ -70,7 +72,7 @@ class MADECommittee(SeparateEnsemble):
     Args:
         members: K.
         orderings: how many different ones.
-        hidden, residual, dropout, input_dropout, classes, embedding, encoding, components: of each `MADE`.
+        hidden, residual, dropout, input_dropout, classes, embedding, encoding, components, kernel: of each `MADE`.
     """
 
     training_defaults = MADE.training_defaults
@@ -89,6 +91,7 @@ class MADECommittee(SeparateEnsemble):
         embedding: int | None = None,
         encoding: str | None = None,
         components: int = 10,
+        kernel: str = "logistic",
     ) -> None:
         def build(ordering: list[int]) -> MADE:
             return MADE(
@@ -101,6 +104,7 @@ class MADECommittee(SeparateEnsemble):
                 embedding=embedding,
                 encoding=encoding,
                 components=components,
+                kernel=kernel,
                 ordering=ordering,
             )
 

@@ -156,7 +156,7 @@ class NADE(AutoregressiveModel):
         hidden: H.
         classes, embedding: of the condition; see `layers.Condition`.
         encoding: see `models.encoding`.
-        components: of the mixtures, for numbers.
+        components, kernel: of the mixtures, for reals; see `heads.Mixture`.
         ordering: of the variables.
 
     References:
@@ -175,11 +175,12 @@ class NADE(AutoregressiveModel):
         embedding: int | None = None,
         encoding: str | None = None,
         components: int = 10,
+        kernel: str = "logistic",
         ordering: str | list[int] = "natural",
     ) -> None:
         order = Ordering(domain, ordering)
         code, channels = vector_encoder(domain, order.variables.tolist(), encoding)
-        head = vector_head(domain, order.variables.tolist(), components=components)
+        head = vector_head(domain, order.variables.tolist(), components=components, kernel=kernel)
         condition = Condition(hidden, classes=classes, embedding=embedding)
         network = RunningHidden(code, channels, domain.size, hidden, head.size, condition)
         super().__init__(network, domain, head, ordering=order)

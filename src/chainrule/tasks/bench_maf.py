@@ -45,7 +45,13 @@ def measure(batch: int, repeats: int) -> dict:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = create_model(
-            "made", Domain.vector(SIZE), hidden=(HIDDEN, HIDDEN), residual=False, components=1
+            "made",
+            Domain.vector(SIZE),
+            hidden=(HIDDEN, HIDDEN),
+            residual=False,
+            components=1,
+            kernel="gaussian",
+            kernel="gaussian",
         ).factorisation
         peers, absent = _peers()
     forward = premasked(model)

@@ -61,7 +61,7 @@ def overfits(subject: Subject) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(subject.seed)
             optimiser = torch.optim.Adam(parameters, lr=1e-2 if subject.domain.discrete else 2e-3)
-            for _ in range(100):
+            for _ in range(100 if subject.domain.discrete else 200):
                 optimiser.zero_grad()
                 log_prob = model.log_prob(x, cond).mean()
                 (-log_prob).backward()

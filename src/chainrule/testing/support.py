@@ -10,7 +10,7 @@ from torch import Tensor
 from chainrule.domain import Domain
 
 MOST_ITEMS = 20_000
-EXTENT = 30.0  # of the grid over a real, to either side
+EXTENT = 60.0  # of the grid over a real, to either side
 FARTHEST = 120  # of whole numbers
 EDGES = (-2.0, -1.0, -0.4, 0.0, 0.5, 1.2, 2.2)  # of the cells of a number
 
@@ -59,7 +59,7 @@ def axes(domain: Domain) -> list[Axis]:
     kinds = [(c.kind, len(c.categories), c.missing) for c in domain.columns] or [
         ("real", 0, False)
     ] * domain.size
-    points = 601 if sum(kind == "real" for kind, _, _ in kinds) == 1 else 301
+    points = 1201 if sum(kind == "real" for kind, _, _ in kinds) == 1 else 301
     return [Axis(kind, levels, missing, points) for kind, levels, missing in kinds]
 
 
