@@ -51,7 +51,6 @@ def measure(batch: int, repeats: int) -> dict:
             residual=False,
             components=1,
             kernel="gaussian",
-            kernel="gaussian",
         ).factorisation
         peers, absent = _peers()
     forward = premasked(model)
