@@ -178,7 +178,7 @@ def test_in_a_search_and_in_a_pipeline():
     X = gaussian(120, 0)
     search = GridSearchCV(AutoregressiveDensity("gaussian", random_state=0), {"lr": [None, 1e-3]}, cv=2)
     assert np.isfinite(search.fit(X).best_score_)
-    with pytest.raises(ValueError, match="count-table|discrete"):  # it serves no reals
+    with pytest.raises(ValueError, match="discrete"):  # it serves no reals
         GridSearchCV(AutoregressiveDensity(), {"model": ["count-table"]}, cv=2, error_score="raise").fit(X)
     gappy, _ = with_gaps(X, 0.1)
     detector = AutoregressiveOutlierDetector(contamination=0.2, **TINY)
