@@ -15,6 +15,8 @@ from chainrule.models.masked_perceptron import MaskedPerceptron
 from chainrule.models.model import AutoregressiveModel
 from chainrule.ordering import Ordering
 
+# Of a hidden layer; wide enough for every variable to have a unit that reads just up to it.
+LEAST_WIDTH = 512
 DROPOUT = 0.2
 # On at most so many training items, these are tried: which is best differs from table to table.
 FEW = 12_000
@@ -31,7 +33,7 @@ class MADE(AutoregressiveModel):
     Deviations: degrees are spread evenly instead of drawn at random, ReLU, and an option of residual layers.
 
     Args:
-        hidden: widths of the hidden layers.
+        hidden: widths of the hidden layers; two of 512 by default, or of D where that is more.
         residual: whether layers after the first add their input; their widths must then be equal.
         dropout: after each hidden layer; None lets `fit` try several on small data, 0.2 on large.
         input_dropout: of whole variables, where `dropout` is given.
@@ -51,7 +53,7 @@ class MADE(AutoregressiveModel):
         self,
         domain: Domain,
         *,
-        hidden: list[int] | tuple[int, ...] = (512, 512),
+        hidden: list[int] | tuple[int, ...] | None = None,
         residual: bool = True,
         dropout: float | None = None,
         input_dropout: float = 0.0,
@@ -62,6 +64,7 @@ class MADE(AutoregressiveModel):
         kernel: str = "logistic",
         ordering: str | list[int] = "natural",
     ) -> None:
+        hidden = (max(LEAST_WIDTH, domain.size),) * 2 if hidden is None else hidden
         if not hidden or any(type(width) is not int or width < 1 for width in hidden):
             raise ChainruleError(f"hidden: expected widths of layers such as [512, 512], got {list(hidden)}")
         if residual and len(set(hidden)) > 1:
