@@ -23,7 +23,7 @@ from chainrule.cli.options import (
 )
 from chainrule.cli.output import print_json, say
 from chainrule.errors import ChainruleError
-from chainrule.models.base import Model
+from chainrule.models import AutoregressiveModel, Model
 
 ROWS = 1 << 15  # of a table, drawn at once, all candidates counted
 DRAW = "draw"  # the column that numbers the draws of one row
@@ -86,8 +86,9 @@ def complete(
     check_output(out, model.domain)
     cond = check_label(opened, label)
     temperature = 0.0 if most_probable else temperature
-    # All particles of the most probable completion are the same.
-    particles = 1 if temperature == 0 else candidates(opened, particles)
+    # The candidates that one factorisation gives for the most probable completion are all the same.
+    single = isinstance(model, AutoregressiveModel)
+    particles = 1 if temperature == 0 and single else candidates(opened, particles)
     options: dict[str, Any] = {"cond": cond, "temperature": temperature, "particles": particles}
     generator = torch.Generator().manual_seed(seed)
     if model.domain.columns:

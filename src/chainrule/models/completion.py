@@ -73,6 +73,8 @@ def draw_unknown(
     leading = mask.long().cumprod(1).bool()
     prefix = int(leading.sum(1).min()) // model.head.variables if len(x) else 0
     trailing = mask & ~leading
+    if not trailing.any():  # nothing to weigh candidates by
+        particles = 1
     if particles == 1 and trailing.any():
         warnings.warn(
             "known variables follow unknown ones in the ordering: they are kept, but the unknown ones "
