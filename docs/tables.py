@@ -34,8 +34,29 @@ def markdown(columns: list[str], rows: list[list[str]]) -> str:
     )
 
 
+def folds_table(table: str) -> str:
+    """Ours beside published, over folds: nats in units of training standard deviations, and in the data's own."""
+    rows = []
+    for record in records_of(table):
+        scores = [record["test"], record["test_in_own_units"], *record["test_by_floor"].values()]
+        cells = [f"{score['nats']:.2f} ± {score['nats_se']:.2f}" for score in scores]
+        published = ", ".join(str(value) for value in read_published(record["published"]))
+        rows.append([record["name"], *cells[:2], *cells[3:], published, f"{record['wall_seconds']:.0f} s"])
+    floors = [f"floor {floor}" for floor in list(records_of(table)[0]["test_by_floor"])[1:]]
+    columns = ["recipe", "test, nats", "in own units", *floors, "published", "ten folds"]
+    return f"{markdown(columns, rows)}\n\n{made_by(table)}"
+
+
+def made_by(table: str) -> str:
+    """The command, and where and when it ran last."""
+    last = max(records_of(table), key=lambda record: record["date"])
+    return f"`chainrule reproduce {table}`, seed {last['seed']}, {last['hardware']}, {last['date']}."
+
+
 def results_table(table: str) -> str:
     """Ours beside published."""
+    if "test_of_folds" in records_of(table)[0]:
+        return folds_table(table)
     rows, digits = [], DIGITS.get(table, 2)
     for record in records_of(table):
         scores = [record[split] for split in ("valid", "test")]
@@ -48,9 +69,7 @@ def results_table(table: str) -> str:
                 f"{record['training_seconds']:.0f} s" if record["best_epoch"] else "closed form",
             ]
         )
-    last = max(records_of(table), key=lambda record: record["date"])
-    note = f"`chainrule reproduce {table}`, seed {last['seed']}, {last['hardware']}, {last['date']}."
-    return f"{markdown(COLUMNS, rows)}\n\n{note}"
+    return f"{markdown(COLUMNS, rows)}\n\n{made_by(table)}"
 
 
 def bench_table(path: Path) -> str:
