@@ -1,6 +1,6 @@
 """Causal layers: each has a parallel `forward`, an incremental `step`, and the state between steps."""
 
-from chainrule.layers.code import Cells, Code, OneHot, Scalar
+from chainrule.layers.code import Cells, Code, OneHot, Real, Scalar
 from chainrule.layers.condition import Condition
 from chainrule.layers.conv1d import CausalConv1d
 from chainrule.layers.layer import CausalLayer, Pointwise, Serial
@@ -23,6 +23,7 @@ __all__ = [
     "OneHot",
     "Pointwise",
     "Position",
+    "Real",
     "Recurrent",
     "Reordered",
     "Replay",

@@ -42,6 +42,14 @@ class Scalar(Code):
         return sites.to(self.scale.dtype) / self.scale
 
 
+class Real(Code):
+    """Reals as asinh z, (…, V) → (…, V): a value a million scales out stays a small number."""
+
+    def forward(self, sites: Tensor) -> Tensor:
+        """(…, V) → (…, V)."""
+        return torch.asinh(sites)
+
+
 class OneHot(Code):
     """Levels as unit vectors, with the level as a number in [0, 1] beside them: (…, V) → (…, V·(levels + 1)).
 
@@ -68,7 +76,7 @@ class Cells(Code):
     """Cells of a row, each by the kind of its column: (B, n, 1) → (B, n, C).
 
     C holds a unit vector (or, of a column with over 64 categories, a learned vector), zero for numbers; a number,
-    which is asinh z so that a value a million scales out stays a small one; and a flag where the number is missing.
+    as `Real` has it; and a flag where the number is missing.
 
     Args:
         levels: of each site; 0 for numbers.

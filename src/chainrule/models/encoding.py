@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
-from chainrule.layers import Cells, Code, OneHot, Scalar
+from chainrule.layers import Cells, Code, OneHot, Real, Scalar
 
 ENCODINGS = ("number", "one-hot")
 
@@ -46,10 +46,10 @@ def vector_encoder(
         return encoder(domain, encoding)
     if encoding is not None:
         raise ChainruleError(f"encoding: expected none for {domain.layout}s with numbers, got {encoding!r}")
-    levels, gaps = [0] * domain.size, [False] * domain.size
-    if domain.columns:
-        columns = [domain.columns[d] for d in permutation]
-        levels = [len(c.categories) + c.missing if c.categories else 0 for c in columns]
-        gaps = [c.missing and not c.categories for c in columns]
+    if not domain.columns:
+        return Real(), 1
+    columns = [domain.columns[d] for d in permutation]
+    levels = [len(c.categories) + c.missing if c.categories else 0 for c in columns]
+    gaps = [c.missing and not c.categories for c in columns]
     cells = Cells(levels, gaps)
     return cells, cells.channels
