@@ -97,7 +97,9 @@ class FVSBN(AutoregressiveModel):
         Frey (1998), "Graphical models for machine learning and digital communication"; Neal (1992).
     """
 
-    training_defaults = MappingProxyType({**VECTOR_TRAINING, "lr": 1e-2, "weight_decay": 0.0})
+    training_defaults = MappingProxyType(
+        {**VECTOR_TRAINING, "lr": 1e-2, "weight_decay": 0.05, "decay_biases": False}
+    )
 
     def __init__(
         self,

@@ -26,6 +26,7 @@ class TrainingConfig:
         optimizer: "adamw" or "adamax".
         lr: peak learning rate.
         weight_decay: of the optimiser.
+        decay_biases: whether it is of biases too; rare levels need large ones.
         warmup: steps over which the rate rises linearly.
         cosine: whether the rate then falls to 0 along half a cosine.
         clip: largest norm of the gradient of nats per variable; 0 for no limit.
@@ -41,6 +42,7 @@ class TrainingConfig:
     optimizer: str = "adamw"
     lr: float = 2e-3
     weight_decay: float = 0.1
+    decay_biases: bool = True
     warmup: int = 50
     cosine: bool = True
     clip: float = 1.0

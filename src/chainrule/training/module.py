@@ -52,11 +52,12 @@ class Likelihood(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimiser, and a rate that rises over `warmup` steps and falls along half a cosine."""
         config = self.config
-        optimizer = OPTIMIZERS[config.optimizer](
-            [p for p in self.model.parameters() if p.requires_grad],
-            lr=config.lr,
-            weight_decay=config.weight_decay,
-        )
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        groups = [{"params": [p for p in trained if p.ndim > 1 or config.decay_biases]}]
+        biases = [p for p in trained if p.ndim < 2 and not config.decay_biases]
+        if biases:
+            groups.append({"params": biases, "weight_decay": 0.0})
+        optimizer = OPTIMIZERS[config.optimizer](groups, lr=config.lr, weight_decay=config.weight_decay)
 
         def rate(step: int) -> float:
             rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
