@@ -13,6 +13,9 @@ from chainrule.data import data_folder, list_data, load_data
 from chainrule.data.dataset import SPLITS
 from chainrule.models import MODELS, hyperparameters_of, list_models
 
+# What every network takes, for a model of items that have labels or vectors.
+CONDITIONS = ("classes", "embedding")
+
 
 def models(json: Json = False) -> None:
     """List the models and their hyperparameters.
@@ -29,7 +32,11 @@ def models(json: Json = False) -> None:
         [
             n,
             MODELS[n].summary,
-            ", ".join(f"{k}={v}" for k, v in hyperparameters_of(n).items() if v is not None),
+            ", ".join(
+                f"{key}={'auto' if value is None else value}"
+                for key, value in hyperparameters_of(n).items()
+                if key not in CONDITIONS
+            ),
         ]
         for n in names
     ]

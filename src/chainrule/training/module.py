@@ -53,7 +53,7 @@ class Likelihood(pl.LightningModule):
         """The optimiser, and a rate that rises over `warmup` steps and falls along half a cosine."""
         config = self.config
         trained = [p for p in self.model.parameters() if p.requires_grad]
-        groups = [{"params": [p for p in trained if p.ndim > 1 or config.decay_biases]}]
+        groups: list[dict[str, Any]] = [{"params": [p for p in trained if p.ndim > 1 or config.decay_biases]}]
         biases = [p for p in trained if p.ndim < 2 and not config.decay_biases]
         if biases:
             groups.append({"params": biases, "weight_decay": 0.0})
