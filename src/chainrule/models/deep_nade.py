@@ -117,7 +117,7 @@ class EoNADE(SharedEnsemble):
 
     Args:
         orderings: K; the first is natural, the others random.
-        hidden, dropout, classes, embedding, encoding, components, kernel: of the `DeepNADE`.
+        **net: hyperparameters of the `DeepNADE`.
 
     References:
         Uria, Murray, Larochelle (2014), "A deep and tractable density estimator", https://arxiv.org/abs/1310.1757, §4
@@ -126,31 +126,10 @@ class EoNADE(SharedEnsemble):
     marginalises = True
 
     training_defaults = DeepNADE.training_defaults
+    of = DeepNADE
 
-    def __init__(
-        self,
-        domain: Domain,
-        *,
-        orderings: int = 8,
-        hidden: list[int] | tuple[int, ...] = (512, 512),
-        dropout: float = 0.1,
-        classes: int | None = None,
-        embedding: int | None = None,
-        encoding: str | None = None,
-        components: int = 10,
-        kernel: str = "logistic",
-    ) -> None:
-        template = DeepNADE(
-            domain,
-            hidden=hidden,
-            dropout=dropout,
-            classes=classes,
-            embedding=embedding,
-            encoding=encoding,
-            components=components,
-            kernel=kernel,
-        )
-        super().__init__(template, members=orderings, orderings=orderings)
+    def __init__(self, domain: Domain, *, orderings: int = 8, **net: Any) -> None:
+        super().__init__(DeepNADE(domain, **net), members=orderings, orderings=orderings)
 
     def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
         """That of the net, which is trained for all orderings."""

@@ -18,43 +18,17 @@ class MADEEnsemble(SharedEnsemble):
     Args:
         masks: K.
         orderings: how many different orderings the masks are for; 1 keeps the natural one, and terms of variables.
-        hidden, residual, dropout, input_dropout, classes, embedding, encoding, components, kernel: of the `MADE`.
+        **made: hyperparameters of the `MADE`.
 
     References:
         Germain et al. (2015), https://arxiv.org/abs/1502.03509, §4.2-4.4
     """
 
+    of = MADE
     training_defaults = MADE.training_defaults
 
-    def __init__(
-        self,
-        domain: Domain,
-        *,
-        masks: int = 16,
-        orderings: int = 16,
-        hidden: list[int] | tuple[int, ...] | None = None,
-        residual: bool = True,
-        dropout: float | None = None,
-        input_dropout: float = 0.0,
-        classes: int | None = None,
-        embedding: int | None = None,
-        encoding: str | None = None,
-        components: int = 10,
-        kernel: str = "logistic",
-    ) -> None:
-        template = MADE(
-            domain,
-            hidden=hidden,
-            residual=residual,
-            dropout=dropout,
-            input_dropout=input_dropout,
-            classes=classes,
-            embedding=embedding,
-            encoding=encoding,
-            components=components,
-            kernel=kernel,
-        )
-        super().__init__(template, members=masks, orderings=orderings)
+    def __init__(self, domain: Domain, *, masks: int = 16, orderings: int = 16, **made: Any) -> None:
+        super().__init__(MADE(domain, **made), members=masks, orderings=orderings)
 
     def trials(self, items: int) -> Sequence[dict]:
         """Those of the MADE."""
@@ -72,41 +46,15 @@ class MADECommittee(SeparateEnsemble):
     Args:
         members: K.
         orderings: how many different ones.
-        hidden, residual, dropout, input_dropout, classes, embedding, encoding, components, kernel: of each `MADE`.
+        **made: hyperparameters of each `MADE`.
     """
 
+    of = MADE
     training_defaults = MADE.training_defaults
 
-    def __init__(
-        self,
-        domain: Domain,
-        *,
-        members: int = 8,
-        orderings: int = 8,
-        hidden: list[int] | tuple[int, ...] | None = None,
-        residual: bool = True,
-        dropout: float | None = None,
-        input_dropout: float = 0.0,
-        classes: int | None = None,
-        embedding: int | None = None,
-        encoding: str | None = None,
-        components: int = 10,
-        kernel: str = "logistic",
-    ) -> None:
+    def __init__(self, domain: Domain, *, members: int = 8, orderings: int = 8, **made: Any) -> None:
         def build(ordering: list[int]) -> MADE:
-            return MADE(
-                domain,
-                hidden=hidden,
-                residual=residual,
-                dropout=dropout,
-                input_dropout=input_dropout,
-                classes=classes,
-                embedding=embedding,
-                encoding=encoding,
-                components=components,
-                kernel=kernel,
-                ordering=ordering,
-            )
+            return MADE(domain, **made, ordering=ordering)
 
         super().__init__(build, domain, members=members, orderings=orderings)
 

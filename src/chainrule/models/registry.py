@@ -94,9 +94,16 @@ def hyperparameters_of(name: str) -> dict:
     """
     if name not in MODELS:
         raise ChainruleError(f"unknown model {name!r}; {nearest(name, MODELS)}")
-    parameters = inspect.signature(_class_of(name).__init__).parameters.values()
-    fixed = MODELS[name].fixed
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in fixed}
+    return {p.name: p.default for p in _parameters(name) if p.name not in MODELS[name].fixed}
+
+
+def _parameters(name: str) -> list[inspect.Parameter]:
+    """Those of a model's own `__init__`, and of what it is made `of` where it passes the others on."""
+    own = list(inspect.signature(_class_of(name).__init__).parameters.values())
+    if any(p.kind is p.VAR_KEYWORD for p in own):
+        passed = inspect.signature(_class_of(name).of.__init__).parameters.values()
+        own += [p for p in passed if p.name != "ordering"]  # each member has its own
+    return [p for p in own if p.kind is p.KEYWORD_ONLY]
 
 
 KINDS = {
@@ -112,7 +119,7 @@ KINDS = {
 
 def _annotation(name: str, key: str) -> str:
     """The type of a hyperparameter as its model's file writes it."""
-    return inspect.signature(_class_of(name).__init__).parameters[key].annotation
+    return next(p.annotation for p in _parameters(name) if p.name == key)
 
 
 def _check_type(key: str, value: Any, annotation: str) -> None:
