@@ -13,6 +13,8 @@ SMALL = {
     "conv-nade": {"channels": 8, "depth": 1},
     "nade": {"hidden": 64},
     "made": {"hidden": [64, 64]},
+    "pixelcnn": {"channels": 12, "depth": 2, "last": 24},
+    "gated-pixelcnn": {"channels": 12, "depth": 2, "last": 24},
     "causal-conv1d": {"channels": 32},
     "rnn": {"width": 32},
     "lstm": {"width": 32},

@@ -16,7 +16,7 @@ from chainrule.errors import ChainruleError
 FREE = {
     "_log_softmax", "_softmax", "_to_copy", "_unique2", "_unsafe_view", "all", "amax", "any", "arange", "argmax",
     "bernoulli_", "cat", "clone", "constant_pad_nd", "copy_", "cumprod", "cumsum", "detach", "detach_",
-    "embedding", "empty", "empty_like", "empty_strided", "fill_", "flip", "full", "full_like", "gather",
+    "embedding", "empty", "empty_like", "empty_strided", "fill_", "flip", "floor_divide", "full", "full_like", "gather",
     "index", "index_copy", "index_copy_", "index_put_", "index_select", "lift_fresh", "_local_scalar_dense", "nonzero",
     "log_sigmoid_forward", "log_softmax", "logsumexp", "max", "mean", "min", "native_layer_norm", "new_empty",
     "new_zeros", "ones", "ones_like", "rand", "randperm", "repeat", "repeat_interleave", "roll", "scalar_tensor",

@@ -5,6 +5,7 @@ from chainrule.heads.categorical import Categorical
 from chainrule.heads.columns import ColumnHeads, MaybeMissing
 from chainrule.heads.conditional import Conditional, Normal, Table
 from chainrule.heads.default import default_head, vector_head
+from chainrule.heads.discretised_logistic import DiscretisedLogistic
 from chainrule.heads.gaussian import BinnedGaussian, Gaussian
 from chainrule.heads.head import Head
 from chainrule.heads.mixture import BinnedMixture, Mixture
@@ -16,6 +17,7 @@ __all__ = [
     "Categorical",
     "ColumnHeads",
     "Conditional",
+    "DiscretisedLogistic",
     "Gaussian",
     "Head",
     "MaybeMissing",

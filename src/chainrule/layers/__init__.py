@@ -3,12 +3,19 @@
 from chainrule.layers.code import Cells, Code, OneHot, Real, Scalar
 from chainrule.layers.condition import Condition
 from chainrule.layers.conv1d import CausalConv1d
+from chainrule.layers.gated_stack import Gate, GatedStack
+from chainrule.layers.grid import Everywhere, GridLayer, GridResidual, GridSerial
 from chainrule.layers.layer import CausalLayer, Pointwise, Serial
 from chainrule.layers.linear import MaskedLinear, strictly_lower
+from chainrule.layers.masked_conv2d import MaskedConv2d, StrictConv2d
 from chainrule.layers.network import Network, Replay, Stack
+from chainrule.layers.pixel_conv import PixelConv
 from chainrule.layers.position import Position
+from chainrule.layers.raster import Place, Raster
+from chainrule.layers.raster_stack import RasterStack
 from chainrule.layers.recurrent import Recurrent
 from chainrule.layers.reordered import Reordered
+from chainrule.layers.row_conv import RowConv, shift_down
 from chainrule.layers.state import State, map_state, put_at, repeat_rows, select_rows, write_at
 from chainrule.layers.strict_input import StrictInput
 
@@ -18,24 +25,38 @@ __all__ = [
     "Cells",
     "Code",
     "Condition",
+    "Everywhere",
+    "Gate",
+    "GatedStack",
+    "GridLayer",
+    "GridResidual",
+    "GridSerial",
+    "MaskedConv2d",
     "MaskedLinear",
     "Network",
     "OneHot",
+    "PixelConv",
+    "Place",
     "Pointwise",
     "Position",
+    "Raster",
+    "RasterStack",
     "Real",
     "Recurrent",
     "Reordered",
     "Replay",
+    "RowConv",
     "Scalar",
     "Serial",
     "Stack",
     "State",
+    "StrictConv2d",
     "StrictInput",
     "map_state",
     "put_at",
     "repeat_rows",
     "select_rows",
+    "shift_down",
     "strictly_lower",
     "write_at",
 ]

@@ -41,6 +41,8 @@ MODELS = {
     "rnn": Entry("recurrent:RecurrentNet", "recurrent net, tanh cells", {"cell": "rnn"}),
     "lstm": Entry("recurrent:RecurrentNet", "recurrent net, LSTM cells", {"cell": "lstm"}),
     "gru": Entry("recurrent:RecurrentNet", "recurrent net, GRU cells", {"cell": "gru"}),
+    "pixelcnn": Entry("pixelcnn:PixelCNN", "masked convolutions of images"),
+    "gated-pixelcnn": Entry("gated_pixelcnn:GatedPixelCNN", "two gated stacks, no blind spot"),
     "causal-conv1d": Entry("causal_conv1d:CausalConv1dARM", "stack of causal 1-D convolutions"),
 }
 

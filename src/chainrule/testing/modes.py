@@ -212,7 +212,7 @@ def _one(model: AutoregressiveModel, sites: Tensor, state: State, t: int) -> tup
 
 
 def _layout(state: State) -> list[tuple]:
-    """Shape, strides and type of each leaf."""
+    """Shape, strides and type of each leaf; a dimension of one has no stride that matters."""
     leaves: list[Tensor] = []
 
     def keep(leaf: Tensor) -> Tensor:
@@ -220,4 +220,11 @@ def _layout(state: State) -> list[tuple]:
         return leaf
 
     map_state(keep, state)
-    return [(tuple(leaf.shape), leaf.stride(), leaf.dtype) for leaf in leaves]
+    return [
+        (
+            tuple(leaf.shape),
+            tuple(step if size > 1 else 0 for size, step in zip(leaf.shape, leaf.stride(), strict=True)),
+            leaf.dtype,
+        )
+        for leaf in leaves
+    ]
