@@ -1,4 +1,4 @@
-"""What the whole item is conditioned on: a class label or an embedding vector."""
+"""What the whole item is conditioned on: a class label, an embedding vector or a map."""
 
 from __future__ import annotations
 
@@ -12,37 +12,54 @@ from chainrule.errors import ChainruleError, ConditionError
 
 
 class Condition(nn.Module):
-    """A condition as features (B, C) that are added at every position.
+    """A condition as features, (B, C) that are added at every position, or (B, C, H, W) each at its own.
 
     Args:
         channels: C.
-        classes: number of labels; `cond` is integers (B,) in [0, classes).
+        classes: number of labels; `cond` is integers (B,) in [0, classes), or floats (B, classes), weights of the labels,
+            between which one can interpolate.
         embedding: size E of a vector; `cond` is floats (B, E).
+        maps: (M, H, W), M numbers for each pixel; `cond` is floats (B, M, H, W).
 
-    With neither, the module is the absent condition: it takes None and gives None.
+    With none of them, the module is the absent condition: it takes None and gives None.
     """
 
     features: Any
 
-    def __init__(self, channels: int, *, classes: int | None = None, embedding: int | None = None) -> None:
+    def __init__(
+        self,
+        channels: int,
+        *,
+        classes: int | None = None,
+        embedding: int | None = None,
+        maps: tuple[int, int, int] | None = None,
+    ) -> None:
         super().__init__()
-        if classes is not None and embedding is not None:
-            raise ChainruleError("classes and embedding: expected at most one of the two, got both")
-        self.classes, self.embedding = classes, embedding
+        if sum(kind is not None for kind in (classes, embedding, maps)) > 1:
+            raise ChainruleError("classes, embedding and maps: expected at most one of them, got more")
+        self.classes, self.embedding, self.maps = classes, embedding, maps
         if classes is not None:
             self.features = nn.Embedding(classes, channels)
         elif embedding is not None:
             self.features = nn.Linear(embedding, channels)
+        elif maps is not None:
+            self.features = nn.Conv2d(maps[0], channels, 1)
 
     @property
     def expected(self) -> str | None:
         """In words, what `cond` must be; None if there is no condition."""
         if self.classes is not None:
             return f"integer labels (B,) in [0, {self.classes})"
-        return None if self.embedding is None else f"floats (B, {self.embedding})"
+        shape = self.item_shape
+        return f"floats (B, {', '.join(map(str, shape))})" if shape else None
+
+    @property
+    def item_shape(self) -> tuple[int, ...]:
+        """Of the condition of one item; () for a label, and for the absent condition."""
+        return self.maps or (() if self.embedding is None else (self.embedding,))
 
     def forward(self, cond: Tensor | None, batch: int) -> Tensor | None:
-        """(B,) or (B, E) → (B, C); None → None.
+        """(B,) or (B, E) → (B, C); (B, M, H, W) → (B, C, H, W); None → None.
 
         Raises:
             ConditionError: if a condition is missing, or has a wrong shape, type or value.
@@ -50,6 +67,8 @@ class Condition(nn.Module):
         if self.expected is None:
             return None
         self._check(cond, batch)
+        if self.classes is not None and cond is not None and cond.is_floating_point():
+            return cond.to(self.features.weight.dtype) @ self.features.weight
         return self.features(cond)
 
     def reordered(self, channels: Tensor) -> dict[str, Tensor]:
@@ -64,7 +83,9 @@ class Condition(nn.Module):
     def _check(self, cond: Tensor | None, batch: int) -> None:
         if cond is None:
             raise ConditionError(f"cond: the model is conditional, expected {self.expected}, got None")
-        shape = (batch,) if self.classes is not None else (batch, self.embedding)
+        if self.classes is not None and cond.is_floating_point() and cond.shape == (batch, self.classes):
+            return
+        shape = (batch, *self.item_shape)
         right_type = cond.dtype in INTEGERS if self.classes is not None else cond.is_floating_point()
         if tuple(cond.shape) != shape or not right_type:
             raise ConditionError(

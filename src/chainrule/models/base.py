@@ -104,11 +104,11 @@ class Model(nn.Module, ABC):
             raise ConditionError(f"cond: expected None, the model is unconditional; got {tuple(cond.shape)}")
 
     def expand_cond(self, cond: Tensor | int | None, batch: int) -> Tensor | None:
-        """A condition per row: an int or a single label or vector is repeated."""
+        """A condition per row: an int or a single label, vector or map is repeated."""
         if cond is None:
             return None
         cond = torch.as_tensor(cond, device=self.device)
-        single = cond.ndim == (0 if cond.dtype in INTEGERS else 1)
+        single = cond.ndim == (0 if cond.dtype in INTEGERS else max(1, len(self.condition.item_shape)))
         if not single and len(cond) != batch:
             raise ConditionError(f"cond: expected one or {batch}, got {len(cond)}")
         return cond.expand(batch, *cond.shape) if single else cond

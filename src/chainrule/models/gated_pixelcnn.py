@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from chainrule.domain import Domain
 from chainrule.layers import Condition, GatedStack
-from chainrule.models.image import check_sizes, image_parts, in_groups
+from chainrule.models.image import check_sizes, image_condition, image_parts, in_groups
 from chainrule.models.model import AutoregressiveModel
 from chainrule.models.pixelcnn import last_layers
 
@@ -21,7 +21,7 @@ class GatedPixelCNN(AutoregressiveModel):
         first_size: n of the first one.
         last: features of the last layers.
         dropout: after the horizontal gates.
-        classes, embedding: of the condition, which enters every gate; see `layers.Condition`.
+        classes, embedding, maps: of the condition, which enters every gate; see `image_condition`.
 
     References:
         van den Oord et al. (2016), "Conditional image generation with PixelCNN decoders", §2,
@@ -42,6 +42,7 @@ class GatedPixelCNN(AutoregressiveModel):
         dropout: float = 0.0,
         classes: int | None = None,
         embedding: int | None = None,
+        maps: int | None = None,
     ) -> None:
         check_sizes(kernel_size=kernel_size, first_size=first_size, channels=channels, last=last)
         height, width, groups, code, head = image_parts(domain)
@@ -58,6 +59,8 @@ class GatedPixelCNN(AutoregressiveModel):
             kernel_size=kernel_size,
             dropout=dropout,
             last=last_layers(features, last, groups, head.size),
-            condition=Condition(4 * features * (depth + 1), classes=classes, embedding=embedding),
+            condition=Condition(
+                4 * features * (depth + 1), **image_condition(domain, classes, embedding, maps)
+            ),
         )
         super().__init__(network, domain, head)

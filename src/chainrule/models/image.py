@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
@@ -51,3 +51,22 @@ def check_sizes(**sizes: int) -> None:
 def in_groups(channels: int, groups: int) -> int:
     """The channels, rounded up to a multiple of the groups."""
     return -(-channels // groups) * groups
+
+
+def image_condition(
+    domain: Domain, classes: int | None, embedding: int | None, maps: int | None
+) -> dict[str, Any]:
+    """The arguments of a `Condition` of images.
+
+    Args:
+        domain: of the images.
+        classes: number of labels.
+        embedding: size of a vector.
+        maps: numbers for each pixel.
+    """
+    _, height, width = domain.event_shape
+    return {
+        "classes": classes,
+        "embedding": embedding,
+        "maps": None if maps is None else (maps, height, width),
+    }

@@ -18,7 +18,7 @@ from chainrule.layers import (
     RasterStack,
     StrictConv2d,
 )
-from chainrule.models.image import check_sizes, image_parts, in_groups
+from chainrule.models.image import check_sizes, image_condition, image_parts, in_groups
 from chainrule.models.model import AutoregressiveModel
 
 
@@ -34,7 +34,7 @@ class PixelCNN(AutoregressiveModel):
         first_size: of the first convolution.
         last: features of the last layers.
         dropout: in each block.
-        classes, embedding, maps: of the condition, which is added to the first features; see `layers.Condition`.
+        classes, embedding, maps: of the condition, which is added to the first features; see `image_condition`.
 
     References:
         van den Oord, Kalchbrenner, Kavukcuoglu (2016), "Pixel recurrent neural networks", §3.5 and table 1,
@@ -55,6 +55,7 @@ class PixelCNN(AutoregressiveModel):
         dropout: float = 0.0,
         classes: int | None = None,
         embedding: int | None = None,
+        maps: int | None = None,
     ) -> None:
         check_sizes(kernel_size=kernel_size, first_size=first_size, channels=channels, last=last)
         height, width, groups, code, head = image_parts(domain)
@@ -75,7 +76,7 @@ class PixelCNN(AutoregressiveModel):
 
         first = StrictConv2d((1 + 1) * groups, 2 * h, kernel_size=first_size, groups=groups)
         body = GridSerial(*(block() for _ in range(depth)), last_layers(2 * h, last, groups, head.size))
-        condition = Condition(2 * h, classes=classes, embedding=embedding)
+        condition = Condition(2 * h, **image_condition(domain, classes, embedding, maps))
         network = RasterStack(code, 1, first, body, height=height, width=width, condition=condition)
         super().__init__(network, domain, head)
 

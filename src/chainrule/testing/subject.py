@@ -153,9 +153,8 @@ class Subject:
         condition = model.condition
         if condition.classes is not None:
             return torch.randint(condition.classes, (n,), generator=self.generator())
-        return torch.randn(
-            n, int(condition.embedding or 0), generator=self.generator(), dtype=torch.float64
-        ).to(dtype)
+        shape = (n, *condition.item_shape)
+        return torch.randn(shape, generator=self.generator(), dtype=torch.float64).to(dtype)
 
 
 def _cells(column: Column, n: int, generator: torch.Generator) -> Tensor:
