@@ -13,14 +13,18 @@ from chainrule.cli.output import print_json, print_table, say
 
 def bench(
     case: Annotated[
-        str, typer.Argument(help="What to measure: sampling, made, nade-training or maf.")
+        str,
+        typer.Argument(help="What to measure: sampling, images, image-training, made, nade-training or maf."),
     ] = "sampling",
     model: Annotated[
-        list[str] | None, typer.Option(help="Which models, for sampling; those with a network by default.")
+        list[str] | None,
+        typer.Option(help="Which models, for sampling and images; a choice of them by default."),
     ] = None,
     batch: Annotated[
         int | None,
-        typer.Option(min=1, help="Items at once: 64, of made 16, of nade-training 100, of maf 256."),
+        typer.Option(
+            min=1, help="Items at once: 64, of images and made 16, of nade-training 100, of maf 256."
+        ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Counted runs of each.")] = 5,
     threads: Annotated[
@@ -32,6 +36,10 @@ def bench(
     """Time ours beside the naive way and beside other libraries, in turn.
 
     sampling: digits from each network, beside one forward pass per pixel.
+
+    images: images from each net of images, beside one forward pass per site.
+
+    image-training: steps of a gated PixelCNN, beside masked kernels.
 
     made: 784 bits from a MADE, beside one forward pass per bit.
 

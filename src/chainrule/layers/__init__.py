@@ -8,6 +8,7 @@ from chainrule.layers.grid import Everywhere, GridLayer, GridResidual, GridSeria
 from chainrule.layers.layer import CausalLayer, Pointwise, Serial
 from chainrule.layers.linear import MaskedLinear, strictly_lower
 from chainrule.layers.masked_conv2d import MaskedConv2d, StrictConv2d
+from chainrule.layers.multi_scale import MultiScale
 from chainrule.layers.network import Network, Replay, Stack
 from chainrule.layers.pixel_conv import PixelConv
 from chainrule.layers.position import Position
@@ -33,6 +34,7 @@ __all__ = [
     "GridSerial",
     "MaskedConv2d",
     "MaskedLinear",
+    "MultiScale",
     "Network",
     "OneHot",
     "PixelConv",

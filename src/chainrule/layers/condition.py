@@ -16,8 +16,8 @@ class Condition(nn.Module):
 
     Args:
         channels: C.
-        classes: number of labels; `cond` is integers (B,) in [0, classes), or floats (B, classes), weights of the labels,
-            between which one can interpolate.
+        classes: number of labels; `cond` is integers (B,) in [0, classes), or floats (B, classes), weights of labels
+            to interpolate between them.
         embedding: size E of a vector; `cond` is floats (B, E).
         maps: (M, H, W), M numbers for each pixel; `cond` is floats (B, M, H, W).
 

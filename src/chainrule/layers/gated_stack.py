@@ -232,11 +232,12 @@ class GatedStack(Raster):
             v, h = block(v, h, added)
         return self.last(h), body._replace(rows=tuple(rows))
 
-    def connect(self, reads: Tensor) -> Tensor:
-        """The reads of both stacks."""
+    def connect(self, reads: Tensor, cond: Tensor | None = None) -> Tensor:
+        """The reads of both stacks; the condition's enter both gates of each block."""
         v, h = F.pad(reads[:, :-1], (0, 0, 0, 0, 1, 0)), reads
+        given = torch.zeros_like(reads[0]) if cond is None else cond
         for block, _ in self._with(None):
-            v = block.vertical.connect(v)
+            v = block.vertical.connect(v) | given
             own = block.out.connect(v | block.along.connect(h))
             h = h | own if block.residual else own
         return self.last.connect(h)

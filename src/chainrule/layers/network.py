@@ -7,14 +7,14 @@ A network maps the sites of an item to the parameters of their conditionals, in 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from chainrule.layers.condition import Condition
-from chainrule.layers.layer import CausalLayer
+from chainrule.layers.layer import CausalLayer, Serial
 from chainrule.layers.state import State, write_at
 from chainrule.layers.strict_input import StrictInput
 
@@ -61,6 +61,21 @@ class Network(nn.Module, ABC):
         """The module through which values enter, by whose output the influence of each site is measured."""
         return None
 
+    @property
+    def depths(self) -> dict[str, nn.Module]:
+        """The layers by name, from the lowest up; the output of each is its features at every site.
+
+        By default the part called `first`, if there is one, and what has parameters in the outermost list of modules.
+        """
+        lists = [
+            (name.count("."), module)
+            for name, module in self.named_modules()
+            if isinstance(module, nn.ModuleList) and not name.startswith("first.")
+        ]
+        listed: Any = min(lists, key=lambda found: found[0])[1] if lists else ()
+        first = [module for name, module in self.named_children() if name == "first"]
+        return _numbered([*first, *(layer for layer in listed if any(True for _ in layer.parameters()))])
+
     def schedule(self, length: int) -> Sequence[Hashable]:
         """The phase of each of `length` sites: which kind of work its step does. One kind, by default."""
         return [None] * length
@@ -68,6 +83,10 @@ class Network(nn.Module, ABC):
     def connectivity(self, length: int) -> Tensor:
         """Which sites each site reads, as (T, T) booleans [reader, read]; all before it, by default."""
         return torch.ones(length, length, dtype=torch.bool).tril(-1)
+
+
+def _numbered(layers: Iterable[nn.Module]) -> dict[str, nn.Module]:
+    return {f"layer {i}": layer for i, layer in enumerate(layers, start=1)}
 
 
 class StackState(NamedTuple):
@@ -136,6 +155,12 @@ class Stack(Network):
     def encoder(self) -> nn.Module:
         """That of the strict input."""
         return self.input.encoder
+
+    @property
+    def depths(self) -> dict[str, nn.Module]:
+        """The first layer, and those of the body that look back."""
+        body: Any = self.body.layers if isinstance(self.body, Serial) else [self.body]
+        return _numbered([self.first, *(layer for layer in body if layer.reach != 0)])
 
     def _parts(self) -> tuple[CausalLayer, CausalLayer]:
         return self.first, self.body

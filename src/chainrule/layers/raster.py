@@ -76,7 +76,7 @@ class Raster(Network):
 
     @abstractmethod
     def start_row(self, row: Tensor, cond: Tensor | None, body: State, phase: Any) -> State:
-        """A row's work, given the row above (B, C, W), zeros above row 0, and the condition at the new row (B, F, W)."""
+        """A row's work, given the row above (B, C, W), zeros above row 0, and the condition there (B, F, W or 1)."""
 
     @abstractmethod
     def step_pixel(self, code: Tensor, body: State, column: Tensor, phase: Any) -> tuple[Tensor, State]:
@@ -87,20 +87,28 @@ class Raster(Network):
         """Rows 0 … r-1 at once: (B, C, r, W) → (B, G·P, r, W), and the state before `start_row` is given the last."""
 
     @abstractmethod
-    def connect(self, reads: Tensor) -> Tensor:
-        """What the outputs read, given what the codes do: booleans (G, H, W, N) → (G, H, W, N)."""
+    def connect(self, reads: Tensor, cond: Tensor | None = None) -> Tensor:
+        """What the outputs read, given what the codes do: booleans (G, H, W, N) → (G, H, W, N).
+
+        `cond`, (H, W, N), says what the condition's map reads at each pixel; by default none of the image.
+        """
 
     # --- the two modes ---------------------------------------------------------------------------
 
     def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
         """(B, T, V) → (B, T, P)."""
-        return self._sites(self.paint(self._grid(self._codes(sites)), self._features(cond, len(sites))))
+        return self._sites(self.paint(self.image(sites), self._features(cond, len(sites))))
 
     def init_state(
         self, batch: int, *, cond: Tensor | None = None, length: int, device: torch.device, dtype: torch.dtype
     ) -> State:
         """Above the first row."""
-        features = self._features(cond, batch)
+        return self.above(batch, self._features(cond, batch), device=device, dtype=dtype)
+
+    def above(
+        self, batch: int, features: Tensor | None, *, device: torch.device, dtype: torch.dtype
+    ) -> RasterState:
+        """The state above the first row, given the condition's features."""
         row = torch.zeros(
             batch, self.width * self.groups, self.channels // self.groups, device=device, dtype=dtype
         )
@@ -147,10 +155,12 @@ class Raster(Network):
         per_row = self.width * self.groups
         return [Place(t % per_row == 0, t % self.groups) for t in range(length)]
 
-    def connectivity(self, length: int) -> Tensor:
-        """What the layers read, one after the other."""
-        own = torch.eye(length, dtype=torch.bool).unflatten(0, (self.height, self.width, self.groups))
-        return self.connect(own.permute(2, 0, 1, 3)).permute(1, 2, 0, 3).reshape(length, length)
+    def connectivity(self, length: int, cond: Tensor | None = None) -> Tensor:
+        """What the layers read, one after the other; `cond` as in `connect`."""
+        sites = torch.eye(length, dtype=torch.bool).unflatten(0, (self.height, self.width, self.groups))
+        own = sites.permute(2, 0, 1, 3)
+        reads = self.connect(own) if cond is None else self.connect(own, cond)
+        return reads.permute(1, 2, 0, 3).reshape(length, length)
 
     @property
     def encoder(self) -> nn.Module:
@@ -158,6 +168,10 @@ class Raster(Network):
         return self.code
 
     # --- between sites and maps ------------------------------------------------------------------
+
+    def image(self, sites: Tensor) -> Tensor:
+        """The codes of whole rows: (B, n·W·G, V) → (B, C, n, W)."""
+        return self._grid(self._codes(sites))
 
     def _codes(self, sites: Tensor) -> Tensor:
         return F.pad(self.code(sites), (0, 1), value=1.0)

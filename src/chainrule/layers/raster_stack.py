@@ -79,6 +79,7 @@ class RasterStack(Raster):
         params, rest = self.body.prefill(features if cond is None else features + cond, body.body)
         return params, RasterStackState(first, rest)
 
-    def connect(self, reads: Tensor) -> Tensor:
-        """One part after the other."""
-        return self.body.connect(self.first.connect(reads))
+    def connect(self, reads: Tensor, cond: Tensor | None = None) -> Tensor:
+        """One part after the other; the condition's reads come in between."""
+        first = self.first.connect(reads)
+        return self.body.connect(first if cond is None else first | cond)

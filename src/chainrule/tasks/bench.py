@@ -10,7 +10,14 @@ import torch
 
 from chainrule.errors import ChainruleError, nearest
 from chainrule.results import circumstances
-from chainrule.tasks import bench_made, bench_maf, bench_nade_training, bench_networks
+from chainrule.tasks import (
+    bench_image_training,
+    bench_images,
+    bench_made,
+    bench_maf,
+    bench_nade_training,
+    bench_networks,
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,18 @@ CASES = {
         bench_nade_training.measure,
         bench_nade_training.table,
     ),
+    "images": Case(
+        "images from each net of images, beside one forward pass per site",
+        16,
+        bench_images.measure,
+        bench_images.table,
+    ),
+    "image-training": Case(
+        "steps of a gated PixelCNN, beside masked kernels",
+        16,
+        bench_image_training.measure,
+        bench_image_training.table,
+    ),
     "maf": Case(
         "64 reals from an affine flow, beside zuko and nflows", 256, bench_maf.measure, bench_maf.table
     ),
@@ -67,14 +86,14 @@ def run_case(
         batch: items at once; the case's own by default.
         repeats: counted rounds.
         threads: of torch, for all ways alike; as they are by default.
-        models: which networks, for "sampling".
+        models: which networks, for "sampling" and "images".
 
     Raises:
         ChainruleError: on an unknown case, or a choice of models for a case that has its own.
     """
     case = find_case(name)
-    if models and name != "sampling":
-        raise ChainruleError(f"bench {name}: has its own models; only sampling takes others")
+    if models and name not in ("sampling", "images"):
+        raise ChainruleError(f"bench {name}: has its own models; only sampling and images take others")
     batch = case.batch if batch is None else batch
     command = f"chainrule bench {name} --batch {batch} --repeats {repeats}"
     command += f" --threads {threads}" if threads else ""
