@@ -92,7 +92,7 @@ class OrderlessModel(AutoregressiveModel):
         place = torch.rand(batch, length, generator=generator).argsort(1).to(sites.device)
         # Spread evenly over the batch: each is uniform, and their mean varies less.
         strata = torch.randperm(batch, generator=generator) + torch.rand(batch, generator=generator)
-        cut = (strata[:, None] * (length / batch)).long().clamp(max=length - 1).to(sites.device)
+        cut = (strata[:, None] * length / max(batch, 1)).long().clamp(max=length - 1).to(sites.device)
         seen = (place < cut) & there
         terms = self.terms(self.allow(self.network.guess(sites, seen, cond)), sites)
         nats = -torch.where(seen, 0.0, terms).sum(1)
