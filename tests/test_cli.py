@@ -572,7 +572,7 @@ def test_bad_masks_and_inputs(run, tmp_path):
     (tmp_path / "words.txt").write_text(TEXT)
     Image.fromarray(np.zeros((9, 8), np.uint8)).save(tmp_path / "tall.png")
     for keep, message in {
-        "nonsense": "expected top, left, a fraction, or the file of a mask; got 'nonsense'",
+        "nonsense": "expected top, left, bottom, right, a fraction, or the file of a mask; got 'nonsense'",
         "2": "a fraction in [0, 1), got 2",
         "small.npy": "a mask of (1, 8, 8), got (7, 8)",
         "empty.npy": "empty.npy: cannot be read",

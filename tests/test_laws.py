@@ -14,7 +14,13 @@ SMALL = {
     "nade": {"hidden": 64},
     "made": {"hidden": [64, 64]},
     "pixelcnn": {"channels": 12, "depth": 2, "last": 24},
-    "gated-pixelcnn": {"channels": 12, "depth": 2, "last": 24},
+    "gated-pixelcnn": {"channels": 24, "depth": 2, "last": 24},
+    "row-lstm": {"channels": 6, "depth": 2, "last": 24},
+    "diagonal-lstm": {"channels": 6, "depth": 2, "last": 24},
+    "diagonal-bilstm": {"channels": 6, "depth": 2, "last": 24},
+    "multi-scale": {"channels": 12, "depth": 1, "last": 24},
+    "pixelcnn-plus-plus": {"channels": 6, "depth": 1, "components": 2},
+    "pixelcnn-autoencoder": {"channels": 8, "depth": 1, "last": 8, "encoder_channels": 4},
     "causal-conv1d": {"channels": 32},
     "rnn": {"width": 32},
     "lstm": {"width": 32},
@@ -46,6 +52,15 @@ def test_model_conditional_on_a_class(name, law):
 def test_model_conditional_on_a_vector(name, law):
     outcome = check_model(
         lambda domain: cr.create_model(name, domain, embedding=2, **SMALL.get(name, {})), laws=[law]
+    )
+    assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
+
+
+@pytest.mark.parametrize("law", ["conditioned", "step_is_forward", "prefix_is_steps", "one_pass"])
+@pytest.mark.parametrize("name", [name for name in CONDITIONAL if "maps" in hyperparameters_of(name)])
+def test_model_conditional_on_a_map(name, law):
+    outcome = check_model(
+        lambda domain: cr.create_model(name, domain, maps=2, **SMALL.get(name, {})), laws=[law]
     )
     assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
 

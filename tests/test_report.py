@@ -203,11 +203,39 @@ def test_report_shows_the_numbers_and_the_pictures(tmp_path, digits_like, classe
     assert "<made up>" not in page  # escaped
 
     shown = pictures(page)
-    assert set(shown) == {"learning curve", "samples", "real items", "completions"}
+    assert set(shown) == {
+        "learning curve", "samples", "real items", "nearest training images", "completions",
+    }  # fmt: skip
     assert np.array_equal(
         np.asarray(shown["real items"]), np.asarray(image_grid(digits_like.valid, digits_like.domain))
     )
     assert shown["completions"].size == (2 + 10 * 50, 2 + 8 * 50)
+    assert ("the right one for" in page) == (classes is not None)
+    if classes:
+        assert f"the right one for {100 * result.accuracy:.1f} % of them" in page
+
+
+def test_report_shows_the_training_images_nearest_to_samples(tmp_path, digits_like, monkeypatch):
+    """Of a model that draws nothing but one training image."""
+    run, known = made_run(tmp_path, digits_like), digits_like.train[5]
+    monkeypatch.setattr(
+        type(run.model), "sample", lambda self, n, *_, **__: known.long().expand(n, *known.shape)
+    )
+    page = write_report(run, digits_like).read_text(encoding="utf-8")
+    plain = " ".join(page.split())
+    n = min(64, len(digits_like.valid))
+    assert f"of all {len(digits_like.train):,} (Euclidean distance)" in plain
+    assert f"0.0 from {n} samples" in plain and f"Samples that are copies: {n}." in plain
+    others = (digits_like.train.flatten(1).double() - known.flatten().double()).square().sum(1)
+    grid = pictures(page)["nearest training images"]
+    assert grid.size == (2 + 4 * 50, 2 + 8 * 50)
+    rows = torch.cat([known[None], digits_like.train[others.argsort()[:3]]]).repeat(8, 1, 1, 1)
+    assert np.array_equal(np.asarray(grid), np.asarray(image_grid(rows, digits_like.domain, columns=4)))
+
+    monkeypatch.setattr("chainrule.report.page.SEARCHED", 5)
+    page = " ".join(write_report(run, digits_like).read_text(encoding="utf-8").split())
+    assert f"of the first 5 of {len(digits_like.train):,} (Euclidean" in page
+    assert "Samples that are copies: 0." in page  # the sixth is not among them
 
 
 def test_report_needs_no_other_file(tmp_path, digits_like):

@@ -10,7 +10,7 @@ from torch.distributions import Distribution, constraints
 
 from chainrule.column import Column
 from chainrule.domain import INTEGERS, Domain
-from chainrule.errors import ConditionError
+from chainrule.errors import ChainruleError, ConditionError
 from chainrule.models import Model
 
 
@@ -30,6 +30,7 @@ def as_distribution(
         validate_args: whether `log_prob` checks values against the support first; as in torch.distributions.
 
     Raises:
+        ChainruleError: if the model has no exact likelihood.
         ConditionError: if the condition is missing or superfluous.
 
     Example:
@@ -50,6 +51,11 @@ class ModelDistribution(Distribution):
     def __init__(
         self, model: Model, cond: Tensor | int | None = None, *, validate_args: bool | None = None
     ) -> None:
+        if not model.exact:
+            raise ChainruleError(
+                f"as_distribution: expected a model with an exact likelihood, {model.name or type(model).__name__} "
+                "has none; its decoder, given a code, has one"
+            )
         if model.conditional and cond is None:
             raise ConditionError(
                 f"cond: the model is conditional, expected {model.condition.expected}, got None"

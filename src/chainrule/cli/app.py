@@ -9,7 +9,7 @@ import warnings
 
 import typer
 
-from chainrule.cli import bench, catalogue, complete, demo, evaluate, reproduce, sample, show, train
+from chainrule.cli import bench, catalogue, classify, complete, demo, evaluate, reproduce, sample, show, train
 from chainrule.cli.output import say, say_error
 from chainrule.errors import ChainruleError
 from chainrule.models import ApproximateCompletionWarning
@@ -29,6 +29,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("sample")(sample.sample)
 app.command("complete")(complete.complete)
+app.command("classify")(classify.classify)
 app.command("show")(show.show)
 app.command("bench")(bench.bench)
 app.command("reproduce")(reproduce.reproduce)
@@ -66,4 +67,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     if issubclass(category, ApproximateCompletionWarning):
-        say(f"note: {message}")
+        # Which options there are is known here: the library names its own arguments.
+        say(f"note: {message}".replace("particles=", "--particles "))

@@ -41,7 +41,7 @@ def complete(
     keep: Annotated[
         str | None,
         typer.Option(
-            help="top, left, a fraction such as 0.3, or the file of a mask. 0.5 by default; "
+            help="top, left, bottom, right, a fraction such as 0.3, or the file of a mask. 0.5 by default; "
             "of a table, the cells that are not missing."
         ),
     ] = None,

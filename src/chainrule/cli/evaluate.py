@@ -8,6 +8,8 @@ import typer
 
 from chainrule.cli.options import DataDir, Device, Json, RunFolder, data_of, open_run
 from chainrule.cli.output import print_json, print_table, say
+from chainrule.models import Autoencoder
+from chainrule.tasks import ReconstructionCost
 
 
 def evaluate(
@@ -21,12 +23,22 @@ def evaluate(
 ) -> None:
     """Mean negative log-likelihood in nats and bits/dim, ± its standard error.
 
+    Of a model of classes also the accuracy: how many items have their label as the most probable class.
+
+    Of an autoencoder, which has no likelihood, the reconstruction cost.
+
     Example: `chainrule evaluate runs/digits-causal-conv1d --split test`
     """
     from chainrule.tasks import evaluate as task
+    from chainrule.tasks import reconstruction_cost
 
     opened = open_run(run, device)
-    result = task(opened.model, data_of(opened, data, data_dir), split, baselines=baselines)
+    chosen = data_of(opened, data, data_dir)
+    if isinstance(opened.model, Autoencoder):
+        cost = reconstruction_cost(opened.model, chosen, split)
+        print_json(cost.to_dict()) if json else print_cost(opened.model.name or "model", cost)
+        return
+    result = task(opened.model, chosen, split, baselines=baselines)
     if json:
         print_json(result.to_dict())
         return
@@ -34,7 +46,18 @@ def evaluate(
         [name, f"{v.nats:.2f} ± {v.nats_se:.2f}", f"{v.bits_per_dim:.3f} ± {v.bits_per_dim_se:.3f}"]
         for name, v in [*result.baselines.items(), (opened.model.name or "model", result.model)]
     ]
-    print_table(f"{split}, {result.model.n} items", ["", "nats", "bits/dim"], rows, last_bold=True)
+    columns = ["", "nats", "bits/dim"]
+    if result.accuracy is not None:
+        columns.append("accuracy")
+        rows[-1].append(f"{result.accuracy:.1%}")
+    print_table(f"{split}, {result.model.n} items", columns, rows, last_bold=True)
     if result.floors:
         nats = ", ".join(f"{nats:.2f} at {smallest}" for smallest, nats in result.floors.items())
         say(f"nats by the smallest scale of a density, in units of its column's: {nats}")
+
+
+def print_cost(name: str, cost: ReconstructionCost) -> None:
+    """The result of an autoencoder."""
+    rows = [[name, f"{cost.mean:.2f} ± {cost.se:.2f}"]]
+    print_table(f"{cost.split}, {cost.n} items", ["", "reconstruction cost, nats"], rows, last_bold=True)
+    say(f"no likelihood: each item is told given its code of {cost.numbers} numbers, which are not counted")

@@ -142,8 +142,13 @@ def candidates(run: Run, particles: int | None) -> int:
     return particles or (64 if run.model.domain.columns else 1)
 
 
-def check_label(run: Run, label: int | None) -> int | None:
+def check_label(run: Run, label: int | None, option: str = "--label") -> int | None:
     """The label, if it is what the run's model takes: a class, or none.
+
+    Args:
+        run: of a model.
+        label: as given.
+        option: by which it was.
 
     Raises:
         ConditionError: otherwise.
@@ -151,10 +156,10 @@ def check_label(run: Run, label: int | None) -> int | None:
     classes = run.model.condition.classes
     if classes is None and label is not None:
         raise ConditionError(
-            f"--label: expected none, {run.folder} is not conditioned on a class; got {label}"
+            f"{option}: expected none, {run.folder} is not conditioned on a class; got {label}"
         )
     if classes is not None and (label is None or not 0 <= label < classes):
         raise ConditionError(
-            f"--label: expected a class in [0, {classes}), got {'none' if label is None else label}"
+            f"{option}: expected a class in [0, {classes}), got {'none' if label is None else label}"
         )
     return label

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -27,7 +27,10 @@ from chainrule.training import Run
 
 def sample(
     run: RunFolder,
-    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 64,
+    n: Annotated[
+        int | None,
+        typer.Option("-n", min=1, help="How many; 64 by default, with --to 8 rows of --steps each."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -37,6 +40,15 @@ def sample(
         ),
     ] = None,
     label: Label = None,
+    to: Annotated[
+        int | None,
+        typer.Option(
+            help="Another class: each row goes there from --label, and nothing else changes along it."
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=2, help="From --label to --to, both included; 10 by default.")
+    ] = None,
     prompt: Annotated[str | None, typer.Option(help="Text to go on from, for a model of text.")] = None,
     given: Annotated[
         list[str] | None,
@@ -60,21 +72,31 @@ def sample(
 
     `chainrule sample runs/digits-causal-conv1d -n 100 -o samples.png`
 
+    `chainrule sample runs/digits-by-class --label 3 --to 8 -o from-3-to-8.png`
+
     `chainrule sample runs/people -n 1000 --given job=clerk --given age=40 -o clerks.csv`
     """
     from chainrule.data import decode
     from chainrule.report.export import as_text, check_output, export_items
-    from chainrule.tasks import given_part
+    from chainrule.tasks import given_part, interpolate
 
     opened = open_run(run, device)
     model, vocabulary = opened.model, opened.vocabulary
     if out is None and model.domain.layout == "image" and model.domain.discrete and not json:
-        out = run / "samples.png"
+        out = run / ("samples.png" if to is None else "interpolation.png")
     if out is not None:
         check_output(out, model.domain)
     cond = check_label(opened, label)
     generator = torch.Generator().manual_seed(seed)
-    if prompt is not None or given:
+    choice: Any = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    n = n or (64 if to is None else 8)
+    if to is not None or steps is not None:
+        end = check_label(opened, to, "--to")
+        if prompt is not None or given or cond is None or end is None:
+            raise ChainruleError("--to, --steps: expected --label and --to, and neither --prompt nor --given")
+        steps = steps or 10
+        drawn = interpolate(model, cond, end, steps, n, generator, **choice).flatten(0, 1)
+    elif prompt is not None or given:
         if prompt is not None and given:
             raise ChainruleError("expected --prompt or --given, got both")
         if prompt is None:
@@ -87,15 +109,13 @@ def sample(
             n,
             generator,
             cond=cond,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
             particles=candidates(opened, particles),
+            **choice,
         )[0]
     else:
-        drawn = model.sample(n, cond, temperature, generator, top_k=top_k, top_p=top_p)
+        drawn = model.sample(n, cond, generator=generator, **choice)
     if out is not None:
-        export_items(drawn, model.domain, out, vocabulary=vocabulary)
+        export_items(drawn, model.domain, out, vocabulary=vocabulary, columns=steps)
     if json:
         if model.domain.columns:
             frame = decode(drawn, model.domain.columns)
@@ -104,9 +124,10 @@ def sample(
             items = drawn.tolist()
         else:
             items = [as_text(item[None], vocabulary)[:-1] for item in drawn]
-        print_json({"n": n, "file": out, "items": items if out is None else None})
+        along = {} if steps is None else {"steps": steps}
+        print_json({"n": n, **along, "file": out, "items": items if out is None else None})
     elif out is not None:
-        say(f"{n} samples: {out}")
+        say(f"{n} samples{'' if steps is None else f', {steps} steps each'}: {out}")
     elif model.domain.columns:
         print(decode(drawn, model.domain.columns).to_csv(index=False), end="")
     else:

@@ -1,35 +1,72 @@
-"""`chainrule show`: what a model is made of and what it looks at."""
+"""`chainrule show`: what a model is made of, what it looks at, and where the bits of images are."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
+from torch import Tensor
 
-from chainrule.cli.options import Json, RunFolder, open_run
+from chainrule.cli.options import DataDir, Json, Label, RunFolder, check_label, open_run
 from chainrule.cli.output import print_json, print_table, say
+from chainrule.errors import ChainruleError, ConditionError
+from chainrule.models.ensemble import Ensemble
+from chainrule.training import Run
+
+DRAWN = 16  # samples around which gradients are taken
 
 
 def show(
     run: RunFolder,
-    out: Annotated[Path | None, typer.Option("-o", help="A .png; RUN/structure.png by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", help="A .png; RUN/structure.png, or RUN/bits.png, by default.")
+    ] = None,
+    bits: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INPUT",
+            help="Draw what each pixel of these images costs instead: a named set, an image, an array or a folder.",
+        ),
+    ] = None,
+    items: Annotated[int, typer.Option(min=1, help="Images of --bits, from the first on.")] = 8,
+    label: Label = None,
+    data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Draw the connections, the masks, and the receptive field measured by gradients.
+    """Draw the connections, the masks, and the receptive fields measured by gradients; or with --bits, images.
 
-    Example: `chainrule show runs/digits-causal-conv1d`
+    Of images, what each layer reads is a picture of its own, receptive-field.png.
+
+    Examples:
+
+    `chainrule show runs/digits-causal-conv1d`
+
+    `chainrule show runs/digits-causal-conv1d --bits digits -o bits.png`
     """
-    from chainrule.report import draw_structure
     from chainrule.report.export import check_ending
 
     opened = open_run(run, "cpu")
-    model, out = opened.model.factorisation, out or run / "structure.png"
-    check_ending(out, (".png",))
+    if bits is None:
+        out = out or run / "structure.png"
+        check_ending(out, (".png",))
+        _structure(opened, out, label, json)
+    else:
+        out = out or run / "bits.png"
+        check_ending(out, (".png",))
+        _bits(opened, bits, out, items, label, data_dir, json)
+
+
+def _structure(run: Run, out: Path, label: int | None, json: bool) -> None:
+    from chainrule.report import draw_receptive_fields, draw_structure
+
+    model = run.model.factorisation
     generator = torch.Generator().manual_seed(0)
-    cond = torch.zeros(16, dtype=torch.int64) if model.condition.classes else None
-    draw_structure(model, model.sample(16, cond, generator=generator), out, cond)
+    cond = _condition(run, label)
+    x = model.sample(DRAWN, cond, generator=generator)
+    draw_structure(model, x, out, cond)
     reads = model.connectivity().sum(1)
     card = {
         "model": model.name,
@@ -40,12 +77,66 @@ def show(
         "reads_at_most": int(reads.max()),
         "picture": str(out),
     }
+    if model.domain.layout == "image" and model.network.encoder is not None:
+        default = run.folder is not None and out == run.folder / "structure.png"
+        field = out.with_name("receptive-field.png" if default else f"{out.stem}-receptive-field.png")
+        draw_receptive_fields(model, x, field, cond)
+        card["receptive_field"] = str(field)
     if json:
         print_json(card)
         return
-    print_table(
-        str(run), ["", ""], [[name.replace("_", " "), str(value)] for name, value in card.items()], words=True
-    )
+    rows = [[name.replace("_", " "), str(value)] for name, value in card.items()]
+    print_table(str(run.folder), ["", ""], rows, words=True)
     shapes = [[name, "×".join(map(str, p.shape)), f"{p.numel():,}"] for name, p in model.named_parameters()]
     print_table("Parameters", ["", "shape", "count"], shapes)
     say(f"picture: {out}")
+    if "receptive_field" in card:
+        say(f"picture: {card['receptive_field']}")
+
+
+def _condition(run: Run, label: int | None) -> Tensor | None:
+    """For each sample the class, 0 unless it is said; or zeros, or None, as the model takes it."""
+    condition = run.model.condition
+    if condition.classes is not None:
+        check_label(run, label or 0)
+        return torch.full((DRAWN,), label or 0)
+    check_label(run, label)
+    return torch.zeros(DRAWN, *condition.item_shape) if condition.item_shape else None
+
+
+def _bits(
+    run: Run, source: str, out: Path, items: int, label: int | None, data_dir: Path | None, json: bool
+) -> None:
+    from chainrule.data import load_items, load_labelled
+    from chainrule.engine import exact_arithmetic
+    from chainrule.report import draw_bits
+
+    model, classes = run.model, run.model.condition.classes
+    if model.domain.layout != "image" or not model.domain.discrete:
+        raise ChainruleError(
+            f"--bits: expected a model of images of levels, {run.folder} is of {model.domain}"
+        )
+    if isinstance(model, Ensemble) and model.orderings > 1:
+        raise ChainruleError(
+            f"--bits: {model.name} mixes {model.orderings} orderings, so a pixel has no bits of its own, "
+            "only the image has; expected a model of one ordering"
+        )
+    if classes is None:
+        x, labels = load_items(source, model.domain, data_dir=data_dir), None
+        check_label(run, label)
+    else:
+        x, labels = load_labelled(source, model.domain, classes, data_dir=data_dir)
+    x = model.domain.check(x[:items])
+    cond = None if labels is None else labels[:items]
+    if classes is not None and (label is not None or cond is None):
+        if label is None:
+            raise ConditionError(f"{source}: has no labels; expected --label, a class in [0, {classes})")
+        cond = model.expand_cond(check_label(run, label), len(x))
+    with exact_arithmetic(model):
+        log_prob = model.log_prob(x, cond, reduce=False)
+    draw_bits(x, log_prob, model.domain, out)
+    each = -log_prob.double().flatten(1).sum(1) / (model.domain.size * math.log(2))
+    if json:
+        print_json({"items": len(x), "bits_per_dim": each.tolist(), "picture": str(out)})
+        return
+    say(f"{len(x)} images, {each.mean():.3f} bits/dim on average: {out}")

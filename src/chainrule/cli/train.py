@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.columns import print_columns
+from chainrule.cli.evaluate import print_cost
 from chainrule.cli.options import DataDir, Device, Json, Kinds, parse_kinds, parse_settings, read_device
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.errors import ChainruleError, nearest
-from chainrule.models import hyperparameters_of
+from chainrule.models import Autoencoder, hyperparameters_of
 from chainrule.training import Recipe, TrainingConfig, fit
 from chainrule.training.run import remove_run
 
@@ -85,16 +86,23 @@ def train(
         raise
 
     from chainrule.report import write_report
-    from chainrule.tasks import evaluate
+    from chainrule.tasks import Evaluation, ReconstructionCost, evaluate, reconstruction_cost
 
-    result = evaluate(run.model, loaded, "valid")
+    result: Evaluation | ReconstructionCost
+    if isinstance(run.model, Autoencoder):
+        result = reconstruction_cost(run.model, loaded, "valid")
+    else:
+        result = evaluate(run.model, loaded, "valid")
     report = write_report(run, loaded, command=context.obj, evaluation=result)
     if json:
         print_json({"run": str(out), "report": str(report), "best": run.best, **result.to_dict()})
         return
-    likelihoods = [*result.baselines.items(), (recipe.model, result.model)]
-    rows = [[name, f"{v.nats:.2f}", f"{v.bits_per_dim:.3f}"] for name, v in likelihoods]
-    print_table("Validation", ["", "nats", "bits/dim"], rows, last_bold=True)
+    if isinstance(result, ReconstructionCost):
+        print_cost(recipe.model, result)
+    else:
+        likelihoods = [*result.baselines.items(), (recipe.model, result.model)]
+        rows = [[name, f"{v.nats:.2f}", f"{v.bits_per_dim:.3f}"] for name, v in likelihoods]
+        print_table("Validation", ["", "nats", "bits/dim"], rows, last_bold=True)
     say(f"run: {out}\nreport: {report}")
 
 

@@ -4,7 +4,7 @@ from chainrule.data.codes import decode, encode
 from chainrule.data.columns import infer_columns
 from chainrule.data.dataset import Data
 from chainrule.data.folder import data_folder
-from chainrule.data.load import load_data, load_items
+from chainrule.data.load import load_data, load_items, load_labelled
 from chainrule.data.named import NamedSet, list_data
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "list_data",
     "load_data",
     "load_items",
+    "load_labelled",
 ]

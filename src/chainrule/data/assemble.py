@@ -43,7 +43,7 @@ def assemble(raw: Raw, domain: Domain | None, seed: int) -> Data:
             )
     chosen = told or _named(raw, None, infer_domain, list(raw.arrays.values()))
     splits = {split: _named(raw, split, conform, array, chosen) for split, array in raw.arrays.items()}
-    splits, labels, how = _named(raw, None, complete_splits, splits, _labels(raw), seed)
+    splits, labels, how = _named(raw, None, complete_splits, splits, labels_of(raw), seed)
     return Data(
         name=raw.name,
         train=splits["train"],
@@ -66,8 +66,12 @@ def _named(raw: Raw, split: str | None, function: Callable[..., T], *arguments: 
         raise DataError(f"{raw.where}: {place}{error}") from error
 
 
-def _labels(raw: Raw) -> dict[str, Tensor]:
-    """Split → int64 (N,); labels of every split or of none."""
+def labels_of(raw: Raw) -> dict[str, Tensor]:
+    """Split → int64 (N,); labels of every split or of none.
+
+    Raises:
+        DataError: if they are no labels, or not one per row.
+    """
     labels = {}
     for split, array in raw.arrays.items():
         if not raw.labels:

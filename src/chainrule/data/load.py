@@ -10,9 +10,9 @@ from pathlib import Path
 from torch import Tensor
 
 from chainrule.data.arrays import read_arrays
-from chainrule.data.assemble import assemble
+from chainrule.data.assemble import assemble, labels_of
 from chainrule.data.conform import check_numbers, conform
-from chainrule.data.dataset import Data
+from chainrule.data.dataset import SPLITS, Data
 from chainrule.data.hub import needs_hub, read_hub
 from chainrule.data.images import SUFFIXES as IMAGES
 from chainrule.data.images import read_images, read_picture
@@ -91,14 +91,46 @@ def load_items(
     Raises:
         DataError: if the source is unknown, missing, unreadable, or does not fit the domain.
     """
+    return _items(source, domain, split, data_dir)[0]
+
+
+def load_labelled(
+    source: str | Path,
+    domain: Domain,
+    classes: int,
+    *,
+    split: str = "test",
+    data_dir: str | Path | None = None,
+) -> tuple[Tensor, Tensor | None]:
+    """`load_items`, and the label of each item (N,), for a model of so many classes.
+
+    The labels are None where the source has none, or names another number of classes.
+
+    Raises:
+        DataError: as `load_items`; or if there is no such split, or the labels are none of these classes.
+    """
+    if split not in SPLITS:
+        raise DataError(f"split {split!r}: no such split; {nearest(split, SPLITS)}")
+    items, raw = _items(source, domain, split, data_dir)
+    if raw is None or (raw.class_names is not None and len(raw.class_names) != classes):
+        return items, None
+    labels = labels_of(raw).get(split if split in raw.arrays else "train")
+    if labels is not None and labels.max() >= classes:
+        raise DataError(f"{raw.where}: labels: expected classes in [0, {classes}), got {labels.max()}")
+    return items, labels
+
+
+def _items(
+    source: str | Path, domain: Domain, split: str, data_dir: str | Path | None
+) -> tuple[Tensor, Raw | None]:
     path = Path(source).expanduser()
     if path.is_file() and path.suffix.lower() in IMAGES:
-        return read_picture(path, domain)
+        return read_picture(path, domain), None
     raw = _read(source, data_dir, domain)
     array = raw.arrays.get(split, raw.arrays["train"])
     try:
         check_numbers(array, gaps=bool(domain.columns))
-        return conform(array, domain)
+        return conform(array, domain), raw
     except ChainruleError as error:
         raise DataError(f"{raw.where}: {error}") from error
 

@@ -1,8 +1,9 @@
 """Causal layers: each has a parallel `forward`, an incremental `step`, and the state between steps."""
 
-from chainrule.layers.code import Cells, Code, OneHot, Real, Scalar
+from chainrule.layers.code import Cells, Centred, Code, OneHot, Real, Scalar
 from chainrule.layers.condition import Condition
 from chainrule.layers.conv1d import CausalConv1d
+from chainrule.layers.diagonal_lstm import DiagonalBiLSTM, DiagonalLSTM, SpatialLSTM
 from chainrule.layers.gated_stack import Gate, GatedStack
 from chainrule.layers.grid import Everywhere, GridLayer, GridResidual, GridSerial
 from chainrule.layers.layer import CausalLayer, Pointwise, Serial
@@ -11,12 +12,14 @@ from chainrule.layers.masked_conv2d import MaskedConv2d, StrictConv2d
 from chainrule.layers.multi_scale import MultiScale
 from chainrule.layers.network import Network, Replay, Stack
 from chainrule.layers.pixel_conv import PixelConv
+from chainrule.layers.plus_stack import PlusStack
 from chainrule.layers.position import Position
 from chainrule.layers.raster import Place, Raster
 from chainrule.layers.raster_stack import RasterStack
 from chainrule.layers.recurrent import Recurrent
 from chainrule.layers.reordered import Reordered
 from chainrule.layers.row_conv import RowConv, shift_down
+from chainrule.layers.row_lstm import RowLSTM
 from chainrule.layers.state import State, map_state, put_at, repeat_rows, select_rows, write_at
 from chainrule.layers.strict_input import StrictInput
 
@@ -24,8 +27,11 @@ __all__ = [
     "CausalConv1d",
     "CausalLayer",
     "Cells",
+    "Centred",
     "Code",
     "Condition",
+    "DiagonalBiLSTM",
+    "DiagonalLSTM",
     "Everywhere",
     "Gate",
     "GatedStack",
@@ -39,6 +45,7 @@ __all__ = [
     "OneHot",
     "PixelConv",
     "Place",
+    "PlusStack",
     "Pointwise",
     "Position",
     "Raster",
@@ -48,8 +55,10 @@ __all__ = [
     "Reordered",
     "Replay",
     "RowConv",
+    "RowLSTM",
     "Scalar",
     "Serial",
+    "SpatialLSTM",
     "Stack",
     "State",
     "StrictConv2d",

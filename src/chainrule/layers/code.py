@@ -42,6 +42,20 @@ class Scalar(Code):
         return sites.to(self.scale.dtype) / self.scale
 
 
+class Centred(Code):
+    """Levels 0 … L-1 evenly on [-1, 1]: (…, V) → (…, V)."""
+
+    scale: Tensor
+
+    def __init__(self, levels: int) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(2 / max(levels - 1, 1)), persistent=False)
+
+    def forward(self, sites: Tensor) -> Tensor:
+        """(…, V) → (…, V)."""
+        return sites.to(self.scale.dtype) * self.scale - 1
+
+
 class Real(Code):
     """Reals as asinh z, (…, V) → (…, V): a value a million scales out stays a small number."""
 

@@ -75,9 +75,8 @@ class MultiScale(Network):
         features = large.condition.item_shape[0]
         self.look = nn.Conv2d(small.channels, features, 3, padding=1)
         self.enlarge = nn.ConvTranspose2d(features, features, scale, stride=scale)
-        self.order = sub_grid_first(
-            large.height, large.width, large.groups, scale
-        )  # on the host, never moved
+        # Never moved: what is decided on the host reads this.
+        self.order = sub_grid_first(large.height, large.width, large.groups, scale)
         self.first = small.height * small.width * small.groups  # the sites of x_s
         self.register_buffer("raster", self.order, persistent=False)
         self.register_buffer("inverse", self.order.argsort(), persistent=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -60,9 +62,9 @@ class NormedConv(nn.Module):
         return F.conv2d(x, self.kernel(), self.bias, stride=self.stride)
 
     def above(self, row: Tensor) -> Tensor:
-        """What the first row of taps gives, and the bias: (B, C, W) → (B, C', W); or of the first channels alone."""
-        kernel = self.kernel()[:, : row.shape[1], 0]
-        return F.conv1d(F.pad(row, self.sides), kernel, self.bias, stride=self.stride)
+        """What the first row of taps gives, and the bias: (B, C, 1, W) → (B, C', 1, W); or of the first channels only."""
+        kernel = self.kernel()[:, : row.shape[1], :1]
+        return F.conv2d(F.pad(row, (*self.sides, 0, 0)), kernel, self.bias, stride=self.stride)
 
     def onto(self, base: Tensor, taps: Tensor, scale: Tensor) -> Tensor:
         """(B, C') and what the last row of taps gives at a pixel, (B, columns·C) or the last of these → (B, C')."""
@@ -121,6 +123,11 @@ class NormedDeconv(nn.Module):
         for j in range(columns):
             out[:, j : j + 2 * width : 2] |= reads
         return out[:, self.left : self.left + 2 * width].repeat_interleave(2, dim=0)
+
+
+def scales(convs: Iterable[NormedConv | NormedDeconv], batch: int, dtype: torch.dtype) -> tuple[Tensor, ...]:
+    """The scale of each, once for every item: (B, C'), leaves of a state."""
+    return tuple(conv.scale().to(dtype).expand(batch, -1).contiguous() for conv in convs)
 
 
 def _inverse_norm(weight: Tensor, dims: tuple[int, ...]) -> Tensor:

@@ -1,5 +1,6 @@
 """One file per family, reading like its paper; `registry` knows them by name."""
 
+from chainrule.models.autoencoder import Autoencoder
 from chainrule.models.base import Model
 from chainrule.models.completion import ApproximateCompletionWarning
 from chainrule.models.model import AutoregressiveModel
@@ -9,6 +10,7 @@ from chainrule.models.store import load_model, save_model
 __all__ = [
     "MODELS",
     "ApproximateCompletionWarning",
+    "Autoencoder",
     "AutoregressiveModel",
     "Model",
     "create_model",

@@ -20,12 +20,15 @@ VECTOR_TRAINING = {"epochs": 0, "batch_size": 0, "patience": 20, "precision": "f
 
 
 class Model(nn.Module, ABC):
-    """An exact likelihood: log_prob, sample, complete.
+    """An exact likelihood: log_prob, sample, complete; unless it says that it is not `exact`.
 
     Args:
         domain: what is modelled.
     """
 
+    # Whether there is a log-likelihood, and log_prob is it. A model without one refuses the three verbs, only the laws
+    # that concern every model bind it, and its loss is told under a name of its own, never among likelihoods.
+    exact = True
     # Whether `estimate` finds the parameters from the data in closed form, instead of gradient descent.
     closed_form = False
     # Whether a missing cell is left out of the likelihood, summed over, instead of being an outcome of its own.

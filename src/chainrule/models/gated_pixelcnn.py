@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Any
+
+from torch import nn
 
 from chainrule.domain import Domain
-from chainrule.layers import Condition, GatedStack
-from chainrule.models.image import check_sizes, image_condition, image_parts, in_groups
+from chainrule.errors import ChainruleError
+from chainrule.layers import (
+    Condition,
+    Everywhere,
+    Gate,
+    GatedStack,
+    GridLayer,
+    GridResidual,
+    GridSerial,
+    MaskedConv2d,
+    PixelConv,
+    RasterStack,
+    StrictConv2d,
+)
+from chainrule.models.image import ImageParts, check_sizes, image_condition, image_parts, in_groups
 from chainrule.models.model import AutoregressiveModel
 from chainrule.models.pixelcnn import last_layers
 
@@ -21,7 +37,9 @@ class GatedPixelCNN(AutoregressiveModel):
         first_size: n of the first one.
         last: features of the last layers.
         dropout: after the horizontal gates.
-        classes, embedding, maps: of the condition, which enters every gate; see `image_condition`.
+        stacks: 2, or 1 for a single stack of gated masked convolutions, which has the PixelCNN's blind spot.
+        classes, embedding, maps: of the condition, which enters every gate (of a single stack, the first); see
+            `image_condition`.
 
     References:
         van den Oord et al. (2016), "Conditional image generation with PixelCNN decoders", §2,
@@ -40,27 +58,83 @@ class GatedPixelCNN(AutoregressiveModel):
         first_size: int = 7,
         last: int = 64,
         dropout: float = 0.0,
+        stacks: int = 2,
         classes: int | None = None,
         embedding: int | None = None,
         maps: int | None = None,
     ) -> None:
-        check_sizes(kernel_size=kernel_size, first_size=first_size, channels=channels, last=last)
-        height, width, groups, code, head = image_parts(domain)
-        features, last = in_groups(channels, groups), in_groups(last, groups)
-        network = GatedStack(
-            code,
-            1,
-            height=height,
-            width=width,
-            groups=groups,
-            features=features,
+        if stacks not in (1, 2):
+            raise ChainruleError(f"stacks: expected 1 or 2, got {stacks}")
+        parts = image_parts(domain)
+        network = (gated_stack if stacks == 2 else single_stack)(
+            parts,
+            image_condition(domain, classes, embedding, maps),
+            channels=channels,
             depth=depth,
-            first_size=first_size,
             kernel_size=kernel_size,
+            first_size=first_size,
+            last=last,
             dropout=dropout,
-            last=last_layers(features, last, groups, head.size),
-            condition=Condition(
-                4 * features * (depth + 1), **image_condition(domain, classes, embedding, maps)
-            ),
         )
-        super().__init__(network, domain, head)
+        super().__init__(network, domain, parts.head)
+
+
+def gated_stack(
+    parts: ImageParts,
+    condition: dict[str, Any],
+    *,
+    channels: int,
+    depth: int,
+    kernel_size: int,
+    first_size: int,
+    last: int,
+    dropout: float,
+) -> GatedStack:
+    """The net of a `GatedPixelCNN`, which says what the sizes are; the condition is a `Condition`'s arguments."""
+    check_sizes(kernel_size=kernel_size, first_size=first_size, channels=channels, last=last)
+    height, width, groups, code, head = parts
+    features = in_groups(channels, groups)
+    return GatedStack(
+        code,
+        1,
+        height=height,
+        width=width,
+        groups=groups,
+        features=features,
+        depth=depth,
+        first_size=first_size,
+        kernel_size=kernel_size,
+        dropout=dropout,
+        last=last_layers(features, in_groups(last, groups), groups, head.size),
+        condition=Condition(4 * features * (depth + 1), **condition),
+    )
+
+
+def single_stack(
+    parts: ImageParts,
+    condition: dict[str, Any],
+    *,
+    channels: int,
+    depth: int,
+    kernel_size: int,
+    first_size: int,
+    last: int,
+    dropout: float,
+) -> RasterStack:
+    """The same with masked convolutions in the place of the two stacks."""
+    check_sizes(kernel_size=kernel_size, first_size=first_size, channels=channels, last=last)
+    height, width, groups, code, head = parts
+    features = in_groups(channels, groups)
+
+    def rest() -> list[GridLayer]:
+        return [Gate(groups), Everywhere(nn.Dropout(dropout)), PixelConv(features, features, groups=groups)]
+
+    def block() -> GridLayer:
+        conv = MaskedConv2d(features, 2 * features, kernel_size=kernel_size, groups=groups)
+        return GridResidual(GridSerial(conv, *rest()))
+
+    first = StrictConv2d(2 * groups, 2 * features, kernel_size=first_size, groups=groups)
+    blocks = [block() for _ in range(depth)]
+    body = GridSerial(*rest(), *blocks, last_layers(features, in_groups(last, groups), groups, head.size))
+    added = Condition(2 * features, **condition)
+    return RasterStack(code, 1, first, body, height=height, width=width, condition=added)

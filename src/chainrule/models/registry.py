@@ -43,6 +43,15 @@ MODELS = {
     "gru": Entry("recurrent:RecurrentNet", "recurrent net, GRU cells", {"cell": "gru"}),
     "pixelcnn": Entry("pixelcnn:PixelCNN", "masked convolutions of images"),
     "gated-pixelcnn": Entry("gated_pixelcnn:GatedPixelCNN", "two gated stacks, no blind spot"),
+    "row-lstm": Entry("pixelrnn:RowPixelRNN", "PixelRNN of LSTMs that run down the rows"),
+    "diagonal-lstm": Entry("pixelrnn:DiagonalPixelRNN", "PixelRNN, LSTMs along diagonals", {"both": False}),
+    "diagonal-bilstm": Entry("pixelrnn:DiagonalPixelRNN", "the same, from left and right", {"both": True}),
+    "pixelcnn-plus-plus": Entry("pixelcnn_plus_plus:PixelCNNPlusPlus", "whole pixels, mixtures of logistics"),
+    "pixelcnn-autoencoder": Entry(
+        "pixelcnn_autoencoder:PixelCNNAutoencoder",
+        "a gated PixelCNN decodes images from codes; no likelihood",
+    ),
+    "multi-scale": Entry("multi_scale:MultiScalePixelCNN", "every s-th pixel first, then those between"),
     "causal-conv1d": Entry("causal_conv1d:CausalConv1dARM", "stack of causal 1-D convolutions"),
 }
 

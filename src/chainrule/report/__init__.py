@@ -1,8 +1,18 @@
 """Pictures of what a model does, and the page of a run."""
 
+from chainrule.report.bits import draw_bits
 from chainrule.report.export import export_items
+from chainrule.report.fields import draw_receptive_fields
 from chainrule.report.page import write_report
 from chainrule.report.pictures import completion_grid, image_grid
 from chainrule.report.structure import draw_structure
 
-__all__ = ["completion_grid", "draw_structure", "export_items", "image_grid", "write_report"]
+__all__ = [
+    "completion_grid",
+    "draw_bits",
+    "draw_receptive_fields",
+    "draw_structure",
+    "export_items",
+    "image_grid",
+    "write_report",
+]

@@ -21,7 +21,14 @@ ENDINGS = (".png", ".npy", ".csv", ".txt")
 TABLE_ENDINGS = (".csv", ".parquet", ".npy")
 
 
-def export_items(x: Tensor, domain: Domain, path: str | Path, *, vocabulary: str | None = None) -> None:
+def export_items(
+    x: Tensor,
+    domain: Domain,
+    path: str | Path,
+    *,
+    vocabulary: str | None = None,
+    columns: int | None = None,
+) -> None:
     """Write items (N, *event_shape): a grid (.png), an array (.npy), rows (.csv), or text (.txt, one item a line).
 
     Rows of a table are written with names and values (.csv, .parquet), or as their codes (.npy).
@@ -31,6 +38,7 @@ def export_items(x: Tensor, domain: Domain, path: str | Path, *, vocabulary: str
         domain: theirs.
         path: where to; written whole or not at all.
         vocabulary: the character of each level, for text.
+        columns: of a grid; about a square by default.
 
     Raises:
         ChainruleError: on an unknown ending, or one that does not suit the items.
@@ -40,7 +48,7 @@ def export_items(x: Tensor, domain: Domain, path: str | Path, *, vocabulary: str
     ending = path.suffix.lower()
     if ending == ".png":
         with atomic_path(path) as temporary:
-            image_grid(x, domain).save(temporary)
+            image_grid(x, domain, columns=columns).save(temporary)
     elif ending == ".npy":
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, x.cpu().numpy(), allow_pickle=False)

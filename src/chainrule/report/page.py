@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import torch
@@ -16,16 +17,17 @@ from PIL import Image
 from chainrule.column import Column
 from chainrule.data import Data, decode
 from chainrule.files import write_text
-from chainrule.models import Model
+from chainrule.models import Autoencoder, Model
 from chainrule.report.curves import learning_curve
 from chainrule.report.export import as_text
 from chainrule.report.marginals import draw_marginals
 from chainrule.report.pictures import completion_grid, image_grid
-from chainrule.tasks import Evaluation, evaluate, known_mask
+from chainrule.tasks import Evaluation, ReconstructionCost, evaluate, known_mask, nearest, reconstruction_cost
 from chainrule.training import Run
 
 SHOWN = 64  # items in a grid
 COMPLETED, DRAWS = 8, 8  # items completed, draws of each
+NEIGHBOURS, SEARCHED = 3, 10_000  # training images beside a sample; how many of them are searched
 ROWS, DRAWN = 10, 500  # rows of a table shown; drawn for its histograms
 WIDEST = 30  # columns of a table shown
 
@@ -35,10 +37,12 @@ def write_report(
     data: Data,
     *,
     command: str | None = None,
-    evaluation: Evaluation | None = None,
+    evaluation: Evaluation | ReconstructionCost | None = None,
     path: str | Path | None = None,
 ) -> Path:
-    """Write `report.html`: numbers, curve, samples beside real items, completions, configuration.
+    """Write `report.html`: numbers, curve, samples beside real items, their neighbours, completions, configuration.
+
+    Of an autoencoder: its reconstruction cost, and reconstructions beside their originals.
 
     The numbers are those of the validation split: the test split is read by `evaluate`, once.
 
@@ -54,9 +58,6 @@ def write_report(
     """
     path = Path(path) if path is not None else (run.folder or Path()) / "report.html"
     model, best = run.model, run.best
-    result = evaluate(model, data, "valid") if evaluation is None else evaluation
-    baselines = {name: value.nats for name, value in result.baselines.items()}
-    rows = [*result.baselines.items(), (model.name or type(model).__name__, result.model)]
     template = jinja2.Environment(autoescape=True).from_string(
         resources.files("chainrule.report").joinpath("page.html").read_text(encoding="utf-8")
     )
@@ -65,16 +66,43 @@ def write_report(
         data=data.describe(),
         source=data.source,
         parameters=f"{sum(p.numel() for p in model.parameters()):,}",
-        rows=rows,
-        n=result.model.n,
         best=best,
-        curve=_png(learning_curve(run.metrics, baselines)) if best else None,
         command=command,
         config=yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
-        **_items(model, data),
+        **(_reconstructed if isinstance(model, Autoencoder) else _modelled)(run, data, evaluation),
     )
     write_text(path, page)
     return path
+
+
+def _modelled(run: Run, data: Data, evaluation: Any) -> dict:
+    """Likelihoods, the curve beside the baselines, and items."""
+    model = run.model
+    result = evaluate(model, data, "valid") if evaluation is None else evaluation
+    baselines = {name: value.nats for name, value in result.baselines.items()}
+    return {
+        "rows": [*result.baselines.items(), (model.name or type(model).__name__, result.model)],
+        "n": result.model.n,
+        "accuracy": result.accuracy,
+        "curve": _png(learning_curve(run.metrics, baselines)) if run.best else None,
+        **_items(model, data),
+    }
+
+
+def _reconstructed(run: Run, data: Data, evaluation: Any) -> dict:
+    """The reconstruction cost, its curve, and reconstructions beside their originals."""
+    model: Any = run.model
+    cost = reconstruction_cost(model, data, "valid") if evaluation is None else evaluation
+    x = data.domain.check(data.valid[:COMPLETED]).to(model.device)
+    drawn = model.reconstruct(x, DRAWS, torch.Generator().manual_seed(0))
+    rows = torch.cat([x[:, None], drawn], dim=1)
+    return {
+        "cost": cost,
+        "n": cost.n,
+        "curve": _png(learning_curve(run.metrics, {})) if run.best else None,
+        "reconstructions": _png(image_grid(rows.flatten(0, 1), data.domain, columns=1 + DRAWS)),
+        "draws": DRAWS,
+    }
 
 
 def _items(model: Model, data: Data) -> dict:
@@ -98,7 +126,25 @@ def _items(model: Model, data: Data) -> dict:
         "real": _png(image_grid(real, data.domain)),
         "samples": _png(image_grid(samples, data.domain)),
         "completions": _png(completion_grid(x, known, drawn, data.domain)),
+        **(_neighbours(samples.cpu(), data) if data.domain.layout == "image" else {}),
     }
+
+
+def _neighbours(samples: torch.Tensor, data: Data) -> dict:
+    """A few samples, each beside the training images nearest to it; and how near samples and unseen images are."""
+    train = data.train[:SEARCHED]
+    distances, which = nearest(samples, train, NEIGHBOURS)
+    unseen, _ = nearest(data.valid[: len(samples)], train, 1)
+    rows = torch.cat([samples[:, None], train[which].to(samples.dtype)], dim=1)[:COMPLETED]
+    return {
+        "neighbours": _png(image_grid(rows.flatten(0, 1), data.domain, columns=rows.shape[1])),
+        "searched": f"the first {len(train):,} of {len(data.train):,}"
+        if len(data.train) > SEARCHED
+        else f"all {len(train):,}",
+        "near": {"samples": len(samples), "distance": distances[:, 0].median().item(),
+                 "shown": len(rows), "copies": int((distances[:, 0] == 0).sum()),
+                 "unseen": unseen.median().item()},
+    }  # fmt: skip
 
 
 def _table(model: Model, data: Data) -> dict:

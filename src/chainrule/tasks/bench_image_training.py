@@ -95,7 +95,8 @@ def measure(batch: int, repeats: int) -> dict:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             return likelihood()
 
-    optimizers = {model: torch.optim.AdamW(model.parameters(), lr=1e-4) for model in (ours, plain)}
+    models: tuple[nn.Module, ...] = (ours, plain)
+    optimizers = {model: torch.optim.AdamW(model.parameters(), lr=1e-4) for model in models}
 
     def step(model: nn.Module, loss: Callable[[], Tensor]) -> None:
         optimizers[model].zero_grad()

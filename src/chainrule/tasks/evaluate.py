@@ -9,6 +9,7 @@ from torch import Tensor
 from chainrule.data import Data
 from chainrule.errors import ChainruleError
 from chainrule.models import Model, create_model
+from chainrule.tasks.classify import accuracy, classify
 from chainrule.tasks.floor import nats_by_floor
 from chainrule.tasks.likelihood import Likelihood, likelihood
 
@@ -24,22 +25,27 @@ class Evaluation:
         model: the model's likelihood.
         baselines: name → likelihood.
         floors: smallest scale of a density, in units of its column's, → nats of the model; see `nats_by_floor`.
+        accuracy: share of items whose most probable class is their label; None if the model takes no class.
     """
 
     split: str
     model: Likelihood
     baselines: dict[str, Likelihood] = field(default_factory=dict)
     floors: dict[str, float] = field(default_factory=dict)
+    accuracy: float | None = None
 
     def to_dict(self) -> dict:
-        """Flat, for JSON: split, n, nats, nats_se, bits_per_dim, bits_per_dim_se, baselines."""
+        """Flat, for JSON: split, n, nats, nats_se, bits_per_dim, bits_per_dim_se, baselines; floors, accuracy."""
         baselines = {name: vars(value) for name, value in self.baselines.items()}
-        floors = {"floors": self.floors} if self.floors else {}
-        return {"split": self.split, **vars(self.model), "baselines": baselines, **floors}
+        more = {"floors": self.floors or None, "accuracy": self.accuracy}
+        more = {key: value for key, value in more.items() if value is not None}
+        return {"split": self.split, **vars(self.model), "baselines": baselines, **more}
 
 
 def evaluate(model: Model, data: Data, split: str = "test", *, baselines: bool = True) -> Evaluation:
     """Likelihood of a split under the model, and under baselines estimated from the training split.
+
+    A model of classes is also asked for the class of each item, which costs a pass a class.
 
     Args:
         model: unconditional, or conditional on the data's labels.
@@ -59,7 +65,15 @@ def evaluate(model: Model, data: Data, split: str = "test", *, baselines: bool =
         raise ChainruleError(f"{data.name}: the model is conditional, expected labels, found none")
     cond = labels if model.conditional else None
     own, floors = likelihood(model, x, cond), nats_by_floor(model, x, cond)
-    return Evaluation(split, own, _baselines(data, x) if baselines else {}, floors)
+    right = class_accuracy(model, x, labels)
+    return Evaluation(split, own, _baselines(data, x) if baselines else {}, floors, right)
+
+
+def class_accuracy(model: Model, x: Tensor, labels: Tensor | None) -> float | None:
+    """The share of items (N, *event_shape) put into their class; None without labels, or a model that takes none."""
+    if labels is None or model.condition.classes is None:
+        return None
+    return accuracy(classify(model, x), labels)
 
 
 def _baselines(data: Data, x: Tensor) -> dict[str, Likelihood]:

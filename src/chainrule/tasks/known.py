@@ -16,14 +16,17 @@ from chainrule.data.raw import reading
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 
+# Of images: the axis that is cut, and whether the last half of it is kept.
+HALVES = {"top": (1, False), "left": (2, False), "bottom": (1, True), "right": (2, True)}
+
 
 def known_mask(domain: Domain, keep: str = "top") -> Tensor:
     """Booleans of the domain's event shape, True = keep.
 
     Args:
         domain: whose items are completed.
-        keep: "top" or "left" half of an image, a fraction in [0, 1) of the variables from the first on, or the path of
-            a mask: an image or .npy whose non-zero values are kept.
+        keep: "top", "bottom", "left" or "right" half of an image, a fraction in [0, 1) of the variables from the first
+            on, or the path of a mask: an image or .npy whose non-zero values are kept.
 
     Raises:
         ChainruleError: if `keep` is none of these or does not fit.
@@ -33,13 +36,14 @@ def known_mask(domain: Domain, keep: str = "top") -> Tensor:
         tensor([ True,  True, False, False])
     """
     mask = torch.zeros(domain.event_shape, dtype=torch.bool)
-    if keep in ("top", "left"):
+    if keep in HALVES:
         if domain.layout != "image":
             raise ChainruleError(
                 f"keep: {keep!r} is for images, expected a fraction such as 0.5 for {domain}"
             )
-        axis = 1 if keep == "top" else 2
-        mask.narrow(axis, 0, domain.event_shape[axis] // 2).fill_(True)
+        axis, last = HALVES[keep]
+        size = domain.event_shape[axis]
+        mask.narrow(axis, size - size // 2 if last else 0, size // 2).fill_(True)
         return mask
     try:
         fraction = float(keep)
@@ -102,7 +106,9 @@ def _value(domain: Domain, index: int, text: str) -> float:
 def _mask_file(domain: Domain, keep: str) -> Tensor:
     path = Path(keep)
     if not path.is_file():
-        raise ChainruleError(f"keep: expected top, left, a fraction, or the file of a mask; got {keep!r}")
+        raise ChainruleError(
+            f"keep: expected top, left, bottom, right, a fraction, or the file of a mask; got {keep!r}"
+        )
     with reading(f"keep: {path}"):
         array = (
             np.load(path, allow_pickle=False)

@@ -13,6 +13,7 @@ from chainrule.data import Data
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import Model
 from chainrule.results import circumstances
+from chainrule.tasks.evaluate import class_accuracy
 from chainrule.tasks.floor import nats_by_floor
 from chainrule.tasks.folds import folds, mean_of_folds
 from chainrule.tasks.likelihood import Likelihood, likelihood
@@ -122,7 +123,7 @@ def reproduce(
             run, scores = _over_folds(recipe, data, options)
         else:
             run = _train(recipe, data, options)
-            scores = {split: vars(_score(run.model, data, split)) for split in ("valid", "test")}
+            scores = {split: _scores(run.model, data, split) for split in ("valid", "test")}
         yield {
             "table": table,
             "name": name,
@@ -153,6 +154,12 @@ def _train(recipe: Recipe, data: Data, options: dict) -> Run:
 def _score(model: Model, data: Data, split: str) -> Likelihood:
     x, labels = data.split(split)
     return likelihood(model, x, labels if model.conditional else None)
+
+
+def _scores(model: Model, data: Data, split: str) -> dict:
+    """Of a split: what `Likelihood` holds, and of a model of classes the accuracy."""
+    right = class_accuracy(model, *data.split(split))
+    return {**vars(_score(model, data, split)), **({} if right is None else {"accuracy": right})}
 
 
 def _over_folds(recipe: Recipe, data: Data, options: dict) -> tuple[Run, dict]:

@@ -89,11 +89,19 @@ class Subject:
         """A fresh generator, the same each time."""
         return torch.Generator().manual_seed(self.seed)
 
-    def build(self, dtype: torch.dtype = torch.float64) -> Model:
-        """A model with random parameters, in evaluation mode."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            model = self.factory(self.domain)
+    def build(self, dtype: torch.dtype = torch.float64, *, exact: bool = True) -> Model:
+        """A model with random parameters, in evaluation mode.
+
+        Args:
+            dtype: of the parameters.
+            exact: whether the law is one of likelihoods.
+
+        Raises:
+            LawNotBinding: if it is, and the model has no exact one.
+        """
+        model = self.fresh()
+        if exact and not model.exact:
+            raise LawNotBinding("the model has no exact likelihood")
         randomise(model, self.generator(), 1.0 if self.domain.discrete else 0.2)
         model = model.to(dtype).eval()
         model.prepare(self.items(64))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import lightning.pytorch as pl
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -10,7 +12,7 @@ from chainrule.training.recorder import Recorder
 
 
 class ProgressLine(pl.Callback):
-    """A bar over all steps, with the last validation in nats and bits/dim and the best so far.
+    """A bar over all steps, with the last validation in nats, and bits/dim of a likelihood, and the best so far.
 
     Args:
         recorder: where the curve is.
@@ -46,11 +48,11 @@ class ProgressLine(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Show the validation that has just been recorded."""
         last, best = self.recorder.history[-1], self.recorder.best or {}
-        self.bar.update(
-            self.task,
-            numbers=f"train {last['train_nats']:.2f}  valid {last['valid_nats']:.2f} nats  "
-            f"{last['valid_bits_per_dim']:.3f} bits/dim  best {best['valid_nats']:.2f}",
-        )
+        numbers = [f"train {last['train_nats']:.2f}", f"valid {last['valid_nats']:.2f} nats"]
+        if not math.isnan(last["valid_bits_per_dim"]):
+            numbers.append(f"{last['valid_bits_per_dim']:.3f} bits/dim")
+        numbers.append(f"best {best['valid_nats']:.2f}")
+        self.bar.update(self.task, numbers="  ".join(numbers))
 
     def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
         """Leave the terminal as it was."""

@@ -1,0 +1,78 @@
+"""`chainrule classify`: which class each item is of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from torch import Tensor
+
+from chainrule.cli.options import DataDir, Device, Json, RunFolder, open_run
+from chainrule.cli.output import print_json, say
+from chainrule.errors import ConditionError
+
+
+def classify(
+    run: RunFolder,
+    source: Annotated[
+        str, typer.Argument(metavar="INPUT", help="A named set, an image, an array or a folder.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", help="A .csv, a line an item; the terminal by default.")
+    ] = None,
+    split: Annotated[
+        str,
+        typer.Option(help="train, valid or test, where INPUT has splits of its own; else it is all taken."),
+    ] = "test",
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Say how probable each class is, given the item: p(class | item), by Bayes' rule, all classes alike before.
+
+    For a model trained with `--set classes=10`. Where INPUT has labels, also how many are found.
+
+    Example: `chainrule classify runs/digits-classes digits --split test -o labels.csv`
+    """
+    from chainrule.data import load_labelled
+    from chainrule.files import write_text
+    from chainrule.report.export import check_ending
+    from chainrule.tasks import classify as task
+    from chainrule.tasks.classify import accuracy
+
+    opened = open_run(run, device)
+    model, classes = opened.model, opened.model.condition.classes
+    if classes is None:
+        raise ConditionError(
+            f"{run}: expected a model of classes; train one with --set classes=10, say, on data with labels"
+        )
+    if out is not None:
+        check_ending(out, (".csv",))
+    x, labels = load_labelled(source, model.domain, classes, split=split, data_dir=data_dir)
+    posterior = task(model, x)
+    right = None if labels is None else accuracy(posterior, labels)
+    if out is not None:
+        write_text(out, _lines(posterior))
+    if json:
+        result: dict = {"items": len(x), "classes": classes, "file": out}
+        result |= {} if right is None else {"accuracy": right}
+        if out is None:
+            result |= {"labels": posterior.argmax(1).tolist(), "probabilities": posterior.exp().tolist()}
+        print_json(result)
+        return
+    if out is None:
+        print(_lines(posterior), end="")
+    found = "" if right is None else f", {right:.1%} of them put into their class"
+    say(f"{len(x)} items, {classes} classes{found}{'' if out is None else f': {out}'}")
+
+
+def _lines(posterior: Tensor) -> str:
+    """Log-posteriors (B, classes) as a table: item, label, its probability, and that of every class."""
+    head = ["item", "label", "probability", *(f"p_{label}" for label in range(posterior.shape[1]))]
+    rows = []
+    for item, probabilities in enumerate(posterior.exp().tolist()):
+        best = max(probabilities)
+        cells = [str(item), str(probabilities.index(best)), *(f"{p:.6g}" for p in (best, *probabilities))]
+        rows.append(",".join(cells))
+    return "\n".join([",".join(head), *rows, ""])

@@ -1,0 +1,149 @@
+"""The net of PixelCNN++."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chainrule.layers.code import Code
+from chainrule.layers.condition import Condition
+from chainrule.layers.normed_conv import NormedConv, scales
+from chainrule.layers.plus_block import Twin, feature, last_row
+from chainrule.layers.plus_level import PlusLevel
+from chainrule.layers.raster import Raster
+from chainrule.layers.row_conv import shift_down
+from chainrule.layers.state import State
+
+
+class PlusPlace(NamedTuple):
+    """The phase of a site: whether a row begins with it, how many coarser resolutions begin a row with this one, and
+    how many of them have a pixel at this one."""
+
+    first: bool
+    group: int
+    rows: int
+    pixels: int
+
+
+class PlusState(NamedTuple):
+    """The codes of the row before last (B, C', 1, W), what ul takes from above (B, W, C), the scales of the first and
+    last weights, and the state of the levels."""
+
+    codes: Tensor
+    entry: Tensor
+    scales: State
+    level: State
+
+
+class PlusStack(Raster):
+    """Two streams, u of the rows above and ul of these and the pixels to the left, at several resolutions.
+
+    All of u is a row's work, and what u and the rows above give to ul; a pixel's work is what ul takes from the pixel
+    to the left and from itself. A row or pixel of the resolution 2^-s is made with the first row or pixel of the 2^s
+    that it stands for. Sizes that 2 does not divide are rounded up.
+
+    Args:
+        code, channels: see `Raster`.
+        height, width: of an image.
+        features: C of both streams.
+        depth, scales, dropout, shortcuts: see `PlusLevel`.
+        size: P of a pixel.
+        condition: the arguments of a `Condition` but for its size; it enters every block, a map at every second, fourth
+            … pixel where the resolution is that.
+
+    References:
+        Salimans, Karpathy, Chen, Kingma (2017), https://arxiv.org/abs/1701.05517, §2.3-2.5, figure 2.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        channels: int,
+        *,
+        height: int,
+        width: int,
+        features: int,
+        depth: int,
+        scales: int,
+        dropout: float,
+        shortcuts: bool,
+        size: int,
+        condition: Mapping[str, Any],
+    ) -> None:
+        level = PlusLevel(features, depth=depth, scales=scales, dropout=dropout, shortcuts=shortcuts)
+        condition = Condition(level.features, **condition)
+        super().__init__(code, channels, height=height, width=width, condition=condition)
+        self.features, self.scales = features, scales
+        self.first_u = NormedConv(self.channels, features, rows=2, columns=3, left=1)
+        self.first_above = NormedConv(self.channels, features, columns=3, left=1)
+        self.first_left = NormedConv(self.channels, features, rows=2, columns=1, left=1)
+        self.level = level
+        self.last = NormedConv(features, size, gain=0.1)
+
+    def paint(self, codes: Tensor, cond: Tensor | None) -> Tensor:
+        """(B, C', H, W) → (B, P, H, W)."""
+        state = self.init_body(len(codes), device=codes.device, dtype=codes.dtype)
+        return self.paint_rows(codes, cond, state)[0]
+
+    def paint_rows(self, codes: Tensor, cond: Tensor | None, body: State) -> tuple[Tensor, State]:
+        """(B, C', r, W) → (B, P, r, W)."""
+        above = shift_down(codes)
+        first = self.first_u(above), self.first_above(above) + self.first_left(codes)
+        x, level = self.level(Twin(*map(feature, first)), cond, body.level)
+        return self.last(F.elu(x.ul.raw)), body._replace(codes=last_row(above), level=level)
+
+    def init_body(self, batch: int, *, device: torch.device, dtype: torch.dtype) -> State:
+        """Zeros, and scales."""
+        options: dict[str, Any] = {"device": device, "dtype": dtype}
+        codes = torch.zeros(batch, self.channels, 1, self.width, **options)
+        return PlusState(
+            codes.contiguous(memory_format=torch.channels_last),
+            torch.zeros(batch, self.width, self.features, **options),
+            scales((self.first_left, self.last), batch, dtype),
+            self.level.init_state(batch, width=self.width, **options),
+        )
+
+    def start_row(self, row: Tensor, cond: Tensor | None, body: State, phase: Any) -> State:
+        """All of u, and what ul takes from above."""
+        codes = last_row(row[:, :, None])
+        u = feature(self.first_u(codes, body.codes))
+        _, level = self.level.start_row(u, None if cond is None else cond[:, :, None], body.level, phase.rows)
+        entry = self.first_above(codes) + self.first_left.above(codes)
+        return PlusState(codes, entry[:, :, 0].transpose(1, 2).contiguous(), body.scales, level)
+
+    def step_pixel(self, code: Tensor, body: State, column: Tensor, phase: Any) -> tuple[Tensor, State]:
+        """A pixel of ul."""
+        column, (first, last) = column.reshape(1), body.scales
+        ul = feature(self.first_left.onto(body.entry.index_select(1, column)[:, 0], code, first))
+        ul, level = self.level.step(ul, body.level, column, phase.rows, phase.pixels)
+        return self.last.onto(self.last.bias, F.elu(ul.raw), last), body._replace(level=level)
+
+    def schedule(self, length: int) -> Sequence[Hashable]:
+        """A coarser resolution begins a row with every second row of the finer one, and so with pixels."""
+        places = []
+        for t in range(length):
+            row, column = divmod(t, self.width)
+            rows = min(_halvings(row), self.scales - 1)
+            places.append(PlusPlace(column == 0, 0, rows, min(rows, _halvings(column))))
+        return places
+
+    def connect(self, reads: Tensor, cond: Tensor | None = None) -> Tensor:
+        """The reads of ul."""
+        own = reads[0]
+        above = F.pad(own[:-1], (0, 0, 0, 0, 1, 0))
+        ul = self.first_above.connect(above) | self.first_left.connect(own)
+        return self.level.connect(Twin(self.first_u.connect(above), ul), cond).ul[None]
+
+    @property
+    def depths(self) -> dict[str, nn.Module]:
+        """The blocks of ul at full resolution."""
+        return {f"layer {i}": block.ul for i, block in enumerate(self.level.blocks, start=1)}
+
+
+def _halvings(index: int) -> int:
+    """How often 2 divides it: of 0, more often than any image can be halved."""
+    return (index & -index).bit_length() - 1 if index else 64
