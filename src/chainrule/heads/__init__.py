@@ -8,9 +8,11 @@ from chainrule.heads.default import default_head, vector_head
 from chainrule.heads.discretised_logistic import DiscretisedLogistic
 from chainrule.heads.gaussian import BinnedGaussian, Gaussian
 from chainrule.heads.head import Head
+from chainrule.heads.mcgsm import MCGSM
 from chainrule.heads.mixture import BinnedMixture, Mixture
 
 __all__ = [
+    "MCGSM",
     "Bernoulli",
     "BinnedGaussian",
     "BinnedMixture",

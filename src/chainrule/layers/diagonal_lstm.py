@@ -17,7 +17,8 @@ from chainrule.layers.row_lstm import by_site
 from chainrule.layers.state import State, write_at
 from chainrule.layers.wavefront import diagonal_fronts, recur
 
-ABOVE, LEFT = -1, 0  # on a diagonal's line above, and on its own: where a pixel's neighbours are in the one before
+# Where a pixel's neighbours are on the diagonal before its own: on the line above, and on the same.
+ABOVE, LEFT = -1, 0
 
 
 class DiagonalState(NamedTuple):
@@ -113,7 +114,7 @@ class DiagonalLSTM(GridLayer):
 
 
 class SpatialLSTM(DiagonalLSTM):
-    """c_ij = g ⊙ i + c_{i,j-1} ⊙ f^c + c_{i-1,j} ⊙ f^r; h_ij = tanh(c_ij ⊙ o): two forget gates, one for each neighbour.
+    """c_ij = g ⊙ i + c_{i,j-1} ⊙ f^c + c_{i-1,j} ⊙ f^r; h_ij = tanh(c_ij ⊙ o): a forget gate for each neighbour.
 
     Gates as in `DiagonalLSTM`, of x_ij, h_{i,j-1} and h_{i-1,j}, and computed along the same diagonals.
 

@@ -46,6 +46,7 @@ MODELS = {
     "row-lstm": Entry("pixelrnn:RowPixelRNN", "PixelRNN of LSTMs that run down the rows"),
     "diagonal-lstm": Entry("pixelrnn:DiagonalPixelRNN", "PixelRNN, LSTMs along diagonals", {"both": False}),
     "diagonal-bilstm": Entry("pixelrnn:DiagonalPixelRNN", "the same, from left and right", {"both": True}),
+    "spatial-lstm": Entry("spatial_lstm:SpatialLSTMNet", "LSTM in two dimensions, of levels and reals"),
     "pixelcnn-plus-plus": Entry("pixelcnn_plus_plus:PixelCNNPlusPlus", "whole pixels, mixtures of logistics"),
     "pixelcnn-autoencoder": Entry(
         "pixelcnn_autoencoder:PixelCNNAutoencoder",
