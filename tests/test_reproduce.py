@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chainrule.errors import ChainruleError
-from chainrule.tasks import recipes_of
+from chainrule.tasks import recipes_of, reproduce
 from chainrule.tasks.published import Published, read_published
 from chainrule.tasks.reproduce import read_record
 
@@ -99,3 +99,11 @@ def test_every_table_of_results_is_drawn_and_placed(charts):
     for table in ("digits", "debd"):
         assert (charts.FIGURES / f"{table}.svg").is_file()
         assert f"figures/{table}.svg" in page and f"<!-- table results-{table} -->" in page
+
+
+def test_a_run_that_is_there_is_gone_on_with(tmp_path):
+    (once,) = reproduce("digits", only="finite-memory", progress=False, runs=tmp_path)
+    assert once["items_per_second"] > 0 and once["peak_memory_bytes"] > 1e6
+    (again,) = reproduce("digits", only="finite-memory", progress=False, runs=tmp_path)
+    assert again["test"] == once["test"]
+    assert again["training_seconds"] == once["training_seconds"]  # nothing was trained a second time

@@ -23,6 +23,16 @@ def hardware() -> str:
     return f"{name}, {os.cpu_count()} cores{device}"
 
 
+def peak_memory() -> int | None:
+    """The most main memory that this process has held, in bytes; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if platform.system() == "Darwin" else peak * 1024
+
+
 def circumstances() -> dict:
     """Where and when a record is made: hardware, versions, date, commit of the working directory."""
     from chainrule import __version__

@@ -24,6 +24,10 @@ def reproduce(
     out: Annotated[
         Path | None, typer.Option(help="A folder for the records, TABLE/RECIPE.json each.")
     ] = None,
+    runs: Annotated[
+        Path | None,
+        typer.Option(help="A folder for the runs, TABLE/RECIPE each: kept, and gone on with if interrupted."),
+    ] = None,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
@@ -33,6 +37,8 @@ def reproduce(
     Validation picks the weights; the test split is then read once.
 
     Example: `chainrule reproduce digits --only causal-conv1d`
+
+    Example: `chainrule reproduce binarized-mnist --only gated-pixelcnn --runs runs`
 
     Example: `chainrule reproduce debd --only nltcs --only chow-liu --missing --out results`
     """
@@ -59,7 +65,7 @@ def reproduce(
     kept = {name: read_record(out, table, name) for name in names} if missing and out is not None else {}
     records = [record for record in kept.values() if record is not None]
     wanted = [name for name in names if kept.get(name) is None]
-    for record in task(table, only=wanted, data_dir=data_dir, device=device) if wanted else ():
+    for record in task(table, only=wanted, data_dir=data_dir, device=device, runs=runs) if wanted else ():
         records.append(record)
         if out is not None:
             path = out / table / f"{record['name']}.json"

@@ -104,6 +104,8 @@ class RowPixelRNN(PixelRNN):
 class DiagonalPixelRNN(PixelRNN):
     """A `PixelRNN` of Diagonal LSTMs, or BiLSTMs: diagonal by diagonal, from all pixels above and to the left, or all.
 
+    All but one: the last pixel of a row is read only by features below it, which the next row's left end is not told.
+
     Args:
         both: whether there is a pass from the right beside the one from the left.
         channels, depth, first_size, last, classes, embedding, maps: see `PixelRNN`.

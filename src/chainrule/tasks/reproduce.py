@@ -8,16 +8,19 @@ import time
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from chainrule.data import Data
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import Model
-from chainrule.results import circumstances
+from chainrule.results import circumstances, peak_memory
 from chainrule.tasks.evaluate import class_accuracy
 from chainrule.tasks.floor import nats_by_floor
 from chainrule.tasks.folds import folds, mean_of_folds
 from chainrule.tasks.likelihood import Likelihood, likelihood
-from chainrule.training import Recipe, Run, fit
+from chainrule.training import Recipe, Run, TrainingConfig, fit
 
 
 def list_tables() -> list[str]:
@@ -98,6 +101,7 @@ def reproduce(
     data_dir: Path | None = None,
     device: str = "auto",
     progress: bool = True,
+    runs: Path | None = None,
 ) -> Iterator[dict]:
     """Train each recipe of a table and evaluate it: validation picks the weights, test is then read once.
 
@@ -107,6 +111,8 @@ def reproduce(
         data_dir: where named sets lie.
         device: see `fit`.
         progress: whether to show progress bars.
+        runs: a folder for the runs, TABLE/RECIPE each (of folds, TABLE/RECIPE/FOLD). A run that is there already is
+            gone on with, so that short stretches of time add up. By default runs are not kept.
 
     Yields:
         A record for `results/` after each recipe.
@@ -118,11 +124,12 @@ def reproduce(
         recipe = Recipe.read(file)
         data = recipe.load_data(data_dir)
         start = time.perf_counter()
-        options = {"device": device, "progress": progress}
+        options: dict[str, Any] = {"device": device, "progress": progress}
+        folder = None if runs is None else runs / table / name
         if recipe.folds:
-            run, scores = _over_folds(recipe, data, options)
+            run, scores = _over_folds(recipe, data, folder, options)
         else:
-            run = _train(recipe, data, options)
+            run = _train(recipe, data, folder, options)
             scores = {split: _scores(run.model, data, split) for split in ("valid", "test")}
         yield {
             "table": table,
@@ -139,16 +146,30 @@ def reproduce(
             "best_epoch": None if run.best is None else int(run.best["epoch"]) + 1,
             "training_seconds": round(run.metrics[-1]["seconds"] if run.metrics else 0.0, 1),
             "wall_seconds": round(time.perf_counter() - start, 1),
+            **_effort(run, len(data.train)),
             "seed": run.config["training"]["seed"],
             "command": f"chainrule reproduce {table} --only {name}",
             **circumstances(),
         }
 
 
-def _train(recipe: Recipe, data: Data, options: dict) -> Run:
+def _train(recipe: Recipe, data: Data, folder: Path | None, options: dict) -> Run:
     model = recipe.build(data)
-    with tempfile.TemporaryDirectory(prefix="chainrule-") as folder:
-        return fit(model, data, out=folder, **options, **recipe.training)
+    if folder is not None:
+        return fit(model, data, out=folder, resume=True, **options, **recipe.training)
+    with tempfile.TemporaryDirectory(prefix="chainrule-") as temporary:
+        return fit(model, data, out=temporary, **options, **recipe.training)
+
+
+def _effort(run: Run, items: int) -> dict:
+    """Items trained on per second, validation included, and the most memory that the process or its GPU has held."""
+    peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else peak_memory()
+    effort: dict[str, Any] = {"peak_memory_bytes": peak}
+    if run.metrics and run.metrics[-1]["seconds"]:
+        last, config = run.metrics[-1], TrainingConfig(**run.config["training"])
+        passes = config.plan(items)[1]
+        effort["items_per_second"] = round((last["epoch"] + 1) * passes * items / last["seconds"], 1)
+    return effort
 
 
 def _score(model: Model, data: Data, split: str) -> Likelihood:
@@ -162,12 +183,12 @@ def _scores(model: Model, data: Data, split: str) -> dict:
     return {**vars(_score(model, data, split)), **({} if right is None else {"accuracy": right})}
 
 
-def _over_folds(recipe: Recipe, data: Data, options: dict) -> tuple[Run, dict]:
+def _over_folds(recipe: Recipe, data: Data, folder: Path | None, options: dict) -> tuple[Run, dict]:
     """The last fold's run, and the means over folds: in training standard deviations, in the data's own units, and
     under higher floors of the scales; nats."""
     valid, test, own, floors = [], [], [], []
-    for fold, log_scale in folds(data):
-        run = _train(recipe, fold, options)
+    for i, (fold, log_scale) in enumerate(folds(data)):
+        run = _train(recipe, fold, None if folder is None else folder / str(i), options)
         valid.append(_score(run.model, fold, "valid").nats)
         test.append(_score(run.model, fold, "test").nats)
         own.append(test[-1] + log_scale)
