@@ -66,10 +66,17 @@ def results_table(table: str) -> str:
                 *(f"{score['nats']:.{digits}f} ± {score['nats_se']:.{digits}f}" for score in scores),
                 f"{record['test']['bits_per_dim']:.3f}",
                 ", ".join(str(value) for value in read_published(record["published"])),
-                f"{record['training_seconds']:.0f} s" if record["best_epoch"] else "closed form",
+                effort(record),
             ]
         )
     return f"{markdown(COLUMNS, rows)}\n\n{made_by(table)}"
+
+
+def effort(record: dict) -> str:
+    """How long training took, or that it was only tried."""
+    if not record.get("reproduced", True):
+        return "not reproduced: tried on a few items"
+    return f"{record['training_seconds']:.0f} s" if record["best_epoch"] else "closed form"
 
 
 def bench_table(path: Path) -> str:

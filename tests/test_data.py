@@ -797,3 +797,17 @@ def test_hub_without_the_package(monkeypatch):
 
 def test_all_errors_are_the_librarys():
     assert issubclass(DataError, ChainruleError) and issubclass(ChainruleError, ValueError)
+
+
+def test_a_sheet_of_photographs_is_cut_row_by_row(tmp_path):
+    from PIL import Image
+
+    from chainrule.data.cifar import _sheet
+
+    tiles = np.arange(10000).reshape(100, 100, 1, 1, 1)
+    inside = np.arange(3) + 3 * np.arange(2).repeat(512)[:1024].reshape(32, 32)[..., None]
+    pixels = ((tiles + inside[None, None]) % 251).astype(np.uint8)  # (row, column, H, W, C)
+    Image.fromarray(pixels.swapaxes(1, 2).reshape(3200, 3200, 3)).save(tmp_path / "sheet.png")
+    cut = _sheet(tmp_path / "sheet.png")
+    assert cut.shape == (10000, 3, 32, 32)
+    assert (cut == pixels.reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2)).all()

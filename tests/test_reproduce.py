@@ -107,3 +107,10 @@ def test_a_run_that_is_there_is_gone_on_with(tmp_path):
     (again,) = reproduce("digits", only="finite-memory", progress=False, runs=tmp_path)
     assert again["test"] == once["test"]
     assert again["training_seconds"] == once["training_seconds"]  # nothing was trained a second time
+
+
+def test_a_trial_on_a_few_items_says_so():
+    (record,) = reproduce("digits", only="finite-memory", progress=False, items=20, epochs=1)
+    assert record["reproduced"] is False
+    assert record["split_sizes"] == {"train": 20, "valid": 20, "test": 20}
+    assert record["command"].endswith("--items 20 --epochs 1")

@@ -28,6 +28,13 @@ def reproduce(
         Path | None,
         typer.Option(help="A folder for the runs, TABLE/RECIPE each: kept, and gone on with if interrupted."),
     ] = None,
+    items: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of each split, the first so many only: to see that a recipe runs."),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Instead of the recipe's: to see that it runs.")
+    ] = None,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
@@ -65,7 +72,11 @@ def reproduce(
     kept = {name: read_record(out, table, name) for name in names} if missing and out is not None else {}
     records = [record for record in kept.values() if record is not None]
     wanted = [name for name in names if kept.get(name) is None]
-    for record in task(table, only=wanted, data_dir=data_dir, device=device, runs=runs) if wanted else ():
+    for record in (
+        task(table, only=wanted, data_dir=data_dir, device=device, runs=runs, items=items, epochs=epochs)
+        if wanted
+        else ()
+    ):
         records.append(record)
         if out is not None:
             path = out / table / f"{record['name']}.json"

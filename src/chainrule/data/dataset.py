@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from torch import Tensor
 
@@ -63,6 +64,14 @@ class Data:
         if name not in SPLITS:
             raise DataError(f"split {name!r}: no such split; {nearest(name, SPLITS)}")
         return getattr(self, name), self.labels.get(name)
+
+    def first(self, n: int) -> Data:
+        """The first n items of each split, to try things on."""
+        if n < 1:
+            raise DataError(f"items: expected a number ≥ 1, got {n}")
+        splits: dict[str, Any] = {split: getattr(self, split)[:n] for split in SPLITS}
+        labels = {split: values[:n] for split, values in self.labels.items()}
+        return replace(self, **splits, labels=labels, source=f"{self.source}; the first {n} of each split")
 
     def describe(self) -> str:
         """One line: the name, the domain, the sizes."""

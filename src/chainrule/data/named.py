@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from chainrule.data.arrays import read_arrays
+from chainrule.data.cifar import SHEETS, read_cifar
 from chainrule.data.folder import data_folder, verified
 from chainrule.data.raw import Raw, reading
 from chainrule.data.rnade import read_continuous, read_patches
@@ -47,12 +48,14 @@ class Entry:
         load: the loader; takes the path of the verified file, or nothing if there is no file.
         file: relative to the data folder.
         digest: SHA-256 of the file.
+        others: further files → their digests; the loader finds them beside the first.
     """
 
     description: str
     load: Callable[..., Raw]
     file: str | None = None
     digest: str = ""
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 def list_data(data_dir: str | Path | None = None) -> list[NamedSet]:
@@ -75,6 +78,8 @@ def read_named(name: str, data_dir: str | Path | None) -> Raw:
         DataError: if its file is missing, unreadable or not the right one.
     """
     entry = NAMED[name]
+    for file, digest in entry.others.items():
+        verified(name, file, digest, data_dir)
     raw = entry.load(verified(name, entry.file, entry.digest, data_dir)) if entry.file else entry.load()
     raw.name = name
     return raw
@@ -168,6 +173,13 @@ NAMED = {
         _fashion_mnist,
         "fashion_mnist/fashion_mnist.npz",
         "30b85317354a77a496de1acc075a489bc35ee02e4181f6cd86101effb6fec6ac",
+    ),
+    "cifar-10": Entry(
+        "32x32 colour photographs of ten kinds of things",
+        read_cifar,
+        "cifar10/labels.npz",
+        "2adcb621b226054b45ea498e5151b50747ee667e75829c059844e7b78f6b5196",
+        SHEETS,
     ),
     "nltcs": Entry(
         "disability survey, 16 bits a row (DEBD)",

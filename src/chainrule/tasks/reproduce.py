@@ -102,6 +102,8 @@ def reproduce(
     device: str = "auto",
     progress: bool = True,
     runs: Path | None = None,
+    items: int | None = None,
+    epochs: int | None = None,
 ) -> Iterator[dict]:
     """Train each recipe of a table and evaluate it: validation picks the weights, test is then read once.
 
@@ -113,6 +115,8 @@ def reproduce(
         progress: whether to show progress bars.
         runs: a folder for the runs, TABLE/RECIPE each (of folds, TABLE/RECIPE/FOLD). A run that is there already is
             gone on with, so that short stretches of time add up. By default runs are not kept.
+        items, epochs: train and evaluate on the first items of each split only, for so many epochs: to see that a
+            recipe runs from end to end. The record then says that nothing was reproduced.
 
     Yields:
         A record for `results/` after each recipe.
@@ -123,6 +127,10 @@ def reproduce(
     for name, file in recipes_of(table, only).items():
         recipe = Recipe.read(file)
         data = recipe.load_data(data_dir)
+        if items is not None:
+            data = data.first(items)
+        if epochs is not None:
+            recipe.training["epochs"] = epochs
         start = time.perf_counter()
         options: dict[str, Any] = {"device": device, "progress": progress}
         folder = None if runs is None else runs / table / name
@@ -142,13 +150,15 @@ def reproduce(
             "metric": "nats per item, negative log-likelihood",
             **scores,
             "published": recipe.published or None,
+            **({} if items is None and epochs is None else {"reproduced": False}),
             "training": run.config["training"],
             "best_epoch": None if run.best is None else int(run.best["epoch"]) + 1,
             "training_seconds": round(run.metrics[-1]["seconds"] if run.metrics else 0.0, 1),
             "wall_seconds": round(time.perf_counter() - start, 1),
             **_effort(run, len(data.train)),
             "seed": run.config["training"]["seed"],
-            "command": f"chainrule reproduce {table} --only {name}",
+            "command": f"chainrule reproduce {table} --only {name}"
+            + "".join(f" --{k} {v}" for k, v in (("items", items), ("epochs", epochs)) if v is not None),
             **circumstances(),
         }
 
