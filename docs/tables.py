@@ -58,18 +58,22 @@ def results_table(table: str) -> str:
     if "test_of_folds" in records_of(table)[0]:
         return folds_table(table)
     rows, digits = [], DIGITS.get(table, 2)
+    labelled = any("accuracy" in record["test"] for record in records_of(table))
     for record in records_of(table):
         scores = [record[split] for split in ("valid", "test")]
+        accuracy = record["test"].get("accuracy")
         rows.append(
             [
                 record["name"],
                 *(f"{score['nats']:.{digits}f} ± {score['nats_se']:.{digits}f}" for score in scores),
                 f"{record['test']['bits_per_dim']:.3f}",
+                *([f"{accuracy:.1%}" if accuracy else ""] if labelled else []),
                 ", ".join(str(value) for value in read_published(record["published"])),
                 effort(record),
             ]
         )
-    return f"{markdown(COLUMNS, rows)}\n\n{made_by(table)}"
+    columns = [*COLUMNS[:4], *(["labels right"] if labelled else []), *COLUMNS[4:]]
+    return f"{markdown(columns, rows)}\n\n{made_by(table)}"
 
 
 def effort(record: dict) -> str:
