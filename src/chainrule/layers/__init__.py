@@ -12,6 +12,7 @@ from chainrule.layers.masked_conv2d import MaskedConv2d, StrictConv2d
 from chainrule.layers.multi_scale import MultiScale
 from chainrule.layers.network import Network, Replay, Stack
 from chainrule.layers.pixel_conv import PixelConv
+from chainrule.layers.plus_level import PlusLevel
 from chainrule.layers.plus_stack import PlusStack
 from chainrule.layers.position import Position
 from chainrule.layers.raster import Place, Raster
@@ -45,6 +46,7 @@ __all__ = [
     "OneHot",
     "PixelConv",
     "Place",
+    "PlusLevel",
     "PlusStack",
     "Pointwise",
     "Position",

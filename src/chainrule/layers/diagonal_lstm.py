@@ -116,7 +116,8 @@ class DiagonalLSTM(GridLayer):
 class SpatialLSTM(DiagonalLSTM):
     """c_ij = g ⊙ i + c_{i,j-1} ⊙ f^c + c_{i-1,j} ⊙ f^r; h_ij = tanh(c_ij ⊙ o): a forget gate for each neighbour.
 
-    Gates as in `DiagonalLSTM`, of x_ij, h_{i,j-1} and h_{i-1,j}, and computed along the same diagonals.
+    Gates as in `DiagonalLSTM`, of x_ij, h_{i,j-1} and h_{i-1,j}, and computed along the same diagonals. The biases of
+    the forget gates begin around -1: two gates around ½ would add up to 1, so that no memory ever faded.
 
     References:
         Theis, Bethge (2015), "Generative image modeling using spatial LSTMs", §2.2,
@@ -125,6 +126,11 @@ class SpatialLSTM(DiagonalLSTM):
 
     cell = SpatialCell()
     remembers = (LEFT, ABOVE)
+
+    def __init__(self, inputs: int, outputs: int, *, groups: int = 1) -> None:
+        super().__init__(inputs, outputs, groups=groups)
+        with torch.no_grad():
+            self.along.bias.view(groups, self.cell.gates, -1)[:, 2:-1] -= 1
 
 
 class BiState(NamedTuple):

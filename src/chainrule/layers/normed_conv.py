@@ -62,7 +62,7 @@ class NormedConv(nn.Module):
         return F.conv2d(x, self.kernel(), self.bias, stride=self.stride)
 
     def above(self, row: Tensor) -> Tensor:
-        """What the first row of taps gives, and the bias: (B, C, 1, W) → (B, C', 1, W); or of the first channels only."""
+        """What the first row of taps gives, and the bias: (B, C, 1, W), or its first channels → (B, C', 1, W)."""
         kernel = self.kernel()[:, : row.shape[1], :1]
         return F.conv2d(F.pad(row, (*self.sides, 0, 0)), kernel, self.bias, stride=self.stride)
 

@@ -73,7 +73,7 @@ class PlusResidual(nn.Module):
         return _gated(x.raw, gates if cond is None else gates + cond), (last_row(x.act), last_row(inner))
 
     def above(self, rows: State, auxiliary: Tensor, cond: Tensor | None) -> list[Tensor]:
-        """A row's work: (B, 2C, 1, W) twice, as `forward` leaves it → for the convolutions (B, C, 1, W), (B, 2C, 1, W)."""
+        """A row's work: what `forward` left in the row above → for each convolution, (B, C, 1, W) and (B, 2C, 1, W)."""
         hidden, gates = self.first.above(rows[0]), self.second.above(rows[1])
         return [hidden + self.nin.above(auxiliary), gates if cond is None else gates + cond]
 
@@ -149,6 +149,11 @@ class PlusBlock(nn.Module):
 def last_row(x: Tensor) -> Tensor:
     """(B, C, H, W) → (B, C, 1, W), a copy of its own: the rest may go."""
     return x[:, :, -1:].clone(memory_format=torch.channels_last)
+
+
+def by_pixel(parts: list[Tensor]) -> Tensor:
+    """Rows (B, C_i, 1, W) → (B, W, ΣC_i)."""
+    return torch.cat(parts, dim=1)[:, :, 0].transpose(1, 2).contiguous()
 
 
 def _gated(x: Tensor, gates: Tensor) -> Tensor:

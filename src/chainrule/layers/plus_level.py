@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.layers.normed_conv import NormedConv, NormedDeconv, scales
-from chainrule.layers.plus_block import Feature, PlusBlock, Twin, feature, last_row
+from chainrule.layers.plus_block import Feature, PlusBlock, Twin, by_pixel, feature, last_row
 from chainrule.layers.state import State, put_at
 
 
@@ -60,7 +60,7 @@ class PlusLevel(nn.Module):
 
     def __init__(self, channels: int, *, depth: int, scales: int, dropout: float, shortcuts: bool) -> None:
         super().__init__()
-        self.channels, self.depth, self.shortcuts = channels, depth, shortcuts
+        self.channels, self.depth, self.scales, self.shortcuts = channels, depth, scales, shortcuts
         options: dict[str, Any] = {"depth": depth, "dropout": dropout, "shortcuts": shortcuts}
         kinds = [False] * depth + [shortcuts] * (depth + (scales > 1))
         self.blocks: Any = nn.ModuleList(PlusBlock(channels, shortcut=s, dropout=dropout) for s in kinds)
@@ -107,7 +107,7 @@ class PlusLevel(nn.Module):
             return Twin(*(feature(part[:, :, : u.shape[2], : u.shape[3]]) for part in wide))
 
         x = self._travel(x, through, around)
-        return x, state._replace(u=tuple(left_u), row=_by_pixel(left_ul + went_down))
+        return x, state._replace(u=tuple(left_u), row=by_pixel(left_ul + went_down))
 
     def init_state(self, batch: int, *, width: int, device: torch.device, dtype: torch.dtype) -> LevelState:
         """Zeros above the first row, and the weights' scales."""
@@ -158,14 +158,15 @@ class PlusLevel(nn.Module):
             if deeper:
                 low = feature(self.down_u(u.raw, state.down))
                 low, inner = self.inner.start_row(low, rest, state.inner, deeper - 1)
-                entry = _by_pixel([self.down_ul.above(rows[-1])])
-                state = state._replace(entry=entry, risen_u=self.up_u(low.raw), inner=inner)
+                entry = by_pixel([self.down_ul.above(rows[-1])])
+                risen = self.up_u(low.raw).contiguous(memory_format=torch.channels_last)
+                state = state._replace(entry=entry, risen_u=risen, inner=inner)
             state = state._replace(down=last_row(u.raw))
             upper, lower = state.risen_u[..., : u.raw.shape[3]].split(1, dim=2)
             return feature(upper if deeper else lower)
 
         u = self._travel(u, through, around)
-        return u, state._replace(u=tuple(left_u), base=_by_pixel(bases), left=torch.zeros_like(state.left))
+        return u, state._replace(u=tuple(left_u), base=by_pixel(bases), left=torch.zeros_like(state.left))
 
     def step(
         self, ul: Feature, state: LevelState, column: Tensor, rows: int, pixels: int
@@ -247,8 +248,3 @@ class PlusLevel(nn.Module):
             return [None] * n, None
         own = 4 * self.channels * n
         return cond[:, :own].chunk(n, dim=1), cond[:, own:, ::2, ::2]
-
-
-def _by_pixel(parts: list[Tensor]) -> Tensor:
-    """Rows (B, C_i, 1, W) → (B, W, ΣC_i)."""
-    return torch.cat(parts, dim=1)[:, :, 0].transpose(1, 2).contiguous()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from chainrule.layers.code import Code
 from chainrule.layers.condition import Condition
 from chainrule.layers.normed_conv import NormedConv, scales
-from chainrule.layers.plus_block import Twin, feature, last_row
+from chainrule.layers.plus_block import Twin, by_pixel, feature, last_row
 from chainrule.layers.plus_level import PlusLevel
 from chainrule.layers.raster import Raster
 from chainrule.layers.row_conv import shift_down
@@ -24,7 +24,6 @@ class PlusPlace(NamedTuple):
     how many of them have a pixel at this one."""
 
     first: bool
-    group: int
     rows: int
     pixels: int
 
@@ -48,12 +47,11 @@ class PlusStack(Raster):
 
     Args:
         code, channels: see `Raster`.
-        height, width: of an image.
-        features: C of both streams.
-        depth, scales, dropout, shortcuts: see `PlusLevel`.
+        level: all resolutions, of C channels.
         size: P of a pixel.
-        condition: the arguments of a `Condition` but for its size; it enters every block, a map at every second, fourth
-            … pixel where the resolution is that.
+        height, width: of an image.
+        condition: of `level.features`; it enters every block. A map is read at the pixels that begin those of a block's
+            resolution.
 
     References:
         Salimans, Karpathy, Chen, Kingma (2017), https://arxiv.org/abs/1701.05517, §2.3-2.5, figure 2.
@@ -63,31 +61,28 @@ class PlusStack(Raster):
         self,
         code: Code,
         channels: int,
+        level: PlusLevel,
+        size: int,
         *,
         height: int,
         width: int,
-        features: int,
-        depth: int,
-        scales: int,
-        dropout: float,
-        shortcuts: bool,
-        size: int,
-        condition: Mapping[str, Any],
+        condition: Condition,
     ) -> None:
-        level = PlusLevel(features, depth=depth, scales=scales, dropout=dropout, shortcuts=shortcuts)
-        condition = Condition(level.features, **condition)
         super().__init__(code, channels, height=height, width=width, condition=condition)
-        self.features, self.scales = features, scales
+        features = level.channels
         self.first_u = NormedConv(self.channels, features, rows=2, columns=3, left=1)
         self.first_above = NormedConv(self.channels, features, columns=3, left=1)
         self.first_left = NormedConv(self.channels, features, rows=2, columns=1, left=1)
         self.level = level
         self.last = NormedConv(features, size, gain=0.1)
+        for parameter in self.condition.parameters():
+            nn.init.normal_(parameter, std=0.05)  # as the authors do: gates begin small
 
     def paint(self, codes: Tensor, cond: Tensor | None) -> Tensor:
         """(B, C', H, W) → (B, P, H, W)."""
-        state = self.init_body(len(codes), device=codes.device, dtype=codes.dtype)
-        return self.paint_rows(codes, cond, state)[0]
+        # Nothing of a fresh state is read, so one of no items will do.
+        fresh = self.init_body(0, device=codes.device, dtype=codes.dtype)
+        return self.paint_rows(codes, cond, fresh)[0]
 
     def paint_rows(self, codes: Tensor, cond: Tensor | None, body: State) -> tuple[Tensor, State]:
         """(B, C', r, W) → (B, P, r, W)."""
@@ -102,7 +97,7 @@ class PlusStack(Raster):
         codes = torch.zeros(batch, self.channels, 1, self.width, **options)
         return PlusState(
             codes.contiguous(memory_format=torch.channels_last),
-            torch.zeros(batch, self.width, self.features, **options),
+            torch.zeros(batch, self.width, self.level.channels, **options),
             scales((self.first_left, self.last), batch, dtype),
             self.level.init_state(batch, width=self.width, **options),
         )
@@ -112,8 +107,8 @@ class PlusStack(Raster):
         codes = last_row(row[:, :, None])
         u = feature(self.first_u(codes, body.codes))
         _, level = self.level.start_row(u, None if cond is None else cond[:, :, None], body.level, phase.rows)
-        entry = self.first_above(codes) + self.first_left.above(codes)
-        return PlusState(codes, entry[:, :, 0].transpose(1, 2).contiguous(), body.scales, level)
+        entry = by_pixel([self.first_above(codes) + self.first_left.above(codes)])
+        return PlusState(codes, entry, body.scales, level)
 
     def step_pixel(self, code: Tensor, body: State, column: Tensor, phase: Any) -> tuple[Tensor, State]:
         """A pixel of ul."""
@@ -124,11 +119,11 @@ class PlusStack(Raster):
 
     def schedule(self, length: int) -> Sequence[Hashable]:
         """A coarser resolution begins a row with every second row of the finer one, and so with pixels."""
-        places = []
+        places, deepest = [], self.level.scales - 1
         for t in range(length):
             row, column = divmod(t, self.width)
-            rows = min(_halvings(row), self.scales - 1)
-            places.append(PlusPlace(column == 0, 0, rows, min(rows, _halvings(column))))
+            rows = min(_halvings(row), deepest)
+            places.append(PlusPlace(column == 0, rows, min(rows, _halvings(column))))
         return places
 
     def connect(self, reads: Tensor, cond: Tensor | None = None) -> Tensor:

@@ -74,9 +74,8 @@ def recur(
     gates = gates.to(weight.dtype).unflatten(1, (groups, cell.gates, -1))
     by_gate = weight.unflatten(0, (groups, cell.gates, -1)).transpose(0, 1).flatten(0, 2)
     # The batch last: all that is done at a front is then done on long runs of memory.
-    states = _Scan.apply(
-        gates.permute(2, 1, 3, 4, 5, 0).flatten(3, 4).flatten(1, 2), by_gate, cell, fronts, reads, remembers
-    )
+    gates = gates.permute(2, 1, 3, 4, 5, 0).flatten(3, 4).flatten(1, 2)
+    states = _Scan.apply(gates, by_gate, cell, fronts, reads, remembers, torch.is_grad_enabled())
     h, c = (state.unflatten(1, (height, width)).permute(3, 0, 1, 2) for state in states)
     return h, c
 
@@ -97,6 +96,7 @@ class _Scan(torch.autograd.Function):
         fronts: Sequence[Front],
         reads: Sequence[int],
         remembers: Sequence[int],
+        recorded: bool,
     ) -> tuple[Tensor, Tensor]:
         _, features, places, batch = gates.shape
         # The front before, by line; lines outside of the image, and those that have not begun, hold zeros.
@@ -108,13 +108,14 @@ class _Scan(torch.autograd.Function):
             for front in fronts:
                 own = _at(front, 0, reads)
                 read = torch.cat([h_before[:, _at(front, line, reads)] for line in reads]).flatten(1)
-                z = (weight @ read).view(cell.gates, features, -1, batch)
+                z = (weight @ read).view(cell.gates, features, front.stop - front.start, batch)
                 z += gates[:, :, front.places]
                 memories = [c_before[:, _at(front, line, reads)].clone() for line in remembers]
                 h, c, kept = cell(z, memories)
                 h_map[:, front.places], c_map[:, front.places] = h, c
                 h_before[:, own], c_before[:, own] = h, c
-                saved.append((read, c, *kept, *memories))
+                if recorded:
+                    saved.append((read, c, *kept, *memories))
         ctx.save_for_backward(weight, *chain.from_iterable(saved))
         ctx.layout = cell, fronts, reads, remembers, gates.shape
         ctx.set_materialize_grads(False)
@@ -142,13 +143,13 @@ class _Scan(torch.autograd.Function):
                 dgates[:, :, front.places] = dz
                 dz = dz.flatten(2).flatten(0, 1)
                 dweight.addmm_(dz, read.T)
-                dread = (weight.T @ dz).view(len(reads), features, -1, batch)
+                dread = (weight.T @ dz).view(len(reads), *dh.shape)
                 dh_before[:, own], dc_before[:, own] = 0, 0
                 for line, gradient in zip(reads, dread, strict=True):
                     dh_before[:, _at(front, line, reads)] += gradient
                 for line, gradient in zip(remembers, dmemories, strict=True):
                     dc_before[:, _at(front, line, reads)] += gradient
-        return dgates, dweight, None, None, None, None
+        return dgates, dweight, None, None, None, None, None
 
 
 def _lines(fronts: Sequence[Front], reads: Sequence[int]) -> int:

@@ -57,7 +57,7 @@ class GatedPixelCNN(AutoregressiveModel):
         kernel_size: int = 3,
         first_size: int = 7,
         last: int = 64,
-        dropout: float = 0.0,
+        dropout: float = 0.2,
         stacks: int = 2,
         classes: int | None = None,
         embedding: int | None = None,

@@ -10,7 +10,7 @@ from torch import Tensor
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError, nearest
 from chainrule.heads import DiscretisedLogistic, Head, default_head
-from chainrule.layers import Centred, PlusStack
+from chainrule.layers import Centred, Condition, PlusLevel, PlusStack
 from chainrule.models.image import image_condition, image_parts
 from chainrule.models.model import AutoregressiveModel
 
@@ -32,8 +32,8 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         output: "logistic", or of one colour also "softmax".
         classes, embedding, maps: of the condition, which is added in every block; see `layers.Condition`.
 
-    Deviations: weights are initialised without data; the condition of a block is an output of one table or linear map
-    for all blocks; sizes that 4 does not divide are rounded up at each scale.
+    Deviations: weights are initialised without data; the image is shifted before the first convolutions, not their
+    output, so that the first row and column have biases; a size that 2 does not divide is rounded up at each scale.
 
     References:
         Salimans, Karpathy, Chen, Kingma (2017), "PixelCNN++: improving the PixelCNN with discretized logistic mixture
@@ -59,19 +59,10 @@ class PixelCNNPlusPlus(AutoregressiveModel):
     ) -> None:
         height, width, colours, *_ = image_parts(domain)
         head = _head(domain, colours, components, output)
-        network = PlusStack(
-            Centred(domain.max_levels),
-            colours,
-            height=height,
-            width=width,
-            features=channels,
-            depth=depth,
-            scales=scales,
-            dropout=dropout,
-            shortcuts=shortcuts,
-            size=head.size,
-            condition=image_condition(domain, classes, embedding, maps),
-        )
+        level = PlusLevel(channels, depth=depth, scales=scales, dropout=dropout, shortcuts=shortcuts)
+        condition = Condition(level.features, **image_condition(domain, classes, embedding, maps))
+        code = Centred(domain.max_levels)
+        network = PlusStack(code, colours, level, head.size, height=height, width=width, condition=condition)
         super().__init__(network, domain, head)
 
     def connectivity(self) -> Tensor:
