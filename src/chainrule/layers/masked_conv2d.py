@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -130,7 +130,7 @@ def half_plane(x: Tensor, above: RowConv, along: PixelConv) -> Tensor:
 def _init(
     conv: StrictConv2d | MaskedConv2d, batch: int, width: int, device: torch.device, dtype: torch.dtype
 ) -> State:
-    options = {"width": width, "device": device, "dtype": dtype}
+    options: dict[str, Any] = {"width": width, "device": device, "dtype": dtype}
     base = torch.zeros(batch, width, conv.along.outs[-1], device=device, dtype=dtype)
     return MaskedState(conv.above.init_state(batch, **options), base, conv.along.init_state(batch, **options))
 

@@ -89,7 +89,10 @@ class PlusStack(Raster):
         above = shift_down(codes)
         first = self.first_u(above), self.first_above(above) + self.first_left(codes)
         x, level = self.level(Twin(*map(feature, first)), cond, body.level)
-        return self.last(F.elu(x.ul.raw)), body._replace(codes=last_row(above), level=level)
+        # In bf16 a mean near 1 would be known to half a level of 256 only.
+        with torch.autocast("cpu" if codes.is_meta else codes.device.type, enabled=False):
+            params = self.last(F.elu(x.ul.raw).to(self.last.bias.dtype))
+        return params, body._replace(codes=last_row(above), level=level)
 
     def init_body(self, batch: int, *, device: torch.device, dtype: torch.dtype) -> State:
         """Zeros, and scales."""
