@@ -106,5 +106,5 @@ def test_maf_beside_a_library_that_breaks(small, monkeypatch):
 def test_refusals():
     with pytest.raises(ChainruleError, match="did you mean 'made'"):
         find_case("mad")
-    with pytest.raises(ChainruleError, match="only sampling takes others"):
+    with pytest.raises(ChainruleError, match="only sampling and images take others"):
         run_case("maf", models=["lstm"])
