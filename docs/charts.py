@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from records import label_of, records_of, tables
+from records import label_of, reproduced, tables
 
 from chainrule.tasks.published import Published, read_published
 
@@ -36,7 +36,7 @@ STYLE: dict = {
 
 def chart(table: str) -> Figure:
     """A panel for each data set, each on an axis of its own."""
-    panels = [list(group) for _, group in groupby(records_of(table), key=lambda record: record["data"])]
+    panels = [list(group) for _, group in groupby(reproduced(table), key=lambda record: record["data"])]
     models = sorted(
         {value.model for panel in panels for r in panel for value in read_published(r["published"])}
     )
@@ -120,7 +120,7 @@ def draw_all() -> None:
     """Write every chart."""
     FIGURES.mkdir(exist_ok=True)
     with plt.rc_context(STYLE):
-        for table in tables():
+        for table in filter(reproduced, tables()):
             figure = chart(table)
             figure.savefig(FIGURES / f"{table}.svg", metadata={"Date": None})
             plt.close(figure)

@@ -17,6 +17,11 @@ def records_of(table: str) -> list[dict]:
     return sorted(found, key=lambda record: (record["data"], -record["valid"]["nats"]))
 
 
+def reproduced(table: str) -> list[dict]:
+    """Those of them that are more than a trial on a few items."""
+    return [record for record in records_of(table) if record.get("reproduced", True)]
+
+
 def label_of(record: dict) -> str:
     """The recipe's name without that of the data set: "nltcs-made" is made."""
     name, data = record["name"], record["data"]

@@ -9,7 +9,7 @@ import json
 import re
 from pathlib import Path
 
-from records import ROOT, records_of, tables
+from records import ROOT, records_of, reproduced, tables
 
 from chainrule.files import write_text
 from chainrule.models.registry import MODELS
@@ -112,8 +112,8 @@ def add_sections(path: Path) -> None:
     text = path.read_text()
     for table in tables():
         if f"<!-- table results-{table} -->" not in text:
-            picture = f"![{table}: ours and published](figures/{table}.svg)"
-            text += f"\n## {table}\n\n{picture}\n\n<!-- table results-{table} -->\n<!-- end -->\n"
+            chart = f"![{table}: ours and published](figures/{table}.svg)\n\n" if reproduced(table) else ""
+            text += f"\n## {table}\n\n{chart}<!-- table results-{table} -->\n<!-- end -->\n"
     write_text(path, text)
 
 

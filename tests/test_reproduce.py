@@ -80,7 +80,7 @@ def test_charts_show_what_is_published(charts, monkeypatch):
     records.insert(
         1, record("set0", "set0-made", -9.0, [{"value": -8.0, "model": "MADE"}, {"valid_nats": -7}])
     )
-    monkeypatch.setattr(charts, "records_of", lambda table: records)
+    monkeypatch.setattr(charts, "reproduced", lambda table: records)
     figure = charts.chart("any")
     assert [axis.get_title(loc="left") for axis in figure.axes] == [f"set{i}" for i in range(5)]
     first = figure.axes[0]
