@@ -382,7 +382,7 @@ def test_the_page_on_images_runs(runs, drawn, tmp_path, monkeypatch):
             if shown.startswith(("note", "picture")) or re.match(r"\d", shown):
                 said = "".join(ended.err.splitlines(True)[-len(shown.splitlines()) :])
                 assert re.sub(r"[\d.]+", "0", said) == re.sub(r"[\d.]+", "0", shown), command
-    assert commands == 8
+    assert commands == 9
     for name in re.findall(r"\]\((pictures/.*?)\)", page):
         assert (ROOT / "docs" / name).is_file()
     assert names["classify"](names["model"], names["data"].test[:5], names["prior"]).shape == (5, 10)
