@@ -15,6 +15,7 @@ from chainrule.column import Column
 from chainrule.errors import DomainError
 
 LAYOUTS = ("vector", "sequence", "image", "table")
+LENGTHS = ("fixed", "ends", "given")
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
 
 
@@ -23,11 +24,15 @@ class Domain:
     """The set a model puts a distribution on.
 
     Attributes:
-        event_shape: shape of one item: (D,), (T,), (C, H, W).
+        event_shape: shape of one item: (D,), (T,) or (T, K) for steps of K variables, (C, H, W).
         levels: how many values a variable takes, 0 … levels-1: one int for all, a tuple with one
             int per variable, or None for reals. In a table, one per column, None for numbers.
         layout: "vector", "sequence", "image" or "table".
         columns: of a table, whose items are float64 (D,): codes of categories, numbers, and NaN where missing.
+        lengths: of sequences. "fixed": T steps each. "ends": the last level is an end symbol, behind which nothing
+            but it can come; the probabilities of all strings shorter than T and of all starts of T symbols sum to 1.
+            "given": of each item only the length is known beforehand; steps behind it are -1, and belong to no
+            likelihood.
 
     Example:
         >>> Domain.image(1, 8, 8, levels=17)
@@ -40,15 +45,20 @@ class Domain:
     levels: int | tuple[int | None, ...] | None
     layout: str = "vector"
     columns: tuple[Column, ...] = ()
+    lengths: str = "fixed"
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise DomainError(f"layout: expected one of {', '.join(LAYOUTS)}, got {self.layout!r}")
         shape = tuple(int(n) for n in self.event_shape)
-        rank = 3 if self.layout == "image" else 1
-        if len(shape) != rank or min(shape) < 1:
-            raise DomainError(f"{self.layout} domain: expected {rank} positive sizes, got {self.event_shape}")
+        ranks = {"image": (3,), "sequence": (1, 2)}.get(self.layout, (1,))
+        if len(shape) not in ranks or min(shape) < 1:
+            raise DomainError(
+                f"{self.layout} domain: expected {' or '.join(map(str, ranks))} positive sizes, "
+                f"got {self.event_shape}"
+            )
         object.__setattr__(self, "event_shape", shape)
+        self._check_lengths()
         if (self.layout == "table") != bool(self.columns):
             raise DomainError(f"columns: expected them for a table and for no other, got {self.layout}")
         if self.columns:
@@ -62,6 +72,16 @@ class Domain:
             object.__setattr__(self, "levels", levels[0] if len(set(levels)) == 1 else levels)
         if self.discrete and min(self.levels_per_variable) < 1:
             raise DomainError(f"levels: expected at least 1, got {self.levels}")
+
+    def _check_lengths(self) -> None:
+        if self.lengths not in LENGTHS:
+            raise DomainError(f"lengths: expected one of {', '.join(LENGTHS)}, got {self.lengths!r}")
+        if self.lengths == "fixed":
+            return
+        if self.layout != "sequence" or not isinstance(self.levels, int):
+            raise DomainError(f"lengths {self.lengths}: expected a sequence of one number of levels")
+        if self.lengths == "ends" and (len(self.event_shape) > 1 or self.levels < 2):
+            raise DomainError("lengths ends: expected one variable a step, of at least 2 levels")
 
     @classmethod
     def vector(cls, size: int) -> Domain:
@@ -84,9 +104,18 @@ class Domain:
         return cls((channels, height, width), levels, "image")
 
     @classmethod
-    def sequence(cls, length: int, levels: int | None) -> Domain:
-        """Sequences of `length` symbols out of `levels`, or of reals (None)."""
-        return cls((length,), levels, "sequence")
+    def sequence(
+        cls, length: int, levels: int | None, *, width: int | None = None, lengths: str = "fixed"
+    ) -> Domain:
+        """Sequences of `length` symbols out of `levels`, or of reals (None).
+
+        Args:
+            length: steps, or the most of them.
+            levels: of a symbol; with lengths "ends" the last is the end symbol.
+            width: variables a step, such as 88 keys; None for items (T,) instead of (T, width).
+            lengths: "fixed", "ends" or "given"; see the class.
+        """
+        return cls((length,) if width is None else (length, width), levels, "sequence", lengths=lengths)
 
     @classmethod
     def table(cls, source: Any, kinds: dict[str, str] | None = None) -> Domain:
@@ -113,7 +142,7 @@ class Domain:
 
     @classmethod
     def parse(cls, text: str) -> Domain:
-        """The domain written as LAYOUT:SIZES:LEVELS, as `str(domain)` gives it.
+        """The domain written as LAYOUT:SIZES:LEVELS, and LENGTHS if they are not fixed, as `str(domain)` gives it.
 
         Example:
             >>> Domain.parse("sequence:64:65")
@@ -122,7 +151,8 @@ class Domain:
             True
         """
         try:
-            layout, sizes, levels = text.strip().split(":")
+            layout, sizes, levels, *lengths = text.strip().split(":")
+            (kind,) = lengths or ["fixed"]
             shape = tuple(int(n) for n in sizes.split("x"))
             counts = None if levels == "real" else tuple(int(k) for k in levels.split(","))
         except ValueError:
@@ -130,7 +160,8 @@ class Domain:
                 f"domain: expected LAYOUT:SIZES:LEVELS such as image:1x28x28:256, binary as vector:784:2 "
                 f"or vector:6:real, got {text!r}"
             ) from None
-        return cls(shape, counts[0] if counts is not None and len(counts) == 1 else counts, layout)
+        only = counts is not None and len(counts) == 1
+        return cls(shape, counts[0] if only else counts, layout, lengths=kind)
 
     def __str__(self) -> str:
         if self.columns:
@@ -141,7 +172,8 @@ class Domain:
             if levels is None
             else ",".join(map(str, levels if isinstance(levels, tuple) else [levels]))
         )
-        return f"{self.layout}:{'x'.join(map(str, self.event_shape))}:{text}"
+        parts = [self.layout, "x".join(map(str, self.event_shape)), text]
+        return ":".join(parts if self.lengths == "fixed" else [*parts, self.lengths])
 
     def __repr__(self) -> str:
         return f"Domain({str(self)!r})"
@@ -159,6 +191,7 @@ class Domain:
             tuple(levels) if isinstance(levels, list) else levels,
             fields["layout"],
             tuple(Column(**column) for column in fields.get("columns", ())),
+            fields.get("lengths", "fixed"),
         )
 
     @property
@@ -189,6 +222,35 @@ class Domain:
         if not self.discrete:
             raise DomainError(f"expected a discrete domain, got {self}")
         return max(self.levels_per_variable)
+
+    @property
+    def steps(self) -> int:
+        """T of sequences, else D: what has one length, with `width` variables each."""
+        return self.event_shape[0] if self.layout == "sequence" else self.size
+
+    @property
+    def width(self) -> int:
+        """Variables a step."""
+        return self.size // self.steps
+
+    def counted(self, x: Tensor) -> Tensor:
+        """Which variables of x have a term in its likelihood: all, or those up to the end; booleans as x."""
+        if self.lengths == "given":
+            return x >= 0
+        if self.lengths == "ends":
+            ended = (x == self.max_levels - 1).long().cumsum(1)
+            return (ended == 0) | ((ended == 1) & (x == self.max_levels - 1))
+        return torch.ones_like(x, dtype=torch.bool)
+
+    def settle(self, x: Tensor) -> Tensor:
+        """x with nothing behind the end of an item but what belongs there: the nearest of the domain."""
+        if self.lengths == "ends":
+            return torch.where(self.counted(x), x, self.max_levels - 1)
+        if self.lengths == "given":
+            there = (x >= 0).flatten(2).all(-1) if x.ndim > 2 else x >= 0
+            there = there.long().cumprod(1).bool()
+            return torch.where(there.reshape(*there.shape, *[1] * (x.ndim - 2)), x, -1)
+        return x
 
     def check(self, x: Tensor) -> Tensor:
         """Return x as this domain's tensor: int64 for levels, floating point for reals, float64 for tables.
@@ -226,10 +288,15 @@ class Domain:
                 raise DomainError(f"x: expected finite values, got {_first(x, ~torch.isfinite(x))}")
             return
         limit: Tensor | int = self.levels if isinstance(self.levels, int) else self._limits(x.device)
-        bad = (x < 0) | (x >= limit)
+        bad = (x < (-1 if self.lengths == "given" else 0)) | (x >= limit)
         if bad.any():
             levels = self.levels if isinstance(self.levels, int) else "its column's levels"
             raise DomainError(f"x: expected integers in [0, {levels}), got {_first(x, bad)}")
+        if self.lengths != "fixed" and not torch.equal(self.settle(x), x):
+            behind = "its end symbol" if self.lengths == "ends" else "the first step of -1"
+            raise DomainError(
+                f"x: expected nothing but the same behind {behind}, got {_first(x, self.settle(x) != x)}"
+            )
 
     def _limits(self, device: torch.device) -> Tensor:
         return torch.tensor(self.levels_per_variable, device=device).reshape(self.event_shape)

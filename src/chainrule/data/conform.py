@@ -64,6 +64,14 @@ def conform(array: np.ndarray, domain: Domain) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64 if wide else np.float32))
     x = torch.from_numpy(np.ascontiguousarray(_whole(array)))
     domain.check(x)
+    if domain.lengths == "given":  # a level more, for the sign of what is not there
+        return x.to(
+            torch.int8
+            if domain.max_levels <= 1 << 7
+            else torch.int16
+            if domain.max_levels <= 1 << 15
+            else torch.int32
+        )
     return x.to(_smallest_type(domain.max_levels))
 
 

@@ -10,6 +10,7 @@ from chainrule.heads.gaussian import BinnedGaussian, Gaussian
 from chainrule.heads.head import Head
 from chainrule.heads.mcgsm import MCGSM
 from chainrule.heads.mixture import BinnedMixture, Mixture
+from chainrule.heads.nade import NADEHead
 
 __all__ = [
     "MCGSM",
@@ -24,6 +25,7 @@ __all__ = [
     "Head",
     "MaybeMissing",
     "Mixture",
+    "NADEHead",
     "Normal",
     "Table",
     "default_head",

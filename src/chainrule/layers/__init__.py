@@ -1,5 +1,6 @@
 """Causal layers: each has a parallel `forward`, an incremental `step`, and the state between steps."""
 
+from chainrule.layers.attention import CausalAttention, Residual
 from chainrule.layers.code import Cells, Centred, Code, OneHot, Real, Scalar
 from chainrule.layers.condition import Condition
 from chainrule.layers.conv1d import CausalConv1d
@@ -21,10 +22,12 @@ from chainrule.layers.recurrent import Recurrent
 from chainrule.layers.reordered import Reordered
 from chainrule.layers.row_conv import RowConv, shift_down
 from chainrule.layers.row_lstm import RowLSTM
+from chainrule.layers.running_hidden import RunningHidden
 from chainrule.layers.state import State, map_state, put_at, repeat_rows, select_rows, write_at
 from chainrule.layers.strict_input import StrictInput
 
 __all__ = [
+    "CausalAttention",
     "CausalConv1d",
     "CausalLayer",
     "Cells",
@@ -56,8 +59,10 @@ __all__ = [
     "Recurrent",
     "Reordered",
     "Replay",
+    "Residual",
     "RowConv",
     "RowLSTM",
+    "RunningHidden",
     "Scalar",
     "Serial",
     "SpatialLSTM",

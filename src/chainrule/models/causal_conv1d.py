@@ -6,7 +6,6 @@ from torch import nn
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
-from chainrule.heads import default_head
 from chainrule.layers import (
     CausalConv1d,
     CausalLayer,
@@ -17,8 +16,8 @@ from chainrule.layers import (
     Stack,
     StrictInput,
 )
-from chainrule.models.encoding import encoder
 from chainrule.models.model import AutoregressiveModel
+from chainrule.models.sequence import sequence_parts
 
 
 class CausalConv1dARM(AutoregressiveModel):
@@ -35,6 +34,7 @@ class CausalConv1dARM(AutoregressiveModel):
         dropout: after each hidden activation.
         positions: whether to add a learned vector for each position behind the first layer; None does so unless
             the domain is a sequence, whose statistics are the same everywhere.
+        output: see `models.sequence`.
         classes, embedding: of the condition; see `layers.Condition`.
         encoding: see `models.encoding`.
         ordering: of the variables.
@@ -54,6 +54,7 @@ class CausalConv1dARM(AutoregressiveModel):
         dilation: int = 1,
         dropout: float = 0.3,
         positions: bool | None = None,
+        output: str = "independent",
         classes: int | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
@@ -61,13 +62,12 @@ class CausalConv1dARM(AutoregressiveModel):
     ) -> None:
         if depth < 2:
             raise ChainruleError(f"depth: expected at least 2 convolutions, got {depth}")
-        values, inputs = encoder(domain, encoding)
-        head = default_head(domain)
+        values, inputs, head, length = sequence_parts(domain, encoding=encoding, output=output)
         if positions is None:
             positions = domain.layout != "sequence"
 
         first = CausalConv1d(inputs, channels, kernel_size=kernel_size)
-        layers: list[CausalLayer] = [Position(domain.size, channels)] if positions else []
+        layers: list[CausalLayer] = [Position(length, channels)] if positions else []
         for i in range(1, depth):
             layers += [Pointwise(nn.LeakyReLU()), Pointwise(nn.Dropout(dropout))]
             outputs = channels if i < depth - 1 else head.size

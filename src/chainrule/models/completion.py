@@ -47,10 +47,12 @@ def force(
         The items (B, *event_shape), and Σ_{known} log p(x_d | what came before) (B,) nats.
     """
     mask = model.ordering.flatten(known)
-    drawn = model.rollout(Known(model.to_sites(x).flatten(1), mask, rule), len(x), cond, score=True)
+    drawn = model.rollout(
+        Known(model.readable(model.to_sites(x)).flatten(1), mask, rule), len(x), cond, score=True
+    )
     weights = torch.where(mask, drawn.log_prob.flatten(1), 0.0).sum(-1)
     values = model.from_sites(drawn.values)
-    return torch.where(known, x.to(values.dtype), values), weights
+    return model.domain.settle(torch.where(known, x.to(values.dtype), values)), weights
 
 
 def draw_unknown(
@@ -69,7 +71,7 @@ def draw_unknown(
     check_count("n: expected a number of draws", n, 1)
     check_count("particles: expected an integer", particles, 1)
     x, known = known_part(model.domain, x, known)
-    sites, mask = model.to_sites(x), model.ordering.flatten(known)
+    sites, mask = model.readable(model.to_sites(x)), model.ordering.flatten(known)
     leading = mask.long().cumprod(1).bool()
     prefix = int(leading.sum(1).min()) // model.head.variables if len(x) else 0
     trailing = mask & ~leading
@@ -100,4 +102,5 @@ def draw_unknown(
         chosen = choose_particle(weights, noise[:, -1].reshape(batch, n, particles))
         values = values.take_along_dim(chosen[..., None], dim=2)
     values = values[:, :, 0].unflatten(2, model.domain.event_shape)
-    return torch.where(known[:, None], x[:, None].to(values.dtype), values)
+    whole = torch.where(known[:, None], x[:, None].to(values.dtype), values)
+    return model.domain.settle(whole.flatten(0, 1)).unflatten(0, (batch, n))

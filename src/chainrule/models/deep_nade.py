@@ -13,11 +13,10 @@ from torch import Tensor, nn
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.heads import vector_head
-from chainrule.layers import Code, Condition
+from chainrule.layers import Code, Condition, RunningHidden
 from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import vector_encoder
 from chainrule.models.ensemble import SharedEnsemble
-from chainrule.models.nade import RunningHidden
 from chainrule.models.orderless import OrderlessModel
 from chainrule.models.units import Units
 from chainrule.ordering import Ordering

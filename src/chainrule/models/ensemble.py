@@ -17,7 +17,7 @@ from chainrule.errors import ChainruleError
 from chainrule.layers import Condition
 from chainrule.models.base import Model
 from chainrule.models.completion import ApproximateCompletionWarning, check_count, force
-from chainrule.models.levels import known_part
+from chainrule.models.levels import check_orderable, known_part
 from chainrule.models.model import AutoregressiveModel
 from chainrule.ordering import Ordering
 
@@ -35,6 +35,8 @@ class Ensemble(Model):
 
     def __init__(self, domain: Domain, *, members: int, orderings: int) -> None:
         super().__init__(domain)
+        if orderings > 1:
+            check_orderable(domain)
         self.members, self.orderings = members, orderings
 
     @abstractmethod

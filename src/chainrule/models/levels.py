@@ -1,4 +1,4 @@
-"""What a domain allows: levels that a column lacks, and items known in part."""
+"""What a domain allows: levels that a column lacks, what stands behind an end, and items known in part."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from chainrule.domain import Domain
 from chainrule.errors import DomainError
-from chainrule.heads import Head
+from chainrule.heads import Bernoulli, Categorical, Head
 from chainrule.ordering import Ordering
 
 
@@ -23,6 +23,39 @@ def forbidden_logits(domain: Domain, ordering: Ordering, head: Head) -> Tensor |
     beyond = torch.arange(domain.max_levels) >= levels[:, None]
     logits = torch.zeros(beyond.shape).masked_fill(beyond, -torch.inf)
     return logits.reshape(domain.size // head.variables, head.size)
+
+
+def check_lengths(domain: Domain, ordering: Ordering, head: Head) -> None:
+    """Refuse what cannot serve items that differ in length.
+
+    Raises:
+        DomainError: if they are not read from their start, or the head cannot be certain of an end.
+    """
+    if not ordering.is_identity:
+        check_orderable(domain)
+    if domain.lengths == "ends" and not isinstance(head, Bernoulli | Categorical):
+        raise DomainError(
+            f"head: expected a table of levels for {domain}, which has an end, got {type(head).__name__}"
+        )
+
+
+def check_orderable(domain: Domain) -> None:
+    """Refuse items that are read from their start alone.
+
+    Raises:
+        DomainError: if they differ in length.
+    """
+    if domain.lengths != "fixed":
+        raise DomainError(f"ordering: expected natural for {domain}, whose items differ in length")
+
+
+def end_logits(domain: Domain, head: Head) -> Tensor | None:
+    """(P,): the last level for certain, where items end; None where they do not."""
+    if domain.lengths != "ends":
+        return None
+    logits = torch.full((head.size,), -torch.inf)
+    logits[-1] = 0.0 if head.size > 1 else torch.inf  # one logit, of a Bernoulli
+    return logits
 
 
 def known_part(domain: Domain, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,4 +80,11 @@ def known_part(domain: Domain, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor
     if not isinstance(x, Tensor) or tuple(x.shape[1:]) != domain.event_shape:
         return domain.check(x), known  # raises
     known = known.to(x.device).expand(x.shape)
-    return domain.check(torch.where(known, x, torch.zeros((), dtype=x.dtype, device=x.device))), known
+    there = torch.where(known, x, torch.zeros((), dtype=x.dtype, device=x.device))
+    if domain.lengths == "ends" and not torch.equal(known.long().cumprod(1).bool(), known):
+        raise DomainError(
+            "known: expected the start of an item that has an end, got places behind unknown ones"
+        )
+    # What is unknown behind a known end is known after all; what is known there is for `check` to refuse.
+    there = torch.where(known, there, domain.settle(there))
+    return domain.check(there), known

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from chainrule.domain import Domain
 from chainrule.engine import Choice, Incremental, Rollout, Sample, draw_noise, exact_arithmetic, rollout
@@ -16,7 +17,7 @@ from chainrule.heads import ColumnHeads, Head
 from chainrule.layers import Condition, Network, Replay, State
 from chainrule.models.base import Model
 from chainrule.models.completion import check_count, draw_unknown
-from chainrule.models.levels import forbidden_logits
+from chainrule.models.levels import check_lengths, end_logits, forbidden_logits
 from chainrule.models.units import Units
 from chainrule.ordering import Ordering
 
@@ -45,6 +46,7 @@ class AutoregressiveModel(Model):
     """
 
     _forbidden: Any  # (T, P) or None: logits of levels that a column does not have
+    _ended: Any  # (P,) or None: logits behind the end of an item, of the end symbol for certain
 
     def __init__(
         self,
@@ -67,10 +69,12 @@ class AutoregressiveModel(Model):
         self.units = None if domain.discrete else Units(domain)
         self.sites = domain.size // head.variables
         self.ordering = ordering if isinstance(ordering, Ordering) else Ordering(domain, ordering)
+        check_lengths(domain, self.ordering, head)
         if not isinstance(network, Network):
             network = Replay(network, variables=head.variables, real=not domain.discrete)
         self.network = network
         self.register_buffer("_forbidden", forbidden_logits(domain, self.ordering, head), persistent=False)
+        self.register_buffer("_ended", end_logits(domain, head), persistent=False)
 
     # --- the two modes ---------------------------------------------------------------------------
 
@@ -99,15 +103,17 @@ class AutoregressiveModel(Model):
 
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable = None) -> tuple[Tensor, State]:
         """The site before t (B, V), not read at t = 0 → the parameters of site t (B, P), and the state."""
-        params, state = self.network.step(prev, state, t, phase=phase)
+        params, state = self.network.step(self.readable(prev), state, t, phase=phase)
         if self._forbidden is not None:
             params = params + self._forbidden.index_select(0, t.reshape(1))
+        if self._ended is not None:
+            params = torch.where((prev == self.domain.max_levels - 1) & (t > 0), self._ended, params)
         return params, state
 
     def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
         """Absorb the first n sites at once: (B, n, V) → their parameters (B, n, P), and the state."""
-        params, state = self.network.prefill(sites, state)
-        return self.allow(params), state
+        params, state = self.network.prefill(self.readable(sites), state)
+        return self.allow(params, sites), state
 
     def schedule(self, length: int | None = None) -> Sequence[Hashable]:
         """The phase of each site."""
@@ -253,7 +259,9 @@ class AutoregressiveModel(Model):
 
     def terms(self, params: Tensor, sites: Tensor) -> Tensor:
         """(B, T, P), (B, T, V) → (B, D) nats of each variable in generation order, in the user's units."""
-        terms = self.head.log_prob(params, sites).flatten(1)
+        terms = self.head.log_prob(params, self.readable(sites)).flatten(1)
+        if self.domain.lengths == "given":
+            return torch.where(sites.flatten(1) < 0, 0.0, terms)
         if self.units is None:
             return terms
         return terms + torch.where(sites.flatten(1).isnan(), 0.0, self.log_jacobian())
@@ -262,13 +270,22 @@ class AutoregressiveModel(Model):
         """Of each variable in generation order (D,): log density in the user's units less that of the site's value."""
         return self.ordering.flatten(self.units.log_jacobian()[None])[0]
 
-    def allow(self, params: Tensor) -> Tensor:
-        """(B, n, P) of the first n sites, with -inf at the levels that a column does not have."""
-        return params if self._forbidden is None else params + self._forbidden[: params.shape[1]]
+    def allow(self, params: Tensor, sites: Tensor) -> Tensor:
+        """(B, n, P), (B, n, V) of the first n sites: -inf at levels that a column lacks, or no item has there."""
+        if self._forbidden is not None:
+            params = params + self._forbidden[: params.shape[1]]
+        if self._ended is not None:
+            ended = F.pad(sites[:, :-1] == self.domain.max_levels - 1, (0, 0, 1, 0))
+            params = torch.where(ended, self._ended, params)
+        return params
 
     def _params(self, sites: Tensor, cond: Tensor | None) -> Tensor:
         self.check_cond(cond)
-        return self.allow(self.network(sites, cond))
+        return self.allow(self.network(self.readable(sites), cond), sites)
+
+    def readable(self, sites: Tensor) -> Tensor:
+        """Sites as the net and the head read them: where there is nothing, some level."""
+        return sites.clamp(min=0) if self.domain.lengths == "given" else sites
 
     def draw(self, rule: Choice, n: int, cond: Tensor | None, *, runner: Incremental | None = None) -> Tensor:
         """n items (n, *event_shape) by any rule."""

@@ -7,8 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chainrule.domain import Domain
+from chainrule.heads import Head
+from chainrule.layers import Network
 from chainrule.models.completion import check_count
-from chainrule.models.levels import known_part
+from chainrule.models.levels import check_orderable, known_part
 from chainrule.models.model import AutoregressiveModel
 
 
@@ -27,6 +30,10 @@ class OrderlessModel(AutoregressiveModel):
 
     marginalises = True
     network: Any
+
+    def __init__(self, network: Network, domain: Domain, head: Head, **options: Any) -> None:
+        check_orderable(domain)
+        super().__init__(network, domain, head, **options)
 
     def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
         """D / (D - d + 1) · Σ_{unseen} -log p(x_i | seen), for a random ordering and d uniform on 1 … D: (B,) nats."""
@@ -94,6 +101,6 @@ class OrderlessModel(AutoregressiveModel):
         strata = torch.randperm(batch, generator=generator) + torch.rand(batch, generator=generator)
         cut = (strata[:, None] * length / max(batch, 1)).long().clamp(max=length - 1).to(sites.device)
         seen = (place < cut) & there
-        terms = self.terms(self.allow(self.network.guess(sites, seen, cond)), sites)
+        terms = self.terms(self.allow(self.network.guess(sites, seen, cond), sites), sites)
         nats = -torch.where(seen, 0.0, terms).sum(1)
         return nats * length / (length - cut[:, 0])

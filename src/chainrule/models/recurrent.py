@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
-from chainrule.heads import default_head
 from chainrule.layers import (
     CausalLayer,
     Condition,
@@ -16,8 +17,30 @@ from chainrule.layers import (
     Stack,
     StrictInput,
 )
-from chainrule.models.encoding import encoder
 from chainrule.models.model import AutoregressiveModel
+from chainrule.models.sequence import sequence_parts
+
+
+class Tied(nn.Module):
+    """Logits h·v_k + b_k, with the vectors v_k by which levels enter: (…, C) → (…, K).
+
+    Args:
+        enter: the linear map of one-hot levels, whose first K columns are the vectors.
+        levels: K.
+
+    References:
+        Press, Wolf (2017), "Using the output embedding to improve language models",
+        https://arxiv.org/abs/1608.05859
+    """
+
+    def __init__(self, enter: nn.Linear, levels: int) -> None:
+        super().__init__()
+        self._enter = (enter,)  # in a tuple: the weight is saved once, where it belongs
+        self.bias = nn.Parameter(torch.zeros(levels))
+
+    def forward(self, h: Tensor) -> Tensor:
+        """(…, C) → (…, K)."""
+        return F.linear(h, self._enter[0].weight[:, : len(self.bias)].T, self.bias)
 
 
 class RecurrentNet(AutoregressiveModel):
@@ -28,6 +51,8 @@ class RecurrentNet(AutoregressiveModel):
         width: of the input layer and of each hidden state.
         depth: recurrent layers.
         dropout: before each recurrent layer and before the output.
+        tied: whether the vectors that levels enter by are those by which they are told apart: fewer parameters.
+        output: see `models.sequence`.
         classes, embedding: of the condition; see `layers.Condition`.
         encoding: see `models.encoding`.
         ordering: of the variables.
@@ -44,6 +69,8 @@ class RecurrentNet(AutoregressiveModel):
         width: int = 128,
         depth: int = 2,
         dropout: float = 0.3,
+        tied: bool = False,
+        output: str = "independent",
         classes: int | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
@@ -51,15 +78,17 @@ class RecurrentNet(AutoregressiveModel):
     ) -> None:
         if depth < 1:
             raise ChainruleError(f"depth: expected at least 1 recurrent layer, got {depth}")
-        values, inputs = encoder(domain, encoding)
-        head = default_head(domain)
+        values, inputs, head, _ = sequence_parts(domain, encoding=encoding, output=output)
 
-        first = Pointwise(nn.Linear(inputs, width))
+        enter = nn.Linear(inputs, width)
         layers: list[CausalLayer] = []
         for _ in range(depth):
             layers += [Pointwise(nn.Dropout(dropout)), Recurrent(width, width, cell=cell)]
-        layers += [Pointwise(nn.Dropout(dropout)), Pointwise(nn.Linear(width, head.size))]
+        if tied and head.size != inputs - 1:
+            raise ChainruleError(f"tied: expected one-hot levels, one variable a step, got {domain}")
+        last = Tied(enter, head.size) if tied else nn.Linear(width, head.size)
+        layers += [Pointwise(nn.Dropout(dropout)), Pointwise(last)]
 
         condition = Condition(width, classes=classes, embedding=embedding)
-        network = Stack(StrictInput(values), first, Serial(*layers), condition)
+        network = Stack(StrictInput(values), Pointwise(enter), Serial(*layers), condition)
         super().__init__(network, domain, head, ordering=ordering)

@@ -53,6 +53,7 @@ MODELS = {
         "a gated PixelCNN decodes images from codes; no likelihood",
     ),
     "multi-scale": Entry("multi_scale:MultiScalePixelCNN", "every s-th pixel first, then those between"),
+    "transformer": Entry("transformer:Transformer", "masked self-attention, decoder only"),
     "causal-conv1d": Entry("causal_conv1d:CausalConv1dARM", "stack of causal 1-D convolutions"),
 }
 

@@ -9,11 +9,10 @@ from torch import nn
 from chainrule.domain import Domain
 from chainrule.errors import DomainError
 from chainrule.heads import Mixture
-from chainrule.layers import Condition
+from chainrule.layers import Condition, RunningHidden
 from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import vector_encoder
 from chainrule.models.model import AutoregressiveModel
-from chainrule.models.nade import RunningHidden
 from chainrule.ordering import Ordering
 
 

@@ -19,12 +19,13 @@ P_VALUE = 1e-4  # of the χ² test, at a fixed seed
 def causal(subject: Subject) -> None:
     """Replacing later variables by other valid values leaves earlier parameters and terms bitwise unchanged."""
     model, batch = subject.factorised(), 8
-    x, other = subject.items(2 * batch).split(batch)
+    # Given lengths are not drawn: what replaces a step is a step.
+    x, other = subject.items(2 * batch, whole=subject.domain.lengths == "given").split(batch)
     cond = subject.cond(model, batch)
     a, b = model.ordering.flatten(x), model.ordering.flatten(other)
     params, terms = _params_and_terms(model, x, cond)
     for d in range(model.domain.size):
-        mixed = model.ordering.unflatten(torch.cat([a[:, :d], b[:, d:]], dim=1))
+        mixed = model.domain.settle(model.ordering.unflatten(torch.cat([a[:, :d], b[:, d:]], dim=1)))
         mixed_params, mixed_terms = _params_and_terms(model, mixed, cond)
         site = d // model.head.variables
         require(
@@ -41,7 +42,7 @@ def connected(subject: Subject) -> None:
     """Every connection that `connectivity()` declares is alive, and no other is."""
     model, batch = subject.factorised(), 64
     declared = model.connectivity()
-    x, other = subject.items(2 * batch).split(batch)
+    x, other = subject.items(2 * batch, whole=True).split(batch)
     cond = subject.cond(model, batch)
     a, b = model.ordering.flatten(x), model.ordering.flatten(other)
     _, terms = _params_and_terms(model, x, cond)

@@ -13,13 +13,16 @@ from chainrule.models import Model
 from chainrule.testing import contract, distribution, modes
 from chainrule.testing.subject import LawNotBinding, LawNotTried, Subject, under
 
-# Small enough to enumerate, and of every kind: bits, columns of different levels, one variable, a sequence, grey and
+# Small enough to enumerate, and of every kind: bits, columns of different levels, one variable, sequences of
+# one length and of several, of symbols and of steps of two bits, grey and
 # colour images, one and two reals, tables of mixed columns with and without missing cells.
 DOMAINS = (
     Domain.binary(6),
     Domain.categorical(1, 3),
     Domain.categorical(4, (2, 4, 3, 2)),
     Domain.sequence(5, 4),
+    Domain.sequence(4, 3, lengths="ends"),
+    Domain.sequence(3, 2, width=2, lengths="given"),
     Domain.image(1, 2, 3, levels=3),
     Domain.image(3, 2, 1, levels=3),
     Domain.vector(1),

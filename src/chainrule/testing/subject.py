@@ -124,8 +124,8 @@ class Subject:
             torch.manual_seed(self.seed)
             return self.factory(self.domain)
 
-    def items(self, n: int, dtype: torch.dtype = torch.float64) -> Tensor:
-        """n random items (n, *event_shape)."""
+    def items(self, n: int, dtype: torch.dtype = torch.float64, *, whole: bool = False) -> Tensor:
+        """n random items (n, *event_shape); if they differ in length, `whole` ones only on request."""
         generator = self.generator()
         if self.domain.columns:
             return torch.stack([_cells(column, n, generator) for column in self.domain.columns], dim=1)
@@ -134,7 +134,14 @@ class Subject:
             return (1.7 * real + 0.3).to(dtype)
         u = torch.rand(n, self.domain.size, generator=generator, dtype=torch.float64)
         levels = torch.tensor(self.domain.levels_per_variable)
-        return (u * levels).long().reshape(n, *self.domain.event_shape)
+        if whole and self.domain.lengths == "ends":
+            levels -= 1
+        x = (u * levels).long().reshape(n, *self.domain.event_shape)
+        if not whole and self.domain.lengths == "given":
+            steps = torch.randint(1, self.domain.steps + 1, (n,), generator=generator)
+            there = torch.arange(self.domain.steps) < steps[:, None]
+            x = torch.where(there.reshape(n, -1, *[1] * (x.ndim - 2)), x, -1)
+        return self.domain.settle(x)
 
     def support(self, model: Model, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
         """All items of the domain, or a grid over its reals, and the weight of each.

@@ -69,7 +69,10 @@ def support(domain: Domain, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     items = torch.cartesian_prod(*[axis.values for axis in parts]).reshape(-1, *domain.event_shape)
     weights = torch.cartesian_prod(*[axis.weights for axis in parts]).reshape(len(items), -1).prod(1)
     if domain.discrete:
-        return items.long(), weights
+        items = items.long()
+        # Where items end, those with something behind the end are none.
+        valid = (domain.settle(items) == items).flatten(1).all(1)
+        return items[valid], weights[valid]
     return items.to(torch.float64 if domain.columns else dtype), weights
 
 

@@ -1,0 +1,133 @@
+"""Masked self-attention with a cache of keys and values."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chainrule.errors import ChainruleError
+from chainrule.layers.layer import CausalLayer
+from chainrule.layers.state import State, put_at, write_at
+
+
+class CausalAttention(CausalLayer):
+    """y_t = W_o Σ_{s ≤ t} softmax_s(q_t·k_s / √d) v_s, for each of `heads` slices of d channels.
+
+    Args:
+        channels: C.
+        heads: slices.
+        length: the most positions there are; only for rotary ones.
+        rotary: whether queries and keys are turned by angles that grow with their position, so that q_t·k_s knows
+            t - s; channels of a head are turned in pairs (i, i + d/2).
+        dropout: of the attention weights.
+
+    References:
+        Vaswani et al. (2017), "Attention is all you need", https://arxiv.org/abs/1706.03762; Su et al. (2021),
+        "RoFormer", https://arxiv.org/abs/2104.09864
+    """
+
+    reach = None
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(
+        self, channels: int, *, heads: int, length: int, rotary: bool = True, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        if channels % heads or (rotary and channels // heads % 2):
+            what = "an even number of channels a head" if rotary else "a divisor of the channels"
+            raise ChainruleError(f"heads: expected {what}, got {heads} heads of {channels} channels")
+        self.heads, self.rotary, self.dropout = heads, rotary, dropout
+        self.read, self.write = nn.Linear(channels, 3 * channels), nn.Linear(channels, channels)
+        if rotary:
+            half = channels // heads // 2
+            angles = torch.arange(length)[:, None] * 10_000.0 ** (-torch.arange(half) / half)
+            self.register_buffer("cos", angles.cos(), persistent=False)
+            self.register_buffer("sin", angles.sin(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C) → (B, T, C)."""
+        return self._attend(*self._read(x))
+
+    def init_state(self, batch: int, *, length: int, device: torch.device, dtype: torch.dtype) -> State:
+        """Keys and values (B, length, C) each, zeros where nothing is yet."""
+        shape = (batch, length, self.write.in_features)
+        return tuple(torch.zeros(shape, device=device, dtype=dtype) for _ in range(2))
+
+    def step(self, x: Tensor, state: State, t: Tensor) -> tuple[Tensor, State]:
+        """(B, C) → (B, C): one query over all that is cached."""
+        q, k, v = self._read(x[:, None], t.reshape(1))
+        keys, values = write_at(state[0], t, k[:, 0]), write_at(state[1], t, v[:, 0])
+        q, k, v = (self._split(part) for part in (q, keys, values))
+        weights = (q @ k.transpose(-1, -2)) * q.shape[-1] ** -0.5
+        ahead = torch.arange(keys.shape[1], device=x.device) > t
+        weights = weights.masked_fill(ahead, -torch.inf).softmax(-1)
+        return self.write((weights @ v).flatten(1)), (keys, values)
+
+    def prefill(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, n, C) → (B, n, C)."""
+        q, k, v = self._read(x)
+        at = torch.arange(x.shape[1], device=x.device)
+        return self._attend(q, k, v), (put_at(state[0], at, k), put_at(state[1], at, v))
+
+    def _read(self, x: Tensor, at: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Queries, keys and values (B, n, C), at positions 0 … n-1 or `at`."""
+        q, k, v = self.read(x).chunk(3, dim=-1)
+        if not self.rotary:
+            return q, k, v
+        tables = [t[: x.shape[1]] if at is None else t.index_select(0, at) for t in (self.cos, self.sin)]
+        return self._turn(q, *tables), self._turn(k, *tables), v
+
+    def _turn(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """(B, n, C), (n, d/2) → (B, n, C)."""
+        a, b = x.unflatten(-1, (self.heads, 2, -1)).unbind(-2)
+        cos, sin = cos[:, None].to(x.dtype), sin[:, None].to(x.dtype)
+        return torch.stack([a * cos - b * sin, a * sin + b * cos], dim=-2).flatten(-3)
+
+    def _split(self, x: Tensor) -> Tensor:
+        """(B, n, C) → (B, heads, n, d)."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        q, k, v = (self._split(part) for part in (q, k, v))
+        dropped = self.dropout if self.training else 0.0
+        y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropped, is_causal=True)
+        return self.write(y.transpose(1, 2).flatten(2))
+
+
+class Residual(CausalLayer):
+    """y = x + layer(norm(x)): a pre-norm residual connection.
+
+    Args:
+        norm: a map of each position alone.
+        layer: causal, of as many channels out as in.
+        dropout: of what is added.
+    """
+
+    def __init__(self, norm: nn.Module, layer: CausalLayer, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.norm, self.layer, self.dropout = norm, layer, nn.Dropout(dropout)
+
+    @property
+    def reach(self) -> int | None:
+        """That of the layer."""
+        return self.layer.reach
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C) → (B, T, C)."""
+        return x + self.dropout(self.layer(self.norm(x)))
+
+    def init_state(self, batch: int, *, length: int, device: torch.device, dtype: torch.dtype) -> State:
+        """That of the layer."""
+        return self.layer.init_state(batch, length=length, device=device, dtype=dtype)
+
+    def step(self, x: Tensor, state: State, t: Tensor) -> tuple[Tensor, State]:
+        """(B, C) → (B, C)."""
+        y, state = self.layer.step(self.norm(x), state, t)
+        return x + self.dropout(y), state
+
+    def prefill(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, n, C) → (B, n, C)."""
+        y, state = self.layer.prefill(self.norm(x), state)
+        return x + self.dropout(y), state

@@ -1,0 +1,91 @@
+"""The decoder-only Transformer."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from chainrule.domain import Domain
+from chainrule.errors import ChainruleError
+from chainrule.layers import (
+    CausalAttention,
+    CausalLayer,
+    Condition,
+    Pointwise,
+    Position,
+    Residual,
+    Serial,
+    Stack,
+    StrictInput,
+)
+from chainrule.models.model import AutoregressiveModel
+from chainrule.models.sequence import sequence_parts
+
+INITIAL = 0.02  # standard deviation of the weights
+
+
+class Transformer(AutoregressiveModel):
+    """x ← x + attention(norm x), x ← x + W_2 gelu(W_1 norm x), `depth` times; then norm and a linear map.
+
+    Args:
+        channels: of the residual stream.
+        depth: blocks.
+        heads: of each attention.
+        positions: "rotary" or "learned".
+        dropout: of the embedding, the attention weights and what each block adds.
+        output: see `models.sequence`.
+        classes, embedding: of the condition; see `layers.Condition`.
+        encoding: see `models.encoding`.
+        ordering: of the variables.
+
+    References:
+        Radford et al. (2019), "Language models are unsupervised multitask learners" (the pre-norm decoder and its
+        initialisation); Vaswani et al. (2017), https://arxiv.org/abs/1706.03762
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        *,
+        channels: int = 128,
+        depth: int = 4,
+        heads: int = 4,
+        positions: str = "rotary",
+        dropout: float = 0.1,
+        output: str = "independent",
+        classes: int | None = None,
+        embedding: int | None = None,
+        encoding: str | None = None,
+        ordering: str | list[int] = "natural",
+    ) -> None:
+        if positions not in ("rotary", "learned"):
+            raise ChainruleError(f"positions: expected rotary or learned, got {positions!r}")
+        code, inputs, head, length = sequence_parts(domain, encoding=encoding, output=output)
+
+        layers: list[CausalLayer] = [] if positions == "rotary" else [Position(length, channels)]
+        layers.append(Pointwise(nn.Dropout(dropout)))
+        for _ in range(depth):
+            attention = CausalAttention(
+                channels, heads=heads, length=length, rotary=positions == "rotary", dropout=dropout
+            )
+            wide, narrow = nn.Linear(channels, 4 * channels), nn.Linear(4 * channels, channels)
+            perceptron = Pointwise(nn.Sequential(wide, nn.GELU(), narrow))
+            for layer, last in ((attention, attention.write), (perceptron, narrow)):
+                layers.append(Residual(nn.LayerNorm(channels), layer, dropout))
+                _initialise(layer)
+                # What the blocks add up to starts as large as the stream, however many there are.
+                nn.init.normal_(last.weight, std=INITIAL / (2 * depth) ** 0.5)
+        layers += [Pointwise(nn.LayerNorm(channels)), Pointwise(nn.Linear(channels, head.size))]
+        first = Pointwise(nn.Linear(inputs, channels))
+        _initialise(first)
+        _initialise(layers[-1])
+
+        condition = Condition(channels, classes=classes, embedding=embedding)
+        network = Stack(StrictInput(code), first, Serial(*layers), condition)
+        super().__init__(network, domain, head, ordering=ordering)
+
+
+def _initialise(module: nn.Module) -> None:
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.normal_(part.weight, std=INITIAL)
+            nn.init.zeros_(part.bias)
