@@ -191,3 +191,11 @@ def test_equal_parameters_are_nearly_even_and_no_equal_components():
     assert loss < 8.2 * torch.log(torch.tensor(2.0))  # 8 bits are even
     (gradient,) = torch.autograd.grad(loss, params)
     assert len(gradient[30, 10:20].unique()) == 10
+
+
+@pytest.mark.parametrize("levels", [256, 65536])
+def test_a_level_can_be_certain(levels):
+    """However many levels there are, the narrowest component has 97% of its mass on the one it is centred on."""
+    head, level = DiscretisedLogistic(levels, components=1), levels // 3
+    params = torch.tensor([[0.0, 2 * level / (levels - 1) - 1, -100.0]], dtype=torch.float64)
+    assert head.log_prob(params, torch.tensor([[level]])).exp().item() == pytest.approx(0.973, abs=1e-3)

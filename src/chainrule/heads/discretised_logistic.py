@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -61,7 +63,8 @@ class DiscretisedLogistic(Head):
 
     Means are measured from K points spread over [-1, 1], (2k+1)/K - 1 for k = 0 … K-1, so that equal parameters are
     not equal components. Log-scales are measured from -2 and clamped to [-7, 12]: the narrowest logistic, centred on
-    one of 256 levels, has 97% of its mass there. Parameters of less than 32 bits are computed with in float32.
+    one of 256 levels, has 97% of its mass there. Of more levels the lower limit is lower, so that the same holds.
+    Parameters of less than 32 bits are computed with in float32.
 
     Where the authors' code puts a floor under a bin's mass and approximates below it, this takes its logarithm
     exactly.
@@ -87,6 +90,8 @@ class DiscretisedLogistic(Head):
         self.levels, self.variables, self.components = levels, variables, components
         self.pairs = variables * (variables - 1) // 2
         self.size = components * (1 + 2 * variables + self.pairs)
+        lowest, highest = LOG_SCALES
+        self.log_scales = lowest - math.log(max(levels - 1, 255) / 255), highest
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, P), (…, V) → (…, V) nats."""
@@ -109,7 +114,7 @@ class DiscretisedLogistic(Head):
         return (
             torch.log_softmax(logits[..., 0, :], dim=-1),
             means + spread,
-            (log_scales + LOG_SCALE_AT_ZERO).clamp(*LOG_SCALES),
+            (log_scales + LOG_SCALE_AT_ZERO).clamp(*self.log_scales),
             torch.tanh(coefficients),
         )
 
