@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.layers.layer import CausalLayer
-from chainrule.layers.state import State, write_at
+from chainrule.layers.state import State, put_at
 
 
 class CausalConv1d(CausalLayer):
@@ -49,9 +49,12 @@ class CausalConv1d(CausalLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) → (B, T, C')."""
+        return self.convolve(x, self.weight)
+
+    def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
+        """The same with other weights (C', kernel_size, C)."""
         padded = F.pad(x.transpose(1, 2), (self.reach, 0))
-        weight = self.weight.transpose(1, 2)
-        return F.conv1d(padded, weight, self.bias, dilation=self.dilation).transpose(1, 2)
+        return F.conv1d(padded, weight.transpose(1, 2), self.bias, dilation=self.dilation).transpose(1, 2)
 
     def init_state(self, batch: int, *, length: int, device: torch.device, dtype: torch.dtype) -> State:
         """The last reach + 1 inputs (B, reach + 1, C), zeros before the start."""
@@ -59,18 +62,27 @@ class CausalConv1d(CausalLayer):
 
     def step(self, x: Tensor, state: State, t: Tensor) -> tuple[Tensor, State]:
         """(B, C) → (B, C')."""
+        taps, state = self.gather(x, state, t)
+        return F.linear(taps, self.weight.flatten(1), self.bias), state
+
+    def gather(self, x: Tensor, state: State, t: Tensor) -> tuple[Tensor, State]:
+        """What the taps at position t meet: (B, C) → (B, kernel_size·C), oldest first, and the state."""
         if self.dilation == 1:  # all of the window is read, so moving it is the cheapest
             state = taps = torch.cat([state[:, 1:], x[:, None]], dim=1)
         else:
-            places = self.reach + 1
-            state = write_at(state, t % places, x)
-            taps = state.index_select(1, (t - self.taps) % places)
-        return F.linear(taps.flatten(1), self.weight.flatten(1), self.bias), state
+            places = (t - self.taps) % (self.reach + 1)  # the last of them is that of x itself
+            state = put_at(state, places[-1:], x[:, None])
+            taps = state.index_select(1, places)
+        return taps.flatten(1), state
 
     def prefill(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B, n, C) → (B, n, C'): the last reach + 1 inputs are kept."""
+        """(B, n, C) → (B, n, C')."""
+        return self(x), self.keep(x, state)
+
+    def keep(self, x: Tensor, state: State) -> State:
+        """The state after the first n positions (B, n, C): the last reach + 1 of them."""
         n, places = x.shape[1], self.reach + 1
         if self.dilation == 1:
-            return self(x), torch.cat([state, x], dim=1)[:, n:].contiguous()
+            return torch.cat([state, x], dim=1)[:, n:].contiguous()
         kept = torch.arange(max(0, n - places), n, device=x.device)
-        return self(x), state.index_copy(1, kept % places, x[:, kept])
+        return state.index_copy(1, kept % places, x[:, kept])

@@ -47,7 +47,7 @@ class NormedConv(nn.Module):
 
     def scale(self) -> Tensor:
         """g / ‖v‖, (C')."""
-        return self.gain * _inverse_norm(self.weight, (1, 2, 3))
+        return self.gain * inverse_norm(self.weight, (1, 2, 3))
 
     def kernel(self) -> Tensor:
         """w, (C', C, rows, columns)."""
@@ -101,7 +101,7 @@ class NormedDeconv(nn.Module):
 
     def scale(self) -> Tensor:
         """g / ‖v‖, (C')."""
-        return self.gain * _inverse_norm(self.weight, (0, 1, 3))
+        return self.gain * inverse_norm(self.weight, (0, 1, 3))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → (B, C', 2H, 2W)."""
@@ -130,6 +130,6 @@ def scales(convs: Iterable[NormedConv | NormedDeconv], batch: int, dtype: torch.
     return tuple(conv.scale().to(dtype).expand(batch, -1).contiguous() for conv in convs)
 
 
-def _inverse_norm(weight: Tensor, dims: tuple[int, ...]) -> Tensor:
-    # Finite, with a finite gradient, where all weights are 0.
+def inverse_norm(weight: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """1 / ‖v‖ over `dims`; finite, with a finite gradient, where all weights are 0."""
     return torch.rsqrt(weight.square().sum(dims) + 1e-12)
