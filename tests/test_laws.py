@@ -23,6 +23,7 @@ SMALL = {
     "pixelcnn-plus-plus": {"channels": 6, "depth": 1, "components": 2},
     "pixelcnn-autoencoder": {"channels": 8, "depth": 1, "last": 8, "encoder_channels": 4},
     "causal-conv1d": {"channels": 32},
+    "tcn": {"channels": 16, "depth": 2},
     "rnn": {"width": 32},
     "lstm": {"width": 32},
     "gru": {"width": 32},
@@ -87,6 +88,15 @@ def test_dilated_convolutions(dilation, kernel_size, law):
         return cr.create_model("causal-conv1d", domain, **options)
 
     assert check_model(factory, laws=[law])[law] == "holds"
+
+
+@pytest.mark.parametrize(
+    "law", ["connected", "step_is_forward", "prefix_is_steps", "one_pass", "gradients_agree"]
+)
+@pytest.mark.parametrize("depth, kernel_size", [(1, 3), (3, 2), (2, 4), (2, 1)])
+def test_blocks_of_tcn(depth, kernel_size, law):
+    options = {"channels": 16, "depth": depth, "kernel_size": kernel_size}
+    assert check_model(lambda domain: cr.create_model("tcn", domain, **options), laws=[law])[law] == "holds"
 
 
 @pytest.mark.parametrize("memory", [2, 5])

@@ -12,6 +12,7 @@ from chainrule.layers.linear import MaskedLinear, strictly_lower
 from chainrule.layers.masked_conv2d import MaskedConv2d, StrictConv2d
 from chainrule.layers.multi_scale import MultiScale
 from chainrule.layers.network import Network, Replay, Stack
+from chainrule.layers.normed_conv1d import NormedConv1d
 from chainrule.layers.pixel_conv import PixelConv
 from chainrule.layers.plus_level import PlusLevel
 from chainrule.layers.plus_stack import PlusStack
@@ -25,6 +26,7 @@ from chainrule.layers.row_lstm import RowLSTM
 from chainrule.layers.running_hidden import RunningHidden
 from chainrule.layers.state import State, map_state, put_at, repeat_rows, select_rows, write_at
 from chainrule.layers.strict_input import StrictInput
+from chainrule.layers.temporal_block import TemporalBlock
 
 __all__ = [
     "CausalAttention",
@@ -46,6 +48,7 @@ __all__ = [
     "MaskedLinear",
     "MultiScale",
     "Network",
+    "NormedConv1d",
     "OneHot",
     "PixelConv",
     "Place",
@@ -70,6 +73,7 @@ __all__ = [
     "State",
     "StrictConv2d",
     "StrictInput",
+    "TemporalBlock",
     "map_state",
     "put_at",
     "repeat_rows",

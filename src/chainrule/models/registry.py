@@ -55,6 +55,7 @@ MODELS = {
     "multi-scale": Entry("multi_scale:MultiScalePixelCNN", "every s-th pixel first, then those between"),
     "transformer": Entry("transformer:Transformer", "masked self-attention, decoder only"),
     "causal-conv1d": Entry("causal_conv1d:CausalConv1dARM", "stack of causal 1-D convolutions"),
+    "tcn": Entry("tcn:TCN", "residual blocks of dilated causal convolutions"),
 }
 
 
