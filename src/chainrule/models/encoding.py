@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
-from chainrule.layers import Cells, Code, OneHot, Real, Scalar
+from chainrule.layers import Cells, Centred, Code, OneHot, Real, Scalar
 
-ENCODINGS = ("number", "one-hot")
+ENCODINGS = ("number", "centred", "one-hot")
 
 
 def encoder(domain: Domain, encoding: str | None) -> tuple[Code, int]:
@@ -16,8 +16,8 @@ def encoder(domain: Domain, encoding: str | None) -> tuple[Code, int]:
 
     Args:
         domain: a discrete one.
-        encoding: "number" (level / (levels - 1)) or "one-hot" (with the number beside it); None takes numbers for
-            bits and for images, whose levels are shades, and one-hot otherwise.
+        encoding: "number" (level / (levels - 1)), "centred" (the same on [-1, 1]) or "one-hot" (with the number
+            beside it); None takes numbers for bits and for images, whose levels are shades, and one-hot otherwise.
 
     Raises:
         DomainError: if the domain is not discrete.
@@ -27,6 +27,8 @@ def encoder(domain: Domain, encoding: str | None) -> tuple[Code, int]:
         encoding = "number" if domain.layout == "image" or levels == 2 else "one-hot"
     if encoding == "number":
         return Scalar(max(levels - 1, 1)), 1
+    if encoding == "centred":
+        return Centred(levels), 1
     if encoding == "one-hot":
         return OneHot(levels), levels + 1
     raise ChainruleError(f"encoding: expected one of {', '.join(ENCODINGS)}, got {encoding!r}")
