@@ -12,14 +12,14 @@ from chainrule.errors import ChainruleError, ConditionError
 
 
 class Condition(nn.Module):
-    """A condition as features, (B, C) that are added at every position, or (B, C, H, W) each at its own.
+    """A condition as features, (B, C) that are added at every position, or (B, C, H, W) or (B, C, T) each at its own.
 
     Args:
         channels: C.
         classes: number of labels; `cond` is integers (B,) in [0, classes), or floats (B, classes), weights of labels
             to interpolate between them.
         embedding: size E of a vector; `cond` is floats (B, E).
-        maps: (M, H, W), M numbers for each pixel; `cond` is floats (B, M, H, W).
+        maps: (M, H, W), M numbers for each pixel; `cond` is floats (B, M, H, W). Or (M, T), for each place in time.
 
     With none of them, the module is the absent condition: it takes None and gives None.
     """
@@ -32,7 +32,7 @@ class Condition(nn.Module):
         *,
         classes: int | None = None,
         embedding: int | None = None,
-        maps: tuple[int, int, int] | None = None,
+        maps: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
         if sum(kind is not None for kind in (classes, embedding, maps)) > 1:
@@ -43,7 +43,7 @@ class Condition(nn.Module):
         elif embedding is not None:
             self.features = nn.Linear(embedding, channels)
         elif maps is not None:
-            self.features = nn.Conv2d(maps[0], channels, 1)
+            self.features = (nn.Conv1d if len(maps) == 2 else nn.Conv2d)(maps[0], channels, 1)
 
     @property
     def expected(self) -> str | None:
@@ -59,7 +59,7 @@ class Condition(nn.Module):
         return self.maps or (() if self.embedding is None else (self.embedding,))
 
     def forward(self, cond: Tensor | None, batch: int) -> Tensor | None:
-        """(B,) or (B, E) → (B, C); (B, M, H, W) → (B, C, H, W); None → None.
+        """(B,) or (B, E) → (B, C); (B, M, …) → (B, C, …); None → None.
 
         Raises:
             ConditionError: if a condition is missing, or has a wrong shape, type or value.
