@@ -24,6 +24,7 @@ SMALL = {
     "pixelcnn-autoencoder": {"channels": 8, "depth": 1, "last": 8, "encoder_channels": 4},
     "causal-conv1d": {"channels": 32},
     "tcn": {"channels": 16, "depth": 2},
+    "wavenet": {"channels": 12, "skip": 16, "depth": 3, "cycle": 2},
     "rnn": {"width": 32},
     "lstm": {"width": 32},
     "gru": {"width": 32},
@@ -97,6 +98,45 @@ def test_dilated_convolutions(dilation, kernel_size, law):
 def test_blocks_of_tcn(depth, kernel_size, law):
     options = {"channels": 16, "depth": depth, "kernel_size": kernel_size}
     assert check_model(lambda domain: cr.create_model("tcn", domain, **options), laws=[law])[law] == "holds"
+
+
+@pytest.mark.parametrize(
+    "law", ["connected", "step_is_forward", "prefix_is_steps", "one_pass", "gradients_agree"]
+)
+@pytest.mark.parametrize("depth, cycle, kernel_size", [(1, 1, 2), (4, 3, 2), (3, 1, 3), (2, 2, 1)])
+def test_cycles_of_wavenet(depth, cycle, kernel_size, law):
+    options = {"channels": 12, "skip": 16, "depth": depth, "cycle": cycle, "kernel_size": kernel_size}
+    outcome = check_model(lambda domain: cr.create_model("wavenet", domain, **options), laws=[law])
+    assert outcome[law] == "holds"
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        "sums_to_one",
+        "samples_match",
+        "extreme_inputs",
+        "step_is_forward",
+        "rollout_scores_itself",
+        "overfits",
+    ],
+)
+def test_wavenet_of_logistics(law):
+    options = {**SMALL["wavenet"], "output": "logistic", "components": 3, "encoding": "centred"}
+    outcome = check_model(lambda domain: cr.create_model("wavenet", domain, **options), laws=[law])
+    assert outcome[law] == "holds"
+
+
+@pytest.mark.parametrize(
+    "law",
+    ["causal", "conditioned", "step_is_forward", "prefix_is_steps", "state_is_a_tree_of_rows", "compiles",
+     "gradients_agree", "one_pass", "survives_saving"],
+)  # fmt: skip
+@pytest.mark.parametrize("features", [(2, 2), (1, 9)])
+def test_wavenet_conditional_on_frames(features, law):
+    options = {**SMALL["wavenet"], "features": features}
+    outcome = check_model(lambda domain: cr.create_model("wavenet", domain, **options), laws=[law])
+    assert outcome[law] == "holds"
 
 
 @pytest.mark.parametrize("memory", [2, 5])

@@ -5,6 +5,8 @@ from chainrule.layers.code import Cells, Centred, Code, OneHot, Real, Scalar
 from chainrule.layers.condition import Condition
 from chainrule.layers.conv1d import CausalConv1d
 from chainrule.layers.diagonal_lstm import DiagonalBiLSTM, DiagonalLSTM, SpatialLSTM
+from chainrule.layers.frame_features import FrameFeatures
+from chainrule.layers.gated_residual import GatedResidual
 from chainrule.layers.gated_stack import Gate, GatedStack
 from chainrule.layers.grid import Everywhere, GridLayer, GridResidual, GridSerial
 from chainrule.layers.layer import CausalLayer, Pointwise, Serial
@@ -24,6 +26,7 @@ from chainrule.layers.reordered import Reordered
 from chainrule.layers.row_conv import RowConv, shift_down
 from chainrule.layers.row_lstm import RowLSTM
 from chainrule.layers.running_hidden import RunningHidden
+from chainrule.layers.skip_stack import SkipStack
 from chainrule.layers.state import State, map_state, put_at, repeat_rows, select_rows, write_at
 from chainrule.layers.strict_input import StrictInput
 from chainrule.layers.temporal_block import TemporalBlock
@@ -39,7 +42,9 @@ __all__ = [
     "DiagonalBiLSTM",
     "DiagonalLSTM",
     "Everywhere",
+    "FrameFeatures",
     "Gate",
+    "GatedResidual",
     "GatedStack",
     "GridLayer",
     "GridResidual",
@@ -68,6 +73,7 @@ __all__ = [
     "RunningHidden",
     "Scalar",
     "Serial",
+    "SkipStack",
     "SpatialLSTM",
     "Stack",
     "State",

@@ -56,6 +56,7 @@ MODELS = {
     "transformer": Entry("transformer:Transformer", "masked self-attention, decoder only"),
     "causal-conv1d": Entry("causal_conv1d:CausalConv1dARM", "stack of causal 1-D convolutions"),
     "tcn": Entry("tcn:TCN", "residual blocks of dilated causal convolutions"),
+    "wavenet": Entry("wavenet:WaveNet", "gated residual blocks of dilated causal convolutions"),
 }
 
 

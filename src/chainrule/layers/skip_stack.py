@@ -1,0 +1,124 @@
+"""The net of WaveNet: gated residual blocks whose skips add up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chainrule.layers.condition import Condition
+from chainrule.layers.conv1d import CausalConv1d
+from chainrule.layers.frame_features import FrameFeatures
+from chainrule.layers.gated_residual import GatedResidual
+from chainrule.layers.network import Network
+from chainrule.layers.state import State
+from chainrule.layers.strict_input import StrictInput
+
+
+class SkipState(NamedTuple):
+    """What the condition adds to all gates (B, L·2C), or the features of its frames (B, K, T'), or (); the states of
+    the first convolution and of the blocks."""
+
+    cond: State
+    first: State
+    blocks: State
+
+
+class SkipStack(Network):
+    """Strict input → first convolution → L gated residual blocks; the sum of their skips → last layers.
+
+    Args:
+        input: the strict input.
+        first: from the input's channels to C.
+        blocks: L of them, the last one `last`.
+        last: from S channels to P, each site by itself.
+        condition: of L·2C features; or of K, of frames.
+        frames: brings these into the gates.
+    """
+
+    def __init__(
+        self,
+        input: StrictInput,
+        first: CausalConv1d,
+        blocks: Sequence[GatedResidual],
+        last: nn.Module,
+        condition: Condition,
+        frames: FrameFeatures | None = None,
+    ) -> None:
+        super().__init__(condition)
+        self.input, self.first, self.last, self.frames = input, first, last, frames
+        self.blocks = nn.ModuleList(blocks)
+        self.skip = blocks[0].skip
+
+    def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
+        """(B, T, V) → (B, T, P)."""
+        stream = self._enter(self.first(self.input(sites)))
+        added = self._along(self.condition(cond, len(sites)), sites.shape[1])
+        for block, own in zip(self.blocks, added, strict=True):
+            stream = block(stream, own)
+        return self.last(stream)
+
+    def init_state(
+        self, batch: int, *, cond: Tensor | None = None, length: int, device: torch.device, dtype: torch.dtype
+    ) -> State:
+        """The condition's features and the convolutions' states."""
+        features = self.condition(cond, batch)
+        first, *blocks = (
+            conv.init_state(batch, length=length, device=device, dtype=dtype) for conv in self._convs()
+        )
+        return SkipState(() if features is None else features, first, tuple(blocks))
+
+    def step(self, prev: Tensor, state: State, t: Tensor, *, phase: object = None) -> tuple[Tensor, State]:
+        """(B, V) → (B, P)."""
+        x, first = self.first.step(self.input.step(prev, t), state.first, t)
+        stream, after = self._enter(x), []
+        for block, own, before in zip(self.blocks, self._at(state.cond, t), state.blocks, strict=True):
+            stream, new = block.step(stream, own, before, t)
+            after.append(new)
+        return self.last(stream), SkipState(state.cond, first, tuple(after))
+
+    def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, n, V) → (B, n, P)."""
+        x, first = self.first.prefill(self.input(sites), state.first)
+        stream, after = self._enter(x), []
+        added = self._along(state.cond, sites.shape[1])
+        for block, own, before in zip(self.blocks, added, state.blocks, strict=True):
+            stream, new = block.prefill(stream, own, before)
+            after.append(new)
+        return self.last(stream), SkipState(state.cond, first, tuple(after))
+
+    def connectivity(self, length: int) -> Tensor:
+        """The band of sites within the convolutions' reach, behind an input that looks one back."""
+        return super().connectivity(length).triu(-1 - sum(conv.reach for conv in self._convs()))
+
+    @property
+    def encoder(self) -> nn.Module:
+        """That of the strict input."""
+        return self.input.encoder
+
+    def _convs(self) -> list[Any]:
+        return [self.first, *(block.conv for block in self.blocks)]
+
+    def _enter(self, x: Tensor) -> Tensor:
+        """Beside x, skips of zeros: (…, C) → (…, S + C)."""
+        return F.pad(x, (self.skip, 0))
+
+    # --- what the condition adds -----------------------------------------------------------------
+
+    def _along(self, features: State, n: int) -> Iterable[Tensor | None]:
+        """What each block is given at the first n sites: (B, 1, 2C), or of frames (B, n, 2C)."""
+        if not isinstance(features, Tensor):
+            return [None] * len(self.blocks)
+        if self.frames is None:
+            return features[:, None].chunk(len(self.blocks), dim=-1)
+        return self.frames(features, n)
+
+    def _at(self, features: State, t: Tensor) -> Iterable[Tensor | None]:
+        """What each block is given at site t, (B, 2C)."""
+        if not isinstance(features, Tensor):
+            return [None] * len(self.blocks)
+        added = features if self.frames is None else self.frames.at(features, t)
+        return added.chunk(len(self.blocks), dim=-1)
