@@ -42,6 +42,7 @@ bench: $(VENV)/.dev
 	$(BIN)/chainrule bench made --threads 1 --repeats 9 -o benchmarks/made.json
 	$(BIN)/chainrule bench nade-training --threads 1 --repeats 9 -o benchmarks/nade-training.json
 	$(BIN)/chainrule bench maf --threads 1 --repeats 15 -o benchmarks/maf.json
+	$(BIN)/chainrule bench wavenet --threads 1 -o benchmarks/wavenet.json
 	$(BIN)/chainrule bench images --threads 1 --repeats 3 -o benchmarks/images.json
 	$(BIN)/chainrule bench images --threads 1 --repeats 1 --model pixelcnn-plus-plus -o benchmarks/images-paper.json
 	$(BIN)/chainrule bench image-training --threads 1 -o benchmarks/image-training.json

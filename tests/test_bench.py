@@ -7,7 +7,7 @@ import torch
 
 import chainrule as cr
 from chainrule.errors import ChainruleError
-from chainrule.tasks import bench_made, bench_maf, bench_nade_training
+from chainrule.tasks import bench_made, bench_maf, bench_nade_training, bench_wavenet
 from chainrule.tasks.bench import CASES, find_case, run_case, table_of
 from chainrule.tasks.premasked import premasked
 from chainrule.tasks.timing import Times, time_interleaved
@@ -22,6 +22,9 @@ def small(monkeypatch):
     monkeypatch.setattr(bench_nade_training, "HIDDEN", 8)
     monkeypatch.setattr(bench_maf, "SIZE", 4)
     monkeypatch.setattr(bench_maf, "HIDDEN", 8)
+    monkeypatch.setattr(bench_wavenet, "CYCLE", 2)
+    monkeypatch.setattr(bench_wavenet, "CHANNELS", 4)
+    monkeypatch.setattr(bench_wavenet, "STEPS", 2)
 
 
 def test_ways_take_turns():
@@ -83,6 +86,14 @@ def test_records(name, small):
 def test_flops_of_a_sample_are_those_of_a_pass(small):
     assert run_case("made", batch=2, repeats=1)["flops"] == pytest.approx(1.0)
     assert run_case("maf", batch=2, repeats=1)["flops"] == pytest.approx(1.0)
+
+
+def test_a_forward_of_wavenet_is_over_what_a_step_reads(small):
+    record = run_case("wavenet", batch=2, repeats=1)
+    model = cr.create_model("wavenet", cr.Domain.sequence(100, 256), channels=4, depth=30, cycle=2)
+    assert model.connectivity()[-1].sum() == record["sites"]
+    assert record["flops"] == pytest.approx(1.0)
+    assert list(record["batches"]) == ["1", "2"]
 
 
 def test_maf_without_the_other_libraries(small, monkeypatch):

@@ -14,7 +14,9 @@ from chainrule.cli.output import print_json, print_table, say
 def bench(
     case: Annotated[
         str,
-        typer.Argument(help="What to measure: sampling, images, image-training, made, nade-training or maf."),
+        typer.Argument(
+            help="What to measure: sampling, images, image-training, made, nade-training, wavenet or maf."
+        ),
     ] = "sampling",
     model: Annotated[
         list[str] | None,
@@ -44,6 +46,8 @@ def bench(
     made: 784 bits from a MADE, beside one forward pass per bit.
 
     nade-training: steps of NADE on 784 bits, beside the loop over variables.
+
+    wavenet: a step of WaveNet, of one item and of a batch, beside one forward pass over its receptive field.
 
     maf: 64 reals from an affine flow, beside zuko and nflows where they are installed.
 

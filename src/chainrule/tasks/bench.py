@@ -17,6 +17,7 @@ from chainrule.tasks import (
     bench_maf,
     bench_nade_training,
     bench_networks,
+    bench_wavenet,
 )
 
 
@@ -64,6 +65,12 @@ CASES = {
         16,
         bench_image_training.measure,
         bench_image_training.table,
+    ),
+    "wavenet": Case(
+        "a step of WaveNet, beside one forward pass over its receptive field",
+        64,
+        bench_wavenet.measure,
+        bench_wavenet.table,
     ),
     "maf": Case(
         "64 reals from an affine flow, beside zuko and nflows", 256, bench_maf.measure, bench_maf.table
