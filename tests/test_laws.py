@@ -23,6 +23,7 @@ SMALL = {
     "pixelcnn-plus-plus": {"channels": 6, "depth": 1, "components": 2},
     "pixelcnn-autoencoder": {"channels": 8, "depth": 1, "last": 8, "encoder_channels": 4},
     "causal-conv1d": {"channels": 32},
+    "transformer": {"channels": 64, "depth": 2},
     "tcn": {"channels": 16, "depth": 2},
     "wavenet": {"channels": 12, "skip": 16, "depth": 3, "cycle": 2},
     "rnn": {"width": 32},

@@ -64,15 +64,7 @@ def conform(array: np.ndarray, domain: Domain) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64 if wide else np.float32))
     x = torch.from_numpy(np.ascontiguousarray(_whole(array)))
     domain.check(x)
-    if domain.lengths == "given":  # a level more, for the sign of what is not there
-        return x.to(
-            torch.int8
-            if domain.max_levels <= 1 << 7
-            else torch.int16
-            if domain.max_levels <= 1 << 15
-            else torch.int32
-        )
-    return x.to(_smallest_type(domain.max_levels))
+    return x.to(_smallest_type(domain.max_levels, signed=domain.lengths == "given"))
 
 
 def _whole(array: np.ndarray) -> np.ndarray:
@@ -88,7 +80,9 @@ def _whole(array: np.ndarray) -> np.ndarray:
     return whole
 
 
-def _smallest_type(levels: int) -> torch.dtype:
-    if levels <= 1 << 8:
+def _smallest_type(levels: int, *, signed: bool) -> torch.dtype:
+    if signed and levels <= 1 << 7:
+        return torch.int8
+    if levels <= 1 << 8 and not signed:
         return torch.uint8
     return torch.int16 if levels <= 1 << 15 else torch.int32

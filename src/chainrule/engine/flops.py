@@ -14,7 +14,8 @@ from chainrule.errors import ChainruleError
 # Beside element-wise operations and views: what moves, compares, reduces or makes values without multiplying
 # matrices. An operation that is neither here nor has a formula fails the count.
 FREE = {
-    "_log_softmax", "_safe_softmax", "_softmax", "_to_copy", "_unique2", "_unsafe_view", "all", "amax", "any", "arange", "argmax",
+    "_log_softmax", "_safe_softmax", "_softmax", "_to_copy",
+    "_unique2", "_unsafe_view", "all", "amax", "any", "arange", "argmax",
     "bernoulli_", "cat", "clone", "constant_pad_nd", "copy_", "cumprod", "cumsum", "detach", "detach_",
     "embedding", "empty", "empty_like", "empty_strided", "fill_", "flip", "floor_divide", "full", "full_like", "gather",
     "index", "index_copy", "index_copy_", "index_put_", "index_select", "lift_fresh", "_local_scalar_dense", "nonzero",
