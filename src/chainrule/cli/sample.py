@@ -123,7 +123,7 @@ def sample(
         elif vocabulary is None:
             items = drawn.tolist()
         else:
-            items = [as_text(item[None], vocabulary)[:-1] for item in drawn]
+            items = [as_text(item[None], vocabulary, model.domain)[:-1] for item in drawn]
         along = {} if steps is None else {"steps": steps}
         print_json({"n": n, **along, "file": out, "items": items if out is None else None})
     elif out is not None:
@@ -131,7 +131,7 @@ def sample(
     elif model.domain.columns:
         print(decode(drawn, model.domain.columns).to_csv(index=False), end="")
     else:
-        print(as_text(drawn, vocabulary), end="")
+        print(as_text(drawn, vocabulary, model.domain), end="")
 
 
 def _prompted(run: Run, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:

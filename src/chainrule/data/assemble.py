@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chainrule.data.conform import check_numbers, conform
+from chainrule.data.conform import check_numbers, conform, conform_stream
 from chainrule.data.dataset import SPLITS, Data
 from chainrule.data.infer import infer_domain
 from chainrule.data.raw import Raw
 from chainrule.data.split import complete_splits
+from chainrule.data.streams import Streams
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DataError
 
@@ -31,6 +32,8 @@ def assemble(raw: Raw, domain: Domain | None, seed: int) -> Data:
     Raises:
         DataError: if the arrays are no numbers, do not fit each other or the domain, or are too few.
     """
+    if raw.streams:
+        return _of_streams(raw, domain or raw.domain)
     # Rows are named as they stand in the file, so all checks come before the split.
     told = domain or raw.domain
     gaps = bool(told and told.columns)
@@ -54,6 +57,37 @@ def assemble(raw: Raw, domain: Domain | None, seed: int) -> Data:
         class_names=raw.class_names,
         vocabulary=raw.vocabulary,
         source="; ".join(filter(None, (raw.where, raw.note, raw.split or how))),
+    )
+
+
+def _of_streams(raw: Raw, domain: Domain | None) -> Data:
+    """Windows side by side as items, and the streams they are of."""
+    assert domain is not None
+    splits: dict[str, Tensor] = {}
+    streams, labels = {}, {}
+    for split, parts in raw.streams.items():
+        ends = np.cumsum([0, *(len(part) for part in parts)])
+        values = _named(raw, split, conform_stream, np.concatenate(parts), domain)
+        own = raw.labels.get(split)
+        own = None if own is None else torch.from_numpy(np.asarray(own).astype(np.int64))
+        streams[split] = Streams(values, torch.from_numpy(ends), own)
+        windows = streams[split].disjoint(domain)
+        if not len(windows.x):
+            raise DataError(
+                f"{raw.where}: {split}: all sequences are shorter than a window of {domain.steps}"
+            )
+        splits[split] = windows.x
+        if own is not None:
+            labels[split] = own[windows.stream]
+    return Data(
+        raw.name,
+        **splits,
+        domain=domain,
+        labels=labels,
+        class_names=raw.class_names,
+        vocabulary=raw.vocabulary,
+        source="; ".join(filter(None, (raw.where, raw.note, raw.split))),
+        streams=streams,
     )
 
 

@@ -67,6 +67,20 @@ def conform(array: np.ndarray, domain: Domain) -> Tensor:
     return x.to(_smallest_type(domain.max_levels, signed=domain.lengths == "given"))
 
 
+def conform_stream(array: np.ndarray, domain: Domain) -> Tensor:
+    """The steps (M,) or (M, K) of a long sequence as the domain stores them.
+
+    Raises:
+        DataError: if they are not of its width, or no levels of it.
+    """
+    if array.shape[1:] != domain.event_shape[1:] or not domain.discrete or domain.layout != "sequence":
+        raise DataError(f"steps of shape {array.shape[1:]} do not fit {domain}")
+    x = torch.from_numpy(np.ascontiguousarray(_whole(array)))
+    if x.min() < 0 or x.max() >= domain.max_levels:
+        raise DataError(f"expected levels in [0, {domain.max_levels}), got {x.min()} to {x.max()}")
+    return x.to(_smallest_type(domain.max_levels, signed=domain.lengths == "given"))
+
+
 def _whole(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind == "b" or array.dtype == np.uint8:
         return array.view(np.uint8)

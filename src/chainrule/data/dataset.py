@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from chainrule.data.streams import Streams
 from chainrule.domain import Domain
 from chainrule.errors import DataError, nearest
 
@@ -27,6 +28,8 @@ class Data:
         class_names: the name of each label, where known.
         vocabulary: the character each level stands for; text only.
         source: where it came from and how it was split, in words.
+        streams: "train", "valid", "test" → the long sequences of which the items are windows; empty for other data.
+            Training reads windows from anywhere in them, `evaluate` slides along them.
         origin: the arguments with which `load_data` gives it again; empty if it did not come from there.
 
     Raises:
@@ -42,6 +45,7 @@ class Data:
     class_names: tuple[str, ...] | None = None
     vocabulary: tuple[str, ...] | None = None
     source: str = ""
+    streams: dict[str, Streams] = field(default_factory=dict)
     origin: dict = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -71,7 +75,9 @@ class Data:
             raise DataError(f"items: expected a number ≥ 1, got {n}")
         splits: dict[str, Any] = {split: getattr(self, split)[:n] for split in SPLITS}
         labels = {split: values[:n] for split, values in self.labels.items()}
-        return replace(self, **splits, labels=labels, source=f"{self.source}; the first {n} of each split")
+        return replace(
+            self, **splits, labels=labels, streams={}, source=f"{self.source}; the first {n} of each split"
+        )
 
     def describe(self) -> str:
         """One line: the name, the domain, the sizes."""

@@ -11,8 +11,10 @@ import numpy as np
 from chainrule.data.arrays import read_arrays
 from chainrule.data.cifar import SHEETS, read_cifar
 from chainrule.data.folder import data_folder, verified
+from chainrule.data.music import read_music
 from chainrule.data.raw import Raw, reading
 from chainrule.data.rnade import read_continuous, read_patches
+from chainrule.data.text import read_text
 from chainrule.domain import Domain
 
 TEN_DIGITS = tuple("0123456789")
@@ -131,6 +133,24 @@ def _fashion_mnist(path: Path) -> Raw:
     return raw
 
 
+def _tiny_shakespeare(path: Path) -> Raw:
+    raw = read_text(path, Domain.sequence(256, 65), held=(100_385, 111_540))
+    raw.note = "test is the last tenth of the text, valid the last tenth of what is before it"
+    return raw
+
+
+def _names(path: Path) -> Raw:
+    return read_text(path, Domain.sequence(16, 27, lengths="ends"))
+
+
+def _chorales(path: Path) -> Raw:
+    return read_music(path, 160)  # the longest has 160 steps
+
+
+def _tunes(path: Path) -> Raw:
+    return read_music(path, 256)
+
+
 def _bits(path: Path) -> Raw:
     raw = read_arrays(path)
     raw.domain = Domain.binary(raw.arrays["train"].shape[1])
@@ -180,6 +200,30 @@ NAMED = {
         "cifar10/labels.npz",
         "2adcb621b226054b45ea498e5151b50747ee667e75829c059844e7b78f6b5196",
         SHEETS,
+    ),
+    "tinyshakespeare": Entry(
+        "a million characters of Shakespeare, 65 different ones",
+        _tiny_shakespeare,
+        "text/tinyshakespeare.txt",
+        "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+    ),
+    "names": Entry(
+        "32033 first names, letter by letter with an end",
+        _names,
+        "text/names.txt",
+        "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d",
+    ),
+    "jsb-chorales": Entry(
+        "382 chorales by Bach, 88 keys a quarter note",
+        _chorales,
+        "polyphonic/jsb_chorales.npz",
+        "768c764d0d886b177c7633430a1e890f1ebe06b18503dc8e8deed2c6e4827138",
+    ),
+    "nottingham": Entry(
+        "1037 folk tunes with chords, 88 keys a time step",
+        _tunes,
+        "polyphonic/nottingham.npz",
+        "530899c0a6f058971f31310c3f2579db06698b321901d534e9f7a925592f1f45",
     ),
     "nltcs": Entry(
         "disability survey, 16 bits a row (DEBD)",

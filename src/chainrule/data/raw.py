@@ -21,7 +21,8 @@ class Raw:
         where: the path or address that messages name.
         arrays: split → (N, …); "train" alone, or without "valid" or "test", when the rest is to be cut
             from it.
-        labels: split → (N,); empty when there are none.
+        labels: split → (N,), or a label for each stream; empty when there are none.
+        streams: split → its long sequences, (T,) or (T, K) each, in place of arrays; needs a domain.
         domain: what the format itself says the items are; None to infer it from the arrays.
         class_names: the name of each label, where known.
         vocabulary: the character each level stands for.
@@ -31,8 +32,9 @@ class Raw:
 
     name: str
     where: str
-    arrays: dict[str, np.ndarray]
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
     labels: dict[str, np.ndarray] = field(default_factory=dict)
+    streams: dict[str, list[np.ndarray]] = field(default_factory=dict)
     domain: Domain | None = None
     class_names: tuple[str, ...] | None = None
     vocabulary: tuple[str, ...] | None = None

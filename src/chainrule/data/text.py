@@ -1,7 +1,8 @@
-"""Text as sequences of characters: .txt files."""
+"""Text as sequences of characters, of bytes, or of lines: .txt files."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,46 +13,87 @@ from chainrule.domain import Domain
 from chainrule.errors import DataError
 
 WINDOW = 64  # characters
+BYTES = tuple(map(chr, range(256)))
 
 
-def read_text(path: Path, domain: Domain | None) -> Raw:
-    """Read UTF-8 text as contiguous windows of characters, split 80/10/10 along the text.
+def read_text(path: Path, domain: Domain | None, held: Sequence[int] | None = None) -> Raw:
+    """Read a text as one long sequence, of which items are windows; or as items of a line each.
 
-    A character's level is its place in the sorted set of those that occur. What is left of the last
-    window is dropped.
+    A character's level is its place in the sorted set of those that occur; a domain of 256 levels takes the bytes of
+    the file as they are, in whatever encoding. A domain with an end, such as sequence:16:27:ends, takes lines, whose
+    characters are levels in the same way, and the last level ends them.
 
     Args:
-        path: the file.
-        domain: a discrete sequence domain, for windows of another length or for spare levels.
+        path: the file, UTF-8 unless read as bytes.
+        domain: a discrete sequence domain, for windows of another length, for spare levels, bytes or lines.
+        held: how many characters at the end are valid and test; a tenth of the text each by default.
 
     Raises:
         DataError: if it is no UTF-8, too short for three windows, or does not fit the domain.
     """
     with reading(str(path)):
-        # Bytes, because text mode would change the line ends.
-        text = path.read_bytes().decode("utf-8-sig")
-    points, levels = np.unique(np.frombuffer(text.encode("utf-32-le"), np.uint32), return_inverse=True)
+        content = path.read_bytes()
+        if domain is not None and domain.levels == len(BYTES) and domain.lengths == "fixed":
+            levels, vocabulary = np.frombuffer(content, np.uint8), BYTES
+        else:
+            # Bytes, because text mode would change the line ends.
+            text = content.decode("utf-8-sig")
+            if domain is not None and domain.lengths == "ends":
+                return _lines(path, text, domain)
+            points, levels = np.unique(
+                np.frombuffer(text.encode("utf-32-le"), np.uint32), return_inverse=True
+            )
+            vocabulary = tuple(map(chr, points.tolist()))
     if domain is None:
-        domain = Domain.sequence(WINDOW, len(points))
+        domain = Domain.sequence(WINDOW, len(vocabulary))
     if domain.layout != "sequence" or not domain.discrete:
-        raise DataError(f"{path}: text needs a domain such as sequence:{WINDOW}:{len(points)}, got {domain}")
-    if min(domain.levels_per_variable) < len(points):
         raise DataError(
-            f"{path}: has {len(points)} different characters, more than the levels of the domain {domain}"
+            f"{path}: text needs a domain such as sequence:{WINDOW}:{len(vocabulary)}, got {domain}"
         )
-    count = len(levels) // domain.size
-    if count < 3:
+    if min(domain.levels_per_variable) < len(vocabulary):
+        raise DataError(
+            f"{path}: has {len(vocabulary)} different characters, more than the levels of the domain {domain}"
+        )
+    if len(levels) < 3 * domain.size:
         raise DataError(
             f"{path}: {len(levels)} characters are too few: three splits need a window of {domain.size} each"
         )
-    windows = levels[: count * domain.size].reshape(count, domain.size)
-    held = held_out(count, parts=2)
-    parts = np.split(windows, [count - 2 * held, count - held])
+    if held is None:
+        held = [max(held_out(len(levels), parts=2), domain.size)] * 2
+    parts = np.split(levels, np.cumsum([len(levels) - sum(held), held[0]]))
     return Raw(
         path.stem,
         str(path),
-        dict(zip(("train", "valid", "test"), parts, strict=True)),
+        streams={split: [part] for split, part in zip(("train", "valid", "test"), parts, strict=True)},
         domain=domain,
-        vocabulary=tuple(map(chr, points.tolist())),
-        split=f"windows of {domain.size} characters, split 80/10/10 along the text",
+        vocabulary=vocabulary,
+        split=f"split along the text, {len(parts[0])}/{held[0]}/{held[1]} characters",
+    )
+
+
+def _lines(path: Path, text: str, domain: Domain) -> Raw:
+    """One item a line; empty ones are left out."""
+    lines = [line for line in text.splitlines() if line]
+    characters = sorted(set("".join(lines)))
+    end = domain.max_levels - 1
+    if len(characters) > end:
+        raise DataError(
+            f"{path}: has {len(characters)} different characters and an end, more than the levels of {domain}"
+        )
+    longest = max(map(len, lines), default=0)
+    if longest > domain.size:
+        raise DataError(
+            f"{path}: has a line of {longest} characters, expected at most {domain.size} by {domain}"
+        )
+    place = {character: level for level, character in enumerate(characters)}
+    items = np.full((len(lines), domain.size), end, np.int32)
+    for item, line in zip(items, lines, strict=True):
+        item[: len(line)] = [place[character] for character in line]
+    return Raw(
+        path.stem,
+        str(path),
+        {"train": items},
+        domain=domain,
+        vocabulary=tuple(characters),
+        note=f"a line of at most {domain.size} characters an item",
     )

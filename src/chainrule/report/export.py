@@ -57,7 +57,7 @@ def export_items(
     elif ending == ".csv":
         write_text(path, _lines(x, ","))
     else:
-        write_text(path, as_text(x, vocabulary))
+        write_text(path, as_text(x, vocabulary, domain))
 
 
 def export_frame(frame: pd.DataFrame, path: Path) -> None:
@@ -94,12 +94,14 @@ def check_ending(path: Path, endings: tuple[str, ...]) -> None:
         )
 
 
-def as_text(x: Tensor, vocabulary: str | None) -> str:
-    """Items as lines of characters, or of values where there is no vocabulary."""
+def as_text(x: Tensor, vocabulary: str | None, domain: Domain) -> str:
+    """Items as lines of characters, or of values where there is no vocabulary; an end symbol is no character."""
     if vocabulary is None:
         return _lines(x, " ")
     spare = "\ufffd"  # a level of the domain that no character of the training text took
     characters = dict(enumerate(vocabulary))
+    if domain.lengths == "ends":
+        characters[domain.max_levels - 1] = ""
     rows = x.flatten(1).tolist()
     return "".join("".join(characters.get(level, spare) for level in row) + "\n" for row in rows)
 

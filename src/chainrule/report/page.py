@@ -116,9 +116,15 @@ def _items(model: Model, data: Data) -> dict:
     samples = model.sample(len(real), cond, generator=generator)
     if data.vocabulary is not None:
         vocabulary = "".join(data.vocabulary)
-        return {"real_text": as_text(real[:16], vocabulary), "sample_text": as_text(samples[:16], vocabulary)}
+        return {
+            "real_text": as_text(real[:16], vocabulary, data.domain),
+            "sample_text": as_text(samples[:16], vocabulary, data.domain),
+        }
     if not data.domain.discrete:
-        return {"real_text": as_text(real[:16], None), "sample_text": as_text(samples[:16], None)}
+        return {
+            "real_text": as_text(real[:16], None, data.domain),
+            "sample_text": as_text(samples[:16], None, data.domain),
+        }
     known = known_mask(data.domain, "top" if data.domain.layout == "image" else "0.5")
     x = data.domain.check(data.valid[:COMPLETED]).to(model.device)
     drawn = model.complete(x, known, DRAWS, generator, cond=None if cond is None else cond[: len(x)])

@@ -1,0 +1,118 @@
+"""Long sequences: a text, the recordings of a folder, pieces of music; and the windows that nets read of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from chainrule.domain import Domain
+from chainrule.errors import DataError
+
+
+class Windows(NamedTuple):
+    """Windows (N, *event_shape) of streams.
+
+    Attributes:
+        x: the values; -1 behind the end of a stream, where the domain gives lengths.
+        first: (N,) the step from which on a window counts; those before it count in an earlier window.
+        stream: (N,) which stream it is of.
+    """
+
+    x: Tensor
+    first: Tensor
+    stream: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Streams:
+    """Sequences of any length, laid one after another.
+
+    Attributes:
+        values: (M,) or (M, K), in compact storage.
+        bounds: (n + 1,) where each begins; the last is M.
+        labels: (n,) of each, or None.
+    """
+
+    values: Tensor
+    bounds: Tensor
+    labels: Tensor | None = None
+
+    @classmethod
+    def of(cls, parts: Sequence[Tensor], labels: Tensor | None = None) -> Streams:
+        """Sequences (T_i,) or (T_i, K)."""
+        lengths = torch.tensor([0, *(len(part) for part in parts)])
+        return cls(torch.cat(list(parts)), lengths.cumsum(0), labels)
+
+    @property
+    def lengths(self) -> Tensor:
+        """(n,) steps of each."""
+        return self.bounds.diff()
+
+    def disjoint(self, domain: Domain) -> Windows:
+        """Windows side by side. What is left of a stream is a window with an end, or dropped if lengths are fixed."""
+        return self._windows(domain, domain.steps, whole=False)
+
+    def sliding(self, domain: Domain, context: int) -> Windows:
+        """Windows that overlap by `context` steps, in which each step counts once.
+
+        All but the first steps of a stream thus have at least so many before them. Where lengths are fixed, the last
+        window ends with the stream, and overlaps by more.
+
+        Raises:
+            DataError: if the context is as long as a window, or a stream is shorter than one of fixed length.
+        """
+        if not 0 <= context < domain.steps:
+            raise DataError(f"context: expected 0 to {domain.steps - 1} steps, got {context}")
+        if domain.lengths == "fixed" and int(self.lengths.min()) < domain.steps:
+            raise DataError(
+                f"a sequence of {int(self.lengths.min())} steps is shorter than a window of {domain.steps}"
+            )
+        return self._windows(domain, domain.steps - context, whole=True)
+
+    def crop(self, domain: Domain, starts: Tensor) -> tuple[Tensor, Tensor]:
+        """Windows that begin at places (N,) of `values`, moved back where a stream ends too early.
+
+        Returns:
+            The windows (N, *event_shape), and the stream of each (N,).
+        """
+        stream = torch.searchsorted(self.bounds, starts, right=True) - 1
+        latest = torch.maximum(self.bounds[stream], self.bounds[stream + 1] - domain.steps)
+        return self._gather(domain, torch.minimum(starts, latest), stream), stream
+
+    def _windows(self, domain: Domain, stride: int, *, whole: bool) -> Windows:
+        """`whole`: whether every step must be in a window."""
+        starts, first, stream = [], [], []
+        for i, (begin, length) in enumerate(zip(self.bounds.tolist(), self.lengths.tolist(), strict=False)):
+            overlap = domain.steps - stride
+            count = max(1, -(-(length - overlap) // stride))
+            own = torch.arange(count) * stride
+            counts = torch.full((count,), overlap)
+            counts[0] = 0
+            if domain.lengths == "fixed":
+                if whole:
+                    moved = (own + domain.steps - length).clamp(min=0)
+                    own, counts = own - moved, counts + moved
+                else:
+                    own, counts = (part[own + domain.steps <= length] for part in (own, counts))
+            starts.append(begin + own)
+            first.append(counts)
+            stream.append(torch.full((len(own),), i))
+        which = torch.cat(stream)
+        return Windows(self._gather(domain, torch.cat(starts), which), torch.cat(first), which)
+
+    def _gather(self, domain: Domain, starts: Tensor, stream: Tensor) -> Tensor:
+        at = starts[:, None] + torch.arange(domain.steps)
+        there = at < self.bounds[stream + 1][:, None]
+        x = self.values[at.clamp(max=len(self.values) - 1)]
+        if bool(there.all()):
+            return x
+        return torch.where(there.reshape(*there.shape, *[1] * (x.ndim - 2)), x, -1)
+
+
+def split_along(values: Tensor, held: Sequence[int]) -> list[Tensor]:
+    """One stream cut into a first part and later ones of `held` steps each."""
+    return list(values.split([len(values) - sum(held), *held]))
