@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from chainrule.data.conform import conform
-from chainrule.data.dataset import SPLITS
 from chainrule.data.raw import Raw, reading
+from chainrule.data.tree import classes_of, files_below, split_roots
 from chainrule.domain import Domain
 from chainrule.errors import DataError
 
@@ -32,20 +32,17 @@ def read_images(folder: Path) -> Raw:
             no classes while others do.
     """
     with reading(str(folder)):
-        roots = _roots(folder)
-        parts = {split: _pictures(root) for split, root in roots.items()}
+        paths = files_below(folder, SUFFIXES)
+        if not paths:
+            raise DataError(f"{folder}: holds no images ({', '.join(SUFFIXES)})")
+        roots = split_roots(folder, paths)
+        parts = {split: files_below(root, SUFFIXES) for split, root in roots.items()}
     files = [roots[split] / path for split, part in parts.items() for path in part]
     images = stack_images(lambda: ((str(file), file) for file in files))
     cuts = np.cumsum([len(part) for part in parts.values()])[:-1]
     arrays = dict(zip(parts, np.split(images, cuts), strict=True))
-    classes = {
-        split: [path.parts[0] for path in part]
-        for split, part in parts.items()
-        if all(len(path.parts) > 1 for path in part)
-    }
-    names = sorted({name for part in classes.values() for name in part})
-    labels = {split: np.array([names.index(name) for name in part]) for split, part in classes.items()}
-    return Raw(folder.resolve().name, str(folder), arrays, labels, class_names=tuple(names) or None)
+    labels, names = classes_of(parts)
+    return Raw(folder.resolve().name, str(folder), arrays, labels, class_names=names)
 
 
 def stack_images(pictures: Callable[[], Pictures]) -> np.ndarray:
@@ -98,30 +95,6 @@ def read_picture(path: Path, domain: Domain) -> Tensor:
         pixels = np.asarray(image.convert("L" if channels == 1 else "RGB")).reshape(height, width, channels)
     shades = np.rint(pixels.transpose(2, 0, 1) / 255 * (domain.max_levels - 1))
     return conform(shades[None].astype(np.int64), domain)
-
-
-def _roots(folder: Path) -> dict[str, Path]:
-    """Split → its folder; the whole folder is "train" if no subfolder has the name of a split."""
-    paths = _pictures(folder)
-    if not paths:
-        raise DataError(f"{folder}: holds no images ({', '.join(SUFFIXES)})")
-    tops = {path.parts[0] for path in paths}
-    found = [split for split in SPLITS if split in tops]
-    if not found:
-        return {"train": folder}
-    if "train" not in found:
-        raise DataError(f"{folder}: has {', '.join(found)} but no train folder")
-    if tops - set(found):
-        raise DataError(f"{folder}: has {min(tops - set(found))} beside the splits {', '.join(found)}")
-    return {split: folder / split for split in found}
-
-
-def _pictures(root: Path) -> list[Path]:
-    """The sorted paths, relative to root, of all pictures below it."""
-    paths = (path.relative_to(root) for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
-    # Hidden files are the file manager's or the editor's, not the user's.
-    visible = (path for path in paths if not any(part.startswith(".") for part in path.parts))
-    return sorted(path for path in visible if (root / path).is_file())
 
 
 def _size(size: tuple[int, int]) -> str:
