@@ -1,11 +1,21 @@
 """Recordings: μ-law, folders of them, several labels, sounds that are written, the page of a run."""
 
+import hashlib
+import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
+import torch
+from PIL import Image
 
+from chainrule.data import load_data
 from chainrule.data.mu_law import SILENCE, compress, compress_samples, expand, expand_samples
+from chainrule.data.named import NAMED
+from chainrule.data.sound import read_sound, resample
+from chainrule.errors import DataError
 
 SAMPLES = np.arange(-32768, 32768).astype(np.int16)
 
@@ -55,3 +65,162 @@ def test_mu_law_is_monotone_and_clips():
 def test_silence():
     assert compress(0.0) == compress_samples(0) == SILENCE == 128
     assert expand_samples(128) == 3
+
+
+# Folders of recordings
+
+
+def tone(steps, pitch=440.0, rate=8000, loud=0.5):
+    return loud * np.sin(2 * np.pi * pitch * np.arange(steps) / rate)
+
+
+def record(path, amplitudes, rate=8000, subtype="PCM_16"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, amplitudes, rate, subtype=subtype)
+    return path
+
+
+@pytest.fixture
+def spoken(tmp_path):
+    """Twelve recordings with metadata: digits 3, 5 and 10 by ann and bob, the last of each a test recording."""
+    folder, lines = tmp_path / "spoken", ["file,digit,speaker,split"]
+    for i in range(12):
+        digit, speaker, split = (
+            (10, 3, 5)[i % 3],
+            ("bob", "ann")[i % 2],
+            ("train", "valid", "test")[i // 6 + i // 9],
+        )
+        record(folder / f"{i:02}.wav", tone(40 + i, 300 + 10 * i))
+        lines.append(f"{i:02}.wav,{digit},{speaker},{split}")
+    (folder / "metadata.csv").write_text("\n".join(lines))
+    return folder
+
+
+def refused(match, source, **options):
+    with pytest.raises(DataError, match=match) as caught:
+        load_data(source, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_with_metadata(spoken):
+    data = load_data(spoken, domain="sequence:32:65536:given")
+    assert str(data) == (
+        "spoken: sequence:32:65536:given, 12 train, 6 valid, 6 test, 3 of digit, 2 of speaker, 8000 Hz"
+    )
+    assert data.label_names == ("digit", "speaker") and data.rate == 8000
+    assert data.class_names == (("3", "5", "10"), ("ann", "bob"))  # numbers in their order
+    assert data.classes == {"digit": ("3", "5", "10"), "speaker": ("ann", "bob")}
+    first = data.streams["train"].values[:40] - 32768
+    assert first.tolist() == soundfile.read(spoken / "00.wav", dtype="int16")[0].tolist()
+    assert data.streams["train"].labels.tolist() == [[2, 1], [0, 0], [1, 1], [2, 0], [0, 1], [1, 0]]
+    assert data.labels["train"].tolist()[:4] == [[2, 1], [2, 1], [0, 0], [0, 0]]  # a window has its stream's
+    assert data.train[1].tolist()[8:] == [-1] * 24
+
+
+def test_some_labels_at_another_rate(spoken):
+    data = load_data(spoken, labels=["speaker"], rate=4000)
+    assert data.classes == {"speaker": ("ann", "bob")} and data.class_names == ("ann", "bob")
+    assert data.labels["train"].tolist() == [1, 0, 1, 0, 1, 0] and data.rate == 4000
+    lengths = data.streams["train"].lengths
+    assert (lengths - torch.arange(40, 46) / 2).abs().max() <= 0.5
+    assert data.origin == {"source": str(spoken), "seed": 0, "rate": 4000, "labels": ["speaker"]}
+    assert str(data.domain) == "sequence:2048:256:given"
+
+
+def test_resampling_keeps_a_tone():
+    rates = 16000, 8000
+    before, after = ((tone(4000 * r // 8000, rate=r) * 32768).astype(np.int16) for r in rates)
+    found = resample(before, *rates)
+    assert np.abs(found.astype(int) - after)[200:-200].max() < 40  # of 16384, away from the ends
+    assert resample(after, 8000, 8000) is after
+
+
+def test_whole_recordings_are_put_aside(tmp_path):
+    for i in range(10):
+        record(tmp_path / f"{i}.flac", np.full(100, i / 64))
+    data = load_data(tmp_path, domain="sequence:16:65536:given")
+    heard = [{int(v) - 32768 for v in data.streams[split].values} for split in ("train", "valid", "test")]
+    assert [len(values) for values in heard] == [8, 1, 1]
+    assert set.union(*heard) == {512 * i for i in range(10)}
+    assert "seeded split 80/10/10" in data.source and data.labels == {}
+
+
+def test_subfolders_are_splits_and_classes(tmp_path):
+    for split in ("train", "valid", "test"):
+        for name in ("dog", "cat"):
+            record(tmp_path / split / name / "1.wav", tone(20))
+    data = load_data(tmp_path)
+    assert data.class_names == ("cat", "dog") and data.labels["test"].tolist() == [0, 1]
+    assert data.label_names == () and data.classes == {}
+    refused("has no label 'animal'; known: none", tmp_path, labels=["animal"])
+
+
+def test_channels_and_formats(tmp_path):
+    left, right = tone(50), tone(50, 700)
+    record(tmp_path / "stereo.wav", np.stack([left, right], 1), subtype="FLOAT")
+    samples, rate = read_sound(tmp_path / "stereo.wav")
+    assert rate == 8000 and samples.dtype == np.int16
+    assert np.abs(samples - 32768 * (left + right) / 2).max() <= 0.51
+    record(tmp_path / "loud.wav", np.array([3.0, -3.0]), subtype="FLOAT")
+    assert read_sound(tmp_path / "loud.wav")[0].tolist() == [32767, -32768]
+
+
+def test_folders_that_are_refused(tmp_path, spoken):
+    refused(
+        "needs? a domain such as sequence:2048:256:given .*got sequence:32:100",
+        spoken,
+        domain="sequence:32:100",
+    )
+    refused("got sequence:32:256:ends", spoken, domain="sequence:32:256:ends")
+    refused("has no label 'speker'; did you mean 'speaker'", spoken, labels=["speker"])
+    refused("rate: expected Hz, an integer ≥ 1, got 0", spoken, rate=0)
+    refused("a rate is for recordings", "digits", rate=8000)
+
+    record(tmp_path / "mixed" / "a.wav", tone(20))
+    record(tmp_path / "mixed" / "b.wav", tone(20), rate=16000)
+    refused("b.wav: expected 8000 Hz as .*a.wav has, got 16000", tmp_path / "mixed")
+    (tmp_path / "mixed" / "b.wav").write_bytes(b"no sound at all")
+    refused("b.wav: cannot be read", tmp_path / "mixed")
+    record(tmp_path / "mixed" / "b.wav", np.zeros(0))
+    refused("b.wav: holds no samples", tmp_path / "mixed")
+    Image.new("L", (4, 4)).save(tmp_path / "mixed" / "c.png")
+    refused("mixed: holds both images .* and recordings", tmp_path / "mixed")
+
+
+@pytest.mark.parametrize(
+    "change, match",
+    [
+        (("file,", "path,"), "expected a column 'file', got path, digit, speaker, split"),
+        (("01.wav", "1.wav"), "one row for each recording of the folder; 01.wav has 0 rows"),
+        (("01.wav", "00.wav"), "00.wav has 2 rows"),
+        ((",valid", ",dev"), "row 6: expected train or valid or test, got 'dev'"),
+        ((",train", ",valid"), "expected some that are train, got valid, test"),
+        ((",ann,", ",,"), "row 1: expected a cell in each of the columns file, digit, speaker, split"),
+    ],
+)
+def test_metadata_that_are_refused(change, match, spoken):
+    path = spoken / "metadata.csv"
+    path.write_text(path.read_text().replace(*change))
+    refused(f"metadata.csv: .*{match}", spoken)
+
+
+def test_spoken_digits_are_split_by_index(tmp_path, monkeypatch):
+    folder = tmp_path / "fsdd"
+    folder.mkdir()
+    rows, offset = ["digit,speaker,index,split,offset,length"], 0
+    for digit, speaker, index in itertools.product((0, 1), ("theo", "lucas"), range(12)):
+        rows.append(f"{digit},{speaker},{index},any,{offset},{10 + index}")
+        offset += 10 + index
+    np.savez(folder / "fsdd.npz", audio=np.arange(offset, dtype=np.int16))
+    (folder / "metadata.csv").write_text("\n".join(rows))
+    digests = [
+        hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("fsdd.npz", "metadata.csv")
+    ]
+    entry = replace(NAMED["fsdd"], digest=digests[0], others={"fsdd/metadata.csv": digests[1]})
+    monkeypatch.setitem(NAMED, "fsdd", entry)
+    data = load_data("fsdd", data_dir=tmp_path, domain="sequence:32:65536:given")
+    assert [len(getattr(data, split)) for split in ("train", "valid", "test")] == [8, 20, 20]
+    assert data.streams["test"].lengths.tolist() == 4 * [10, 11, 12, 13, 14]
+    assert data.test[0].tolist()[:11] == [*range(32768, 32778), -1]
+    assert data.labels["train"].tolist()[::2] == [[0, 1], [0, 0], [1, 1], [1, 0]]
+    assert data.classes == {"digit": ("0", "1"), "speaker": ("lucas", "theo")}

@@ -213,7 +213,10 @@ def test_unknown_sources(tmp_path):
     refused("digits: no such file", tmp_path / "digits")
     refused("expected a name or a path", "")
     (tmp_path / "a.pdf").write_bytes(b"x")
-    refused(r"a.pdf: expected a folder of images or one of \.npy, .*, got \.pdf", tmp_path / "a.pdf")
+    refused(
+        r"a.pdf: expected a folder of images or recordings, or one of \.npy, .*, got \.pdf",
+        tmp_path / "a.pdf",
+    )
 
 
 @pytest.mark.parametrize("suffix", ["npy", "npz", "csv", "txt", "parquet"])

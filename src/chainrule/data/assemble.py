@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from chainrule.data.conform import check_numbers, conform, conform_stream
 from chainrule.data.dataset import SPLITS, Data
 from chainrule.data.infer import infer_domain
+from chainrule.data.pcm import WINDOW, to_levels
 from chainrule.data.raw import Raw
 from chainrule.data.split import complete_splits
 from chainrule.data.streams import Streams
@@ -33,7 +34,7 @@ def assemble(raw: Raw, domain: Domain | None, seed: int) -> Data:
         DataError: if the arrays are no numbers, do not fit each other or the domain, or are too few.
     """
     if raw.streams:
-        return _of_streams(raw, domain or raw.domain)
+        return _of_streams(raw, domain or raw.domain or WINDOW, seed)
     # Rows are named as they stand in the file, so all checks come before the split.
     told = domain or raw.domain
     gaps = bool(told and told.columns)
@@ -60,16 +61,23 @@ def assemble(raw: Raw, domain: Domain | None, seed: int) -> Data:
     )
 
 
-def _of_streams(raw: Raw, domain: Domain | None) -> Data:
+def _of_streams(raw: Raw, domain: Domain, seed: int) -> Data:
     """Windows side by side as items, and the streams they are of."""
-    assert domain is not None
-    splits: dict[str, Tensor] = {}
+    splits: dict[str, Any] = {}
     streams, labels = {}, {}
-    for split, parts in raw.streams.items():
+    # Whole streams are put aside, never windows of them.
+    given = {split: torch.arange(len(parts)) for split, parts in raw.streams.items()}
+    codes = {split: torch.from_numpy(np.asarray(own, np.int64)) for split, own in raw.labels.items()}
+    chosen, codes, how = _named(raw, None, complete_splits, given, codes, seed)
+    for split, places in chosen.items():
+        parts = raw.streams[split if split in raw.streams else "train"]
+        parts = [parts[i] for i in places.tolist()]
         ends = np.cumsum([0, *(len(part) for part in parts)])
-        values = _named(raw, split, conform_stream, np.concatenate(parts), domain)
-        own = raw.labels.get(split)
-        own = None if own is None else torch.from_numpy(np.asarray(own).astype(np.int64))
+        steps = np.concatenate(parts)
+        if raw.rate is not None:
+            steps = _named(raw, None, to_levels, steps, domain)
+        values = _named(raw, split, conform_stream, steps, domain)
+        own = codes.get(split)
         streams[split] = Streams(values, torch.from_numpy(ends), own)
         windows = streams[split].disjoint(domain)
         if not len(windows.x):
@@ -85,8 +93,10 @@ def _of_streams(raw: Raw, domain: Domain | None) -> Data:
         domain=domain,
         labels=labels,
         class_names=raw.class_names,
+        label_names=raw.label_names,
+        rate=raw.rate,
         vocabulary=raw.vocabulary,
-        source="; ".join(filter(None, (raw.where, raw.note, raw.split))),
+        source="; ".join(filter(None, (raw.where, raw.note, raw.split or how))),
         streams=streams,
     )
 

@@ -12,6 +12,8 @@ from chainrule.domain import Domain
 from chainrule.errors import DataError, nearest
 
 SPLITS = ("train", "valid", "test")
+# Of one label; or of each of several.
+ClassNames = tuple[str, ...] | tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -24,8 +26,10 @@ class Data:
             them, reals in float32 or float64, tables in float64 with NaN where a cell is missing.
             `domain.check` turns a batch into what a model takes.
         domain: the set every item lies in.
-        labels: "train", "valid", "test" → int64 (N,); empty when there are none.
-        class_names: the name of each label, where known.
+        labels: "train", "valid", "test" → int64 (N,), or (N, k) where items have several; empty when there are none.
+        class_names: the name of each class, where known; where items have several labels, a tuple for each of these.
+        label_names: what each label tells, such as digit and speaker, where known.
+        rate: of recordings, in Hz.
         vocabulary: the character each level stands for; text only.
         source: where it came from and how it was split, in words.
         streams: "train", "valid", "test" → the long sequences of which the items are windows; empty for other data.
@@ -42,7 +46,9 @@ class Data:
     test: Tensor
     domain: Domain
     labels: dict[str, Tensor] = field(default_factory=dict)
-    class_names: tuple[str, ...] | None = None
+    class_names: ClassNames | None = None
+    label_names: tuple[str, ...] = ()
+    rate: int | None = None
     vocabulary: tuple[str, ...] | None = None
     source: str = ""
     streams: dict[str, Streams] = field(default_factory=dict)
@@ -58,6 +64,13 @@ class Data:
                 )
             if len(x) == 0:
                 raise DataError(f"{self.name}: the {split} split is empty")
+
+    @property
+    def classes(self) -> dict[str, tuple[str, ...]]:
+        """Name of each label → the names of its classes; empty where the labels have no names."""
+        names: Any = self.class_names or ()
+        names = (names,) if len(self.label_names) == 1 else names
+        return dict(zip(self.label_names, names, strict=False))
 
     def split(self, name: str) -> tuple[Tensor, Tensor | None]:
         """The items of a split, and their labels or None.
@@ -83,9 +96,12 @@ class Data:
         """One line: the name, the domain, the sizes."""
         sizes = ", ".join(f"{len(getattr(self, split))} {split}" for split in SPLITS)
         classes = f", {len(self.class_names)} classes" if self.class_names else ""
+        if self.classes:
+            classes = "".join(f", {len(names)} of {label}" for label, names in self.classes.items())
+        rate = f", {self.rate} Hz" if self.rate else ""
         columns = len(self.domain.columns)
         domain = f"table of {columns} column{'s' * (columns > 1)}" if columns else self.domain
-        return f"{self.name}: {domain}, {sizes}{classes}"
+        return f"{self.name}: {domain}, {sizes}{classes}{rate}"
 
     def __str__(self) -> str:
         return self.describe()

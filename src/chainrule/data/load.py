@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +16,14 @@ from chainrule.data.dataset import SPLITS, Data
 from chainrule.data.hub import needs_hub, read_hub
 from chainrule.data.images import SUFFIXES as IMAGES
 from chainrule.data.images import read_images, read_picture
+from chainrule.data.labels import pick_labels
 from chainrule.data.named import NAMED, read_named
 from chainrule.data.raw import Raw, reading
+from chainrule.data.recordings import at_rate, read_recordings
+from chainrule.data.sound import SUFFIXES as SOUNDS
 from chainrule.data.table import read_table
 from chainrule.data.text import read_text
+from chainrule.data.tree import files_below
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DataError, nearest
 
@@ -33,19 +37,23 @@ def load_data(
     data_dir: str | Path | None = None,
     domain: Domain | str | dict | None = None,
     columns: Mapping[str, str] | None = None,
+    rate: int | None = None,
+    labels: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Data:
     """Load a named set, a file or folder of your own, or a set of the Hugging Face hub.
 
     Args:
         source: a name of `list_data()`; the path of a .npy, .npz, .csv, .txt or .parquet file or of a
-            folder of images; or "hf:" and the name of a set on the hub (or a path in its formats). A
+            folder of images or of recordings; or "hf:" and the name of a set on the hub (or a path in its formats). A
             name wins over a file of that name; write "./digits" for the file.
         data_dir: where named sets lie; see `data_folder`.
         domain: what the items are, where the guess from shape and values is not what you mean. Items
             are reshaped if the sizes allow it, and checked. Also as text, or as `Domain.to_json` gives it.
         columns: of a table: name → "categorical", "integer" or "real", where the guess from the cells is not what
             you mean. Given, if only as {}, it makes a domain of columns even of small whole numbers.
+        rate: of recordings: Hz to resample them to; their own by default.
+        labels: the names of those to keep, where items have several labels, such as digit and speaker; all by default.
         seed: of the permutation that splits a source without splits of its own 80/10/10.
 
     Raises:
@@ -62,12 +70,22 @@ def load_data(
     chosen = Domain.parse(domain) if isinstance(domain, str) else domain
     if columns is not None and chosen is not None:
         raise DataError(f"{source}: expected the kinds of columns or a domain, got both")
-    data = assemble(_read(source, data_dir, chosen, columns), chosen, seed)
+    if rate is not None and (type(rate) is not int or rate < 1):
+        raise DataError(f"rate: expected Hz, an integer ≥ 1, got {rate!r}")
+    raw = _read(source, data_dir, chosen, columns, rate)
+    if rate is not None:
+        at_rate(raw, rate)
+    pick_labels(raw, labels)
+    data = assemble(raw, chosen, seed)
     if columns is not None and not data.domain.columns:
         raise DataError(f"{source}: kinds of columns are for tables, got {data.domain}")
     origin: dict = {"source": str(source), "seed": seed}
     if columns is not None:
         origin["columns"] = dict(columns)
+    if rate is not None:
+        origin["rate"] = rate
+    if labels is not None:
+        origin["labels"] = list(labels)
     if chosen is not None:
         # Plain lists and texts: a configuration keeps them as YAML and compares them.
         origin["domain"] = json.loads(json.dumps(chosen.to_json())) if chosen.columns else str(chosen)
@@ -140,6 +158,7 @@ def _read(
     data_dir: str | Path | None,
     domain: Domain | None,
     columns: Mapping[str, str] | None = None,
+    rate: int | None = None,
 ) -> Raw:
     if isinstance(source, str) and source.startswith(HUB):
         return read_hub(source.removeprefix(HUB), source, domain, columns)
@@ -149,7 +168,7 @@ def _read(
         raise DataError("data: expected a name or a path, got an empty text")
     path = Path(source).expanduser()
     if path.is_dir():
-        return read_images(path)
+        return _read_folder(path, rate)
     suffix = path.suffix.lower()
     if not path.exists():
         if isinstance(source, Path) or suffix in SUFFIXES or len(path.parts) != 1:
@@ -157,7 +176,9 @@ def _read(
         raise DataError(f"data {source!r}: neither a named set nor a file; {nearest(source, NAMED)}")
     if suffix not in SUFFIXES:
         known = ", ".join(SUFFIXES)
-        raise DataError(f"{path}: expected a folder of images or one of {known}, got {suffix or 'no suffix'}")
+        raise DataError(
+            f"{path}: expected a folder of images or recordings, or one of {known}, got {suffix or 'no suffix'}"
+        )
     with reading(str(path)):
         if path.stat().st_size == 0:
             raise DataError(f"{path}: the file is empty")
@@ -168,3 +189,15 @@ def _read(
     if suffix == ".txt":
         return read_text(path, domain)
     return read_arrays(path)
+
+
+def _read_folder(folder: Path, rate: int | None) -> Raw:
+    """Of images, or of recordings."""
+    with reading(str(folder)):
+        images, sounds = (bool(files_below(folder, suffixes)) for suffixes in (IMAGES, SOUNDS))
+    if images == sounds:
+        raise DataError(
+            f"{folder}: holds {'both' if images else 'no'} images ({', '.join(IMAGES)}) "
+            f"{'and' if images else 'or'} recordings ({', '.join(SOUNDS)})"
+        )
+    return read_images(folder) if images else read_recordings(folder, rate)

@@ -13,6 +13,7 @@ from chainrule.data.cifar import SHEETS, read_cifar
 from chainrule.data.folder import data_folder, verified
 from chainrule.data.music import read_music
 from chainrule.data.raw import Raw, reading
+from chainrule.data.recordings import read_spoken_digits
 from chainrule.data.rnade import read_continuous, read_patches
 from chainrule.data.text import read_text
 from chainrule.domain import Domain
@@ -224,6 +225,13 @@ NAMED = {
         _tunes,
         "polyphonic/nottingham.npz",
         "530899c0a6f058971f31310c3f2579db06698b321901d534e9f7a925592f1f45",
+    ),
+    "fsdd": Entry(
+        "3000 spoken digits by six speakers, 8000 Hz",
+        read_spoken_digits,
+        "fsdd/fsdd.npz",
+        "e225220929d3f44c2ab7922e63ec080b57c3a87aa8ee993836d88ad082c3f969",
+        {"fsdd/metadata.csv": "d1d27f13a450d0eaf0fa1dd7c864c1e65227b4be3dc14809670a6b2322bdff48"},
     ),
     "nltcs": Entry(
         "disability survey, 16 bits a row (DEBD)",

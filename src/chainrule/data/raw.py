@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from chainrule.data.dataset import ClassNames
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DataError
 
@@ -21,10 +22,13 @@ class Raw:
         where: the path or address that messages name.
         arrays: split → (N, …); "train" alone, or without "valid" or "test", when the rest is to be cut
             from it.
-        labels: split → (N,), or a label for each stream; empty when there are none.
-        streams: split → its long sequences, (T,) or (T, K) each, in place of arrays; needs a domain.
+        labels: split → (N,), or (N, k) with names; of each stream, if there are any. Empty when there are none.
+        streams: split → its long sequences, (T,) or (T, K) each, in place of arrays; of recordings their samples,
+            int16, and else levels, with a domain.
         domain: what the format itself says the items are; None to infer it from the arrays.
-        class_names: the name of each label, where known.
+        class_names: the name of each label's class, where known; of labels with names, a tuple for each.
+        label_names: of k labels, such as digit and speaker.
+        rate: of recordings, in Hz.
         vocabulary: the character each level stands for.
         split: how the source was split, in words; empty if that is for the common code to say.
         note: further words on where the numbers came from.
@@ -36,7 +40,9 @@ class Raw:
     labels: dict[str, np.ndarray] = field(default_factory=dict)
     streams: dict[str, list[np.ndarray]] = field(default_factory=dict)
     domain: Domain | None = None
-    class_names: tuple[str, ...] | None = None
+    class_names: ClassNames | None = None
+    label_names: tuple[str, ...] = ()
+    rate: int | None = None
     vocabulary: tuple[str, ...] | None = None
     split: str = ""
     note: str = ""

@@ -17,7 +17,8 @@ from chainrule.training.config import TrainingConfig
 
 # What a recipe and the `config.yaml` of a run may hold; the latter also says what was used and found.
 KEYS = ("model", "data", "hyperparameters", "training", "published")
-OF_A_RUN = ("chainrule", "torch", "domain", "vocabulary")
+OF_A_RUN = ("chainrule", "torch", "domain", "vocabulary", "rate", "labels")
+DATA = ("source", "domain", "columns", "rate", "labels", "seed")
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Recipe:
 
     Attributes:
         model: its registry name.
-        data: arguments of `load_data`: source, domain, seed.
+        data: arguments of `load_data`: source, domain, columns, rate, labels, seed.
         hyperparameters: over the model's defaults.
         training: over its training defaults; see `TrainingConfig`.
         published: {"valid_nats" or "test_nats": value, "source": where it was read}; empty if there is none.
@@ -72,7 +73,7 @@ class Recipe:
             ChainruleError: if the recipe names none, or it cannot be loaded.
         """
         hyperparameters_of(self.model)  # an unknown model is told before any data is read
-        unknown = [key for key in self.data if key not in ("source", "domain", "columns", "seed")]
+        unknown = [key for key in self.data if key not in DATA]
         if unknown or not isinstance(self.data.get("source"), str):
             raise ChainruleError(f"data: expected source, and perhaps domain and seed, got {self.data}")
         return load_data(**self.data, data_dir=data_dir)
