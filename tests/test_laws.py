@@ -140,6 +140,17 @@ def test_wavenet_conditional_on_frames(features, law):
     assert outcome[law] == "holds"
 
 
+@pytest.mark.parametrize(
+    "law", ["conditioned", "step_is_forward", "prefix_is_steps", "returns_as_promised", "one_pass", "survives_saving"]
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["wavenet", "made", "lstm"])
+def test_model_conditional_on_two_labels(name, law):
+    outcome = check_model(
+        lambda domain: cr.create_model(name, domain, classes=[3, 2], **SMALL[name]), laws=[law]
+    )
+    assert outcome[law] == "holds"
+
+
 @pytest.mark.parametrize("memory", [2, 5])
 def test_count_table_memories(memory):
     outcome = check_model(lambda domain: cr.create_model("count-table", domain, memory=memory))

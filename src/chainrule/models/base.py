@@ -107,11 +107,16 @@ class Model(nn.Module, ABC):
             raise ConditionError(f"cond: expected None, the model is unconditional; got {tuple(cond.shape)}")
 
     def expand_cond(self, cond: Tensor | int | None, batch: int) -> Tensor | None:
-        """A condition per row: an int or a single label, vector or map is repeated."""
+        """A condition per row: an int or a single item's label, labels, vector or map is repeated."""
         if cond is None:
             return None
         cond = torch.as_tensor(cond, device=self.device)
-        single = cond.ndim == (0 if cond.dtype in INTEGERS else max(1, len(self.condition.item_shape)))
+        rank = len(self.condition.item_shape)
+        if cond.dtype not in INTEGERS:
+            rank = max(1, rank)
+        elif self.condition.classes is None:
+            rank = 0
+        single = cond.ndim in (0, rank)
         if not single and len(cond) != batch:
             raise ConditionError(f"cond: expected one or {batch}, got {len(cond)}")
         return cond.expand(batch, *cond.shape) if single else cond

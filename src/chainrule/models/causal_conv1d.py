@@ -55,7 +55,7 @@ class CausalConv1dARM(AutoregressiveModel):
         dropout: float = 0.3,
         positions: bool | None = None,
         output: str = "independent",
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
         ordering: str | list[int] = "natural",

@@ -177,7 +177,7 @@ class ConvNADE(OrderlessModel):
         depth: int = 4,
         kernel_size: int = 3,
         masked: bool = True,
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
         ordering: str | list[int] = "natural",

@@ -83,7 +83,7 @@ class DeepNADE(OrderlessModel):
         *,
         hidden: list[int] | tuple[int, ...] = (512, 512),
         dropout: float = 0.1,
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
         components: int = 10,

@@ -34,7 +34,7 @@ class FiniteMemory(AutoregressiveModel):
         *,
         memory: int = 2,
         width: int = 300,
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
         ordering: str | list[int] = "natural",

@@ -105,7 +105,7 @@ class FVSBN(AutoregressiveModel):
         self,
         domain: Domain,
         *,
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
         components: int = 10,

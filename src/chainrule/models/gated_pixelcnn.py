@@ -59,7 +59,7 @@ class GatedPixelCNN(AutoregressiveModel):
         last: int = 64,
         dropout: float = 0.2,
         stacks: int = 2,
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         maps: int | None = None,
     ) -> None:

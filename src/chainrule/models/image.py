@@ -54,13 +54,13 @@ def in_groups(channels: int, groups: int) -> int:
 
 
 def image_condition(
-    domain: Domain, classes: int | None, embedding: int | None, maps: int | None
+    domain: Domain, classes: int | list[int] | None, embedding: int | None, maps: int | None
 ) -> dict[str, Any]:
     """The arguments of a `Condition` of images.
 
     Args:
         domain: of the images.
-        classes: number of labels.
+        classes: number of classes, or of those of each label.
         embedding: size of a vector.
         maps: numbers for each pixel.
     """

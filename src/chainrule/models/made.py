@@ -57,7 +57,7 @@ class MADE(AutoregressiveModel):
         residual: bool = True,
         dropout: float | None = None,
         input_dropout: float = 0.0,
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
         components: int = 10,

@@ -47,7 +47,7 @@ class MultiScalePixelCNN(AutoregressiveModel):
         first_size: int = 7,
         last: int = 64,
         dropout: float = 0.0,
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
     ) -> None:
         if scale < 2:

@@ -35,7 +35,7 @@ class NADE(AutoregressiveModel):
         domain: Domain,
         *,
         hidden: int = 500,
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
         components: int = 10,

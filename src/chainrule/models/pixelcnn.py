@@ -53,7 +53,7 @@ class PixelCNN(AutoregressiveModel):
         first_size: int = 7,
         last: int = 64,
         dropout: float = 0.2,
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         maps: int | None = None,
     ) -> None:

@@ -53,7 +53,7 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         dropout: float = 0.1,
         shortcuts: bool = True,
         output: str = "logistic",
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         maps: int | None = None,
     ) -> None:

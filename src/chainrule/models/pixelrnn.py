@@ -88,7 +88,7 @@ class RowPixelRNN(PixelRNN):
         kernel_size: int = 3,
         first_size: int = 7,
         last: int = 64,
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         maps: int | None = None,
     ) -> None:
@@ -120,7 +120,7 @@ class DiagonalPixelRNN(PixelRNN):
         depth: int = 7,
         first_size: int = 7,
         last: int = 64,
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         maps: int | None = None,
     ) -> None:

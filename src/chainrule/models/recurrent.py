@@ -71,7 +71,7 @@ class RecurrentNet(AutoregressiveModel):
         dropout: float = 0.3,
         tied: bool = False,
         output: str = "independent",
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
         ordering: str | list[int] = "natural",

@@ -46,7 +46,7 @@ class RNADE(AutoregressiveModel):
         kernel: str = "gaussian",
         uniform: bool = False,
         dropout: float = 0.0,
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         ordering: str | list[int] = "natural",
     ) -> None:

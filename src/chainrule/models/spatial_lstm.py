@@ -52,7 +52,7 @@ class SpatialLSTMNet(AutoregressiveModel):
         components: int = 8,
         scales: int = 4,
         features: int = 16,
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         maps: int | None = None,
     ) -> None:

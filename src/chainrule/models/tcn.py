@@ -37,7 +37,7 @@ class TCN(AutoregressiveModel):
         depth: int = 5,
         kernel_size: int = 3,
         dropout: float = 0.1,
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
         ordering: str | list[int] = "natural",

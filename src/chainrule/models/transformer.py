@@ -52,7 +52,7 @@ class Transformer(AutoregressiveModel):
         positions: str = "rotary",
         dropout: float = 0.1,
         output: str = "independent",
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
         ordering: str | list[int] = "natural",

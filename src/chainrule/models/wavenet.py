@@ -57,7 +57,7 @@ class WaveNet(AutoregressiveModel):
         dropout: float = 0.0,
         output: str | None = None,
         components: int = 10,
-        classes: int | None = None,
+        classes: int | list[int] | None = None,
         embedding: int | None = None,
         features: tuple[int, ...] | None = None,
         encoding: str | None = None,

@@ -23,7 +23,7 @@ def classify(model: Model, x: Tensor, prior: Tensor | None = None, *, batch_size
         (B, classes) float64 nats, on the CPU.
 
     Raises:
-        ChainruleError: if the model takes no class, or the prior is none.
+        ChainruleError: if the model takes no class, or several labels, or the prior is none.
         DomainError: if x does not lie in the domain.
 
     Example:
@@ -37,6 +37,10 @@ def classify(model: Model, x: Tensor, prior: Tensor | None = None, *, batch_size
     if classes is None:
         given = model.condition.expected or "none"
         raise ChainruleError(f"classify: expected a model conditional on classes, its condition is {given}")
+    if not isinstance(classes, int):
+        raise ChainruleError(
+            f"classify: expected a model of one label, its condition is {model.condition.expected}"
+        )
     log_prior = _log_prior(prior, classes)
     joint = torch.empty(len(x), classes, dtype=torch.float64)
     with exact_arithmetic(model):

@@ -25,7 +25,7 @@ class Evaluation:
         model: the model's likelihood.
         baselines: name → likelihood.
         floors: smallest scale of a density, in units of its column's, → nats of the model; see `nats_by_floor`.
-        accuracy: share of items whose most probable class is their label; None if the model takes no class.
+        accuracy: share of items whose most probable class is their label; None if the model takes no label or several.
     """
 
     split: str
@@ -70,8 +70,8 @@ def evaluate(model: Model, data: Data, split: str = "test", *, baselines: bool =
 
 
 def class_accuracy(model: Model, x: Tensor, labels: Tensor | None) -> float | None:
-    """The share of items (N, *event_shape) put into their class; None without labels, or a model that takes none."""
-    if labels is None or model.condition.classes is None:
+    """The share of items (N, *event_shape) put into their class; None without labels, unless one is the condition."""
+    if labels is None or not isinstance(model.condition.classes, int):
         return None
     return accuracy(classify(model, x), labels)
 

@@ -39,7 +39,7 @@ def interpolate(
         (n, steps, *event_shape).
 
     Raises:
-        ConditionError: if the model is unconditional, or an end is no condition of it.
+        ConditionError: if the model is unconditional or of several labels, or an end is no condition of it.
 
     References:
         van den Oord et al. (2016), "Conditional image generation with PixelCNN decoders", §3.3 and figure 5,
@@ -71,6 +71,8 @@ def interpolate(
 def _end(name: str, model: Model, cond: Tensor | int) -> Tensor:
     """One end as floats: weights of labels (classes,), a vector (E,) or a map (M, H, W)."""
     given, classes = torch.as_tensor(cond, device=model.device).detach(), model.condition.classes
+    if isinstance(classes, tuple):
+        raise ConditionError(f"interpolate: expected a model of one label, got {model.condition.expected}")
     shape = model.condition.item_shape if classes is None else (classes,)
     words = f"{name}: expected floats ({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
     if classes is not None:

@@ -167,7 +167,9 @@ class Subject:
             return None
         condition = model.condition
         if condition.classes is not None:
-            return torch.randint(condition.classes, (n,), generator=self.generator())
+            generator = self.generator()
+            labels = [torch.randint(count, (n,), generator=generator) for count in condition.counts]
+            return torch.stack(labels, dim=1) if condition.item_shape else labels[0]
         shape = (n, *condition.item_shape)
         return torch.randn(shape, generator=self.generator(), dtype=torch.float64).to(dtype)
 

@@ -87,6 +87,8 @@ def _fit_in(
         "domain": str(model.domain),
         "data": data.origin,
         "vocabulary": None if data.vocabulary is None else "".join(data.vocabulary),
+        "rate": data.rate,
+        "labels": {name: list(classes) for name, classes in data.classes.items()},
         "training": config.to_dict(),
     }
     if model.closed_form:
@@ -107,16 +109,24 @@ def _fit_in(
 
 def _check_labels(model: Model, data: Data) -> None:
     """A model trained on a data set is conditional on the set's labels."""
-    classes = model.condition.classes
-    if classes is None or "train" not in data.labels:
-        found = (
-            f"labels 0 … {max(int(y.max()) for y in data.labels.values())}" if data.labels else "no labels"
-        )
-        raise DataError(f"{data.name}: expected {model.condition.expected} beside each item, found {found}")
-    highest = max(int(labels.max()) for labels in data.labels.values())
-    if highest >= classes:
+    condition = model.condition
+    most_of = [labels.reshape(len(labels), -1).amax(0) for labels in data.labels.values()]
+    highest = torch.stack(most_of).amax(0).tolist() if most_of else []
+    if (
+        condition.classes is None
+        or "train" not in data.labels
+        or data.labels["train"].shape[1:] != condition.item_shape
+    ):
+        names = data.label_names or ["labels"] * len(highest)
+        each = ", ".join(f"{name} 0 … {most}" for name, most in zip(names, highest, strict=True))
         raise DataError(
-            f"{data.name}: expected labels in [0, {classes}), found {highest}; set classes={highest + 1}"
+            f"{data.name}: expected {condition.expected} beside each item, found {each or 'no labels'}"
+        )
+    if any(most >= count for most, count in zip(highest, condition.counts, strict=True)):
+        found, needed = " and ".join(map(str, highest)), [most + 1 for most in highest]
+        raise DataError(
+            f"{data.name}: expected labels in {condition.ranges}, found {found}; "
+            f"set classes={needed if len(needed) > 1 else needed[0]}"
         )
 
 

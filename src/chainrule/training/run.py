@@ -54,6 +54,30 @@ class Run:
             raise RunError(f"{self.folder}: vocabulary in {CONFIG}: expected characters, got {characters!r}")
         return characters
 
+    @property
+    def rate(self) -> int | None:
+        """Of the recordings that the model is of, in Hz; None unless it is one of these.
+
+        Raises:
+            RunError: if it is no rate.
+        """
+        rate = self.config.get("rate")
+        if rate is not None and (type(rate) is not int or rate < 1):
+            raise RunError(f"{self.folder}: rate in {CONFIG}: expected Hz, an integer ≥ 1, got {rate!r}")
+        return rate
+
+    @property
+    def labels(self) -> dict[str, list[str]]:
+        """Name of each label of the data → the names of its classes; empty where they have no names.
+
+        Raises:
+            RunError: if these are no names.
+        """
+        labels = self.config.get("labels") or {}
+        if not isinstance(labels, dict) or not all(isinstance(names, list) for names in labels.values()):
+            raise RunError(f"{self.folder}: labels in {CONFIG}: expected names of classes, got {labels!r}")
+        return labels
+
     @classmethod
     def open(cls, folder: str | Path, model: Model | None = None) -> Run:
         """Read a run folder.
