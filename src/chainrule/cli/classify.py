@@ -47,6 +47,10 @@ def classify(
         raise ConditionError(
             f"{run}: expected a model of classes; train one with --set classes=10, say, on data with labels"
         )
+    if not isinstance(classes, int):
+        raise ConditionError(
+            f"{run}: expected a model of one label, its condition is {model.condition.expected}"
+        )
     if out is not None:
         check_ending(out, (".csv",))
     x, labels = load_labelled(source, model.domain, classes, split=split, data_dir=data_dir)

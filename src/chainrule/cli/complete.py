@@ -83,7 +83,7 @@ def complete(
 
     opened = open_run(run, device)
     model = opened.model
-    check_output(out, model.domain)
+    check_output(out, model.domain, opened.rate)
     cond = check_label(opened, label)
     temperature = 0.0 if most_probable else temperature
     # The candidates that one factorisation gives for the most probable completion are all the same.
@@ -105,7 +105,8 @@ def complete(
             with atomic_path(out) as temporary:
                 completion_grid(x, known, drawn, model.domain).save(temporary)
         else:
-            export_items(drawn.flatten(0, 1), model.domain, out, vocabulary=opened.vocabulary)
+            items_of: dict[str, Any] = {"vocabulary": opened.vocabulary, "rate": opened.rate}
+            export_items(drawn.flatten(0, 1), model.domain, out, **items_of)
         result = {"items": len(x), "n": n or 8, "kept": int(known.sum()), "of": model.domain.size}
     if json:
         print_json({**result, "file": str(out)})

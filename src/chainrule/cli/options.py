@@ -21,7 +21,21 @@ RunFolder = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of all randomness.")]
-Label = Annotated[int | None, typer.Option(help="The class, for a conditional model.")]
+Label = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CLASS",
+        help="The class, for a conditional model: its number or name; of several labels LABEL=CLASS, repeatable.",
+    ),
+]
+Rate = Annotated[
+    int | None,
+    typer.Option(min=1, help="Of recordings: Hz to resample them to, instead of their own."),
+]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(help="A label to keep, where items have several, such as digit and speaker; repeatable."),
+]
 DataDir = Annotated[
     Path | None, typer.Option(help="Where named sets lie; else $CHAINRULE_DATA, else ~/.cache/chainrule.")
 ]
@@ -82,10 +96,16 @@ def data_of(run: Run, source: str | None, data_dir: Path | None) -> Data:
             recipe.data["domain"] = run.model.domain
         data = recipe.load_data(data_dir)
     else:
-        data = load_data(source, data_dir=data_dir, domain=run.model.domain)
+        # A file holds levels, whatever it is of; recordings come from folders and named sets.
+        rate = None if Path(source).is_file() else run.rate
+        kept = list(run.labels) if run.model.conditional and run.labels else None
+        data = load_data(source, data_dir=data_dir, domain=run.model.domain, rate=rate, labels=kept)
     vocabulary = run.vocabulary
     if vocabulary is not None and data.vocabulary is not None and "".join(data.vocabulary) != vocabulary:
         raise RunError(f"{data.name}: its characters are not those the run was trained on")
+    for name, classes in run.labels.items() if run.model.conditional else ():
+        if data.classes.get(name) != tuple(classes):
+            raise RunError(f"{data.name}: its classes of {name} are not those the run was trained on")
     return data
 
 
@@ -142,24 +162,59 @@ def candidates(run: Run, particles: int | None) -> int:
     return particles or (64 if run.model.domain.columns else 1)
 
 
-def check_label(run: Run, label: int | None, option: str = "--label") -> int | None:
-    """The label, if it is what the run's model takes: a class, or none.
+def check_label(run: Run, given: list[str] | None, option: str = "--label") -> int | torch.Tensor | None:
+    """The classes that the run's model takes: of one label a number, of several a tensor (k,); or none.
 
     Args:
         run: of a model.
-        label: as given.
+        given: "7" or "theo"; "speaker=theo", where labels have names. A class goes by its name or its number.
         option: by which it was.
 
     Raises:
-        ConditionError: otherwise.
+        ConditionError: if they are not what the model takes.
     """
-    classes = run.model.condition.classes
-    if classes is None and label is not None:
+    condition, known = run.model.condition, run.labels
+    if not condition.counts:
+        if given:
+            raise ConditionError(
+                f"{option}: expected none, {run.folder} is not conditioned on a class; got {' '.join(given)}"
+            )
+        return None
+    names = (
+        list(known) if len(known) == len(condition.counts) else list(map(str, range(len(condition.counts))))
+    )
+    if len(names) == 1 and len(given or []) != 1:
         raise ConditionError(
-            f"{option}: expected none, {run.folder} is not conditioned on a class; got {label}"
+            f"{option}: expected a class in {condition.ranges}, got {' '.join(given or []) or 'none'}"
         )
-    if classes is not None and (label is None or not 0 <= label < classes):
-        raise ConditionError(
-            f"{option}: expected a class in [0, {classes}), got {'none' if label is None else label}"
-        )
-    return label
+    chosen = {}
+    for text in given or []:
+        name, equals, value = text.rpartition("=")
+        if not equals and len(names) == 1:
+            name = names[0]
+        if name not in names or name in chosen:
+            raise ConditionError(f"{option}: expected {_each(names)}, got {' '.join(given or [])}")
+        chosen[name] = _class(option, value, known.get(name, []), condition.counts[names.index(name)])
+    if len(chosen) < len(names):
+        raise ConditionError(f"{option}: expected {_each(names)}, got {' '.join(given or []) or 'none'}")
+    if len(names) == 1:
+        return chosen[names[0]]
+    return torch.tensor([chosen[name] for name in names])
+
+
+def _class(option: str, text: str, names: list[str], count: int) -> int:
+    """The number of a class, by its name or as it stands."""
+    if text in names:
+        return names.index(text)
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < count:
+        known = f" or one of {', '.join(names)}" if names else ""
+        raise ConditionError(f"{option}: expected a class in [0, {count}){known}, got {text}")
+    return number
+
+
+def _each(names: list[str]) -> str:
+    return " and ".join(f"{name}=CLASS" for name in names)

@@ -35,8 +35,8 @@ def sample(
         Path | None,
         typer.Option(
             "-o",
-            help=".png, .npy, .csv or .txt; of a table .csv, .parquet or .npy. "
-            "RUN/samples.png or the terminal by default.",
+            help=".png, .npy, .csv or .txt; of a table .csv, .parquet or .npy; of sounds also .wav or .flac, a file "
+            "each. RUN/samples.png or the terminal by default.",
         ),
     ] = None,
     label: Label = None,
@@ -74,6 +74,8 @@ def sample(
 
     `chainrule sample runs/digits-by-class --label 3 --to 8 -o from-3-to-8.png`
 
+    `chainrule sample runs/spoken --label digit=7 --label speaker=jackson -n 4 -o seven.wav`
+
     `chainrule sample runs/people -n 1000 --given job=clerk --given age=40 -o clerks.csv`
     """
     from chainrule.data import decode
@@ -85,13 +87,15 @@ def sample(
     if out is None and model.domain.layout == "image" and model.domain.discrete and not json:
         out = run / ("samples.png" if to is None else "interpolation.png")
     if out is not None:
-        check_output(out, model.domain)
-    cond = check_label(opened, label)
+        check_output(out, model.domain, opened.rate)
+    cond: Any = check_label(opened, label)
     generator = torch.Generator().manual_seed(seed)
     choice: Any = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     n = n or (64 if to is None else 8)
     if to is not None or steps is not None:
-        end = check_label(opened, to, "--to")
+        if len(model.condition.counts) > 1:
+            raise ChainruleError(f"--to: expected a model of one label, got {model.condition.expected}")
+        end = check_label(opened, None if to is None else [str(to)], "--to")
         if prompt is not None or given or cond is None or end is None:
             raise ChainruleError("--to, --steps: expected --label and --to, and neither --prompt nor --given")
         steps = steps or 10
@@ -115,7 +119,7 @@ def sample(
     else:
         drawn = model.sample(n, cond, generator=generator, **choice)
     if out is not None:
-        export_items(drawn, model.domain, out, vocabulary=vocabulary, columns=steps)
+        export_items(drawn, model.domain, out, vocabulary=vocabulary, columns=steps, rate=opened.rate)
     if json:
         if model.domain.columns:
             frame = decode(drawn, model.domain.columns)

@@ -59,7 +59,7 @@ def show(
         _bits(opened, bits, out, items, label, data_dir, json)
 
 
-def _structure(run: Run, out: Path, label: int | None, json: bool) -> None:
+def _structure(run: Run, out: Path, label: list[str] | None, json: bool) -> None:
     from chainrule.report import draw_receptive_fields, draw_structure
 
     model = run.model.factorisation
@@ -94,18 +94,18 @@ def _structure(run: Run, out: Path, label: int | None, json: bool) -> None:
         say(f"picture: {card['receptive_field']}")
 
 
-def _condition(run: Run, label: int | None) -> Tensor | None:
-    """For each sample the class, 0 unless it is said; or zeros, or None, as the model takes it."""
+def _condition(run: Run, label: list[str] | None) -> Tensor | None:
+    """For each sample the classes, 0 unless they are said; or zeros, or None, as the model takes it."""
     condition = run.model.condition
-    if condition.classes is not None:
-        check_label(run, label or 0)
-        return torch.full((DRAWN,), label or 0)
+    if condition.counts:
+        first = torch.zeros(condition.item_shape, dtype=torch.int64)
+        return run.model.expand_cond(check_label(run, label) if label else first, DRAWN)
     check_label(run, label)
     return torch.zeros(DRAWN, *condition.item_shape) if condition.item_shape else None
 
 
 def _bits(
-    run: Run, source: str, out: Path, items: int, label: int | None, data_dir: Path | None, json: bool
+    run: Run, source: str, out: Path, items: int, label: list[str] | None, data_dir: Path | None, json: bool
 ) -> None:
     from chainrule.data import load_items, load_labelled
     from chainrule.engine import exact_arithmetic
@@ -121,16 +121,16 @@ def _bits(
             f"--bits: {model.name} mixes {model.orderings} orderings, so a pixel has no bits of its own, "
             "only the image has; expected a model of one ordering"
         )
-    if classes is None:
+    if not isinstance(classes, int):
         x, labels = load_items(source, model.domain, data_dir=data_dir), None
-        check_label(run, label)
     else:
         x, labels = load_labelled(source, model.domain, classes, data_dir=data_dir)
     x = model.domain.check(x[:items])
     cond = None if labels is None else labels[:items]
-    if classes is not None and (label is not None or cond is None):
-        if label is None:
-            raise ConditionError(f"{source}: has no labels; expected --label, a class in [0, {classes})")
+    if classes is not None and label is None and cond is None:
+        ranges = model.condition.ranges
+        raise ConditionError(f"{source}: has no labels; expected --label, a class in {ranges}")
+    if label is not None or classes is None:
         cond = model.expand_cond(check_label(run, label), len(x))
     with exact_arithmetic(model):
         log_prob = model.log_prob(x, cond, reduce=False)

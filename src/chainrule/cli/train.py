@@ -10,7 +10,17 @@ import typer
 
 from chainrule.cli.columns import print_columns
 from chainrule.cli.evaluate import print_cost
-from chainrule.cli.options import DataDir, Device, Json, Kinds, parse_kinds, parse_settings, read_device
+from chainrule.cli.options import (
+    DataDir,
+    Device,
+    Json,
+    Kinds,
+    Labels,
+    Rate,
+    parse_kinds,
+    parse_settings,
+    read_device,
+)
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import Autoencoder, hyperparameters_of
@@ -40,6 +50,8 @@ def train(
         typer.Option(help="What the items are, where the guess is wrong, such as image:1x28x28:2."),
     ] = None,
     column: Kinds = None,
+    rate: Rate = None,
+    labels: Labels = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.")] = False,
     data_dir: DataDir = None,
@@ -56,13 +68,16 @@ def train(
 
     `chainrule train made --data people.csv --column age=real`
 
+    `chainrule train wavenet --data fsdd --labels speaker --set classes=6`
+
     `chainrule train runs/names/config.yaml --out runs/names-again`
     """
     recipe = Recipe.read(model) if model.endswith((".yaml", ".yml")) else Recipe(model)
     for key, value in parse_settings(set_ or []).items():
         _place(recipe, key, value)
     recipe.training |= {k: v for k, v in (("epochs", epochs), ("seed", seed)) if v is not None}
-    recipe.data |= {k: v for k, v in (("source", data), ("domain", domain)) if v is not None}
+    given = {"source": data, "domain": domain, "rate": rate, "labels": labels}
+    recipe.data |= {k: v for k, v in given.items() if v is not None}
     if (kinds := parse_kinds(column)) is not None:
         recipe.data["columns"] = kinds
     if "source" not in recipe.data:

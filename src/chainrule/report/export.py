@@ -9,6 +9,9 @@ import numpy as np
 from torch import Tensor
 
 from chainrule.data import decode
+from chainrule.data.pcm import to_samples
+from chainrule.data.sound import SUFFIXES as SOUNDS
+from chainrule.data.sound import write_sound
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.files import atomic_path, write_text
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ENDINGS = (".png", ".npy", ".csv", ".txt")
+SOUND_ENDINGS = (*SOUNDS, *ENDINGS)
 TABLE_ENDINGS = (".csv", ".parquet", ".npy")
 
 
@@ -28,10 +32,12 @@ def export_items(
     *,
     vocabulary: str | None = None,
     columns: int | None = None,
+    rate: int | None = None,
 ) -> None:
     """Write items (N, *event_shape): a grid (.png), an array (.npy), rows (.csv), or text (.txt, one item a line).
 
-    Rows of a table are written with names and values (.csv, .parquet), or as their codes (.npy).
+    Rows of a table are written with names and values (.csv, .parquet), or as their codes (.npy). Of sounds (.wav,
+    .flac) each is a file of its own, x-0.wav, x-1.wav, …, where there are several; 16 bits, up to its end.
 
     Args:
         x: the items.
@@ -39,14 +45,17 @@ def export_items(
         path: where to; written whole or not at all.
         vocabulary: the character of each level, for text.
         columns: of a grid; about a square by default.
+        rate: of sounds, in Hz; None for other items.
 
     Raises:
         ChainruleError: on an unknown ending, or one that does not suit the items.
     """
     path = Path(path)
-    check_output(path, domain)
+    check_output(path, domain, rate)
     ending = path.suffix.lower()
-    if ending == ".png":
+    if rate is not None and ending in SOUNDS:
+        _export_sounds(x, domain, path, rate)
+    elif ending == ".png":
         with atomic_path(path) as temporary:
             image_grid(x, domain, columns=columns).save(temporary)
     elif ending == ".npy":
@@ -67,13 +76,26 @@ def export_frame(frame: pd.DataFrame, path: Path) -> None:
         write(temporary, index=False)
 
 
-def check_output(path: Path, domain: Domain) -> None:
+def _export_sounds(x: Tensor, domain: Domain, path: Path, rate: int) -> None:
+    """Each item into a file."""
+    for number, item in enumerate(x.cpu()):
+        place = path.with_stem(f"{path.stem}-{number}") if len(x) > 1 else path
+        with atomic_path(place) as temporary:
+            write_sound(temporary, to_samples(item[item >= 0].numpy(), domain), rate, path.suffix.lower())
+
+
+def check_output(path: Path, domain: Domain, rate: int | None = None) -> None:
     """See that `export_items` could write such a file, before its items are drawn.
+
+    Args:
+        path: of the file.
+        domain: of the items.
+        rate: of sounds, in Hz; None for other items.
 
     Raises:
         ChainruleError: on a folder, an unknown ending, or one that does not suit the domain.
     """
-    check_ending(path, TABLE_ENDINGS if domain.columns else ENDINGS)
+    check_ending(path, TABLE_ENDINGS if domain.columns else ENDINGS if rate is None else SOUND_ENDINGS)
     if path.is_dir():
         raise ChainruleError(f"{path}: expected a file to write, got a folder")
     if path.suffix.lower() == ".png" and not domain.discrete:
