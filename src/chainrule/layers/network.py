@@ -80,9 +80,15 @@ class Network(nn.Module, ABC):
         """The phase of each of `length` sites: which kind of work its step does. One kind, by default."""
         return [None] * length
 
+    @property
+    def reach(self) -> int | None:
+        """How many sites before a site its parameters can come from; None, the default, if that is not bounded."""
+        return None
+
     def connectivity(self, length: int) -> Tensor:
-        """Which sites each site reads, as (T, T) booleans [reader, read]; all before it, by default."""
-        return torch.ones(length, length, dtype=torch.bool).tril(-1)
+        """Which sites each site reads, as (T, T) booleans [reader, read]; all before it in reach, by default."""
+        before = torch.ones(length, length, dtype=torch.bool).tril(-1)
+        return before if self.reach is None else before.triu(-self.reach)
 
 
 def _numbered(layers: Iterable[nn.Module]) -> dict[str, nn.Module]:
@@ -145,11 +151,11 @@ class Stack(Network):
         params, body = self.body.prefill(features, state.body)
         return params, StackState(state.cond, first, body)
 
-    def connectivity(self, length: int) -> Tensor:
-        """The band of sites within the layers' reach, behind an input that looks one back."""
-        before = super().connectivity(length)
+    @property
+    def reach(self) -> int | None:
+        """The layers' together, behind an input that looks one back."""
         reaches: list[Any] = [part.reach for part in self._parts()]
-        return before if None in reaches else before.triu(-1 - sum(reaches))
+        return None if None in reaches else 1 + sum(reaches)
 
     @property
     def encoder(self) -> nn.Module:

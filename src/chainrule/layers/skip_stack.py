@@ -90,9 +90,10 @@ class SkipStack(Network):
             after.append(new)
         return self.last(stream), SkipState(state.cond, first, tuple(after))
 
-    def connectivity(self, length: int) -> Tensor:
-        """The band of sites within the convolutions' reach, behind an input that looks one back."""
-        return super().connectivity(length).triu(-1 - sum(conv.reach for conv in self._convs()))
+    @property
+    def reach(self) -> int:
+        """The convolutions' together, behind an input that looks one back."""
+        return 1 + sum(conv.reach for conv in self._convs())
 
     @property
     def encoder(self) -> nn.Module:

@@ -44,9 +44,10 @@ class Constant(Network):
         """The first n rows."""
         return self.params[: sites.shape[1]].expand(len(sites), -1, -1), state
 
-    def connectivity(self, length: int) -> Tensor:
+    @property
+    def reach(self) -> int:
         """No connection."""
-        return torch.zeros(length, length, dtype=torch.bool)
+        return 0
 
 
 class Uniform(AutoregressiveModel):

@@ -63,9 +63,10 @@ class Table(Network):
         before = torch.cat([state, sites[:, :-1, 0]], dim=1)
         return self(sites), before[:, before.shape[1] - self.memory :].contiguous()
 
-    def connectivity(self, length: int) -> Tensor:
-        """The band of k sites before."""
-        return super().connectivity(length).triu(-self.memory)
+    @property
+    def reach(self) -> int:
+        """The k sites before."""
+        return self.memory
 
 
 class CountTable(AutoregressiveModel):
