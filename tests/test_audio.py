@@ -1,8 +1,13 @@
 """Recordings: μ-law, folders of them, several labels, sounds that are written, the page of a run."""
 
+import base64
+import contextlib
 import hashlib
+import io
 import itertools
+import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +16,18 @@ import soundfile
 import torch
 from PIL import Image
 
+import chainrule as cr
+from chainrule.cli import main
 from chainrule.data import load_data
 from chainrule.data.mu_law import SILENCE, compress, compress_samples, expand, expand_samples
 from chainrule.data.named import NAMED
 from chainrule.data.sound import read_sound, resample
-from chainrule.errors import DataError
+from chainrule.errors import ChainruleError, ConditionError, DataError
+from chainrule.layers import Condition
+from chainrule.report import export_items
+from chainrule.report.sounds import spectrogram
+from chainrule.tasks import classify, interpolate
+from chainrule.training import Run
 
 SAMPLES = np.arange(-32768, 32768).astype(np.int16)
 
@@ -224,3 +236,191 @@ def test_spoken_digits_are_split_by_index(tmp_path, monkeypatch):
     assert data.test[0].tolist()[:11] == [*range(32768, 32778), -1]
     assert data.labels["train"].tolist()[::2] == [[0, 1], [0, 0], [1, 1], [1, 0]]
     assert data.classes == {"digit": ("0", "1"), "speaker": ("lucas", "theo")}
+
+
+# Several labels
+
+
+def test_labels_add_up():
+    condition = Condition(5, classes=[3, 2])
+    table = condition.features.weight
+    labels = torch.tensor([[2, 0], [0, 1]])
+    torch.testing.assert_close(condition(labels, 2), table[[2, 0]] + table[[3, 4]])
+    weights = torch.tensor([[0.0, 0.5, 0.5, 1.0, 0.0]])
+    torch.testing.assert_close(condition(weights, 1), (table[1] + table[2])[None] / 2 + table[3])
+    assert condition.expected == "integer labels (B, 2) in [0, 3) and [0, 2)"
+    assert condition.item_shape == (2,)
+    assert (
+        Condition(5, classes=[4]).expected
+        == Condition(5, classes=4).expected
+        == "integer labels (B,) in [0, 4)"
+    )
+    with pytest.raises(ConditionError, match=r"in \[0, 3\) and \[0, 2\), got \[0, 2\]"):
+        condition(torch.tensor([[0, 2]]), 1)
+    for wrong in ([], [3, 0], [3, "2"]):
+        with pytest.raises(ChainruleError, match="classes: expected integers ≥ 1, one for each label, got"):
+            Condition(5, classes=wrong)
+
+
+def test_one_items_labels_serve_a_batch():
+    model = cr.create_model("lstm", cr.Domain.sequence(4, 3), width=8, classes=[3, 2]).eval()
+    one, each = (
+        model.sample(5, labels, generator=torch.Generator().manual_seed(0))
+        for labels in (torch.tensor([2, 1]), torch.tensor([[2, 1]] * 5))
+    )
+    assert torch.equal(one, each)
+    for wrong in (torch.tensor(1), torch.tensor([[2, 1]] * 3), torch.tensor([1, 1, 1])):
+        with pytest.raises(ConditionError):
+            model.sample(5, wrong)
+    with pytest.raises(ChainruleError, match="classify: expected a model of one label"):
+        classify(model, one)
+    with pytest.raises(ConditionError, match="interpolate: expected a model of one label"):
+        interpolate(model, 1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "classes, message",
+    [
+        ([3, 1], r"expected labels in \[0, 3\) and \[0, 1\), found 2 and 1; set classes=\[3, 2\]"),
+        (5, r"expected integer labels \(B,\) in \[0, 5\) beside each item, found digit 0 … 2, speaker 0 … 1"),
+        ([3, 2, 2], r"expected integer labels \(B, 3\)"),
+    ],
+)
+def test_labels_that_do_not_suit_the_model(classes, message, spoken):
+    data = load_data(spoken, domain="sequence:32:256:given")
+    model = cr.create_model("finite-memory", data.domain, width=4, classes=classes)
+    with pytest.raises(DataError, match=message):
+        cr.fit(model, data, progress=False)
+
+
+# Commands and the page
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A tiny run of sounds with two labels; and what the page shows."""
+    root = tmp_path_factory.mktemp("run")
+    lines = ["file,digit,speaker"]
+    for i in range(20):
+        record(root / "spoken" / f"{i:02}.wav", tone(130 + i, 300 + 10 * i))
+        lines.append(f"{i:02}.wav,{i % 3},{('ann', 'bob')[i % 2]}")
+    (root / "spoken" / "metadata.csv").write_text("\n".join(lines))
+    options = "channels=4", "skip=4", "depth=3", "classes=[3,2]", "epochs=1"
+    settings = [part for option in options for part in ("--set", option)]
+    domain = "sequence:64:256:given"
+    call("train", "wavenet", "--data", root / "spoken", "--domain", domain, *settings, "--out", root / "run")
+    return root / "run"
+
+
+def call(*arguments, status=0):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        assert main([*map(str, arguments), "--device", "cpu"]) == status, err.getvalue()
+    return out.getvalue() if status == 0 else err.getvalue().splitlines()[-1]
+
+
+def test_a_run_knows_its_rate_and_labels(run):
+    opened = Run.open(run)
+    assert opened.rate == 8000
+    assert opened.labels == {"digit": ["0", "1", "2"], "speaker": ["ann", "bob"]}
+    assert opened.config["hyperparameters"]["classes"] == [3, 2]
+    call("evaluate", run, "--no-baselines")
+
+
+@pytest.mark.parametrize("ending", [".wav", ".flac"])
+def test_samples_are_sounds(run, ending, tmp_path):
+    labels = ("--label", "digit=2", "--label", "speaker=bob")
+    call("sample", run, "-n", 2, *labels, "-o", tmp_path / f"x{ending}")
+    call("sample", run, "-n", 2, *labels, "-o", tmp_path / "x.npy")
+    levels = np.load(tmp_path / "x.npy")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"x-0{ending}", f"x-1{ending}", "x.npy"]
+    for number in range(2):
+        sound, rate = soundfile.read(tmp_path / f"x-{number}{ending}", dtype="int16")
+        assert rate == 8000 and np.array_equal(sound, expand_samples(levels[number]))
+    call("sample", run, "-n", 1, *labels, "-o", tmp_path / f"one{ending}")
+    assert (tmp_path / f"one{ending}").is_file()
+
+
+def test_labels_go_by_name_or_number(run):
+    def drawn(*labels):
+        options = [part for label in labels for part in ("--label", label)]
+        return call("sample", run, "-n", 1, *options)
+
+    assert drawn("digit=2", "speaker=bob") == drawn("speaker=1", "digit=2") != drawn("digit=2", "speaker=ann")
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        ([], "expected digit=CLASS and speaker=CLASS, got none"),
+        (["7"], "expected digit=CLASS and speaker=CLASS, got 7"),
+        (["digit=1"], "expected digit=CLASS and speaker=CLASS, got digit=1"),
+        (["digit=1", "digit=2"], "expected digit=CLASS and speaker=CLASS, got digit=1 digit=2"),
+        (["digit=1", "speaker=eve"], "expected a class in [0, 2) or one of ann, bob, got eve"),
+        (["digit=3", "speaker=ann"], "expected a class in [0, 3) or one of 0, 1, 2, got 3"),
+    ],
+)
+def test_labels_that_are_refused(labels, message, run):
+    options = [part for label in labels for part in ("--label", label)]
+    assert f"--label: {message}" in call("sample", run, *options, status=1)
+
+
+def test_what_several_labels_do_not_serve(run):
+    labels = ("--label", "digit=1", "--label", "speaker=ann")
+    assert "--to: expected a model of one label" in call("sample", run, *labels, "--to", 1, status=1)
+    assert "expected a model of one label" in call("classify", run, "digits", status=1)
+
+
+def test_sounds_are_for_runs_that_have_a_rate(tmp_path):
+    items = torch.zeros(1, 4, dtype=torch.int64)
+    with pytest.raises(ChainruleError, match=r"x.wav: expected the ending \.png or \.npy .* got \.wav"):
+        export_items(items, cr.Domain.sequence(4, 256), tmp_path / "x.wav")
+
+
+def test_a_sound_ends_where_its_item_does(tmp_path):
+    domain = cr.Domain.sequence(4, 65536, lengths="given")
+    written = export_items(torch.tensor([[0, 32768, 65535, -1]]), domain, tmp_path / "x.wav", rate=8000)
+    assert written == [tmp_path / "x.wav"]
+    assert soundfile.read(written[0], dtype="int16")[0].tolist() == [-32768, 0, 32767]
+
+
+def test_other_recordings_are_read_at_the_runs_rate_and_by_its_labels(run, tmp_path):
+    lines = ["file,digit,speaker"]
+    for i in range(6):
+        record(tmp_path / f"{i}.wav", tone(400, rate=16000), rate=16000)
+        lines.append(f"{i}.wav,{i % 3},{('ann', 'bob')[i % 2]}")
+    (tmp_path / "metadata.csv").write_text("\n".join(lines))
+    found = json.loads(call("evaluate", run, "--data", tmp_path, "--no-baselines", "--json"))
+    assert found["n"] == 4  # of one recording of 200 samples at 8000 Hz, windows of 64
+    (tmp_path / "metadata.csv").write_text("\n".join(lines).replace("bob", "eve"))
+    error = call("evaluate", run, "--data", tmp_path, status=1)
+    assert "its classes of speaker are not those the run was trained on" in error
+
+
+def test_the_page_shows_and_plays_sounds(run):
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert 'alt="spectrograms"' in page and "digit, speaker" in page
+    assert "Receptive field: 1.1 ms, each sample is predicted from the 9 before it" in page
+    assert "8.0 ms, 64 samples at 8,000 Hz" in " ".join(page.split())
+    sounds = re.findall(r'<audio controls src="data:audio/wav;base64,([^"]+)"', page)
+    assert len(sounds) == 2 * 6
+    for encoded in sounds:
+        sound, rate = soundfile.read(io.BytesIO(base64.b64decode(encoded)), dtype="int16")
+        assert rate == 8000 and 0 < len(sound) <= 64
+
+
+def test_a_tone_is_a_line_in_the_spectrogram():
+    power = spectrogram((tone(4000, 1000, loud=1.0) * 32767).astype(np.int16), 8000)
+    assert power.shape[0] == 129
+    middle = power[:, power.shape[1] // 2]
+    assert middle.argmax() == 32  # 1000 Hz of 4000 in 128 steps
+    assert middle.max() == pytest.approx(0, abs=0.1) and middle[64:].max() == -90
+
+
+def test_how_far_back_nets_read():
+    domain = cr.Domain.sequence(12, 4)
+    reach = {
+        name: cr.create_model(name, domain).network.reach for name in ("lstm", "transformer", "count-table")
+    }
+    assert reach == {"lstm": None, "transformer": None, "count-table": 1}
+    assert cr.create_model("wavenet", domain, depth=3, channels=4, skip=4).network.reach == 1 + 1 + 1 + 2 + 4

@@ -118,8 +118,11 @@ def sample(
         )[0]
     else:
         drawn = model.sample(n, cond, generator=generator, **choice)
+    written: list[Path] = []
     if out is not None:
-        export_items(drawn, model.domain, out, vocabulary=vocabulary, columns=steps, rate=opened.rate)
+        written = export_items(
+            drawn, model.domain, out, vocabulary=vocabulary, columns=steps, rate=opened.rate
+        )
     if json:
         if model.domain.columns:
             frame = decode(drawn, model.domain.columns)
@@ -128,10 +131,13 @@ def sample(
             items = drawn.tolist()
         else:
             items = [as_text(item[None], vocabulary, model.domain)[:-1] for item in drawn]
-        along = {} if steps is None else {"steps": steps}
+        along: dict[str, Any] = {} if steps is None else {"steps": steps}
+        if len(written) > 1:
+            along["files"] = list(map(str, written))
         print_json({"n": n, **along, "file": out, "items": items if out is None else None})
     elif out is not None:
-        say(f"{n} samples{'' if steps is None else f', {steps} steps each'}: {out}")
+        files = " … ".join(str(path) for path in dict.fromkeys((written[0], written[-1])))
+        say(f"{n} samples{'' if steps is None else f', {steps} steps each'}: {files}")
     elif model.domain.columns:
         print(decode(drawn, model.domain.columns).to_csv(index=False), end="")
     else:

@@ -33,7 +33,7 @@ def export_items(
     vocabulary: str | None = None,
     columns: int | None = None,
     rate: int | None = None,
-) -> None:
+) -> list[Path]:
     """Write items (N, *event_shape): a grid (.png), an array (.npy), rows (.csv), or text (.txt, one item a line).
 
     Rows of a table are written with names and values (.csv, .parquet), or as their codes (.npy). Of sounds (.wav,
@@ -47,6 +47,9 @@ def export_items(
         columns: of a grid; about a square by default.
         rate: of sounds, in Hz; None for other items.
 
+    Returns:
+        The files: the path itself, but for several sounds.
+
     Raises:
         ChainruleError: on an unknown ending, or one that does not suit the items.
     """
@@ -54,8 +57,8 @@ def export_items(
     check_output(path, domain, rate)
     ending = path.suffix.lower()
     if rate is not None and ending in SOUNDS:
-        _export_sounds(x, domain, path, rate)
-    elif ending == ".png":
+        return _export_sounds(x, domain, path, rate)
+    if ending == ".png":
         with atomic_path(path) as temporary:
             image_grid(x, domain, columns=columns).save(temporary)
     elif ending == ".npy":
@@ -67,6 +70,7 @@ def export_items(
         write_text(path, _lines(x, ","))
     else:
         write_text(path, as_text(x, vocabulary, domain))
+    return [path]
 
 
 def export_frame(frame: pd.DataFrame, path: Path) -> None:
@@ -76,12 +80,14 @@ def export_frame(frame: pd.DataFrame, path: Path) -> None:
         write(temporary, index=False)
 
 
-def _export_sounds(x: Tensor, domain: Domain, path: Path, rate: int) -> None:
+def _export_sounds(x: Tensor, domain: Domain, path: Path, rate: int) -> list[Path]:
     """Each item into a file."""
-    for number, item in enumerate(x.cpu()):
-        place = path.with_stem(f"{path.stem}-{number}") if len(x) > 1 else path
+    several = [path.with_stem(f"{path.stem}-{number}") for number in range(len(x))]
+    places = several if len(x) > 1 else [path]
+    for place, item in zip(places, x.cpu(), strict=True):
         with atomic_path(place) as temporary:
             write_sound(temporary, to_samples(item[item >= 0].numpy(), domain), rate, path.suffix.lower())
+    return places
 
 
 def check_output(path: Path, domain: Domain, rate: int | None = None) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -12,7 +10,6 @@ from typing import Any
 import jinja2
 import torch
 import yaml
-from PIL import Image
 
 from chainrule.column import Column
 from chainrule.data import Data, decode
@@ -21,7 +18,8 @@ from chainrule.models import Autoencoder, Model
 from chainrule.report.curves import learning_curve
 from chainrule.report.export import as_text
 from chainrule.report.marginals import draw_marginals
-from chainrule.report.pictures import completion_grid, image_grid
+from chainrule.report.pictures import as_source, completion_grid, image_grid
+from chainrule.report.sounds import show_sounds
 from chainrule.tasks import Evaluation, ReconstructionCost, evaluate, known_mask, nearest, reconstruction_cost
 from chainrule.training import Run
 
@@ -84,7 +82,7 @@ def _modelled(run: Run, data: Data, evaluation: Any) -> dict:
         "rows": [*result.baselines.items(), (model.name or type(model).__name__, result.model)],
         "n": result.model.n,
         "accuracy": result.accuracy,
-        "curve": _png(learning_curve(run.metrics, baselines)) if run.best else None,
+        "curve": as_source(learning_curve(run.metrics, baselines)) if run.best else None,
         **_items(model, data),
     }
 
@@ -99,8 +97,8 @@ def _reconstructed(run: Run, data: Data, evaluation: Any) -> dict:
     return {
         "cost": cost,
         "n": cost.n,
-        "curve": _png(learning_curve(run.metrics, {})) if run.best else None,
-        "reconstructions": _png(image_grid(rows.flatten(0, 1), data.domain, columns=1 + DRAWS)),
+        "curve": as_source(learning_curve(run.metrics, {})) if run.best else None,
+        "reconstructions": as_source(image_grid(rows.flatten(0, 1), data.domain, columns=1 + DRAWS)),
         "draws": DRAWS,
     }
 
@@ -109,6 +107,8 @@ def _items(model: Model, data: Data) -> dict:
     """Samples beside real items, and completions, as pictures, as rows or as text."""
     if data.domain.columns:
         return _table(model, data)
+    if data.rate is not None:
+        return show_sounds(model, data)
     labels = data.labels.get("valid") if model.conditional else None
     generator = torch.Generator().manual_seed(0)
     real = data.valid[:SHOWN]
@@ -129,9 +129,9 @@ def _items(model: Model, data: Data) -> dict:
     x = data.domain.check(data.valid[:COMPLETED]).to(model.device)
     drawn = model.complete(x, known, DRAWS, generator, cond=None if cond is None else cond[: len(x)])
     return {
-        "real": _png(image_grid(real, data.domain)),
-        "samples": _png(image_grid(samples, data.domain)),
-        "completions": _png(completion_grid(x, known, drawn, data.domain)),
+        "real": as_source(image_grid(real, data.domain)),
+        "samples": as_source(image_grid(samples, data.domain)),
+        "completions": as_source(completion_grid(x, known, drawn, data.domain)),
         **(_neighbours(samples.cpu(), data) if data.domain.layout == "image" else {}),
     }
 
@@ -143,7 +143,7 @@ def _neighbours(samples: torch.Tensor, data: Data) -> dict:
     unseen, _ = nearest(data.valid[: len(samples)], train, 1)
     rows = torch.cat([samples[:, None], train[which].to(samples.dtype)], dim=1)[:COMPLETED]
     return {
-        "neighbours": _png(image_grid(rows.flatten(0, 1), data.domain, columns=rows.shape[1])),
+        "neighbours": as_source(image_grid(rows.flatten(0, 1), data.domain, columns=rows.shape[1])),
         "searched": f"the first {len(train):,} of {len(data.train):,}"
         if len(data.train) > SEARCHED
         else f"all {len(train):,}",
@@ -169,7 +169,7 @@ def _table(model: Model, data: Data) -> dict:
         "names": [column.name for column in columns[:WIDEST]],
         "real_rows": _cells(data.valid[:ROWS], columns[:WIDEST]),
         "sample_rows": _cells(sampled[:ROWS], columns[:WIDEST]),
-        "marginals": _png(draw_marginals(seen, sampled, columns)),
+        "marginals": as_source(draw_marginals(seen, sampled, columns)),
         "marginals_drawn": DRAWN,
     }
 
@@ -188,11 +188,3 @@ def _cells(x: torch.Tensor, columns: Sequence[Column]) -> list[list[str]]:
          for value, gap in zip(row, gaps, strict=True)]
         for row, gaps in zip(frame.to_numpy(), frame.isna().to_numpy(), strict=True)
     ]  # fmt: skip
-
-
-def _png(picture: Image.Image | bytes) -> str:
-    if isinstance(picture, Image.Image):
-        buffer = io.BytesIO()
-        picture.save(buffer, format="PNG")
-        picture = buffer.getvalue()
-    return "data:image/png;base64," + base64.b64encode(picture).decode()

@@ -1,7 +1,9 @@
-"""Grids of items."""
+"""Grids of items, and pictures within a page."""
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 
 import numpy as np
@@ -61,6 +63,15 @@ def completion_grid(x: Tensor, known: Tensor, drawn: Tensor, domain: Domain) -> 
     rows = completed.reshape(len(x), n, *completed.shape[1:])
     tiles = np.concatenate([originals[:, None], kept[:, None], rows], axis=1)
     return _tile(tiles.reshape(-1, *tiles.shape[2:]), n + 2)
+
+
+def as_source(content: Image.Image | bytes, kind: str = "image/png") -> str:
+    """What a page shows without another file: a picture, or the bytes of a file of some media type."""
+    if isinstance(content, Image.Image):
+        buffer = io.BytesIO()
+        content.save(buffer, format="PNG")
+        content = buffer.getvalue()
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _tile(pixels: np.ndarray, columns: int) -> Image.Image:

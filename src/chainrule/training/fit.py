@@ -88,7 +88,7 @@ def _fit_in(
         "data": data.origin,
         "vocabulary": None if data.vocabulary is None else "".join(data.vocabulary),
         "rate": data.rate,
-        "labels": {name: list(classes) for name, classes in data.classes.items()},
+        "labels": {name: list(classes) for name, classes in data.classes.items()} or None,
         "training": config.to_dict(),
     }
     if model.closed_form:
