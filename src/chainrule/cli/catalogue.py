@@ -64,7 +64,8 @@ def data(
         if json:
             sizes = {split: len(getattr(loaded, split)) for split in SPLITS}
             columns = describe_columns(loaded)
-            print_json({"name": loaded.name, "domain": str(loaded.domain), **sizes, "columns": columns})
+            about = {"columns": columns, "labels": loaded.classes, "rate": loaded.rate}
+            print_json({"name": loaded.name, "domain": str(loaded.domain), **sizes, **about})
             return
         results.print(loaded.describe(), soft_wrap=True)
         print_columns(loaded)

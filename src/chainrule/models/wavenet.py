@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import Any
 
 from torch import nn
@@ -95,7 +94,7 @@ class WaveNet(AutoregressiveModel):
         super().__init__(network, domain, head, ordering=ordering)
         if domain.max_levels > SOFTMAX:
             # In bf16 neighbouring levels would be the same number, read or predicted.
-            self.training_defaults = MappingProxyType({"precision": "float32"})
+            self.training_defaults = {"precision": "float32"}
 
 
 def _head(domain: Domain, parts: SequenceParts, output: str | None, components: int) -> Head:
