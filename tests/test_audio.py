@@ -18,6 +18,7 @@ from PIL import Image
 
 import chainrule as cr
 from chainrule.cli import main
+from chainrule.cli.options import check_label
 from chainrule.data import load_data
 from chainrule.data.mu_law import SILENCE, compress, compress_samples, expand, expand_samples
 from chainrule.data.named import NAMED
@@ -363,6 +364,16 @@ def test_labels_go_by_name_or_number(run):
 def test_labels_that_are_refused(labels, message, run):
     options = [part for label in labels for part in ("--label", label)]
     assert f"--label: {message}" in call("sample", run, *options, status=1)
+
+
+def test_a_single_label_with_a_name():
+    model = cr.create_model("finite-memory", cr.Domain.sequence(4, 256), width=4, classes=3)
+    one = Run(None, model, {"labels": {"pitch": ["low", "2", "high"]}}, [])
+    for text, expected in (("2", 1), ("1", 1), ("high", 2), ("pitch=low", 0)):  # a name wins over a number
+        assert check_label(one, [text]) == expected
+    for wrong in ("mid", "3", "loud=2", "pitch="):
+        with pytest.raises(ConditionError, match="--label: expected"):
+            check_label(one, [wrong])
 
 
 def test_what_several_labels_do_not_serve(run):
