@@ -160,8 +160,9 @@ class Domain:
                 f"domain: expected LAYOUT:SIZES:LEVELS such as image:1x28x28:256, binary as vector:784:2 "
                 f"or vector:6:real, got {text!r}"
             ) from None
-        only = counts is not None and len(counts) == 1
-        return cls(shape, counts[0] if only else counts, layout, lengths=kind)
+        if counts is not None and len(counts) == 1:
+            return cls(shape, counts[0], layout, lengths=kind)
+        return cls(shape, counts, layout, lengths=kind)
 
     def __str__(self) -> str:
         if self.columns:

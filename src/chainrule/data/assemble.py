@@ -68,8 +68,8 @@ def _of_streams(raw: Raw, domain: Domain | None) -> Data:
     for split, parts in raw.streams.items():
         ends = np.cumsum([0, *(len(part) for part in parts)])
         values = _named(raw, split, conform_stream, np.concatenate(parts), domain)
-        own = raw.labels.get(split)
-        own = None if own is None else torch.from_numpy(np.asarray(own).astype(np.int64))
+        given = raw.labels.get(split)
+        own = None if given is None else torch.from_numpy(np.asarray(given).astype(np.int64))
         streams[split] = Streams(values, torch.from_numpy(ends), own)
         windows = streams[split].disjoint(domain)
         if not len(windows.x):
@@ -81,7 +81,9 @@ def _of_streams(raw: Raw, domain: Domain | None) -> Data:
             labels[split] = own[windows.stream]
     return Data(
         raw.name,
-        **splits,
+        splits["train"],
+        splits["valid"],
+        splits["test"],
         domain=domain,
         labels=labels,
         class_names=raw.class_names,
