@@ -123,7 +123,10 @@ class AutoregressiveModel(Model):
         """Which variables each one's conditional reads: (D, D) booleans [reader, read], in generation order."""
         v = self.head.variables
         sites = self.network.connectivity(self.sites)
-        return sites.repeat_interleave(v, 0).repeat_interleave(v, 1)
+        read = sites.repeat_interleave(v, 0).repeat_interleave(v, 1)
+        if not self.head.coupled:
+            return read
+        return read | torch.block_diag(*[torch.ones(v, v, dtype=torch.bool).tril(-1)] * self.sites)
 
     # --- the verbs -------------------------------------------------------------------------------
 
