@@ -196,9 +196,7 @@ def test_a_nade_for_each_step(name, law):
     assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
 
 
-@pytest.mark.parametrize(
-    "law", ["step_is_forward", "prefix_is_steps", "one_pass", "gradients_agree"]
-)
+@pytest.mark.parametrize("law", ["step_is_forward", "prefix_is_steps", "one_pass", "gradients_agree"])
 @pytest.mark.parametrize("options", [{"positions": "learned"}, {"heads": 1}])
 def test_positions_of_transformers(options, law):
     options = {**SMALL["transformer"], **options}

@@ -184,3 +184,20 @@ def test_bytes_are_levels_as_they_are(tmp_path):
         torch.cat([data.streams[s].values for s in ("train", "valid", "test")]).view(4, 256)[1],
         torch.arange(256),
     )
+
+
+def test_a_memory_is_told_once():
+    """Copy memory with a short delay: what reaches back that far learns to pay for the word once."""
+    from chainrule.data.assemble import assemble
+    from chainrule.data.synthetic import copy_memory
+
+    data = assemble(copy_memory(delay=4, items=600, word=2), None, seed=0)
+    x = data.train
+    assert torch.equal(x[:, :2], x[:, 6:]) and (x[:, 2:5] == 0).all() and (x[:, 5] == 9).all()
+    torch.manual_seed(0)
+    model = cr.create_model("tcn", data.domain, channels=32, depth=2, kernel_size=3, dropout=0.0)
+    run = cr.fit(model, data, epochs=5, batch_size=8, lr=5e-3, precision="float32", progress=False)
+    once = 2 * math.log(8)
+    with torch.no_grad():
+        nats = -run.model.log_prob(data.test).mean().item()
+    assert 0.95 * once < nats < 1.25 * once

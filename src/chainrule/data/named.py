@@ -11,6 +11,7 @@ from chainrule.data.cifar import SHEETS, read_cifar
 from chainrule.data.folder import data_folder, verified
 from chainrule.data.raw import Raw
 from chainrule.data.rnade import read_continuous, read_patches
+from chainrule.data.synthetic import copy_memory
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ NAMED = {
         "2adcb621b226054b45ea498e5151b50747ee667e75829c059844e7b78f6b5196",
         SHEETS,
     ),
+    "copy-memory": Entry("ten symbols, a thousand blanks, the ten symbols again", copy_memory),
     "tinyshakespeare": Entry(
         "a million characters of Shakespeare, 65 different ones",
         loaders.tiny_shakespeare,
