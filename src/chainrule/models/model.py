@@ -15,6 +15,7 @@ from chainrule.engine import Choice, Incremental, Rollout, Sample, draw_noise, e
 from chainrule.errors import DomainError
 from chainrule.heads import ColumnHeads, Head
 from chainrule.layers import Condition, Network, Replay, State
+from chainrule.models import streaming
 from chainrule.models.base import Model
 from chainrule.models.completion import check_count, draw_unknown
 from chainrule.models.levels import check_lengths, end_logits, forbidden_logits
@@ -210,6 +211,8 @@ class AutoregressiveModel(Model):
         return draw_unknown(
             self, x, known, n, generator, cond=cond, particles=particles, runner=runner, **choice
         )
+
+    stream = streaming.stream_symbols
 
     # --- between data and sites ------------------------------------------------------------------
 
