@@ -94,13 +94,9 @@ class AutoregressiveModel(Model):
     ) -> State:
         """The state before the first site."""
         self.check_cond(cond)
-        return self.network.init_state(
-            batch,
-            cond=cond,
-            length=self.sites if length is None else length,
-            device=self.device if device is None else device,
-            dtype=self.dtype if dtype is None else dtype,
-        )
+        length = self.sites if length is None else length
+        device, dtype = device or self.device, dtype or self.dtype
+        return self.network.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
 
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable = None) -> tuple[Tensor, State]:
         """The site before t (B, V), not read at t = 0 → the parameters of site t (B, P), and the state."""
