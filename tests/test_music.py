@@ -177,6 +177,10 @@ def test_complete(music, tmp_path):
     drawn, x = np.load(tmp_path / "c.npy"), data.train[:4].numpy().repeat(2, 0)
     assert (drawn[:, :3] == x[:, :3]).all() and drawn.min() >= -1
     assert call("complete", folder, given, "-o", tmp_path / "c.png", "-n", 2).status == 0
+    pytest.importorskip("mido")
+    ended = call("complete", folder, given, "-o", tmp_path / "c.mid", "-n", 2, "--items", 2, "--keep", "0.4")
+    assert f"2 items, {2 * KEYS} of {6 * KEYS} variables kept" in ended.err  # whole steps
+    assert ended.err.endswith(f"{tmp_path / 'c-0.mid'} to c-3.mid\n")
 
 
 # --- items with an end, and texts longer than a window ----------------------------------------------------

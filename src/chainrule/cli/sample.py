@@ -21,7 +21,7 @@ from chainrule.cli.options import (
     open_run,
     parse_given,
 )
-from chainrule.cli.output import print_json, say
+from chainrule.cli.output import print_json, say, span
 from chainrule.errors import ChainruleError
 
 
@@ -153,8 +153,7 @@ def sample(
             along["files"] = files
         print_json({"n": n, **along, "file": out, "items": items if out is None else None})
     elif out is not None:
-        where = files[0] if len(files) == 1 else f"{files[0]} to {files[-1].name}"
-        say(f"{n} samples{'' if steps is None else f', {steps} steps each'}: {where}")
+        say(f"{n} samples{'' if steps is None else f', {steps} steps each'}: {span(files)}")
     elif model.domain.columns:
         print(decode(drawn, model.domain.columns).to_csv(index=False), end="")
     else:
