@@ -48,7 +48,7 @@ def stream_symbols(
         batch: rows B.
         temperature, top_k, top_p: as in `sample`.
         generator: where the randomness comes from; T steps of noise are drawn at once.
-        block: steps handed out together; at an end there may be fewer.
+        block: steps handed out together, at an end perhaps fewer; in larger blocks a step costs less.
         context: 1 … T - 1; half of T by default. Not read by nets that step on.
 
     Raises:
