@@ -21,7 +21,7 @@ from chainrule.cli.options import (
     data_of,
     open_run,
 )
-from chainrule.cli.output import print_json, say
+from chainrule.cli.output import print_json, say, span
 from chainrule.errors import ChainruleError
 from chainrule.models import AutoregressiveModel, Model
 
@@ -36,7 +36,9 @@ def complete(
     ],
     out: Annotated[
         Path,
-        typer.Option("-o", help=".png for a grid; .npy, .csv or .txt for the items; .parquet for a table."),
+        typer.Option(
+            "-o", help=".png for a grid; .npy, .csv, .txt or .mid for the items; .parquet for a table."
+        ),
     ],
     keep: Annotated[
         str | None,
@@ -91,6 +93,7 @@ def complete(
     particles = 1 if temperature == 0 and single else candidates(opened, particles)
     options: dict[str, Any] = {"cond": cond, "temperature": temperature, "particles": particles}
     generator = torch.Generator().manual_seed(seed)
+    files = [out]
     if model.domain.columns:
         result = _complete_table(model, source, out, keep, n or 1, items, generator, options)
     else:
@@ -105,15 +108,15 @@ def complete(
             with atomic_path(out) as temporary:
                 completion_grid(x, known, drawn, model.domain).save(temporary)
         else:
-            export_items(drawn.flatten(0, 1), model.domain, out, vocabulary=opened.vocabulary)
+            files = export_items(drawn.flatten(0, 1), model.domain, out, vocabulary=opened.vocabulary)
         result = {"items": len(x), "n": n or 8, "kept": int(known.sum()), "of": model.domain.size}
     if json:
-        print_json({**result, "file": str(out)})
+        print_json({**result, "file": str(out), **({"files": files} if len(files) > 1 else {})})
         return
     what = "cells" if model.domain.columns else "variables"
     say(
         "{items} items, {kept} of {of} {what} kept, {n} draws each: {out}".format(
-            **result, what=what, out=out
+            **result, what=what, out=span(files)
         )
     )
 

@@ -114,7 +114,10 @@ def load_labelled(
     items, raw = _items(source, domain, split, data_dir)
     if raw is None or (raw.class_names is not None and len(raw.class_names) != classes):
         return items, None
-    labels = labels_of(raw).get(split if split in raw.arrays else "train")
+    if raw.streams:
+        labels = assemble(raw, domain, 0).labels.get(split)
+    else:
+        labels = labels_of(raw).get(split if split in raw.arrays else "train")
     if labels is not None and labels.max() >= classes:
         raise DataError(f"{raw.where}: labels: expected classes in [0, {classes}), got {labels.max()}")
     return items, labels
@@ -127,6 +130,8 @@ def _items(
     if path.is_file() and path.suffix.lower() in IMAGES:
         return read_picture(path, domain), None
     raw = _read(source, data_dir, domain)
+    if raw.streams:
+        return assemble(raw, domain, 0).split(split)[0], raw
     array = raw.arrays.get(split, raw.arrays["train"])
     try:
         check_numbers(array, gaps=bool(domain.columns))

@@ -113,6 +113,11 @@ class Residual(CausalLayer):
         """That of the layer."""
         return self.layer.reach
 
+    @property
+    def unbounded(self) -> bool:
+        """That of the layer."""
+        return self.layer.unbounded
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) → (B, T, C)."""
         return x + self.dropout(self.layer(self.norm(x)))

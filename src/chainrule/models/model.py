@@ -15,6 +15,7 @@ from chainrule.engine import Choice, Incremental, Rollout, Sample, draw_noise, e
 from chainrule.errors import DomainError
 from chainrule.heads import ColumnHeads, Head
 from chainrule.layers import Condition, Network, Replay, State
+from chainrule.models import streaming
 from chainrule.models.base import Model
 from chainrule.models.completion import check_count, draw_unknown
 from chainrule.models.levels import check_lengths, end_logits, forbidden_logits
@@ -93,13 +94,9 @@ class AutoregressiveModel(Model):
     ) -> State:
         """The state before the first site."""
         self.check_cond(cond)
-        return self.network.init_state(
-            batch,
-            cond=cond,
-            length=self.sites if length is None else length,
-            device=self.device if device is None else device,
-            dtype=self.dtype if dtype is None else dtype,
-        )
+        length = self.sites if length is None else length
+        device, dtype = device or self.device, dtype or self.dtype
+        return self.network.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
 
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable = None) -> tuple[Tensor, State]:
         """The site before t (B, V), not read at t = 0 → the parameters of site t (B, P), and the state."""
@@ -210,6 +207,8 @@ class AutoregressiveModel(Model):
         return draw_unknown(
             self, x, known, n, generator, cond=cond, particles=particles, runner=runner, **choice
         )
+
+    stream = streaming.stream_symbols
 
     # --- between data and sites ------------------------------------------------------------------
 

@@ -12,12 +12,13 @@ from chainrule.data import decode
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.files import atomic_path, write_text
+from chainrule.report.midi import TEMPO, check_midi, write_midi
 from chainrule.report.pictures import image_grid
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ENDINGS = (".png", ".npy", ".csv", ".txt")
+ENDINGS = (".png", ".npy", ".csv", ".txt", ".mid")
 TABLE_ENDINGS = (".csv", ".parquet", ".npy")
 
 
@@ -28,10 +29,12 @@ def export_items(
     *,
     vocabulary: str | None = None,
     columns: int | None = None,
-) -> None:
+    tempo: float = TEMPO,
+) -> list[Path]:
     """Write items (N, *event_shape): a grid (.png), an array (.npy), rows (.csv), or text (.txt, one item a line).
 
-    Rows of a table are written with names and values (.csv, .parquet), or as their codes (.npy).
+    Rows of a table are written with names and values (.csv, .parquet), or as their codes (.npy). A piano roll is a
+    piece of music (.mid), several are as many files, x-0.mid, x-1.mid, ….
 
     Args:
         x: the items.
@@ -39,6 +42,10 @@ def export_items(
         path: where to; written whole or not at all.
         vocabulary: the character of each level, for text.
         columns: of a grid; about a square by default.
+        tempo: steps a minute, of music.
+
+    Returns:
+        The files.
 
     Raises:
         ChainruleError: on an unknown ending, or one that does not suit the items.
@@ -46,6 +53,12 @@ def export_items(
     path = Path(path)
     check_output(path, domain)
     ending = path.suffix.lower()
+    if ending == ".mid":
+        one = len(x) == 1
+        paths = [path if one else path.with_name(f"{path.stem}-{i}{path.suffix}") for i in range(len(x))]
+        for piece, own in zip(x, paths, strict=True):
+            write_midi(piece, own, tempo=tempo)
+        return paths
     if ending == ".png":
         with atomic_path(path) as temporary:
             image_grid(x, domain, columns=columns).save(temporary)
@@ -58,6 +71,7 @@ def export_items(
         write_text(path, _lines(x, ","))
     else:
         write_text(path, as_text(x, vocabulary, domain))
+    return [path]
 
 
 def export_frame(frame: pd.DataFrame, path: Path) -> None:
@@ -76,6 +90,8 @@ def check_output(path: Path, domain: Domain) -> None:
     check_ending(path, TABLE_ENDINGS if domain.columns else ENDINGS)
     if path.is_dir():
         raise ChainruleError(f"{path}: expected a file to write, got a folder")
+    if path.suffix.lower() == ".mid":
+        check_midi(path, domain)
     if path.suffix.lower() == ".png" and not domain.discrete:
         raise ChainruleError(
             f"{path}: a picture needs levels to shade, {domain} is real-valued; write .npy or .csv"
