@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from records import label_of, reproduced, tables
 
-from chainrule.tasks.published import Published, read_published
+from chainrule.tasks.published import Published, compared, read_published
 
 FIGURES = Path(__file__).parent / "figures"
 BAR, ERROR = "#8fb3d9", "#2b5c8a"
@@ -41,6 +41,7 @@ def chart(table: str) -> Figure:
         {value.model for panel in panels for r in panel for value in read_published(r["published"])}
     )
     columns = 1 if len(panels) < 4 else 2
+    unit = "step" if "per_step" in panels[0][0]["test"] else "item"
     rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
     heights = [PANEL + ROW * max(map(len, row)) for row in rows]
     figure, axes = plt.subplots(
@@ -56,19 +57,19 @@ def chart(table: str) -> Figure:
     for axis, panel in zip(axes.flat, panels, strict=False):
         draw_panel(axis, panel, models)
     for axis in axes.flat[max(len(panels) - columns, 0) : len(panels)]:
-        axis.set_xlabel("nats per item: lower is better")
+        axis.set_xlabel(f"nats per {unit}: lower is better")
     figure.legend(handles=legend(panels, models), loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 
 def draw_panel(axis: Axes, panel: list[dict], models: list[str]) -> None:
     """The records of one data set, best on top; the axis spans what there is, it does not start at zero."""
-    panel = sorted(panel, key=lambda record: record["test"]["nats"])
+    panel = sorted(panel, key=lambda record: compared(record["test"]))
     marks = [(y, value) for y, record in enumerate(panel) for value in read_published(record["published"])]
-    values = [record["test"]["nats"] for record in panel] + [value.nats for _, value in marks]
-    left, right = limits(values, max(record["test"]["nats_se"] for record in panel))
+    values = [compared(record["test"])[0] for record in panel] + [value.nats for _, value in marks]
+    left, right = limits(values, max(compared(record["test"])[1] for record in panel))
     for y, record in enumerate(panel):
-        nats, error = record["test"]["nats"], record["test"]["nats_se"]
+        nats, error = compared(record["test"])
         axis.barh(y, nats - left, left=left, xerr=error, color=BAR, ecolor=ERROR, height=0.7)
         text = f"{nats:.2f} ± {error:.2f}"
         axis.text(1.02, y, text, transform=axis.get_yaxis_transform(), va="center", color=ERROR)

@@ -14,7 +14,7 @@ from records import ROOT, records_of, reproduced, tables
 from chainrule.files import write_text
 from chainrule.models.registry import MODELS
 from chainrule.tasks.bench import table_of
-from chainrule.tasks.published import read_published
+from chainrule.tasks.published import compared, read_published
 
 DIGITS = {"debd": 3}  # where the published values have more than two
 RESULTS = ROOT / "docs" / "results.md"
@@ -58,6 +58,7 @@ def results_table(table: str) -> str:
     if "test_of_folds" in records_of(table)[0]:
         return folds_table(table)
     rows, digits = [], DIGITS.get(table, 2)
+    stepped = "per_step" in records_of(table)[0]["test"]
     labelled = any("accuracy" in record["test"] for record in records_of(table))
     for record in records_of(table):
         scores = [record[split] for split in ("valid", "test")]
@@ -65,14 +66,15 @@ def results_table(table: str) -> str:
         rows.append(
             [
                 record["name"],
-                *(f"{score['nats']:.{digits}f} ± {score['nats_se']:.{digits}f}" for score in scores),
-                f"{record['test']['bits_per_dim']:.3f}",
+                *("{:.{d}f} ± {:.{d}f}".format(*compared(score), d=digits) for score in scores),
+                f"{record['test']['per_step']['bits'] if stepped else record['test']['bits_per_dim']:.3f}",
                 *([f"{accuracy:.1%}" if accuracy else ""] if labelled else []),
                 ", ".join(str(value) for value in read_published(record["published"])),
                 effort(record),
             ]
         )
-    columns = [*COLUMNS[:4], *(["labels right"] if labelled else []), *COLUMNS[4:]]
+    units = [name.replace("nats", "nats a step").replace("bits/dim", "bits a step") for name in COLUMNS[:4]]
+    columns = [*(units if stepped else COLUMNS[:4]), *(["labels right"] if labelled else []), *COLUMNS[4:]]
     return f"{markdown(columns, rows)}\n\n{made_by(table)}"
 
 

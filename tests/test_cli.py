@@ -519,8 +519,7 @@ def test_labels(run, by_class):
 
 def test_bad_prompts(run, text):
     assert "no character 'Z'" in call("sample", text, "--prompt", "the Zebra").error
-    assert "expected 1 to 63 characters, got 64" in call("sample", text, "--prompt", "t" * 64).error
-    assert "expected 1 to 63 characters, got 0" in call("sample", text, "--prompt", "").error
+    assert "expected at least one character, got none" in call("sample", text, "--prompt", "").error
     assert "expected a model of text" in call("sample", run, "--prompt", "the").error
 
 

@@ -666,8 +666,10 @@ def test_text(tmp_path):
     assert str(data.domain) == f"sequence:64:{len(set(text))}"
     assert data.vocabulary == tuple(sorted(set(text)))
     assert (len(data.train), len(data.valid), len(data.test)) == (16, 2, 2)
-    assert "".join(data.vocabulary[k] for k in everything(data).flatten()) == text[:-5]
-    assert "windows of 64 characters, split 80/10/10 along the text" in data.source
+    whole = torch.cat([data.streams[split].values for split in ("train", "valid", "test")])
+    assert "".join(data.vocabulary[k] for k in whole) == text
+    assert "".join(data.vocabulary[k] for k in data.train.flatten()) == text[: 16 * 64]
+    assert "split along the text, 1029/128/128 characters" in data.source
 
 
 def test_text_with_a_domain(tmp_path):

@@ -45,6 +45,13 @@ def test_autoencoders(capsys):
     assert names["made"].complete(names["data"][:1], names["known"], n=3).shape == (1, 3, 8)
 
 
+def test_sequences(capsys):
+    names = {}
+    exec(blocks("docs/sequences.md")[0], names)
+    assert capsys.readouterr().out == "torch.Size([2, 16])\n" * 20
+    assert next(names["model"].stream(prompt=names["prompt"])).shape == (1, 1)
+
+
 def test_every_command_in_the_readme_exists():
     from chainrule.cli.app import app
 

@@ -197,3 +197,27 @@ def test_convnade_without_the_mask(law):
     options = {**SMALL["conv-nade"], "masked": False}
     outcome = check_model(lambda domain: cr.create_model("conv-nade", domain, **options), laws=[law])
     assert outcome[law] == "holds"
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("name", ["gru", "tcn"])
+def test_a_nade_for_each_step(name, law):
+    options = {**SMALL.get(name, {}), "output": "nade"}
+    outcome = check_model(lambda domain: cr.create_model(name, domain, **options), laws=[law])
+    assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
+
+
+@pytest.mark.parametrize("law", ["step_is_forward", "prefix_is_steps", "one_pass", "gradients_agree"])
+@pytest.mark.parametrize("options", [{"positions": "learned"}, {"heads": 1}])
+def test_positions_of_transformers(options, law):
+    options = {**SMALL["transformer"], **options}
+    outcome = check_model(lambda domain: cr.create_model("transformer", domain, **options), laws=[law])
+    assert outcome[law] == "holds"
+
+
+@pytest.mark.parametrize("law", ["step_is_forward", "gradients_agree", "survives_saving", "overfits"])
+def test_tied_vectors(law):
+    def factory(domain):
+        return cr.create_model("gru", domain, tied=True, encoding="one-hot", **SMALL["gru"])
+
+    assert check_model(factory, laws=[law])[law] == "holds"

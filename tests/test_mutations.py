@@ -121,6 +121,22 @@ class GrowingConv(CausalConv1d):
         return self(x), torch.cat([state, x], dim=1)
 
 
+class ShortMemory(CausalConv1d):
+    """Is lost behind the length of its state, and says that it is unbounded."""
+
+    def init_state(self, batch, *, length, **options):
+        return super().init_state(batch, length=length, **options), torch.full((batch, 1, 1), length)
+
+    def step(self, x, state, t):
+        window, length = state
+        y, window = super().step(x, torch.where(t < length, window, 0.0), t)
+        return y, (window, length)
+
+    def prefill(self, x, state):
+        y, window = super().prefill(x, state[0])
+        return y, (window, state[1])
+
+
 class WrongPrefill(CausalConv1d):
     """Loses the last input of a prefix."""
 
@@ -364,6 +380,7 @@ def test_a_module_without_a_step_is_told():
         (lambda *args, **options: Understated(CausalConv1d(*args, **options)), "reach"),
         (DeadTap, "not read"),
         (BatchConv, "step and forward differ"),
+        (ShortMemory, "behind the length of its state"),
     ],
 )
 def test_check_layer_catches(kind, message):

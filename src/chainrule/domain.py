@@ -13,9 +13,9 @@ from torch import Tensor
 
 from chainrule.column import Column
 from chainrule.errors import DomainError
+from chainrule.lengths import LENGTHS, counted, settle
 
 LAYOUTS = ("vector", "sequence", "image", "table")
-LENGTHS = ("fixed", "ends", "given")
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
 
 
@@ -160,8 +160,9 @@ class Domain:
                 f"domain: expected LAYOUT:SIZES:LEVELS such as image:1x28x28:256, binary as vector:784:2 "
                 f"or vector:6:real, got {text!r}"
             ) from None
-        only = counts is not None and len(counts) == 1
-        return cls(shape, counts[0] if only else counts, layout, lengths=kind)
+        if counts is not None and len(counts) == 1:
+            return cls(shape, counts[0], layout, lengths=kind)
+        return cls(shape, counts, layout, lengths=kind)
 
     def __str__(self) -> str:
         if self.columns:
@@ -235,22 +236,11 @@ class Domain:
 
     def counted(self, x: Tensor) -> Tensor:
         """Which variables of x have a term in its likelihood: all, or those up to the end; booleans as x."""
-        if self.lengths == "given":
-            return x >= 0
-        if self.lengths == "ends":
-            ended = (x == self.max_levels - 1).long().cumsum(1)
-            return (ended == 0) | ((ended == 1) & (x == self.max_levels - 1))
-        return torch.ones_like(x, dtype=torch.bool)
+        return counted(x, self.lengths, self.levels)
 
     def settle(self, x: Tensor) -> Tensor:
-        """x with nothing behind the end of an item but what belongs there: the nearest of the domain."""
-        if self.lengths == "ends":
-            return torch.where(self.counted(x), x, self.max_levels - 1)
-        if self.lengths == "given":
-            there = (x >= 0).flatten(2).all(-1) if x.ndim > 2 else x >= 0
-            there = there.long().cumprod(1).bool()
-            return torch.where(there.reshape(*there.shape, *[1] * (x.ndim - 2)), x, -1)
-        return x
+        """x with nothing behind the end of an item but what belongs there."""
+        return settle(x, self.lengths, self.levels)
 
     def check(self, x: Tensor) -> Tensor:
         """Return x as this domain's tensor: int64 for levels, floating point for reals, float64 for tables.

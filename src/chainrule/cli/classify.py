@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from torch import Tensor
@@ -53,7 +53,13 @@ def classify(
         )
     if out is not None:
         check_ending(out, (".csv",))
-    x, labels = load_labelled(source, model.domain, classes, split=split, data_dir=data_dir)
+    of: Any = {
+        "split": split,
+        "data_dir": data_dir,
+        "rate": opened.rate,
+        "label": next(iter(opened.labels), None),
+    }
+    x, labels = load_labelled(source, model.domain, classes, **of)
     posterior = task(model, x)
     right = None if labels is None else accuracy(posterior, labels)
     if out is not None:

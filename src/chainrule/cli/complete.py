@@ -21,7 +21,7 @@ from chainrule.cli.options import (
     data_of,
     open_run,
 )
-from chainrule.cli.output import print_json, say
+from chainrule.cli.output import print_json, say, span
 from chainrule.errors import ChainruleError
 from chainrule.models import AutoregressiveModel, Model
 
@@ -36,7 +36,9 @@ def complete(
     ],
     out: Annotated[
         Path,
-        typer.Option("-o", help=".png for a grid; .npy, .csv or .txt for the items; .parquet for a table."),
+        typer.Option(
+            "-o", help=".png for a grid; .npy, .csv, .txt or .mid for the items; .parquet for a table."
+        ),
     ],
     keep: Annotated[
         str | None,
@@ -91,13 +93,14 @@ def complete(
     particles = 1 if temperature == 0 and single else candidates(opened, particles)
     options: dict[str, Any] = {"cond": cond, "temperature": temperature, "particles": particles}
     generator = torch.Generator().manual_seed(seed)
+    files = [out]
     if model.domain.columns:
         result = _complete_table(model, source, out, keep, n or 1, items, generator, options)
     else:
         if opened.vocabulary is not None:
             # Refuses a text of other characters: its levels would mean other ones.
             data_of(opened, source, data_dir)
-        found = load_items(source, model.domain, data_dir=data_dir)[: items or 8]
+        found = load_items(source, model.domain, data_dir=data_dir, rate=opened.rate)[: items or 8]
         x = model.domain.check(found).to(model.device)
         known = known_mask(model.domain, keep or "0.5")
         drawn = model.complete(x, known, n or 8, generator, **options)
@@ -105,16 +108,16 @@ def complete(
             with atomic_path(out) as temporary:
                 completion_grid(x, known, drawn, model.domain).save(temporary)
         else:
-            items_of: dict[str, Any] = {"vocabulary": opened.vocabulary, "rate": opened.rate}
-            export_items(drawn.flatten(0, 1), model.domain, out, **items_of)
+            about: dict[str, Any] = {"vocabulary": opened.vocabulary, "rate": opened.rate}
+            files = export_items(drawn.flatten(0, 1), model.domain, out, **about)
         result = {"items": len(x), "n": n or 8, "kept": int(known.sum()), "of": model.domain.size}
     if json:
-        print_json({**result, "file": str(out)})
+        print_json({**result, "file": str(out), **({"files": files} if len(files) > 1 else {})})
         return
     what = "cells" if model.domain.columns else "variables"
     say(
         "{items} items, {kept} of {of} {what} kept, {n} draws each: {out}".format(
-            **result, what=what, out=out
+            **result, what=what, out=span(files)
         )
     )
 

@@ -16,6 +16,10 @@ def evaluate(
     run: RunFolder,
     data: Annotated[str | None, typer.Option(help="Other data in the same domain.")] = None,
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
+    context: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of long sequences: steps told before those scored; default half a window."),
+    ] = None,
     baselines: Annotated[bool, typer.Option(help="Also estimate the baselines.")] = True,
     data_dir: DataDir = None,
     device: Device = "auto",
@@ -38,7 +42,7 @@ def evaluate(
         cost = reconstruction_cost(opened.model, chosen, split)
         print_json(cost.to_dict()) if json else print_cost(opened.model.name or "model", cost)
         return
-    result = task(opened.model, chosen, split, baselines=baselines)
+    result = task(opened.model, chosen, split, baselines=baselines, context=context)
     if json:
         print_json(result.to_dict())
         return
@@ -51,6 +55,12 @@ def evaluate(
         columns.append("accuracy")
         rows[-1].append(f"{result.accuracy:.1%}")
     print_table(f"{split}, {result.model.n} items", columns, rows, last_bold=True)
+    if result.per_step is not None:
+        steps = result.per_step
+        say(
+            f"each of {steps.steps} steps, told at least {steps.context} before it where there are so many: "
+            f"{steps.nats:.4f} ± {steps.nats_se:.4f} nats, {steps.bits:.4f} ± {steps.bits_se:.4f} bits"
+        )
     if result.floors:
         nats = ", ".join(f"{nats:.2f} at {smallest}" for smallest, nats in result.floors.items())
         say(f"nats by the smallest scale of a density, in units of its column's: {nats}")

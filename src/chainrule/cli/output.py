@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +18,11 @@ results = Console(markup=False, emoji=False, highlight=False)
 def say(text: str) -> None:
     """A remark to the user."""
     console.print(text, soft_wrap=True)
+
+
+def span(files: Sequence[Path]) -> str:
+    """One file, or the first and the last of several in a folder."""
+    return str(files[0]) if len(files) == 1 else f"{files[0]} to {files[-1].name}"
 
 
 def say_error(text: str) -> None:

@@ -53,7 +53,7 @@ def reproduce(
     from chainrule.results import to_json
     from chainrule.tasks import list_tables, recipes_of
     from chainrule.tasks import reproduce as task
-    from chainrule.tasks.published import read_published
+    from chainrule.tasks.published import compared, read_published
     from chainrule.tasks.reproduce import read_record
 
     if table is None:
@@ -85,12 +85,21 @@ def reproduce(
     if json:
         print_json(records)
         return
+
+    def cell(scores: dict) -> str:
+        nats, error = compared(scores)
+        return f"{nats:.3f} ± {error:.3f}" if "per_step" in scores else f"{nats:.2f} ± {error:.2f}"
+
     rows = [
         [
             r["name"],
-            *(f"{r[s]['nats']:.2f} ± {r[s]['nats_se']:.2f}" for s in ("valid", "test")),
+            *(cell(r[split]) for split in ("valid", "test")),
             ", ".join(str(value) for value in read_published(r["published"])),
         ]
         for r in records
     ]
-    print_table(f"{table}, nats per item", ["recipe", "valid", "test", "published"], rows)
+    print_table(
+        f"{table}, nats per item, or per step of long sequences",
+        ["recipe", "valid", "test", "published"],
+        rows,
+    )

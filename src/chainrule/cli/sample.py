@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
+from chainrule.cli.continuation import continued
 from chainrule.cli.options import (
     Device,
     Json,
@@ -20,23 +21,27 @@ from chainrule.cli.options import (
     open_run,
     parse_given,
 )
-from chainrule.cli.output import print_json, say
+from chainrule.cli.output import print_json, say, span
 from chainrule.errors import ChainruleError
-from chainrule.training import Run
 
 
 def sample(
     run: RunFolder,
     n: Annotated[
         int | None,
-        typer.Option("-n", min=1, help="How many; 64 by default, with --to 8 rows of --steps each."),
+        typer.Option(
+            "-n",
+            min=1,
+            help="How many; 64 by default, of music into .mid 1, with --to 8 rows of --steps each. One text is written "
+            "to the terminal as it is drawn.",
+        ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             "-o",
-            help=".png, .npy, .csv or .txt; of a table .csv, .parquet or .npy; of sounds also .wav or .flac, a file "
-            "each. RUN/samples.png or the terminal by default.",
+            help=".png, .npy, .csv or .txt; of piano rolls also .mid, of sounds .wav or .flac, several as x-0.wav, …; "
+            "of a table .csv, .parquet or .npy. RUN/samples.png or the terminal by default.",
         ),
     ] = None,
     label: Label = None,
@@ -49,7 +54,20 @@ def sample(
     steps: Annotated[
         int | None, typer.Option(min=2, help="From --label to --to, both included; 10 by default.")
     ] = None,
-    prompt: Annotated[str | None, typer.Option(help="Text to go on from, for a model of text.")] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            help="Text to go on from, for a model of text. Some models read the last part of a long one only."
+        ),
+    ] = None,
+    length: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Characters of a text or steps of a sequence, the prompt's counted; the window by default, or more.",
+        ),
+    ] = None,
+    tempo: Annotated[float, typer.Option(min=1, help="Steps a minute, of a .mid.")] = 120,
     given: Annotated[
         list[str] | None,
         typer.Option(
@@ -77,6 +95,8 @@ def sample(
     `chainrule sample runs/spoken --label digit=7 --label speaker=jackson -n 4 -o seven.wav`
 
     `chainrule sample runs/people -n 1000 --given job=clerk --given age=40 -o clerks.csv`
+
+    `chainrule sample runs/tinyshakespeare-gru -n 1 --prompt "ROMEO:" --length 2000`
     """
     from chainrule.data import decode
     from chainrule.report.export import as_text, check_output, export_items
@@ -91,38 +111,40 @@ def sample(
     cond: Any = check_label(opened, label)
     generator = torch.Generator().manual_seed(seed)
     choice: Any = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-    n = n or (64 if to is None else 8)
+    music = out is not None and out.suffix.lower() == ".mid"
+    n = n or (1 if music else 64 if to is None else 8)
+    domain = model.domain
+    live = n == 1 and vocabulary is not None and out is None and not json
     if to is not None or steps is not None:
         if len(model.condition.counts) > 1:
             raise ChainruleError(f"--to: expected a model of one label, got {model.condition.expected}")
         end = check_label(opened, None if to is None else [str(to)], "--to")
-        if prompt is not None or given or cond is None or end is None:
+        if prompt is not None or length is not None or given or cond is None or end is None:
             raise ChainruleError("--to, --steps: expected --label and --to, and neither --prompt nor --given")
         steps = steps or 10
         drawn = interpolate(model, cond, end, steps, n, generator, **choice).flatten(0, 1)
-    elif prompt is not None or given:
-        if prompt is not None and given:
-            raise ChainruleError("expected --prompt or --given, got both")
-        if prompt is None:
-            x, known = given_part(model.domain, parse_given(given or []))
-        else:
-            x, known = _prompted(opened, prompt)
+    elif given:
+        if prompt is not None or length is not None:
+            raise ChainruleError("expected --given, or --prompt and --length, got both")
+        x, known = given_part(domain, parse_given(given))
+        particles = candidates(opened, particles)
         drawn = model.complete(
-            x.to(model.device),
-            known,
-            n,
-            generator,
-            cond=cond,
-            particles=candidates(opened, particles),
-            **choice,
+            x.to(model.device), known, n, generator, cond=cond, particles=particles, **choice
         )[0]
+    elif prompt is not None or length is not None or live:
+        domain, parts = continued(opened, prompt, length, n, cond, generator, **choice)
+        if live:
+            for part in parts:
+                print(as_text(part, vocabulary, domain)[:-1], end="", flush=True)
+            print()
+            return
+        drawn = torch.cat(list(parts), dim=1)
     else:
         drawn = model.sample(n, cond, generator=generator, **choice)
-    written: list[Path] = []
+    files: list[Path] = []
     if out is not None:
-        written = export_items(
-            drawn, model.domain, out, vocabulary=vocabulary, columns=steps, rate=opened.rate
-        )
+        about: Any = {"vocabulary": vocabulary, "columns": steps, "tempo": tempo, "rate": opened.rate}
+        files = export_items(drawn, domain, out, **about)
     if json:
         if model.domain.columns:
             frame = decode(drawn, model.domain.columns)
@@ -130,30 +152,14 @@ def sample(
         elif vocabulary is None:
             items = drawn.tolist()
         else:
-            items = [as_text(item[None], vocabulary, model.domain)[:-1] for item in drawn]
+            items = [as_text(item[None], vocabulary, domain)[:-1] for item in drawn]
         along: dict[str, Any] = {} if steps is None else {"steps": steps}
-        if len(written) > 1:
-            along["files"] = list(map(str, written))
+        if len(files) > 1:
+            along["files"] = files
         print_json({"n": n, **along, "file": out, "items": items if out is None else None})
     elif out is not None:
-        files = " … ".join(str(path) for path in dict.fromkeys((written[0], written[-1])))
-        say(f"{n} samples{'' if steps is None else f', {steps} steps each'}: {files}")
+        say(f"{n} samples{'' if steps is None else f', {steps} steps each'}: {span(files)}")
     elif model.domain.columns:
         print(decode(drawn, model.domain.columns).to_csv(index=False), end="")
     else:
-        print(as_text(drawn, vocabulary, model.domain), end="")
-
-
-def _prompted(run: Run, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """An item that starts with the prompt, and the mask that keeps it."""
-    vocabulary, domain = run.vocabulary, run.model.domain
-    if vocabulary is None:
-        raise ChainruleError("prompt: expected a model of text, this run has no characters")
-    unknown = [character for character in prompt if character not in vocabulary]
-    if unknown:
-        raise ChainruleError(f"prompt: the run knows no character {unknown[0]!r}")
-    if not 0 < len(prompt) < domain.size:
-        raise ChainruleError(f"prompt: expected 1 to {domain.size - 1} characters, got {len(prompt)}")
-    x = torch.zeros(1, domain.size, dtype=torch.int64)
-    x[0, : len(prompt)] = torch.tensor([vocabulary.index(character) for character in prompt])
-    return x, torch.arange(domain.size) < len(prompt)
+        print(as_text(drawn, vocabulary, domain), end="")

@@ -6,10 +6,12 @@ from chainrule.data.dataset import Data
 from chainrule.data.folder import data_folder
 from chainrule.data.load import load_data, load_items, load_labelled
 from chainrule.data.named import NamedSet, list_data
+from chainrule.data.streams import Streams
 
 __all__ = [
     "Data",
     "NamedSet",
+    "Streams",
     "data_folder",
     "decode",
     "encode",

@@ -89,7 +89,9 @@ def _of_streams(raw: Raw, domain: Domain, seed: int) -> Data:
             labels[split] = own[windows.stream]
     return Data(
         raw.name,
-        **splits,
+        splits["train"],
+        splits["valid"],
+        splits["test"],
         domain=domain,
         labels=labels,
         class_names=raw.class_names,

@@ -93,7 +93,12 @@ def load_data(
 
 
 def load_items(
-    source: str | Path, domain: Domain, *, split: str = "test", data_dir: str | Path | None = None
+    source: str | Path,
+    domain: Domain,
+    *,
+    split: str = "test",
+    data_dir: str | Path | None = None,
+    rate: int | None = None,
 ) -> Tensor:
     """The items of a source that lie in a known domain, for a model of that domain to work on.
 
@@ -102,6 +107,7 @@ def load_items(
         domain: of the items.
         split: which one, where the source has splits of its own; a source without is taken whole.
         data_dir: where named sets lie.
+        rate: of recordings, if it is these: Hz to resample them to.
 
     Returns:
         (N, *event_shape).
@@ -109,7 +115,7 @@ def load_items(
     Raises:
         DataError: if the source is unknown, missing, unreadable, or does not fit the domain.
     """
-    return _items(source, domain, split, data_dir)[0]
+    return _items(source, domain, split, data_dir, rate)[0]
 
 
 def load_labelled(
@@ -119,32 +125,48 @@ def load_labelled(
     *,
     split: str = "test",
     data_dir: str | Path | None = None,
+    rate: int | None = None,
+    label: str | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """`load_items`, and the label of each item (N,), for a model of so many classes.
 
-    The labels are None where the source has none, or names another number of classes.
+    The labels are None where the source has none, or names another number of classes; where it has several, they are
+    those of the name `label`.
 
     Raises:
         DataError: as `load_items`; or if there is no such split, or the labels are none of these classes.
     """
     if split not in SPLITS:
         raise DataError(f"split {split!r}: no such split; {nearest(split, SPLITS)}")
-    items, raw = _items(source, domain, split, data_dir)
-    if raw is None or (raw.class_names is not None and len(raw.class_names) != classes):
+    items, raw = _items(source, domain, split, data_dir, rate)
+    if raw is not None:
+        pick_labels(raw, [label] if label in raw.label_names else None)
+    if (
+        raw is None
+        or len(raw.label_names) > 1
+        or (raw.class_names is not None and len(raw.class_names) != classes)
+    ):
         return items, None
-    labels = labels_of(raw).get(split if split in raw.arrays else "train")
+    if raw.streams:
+        labels = assemble(raw, domain, 0).labels.get(split)
+    else:
+        labels = labels_of(raw).get(split if split in raw.arrays else "train")
     if labels is not None and labels.max() >= classes:
         raise DataError(f"{raw.where}: labels: expected classes in [0, {classes}), got {labels.max()}")
     return items, labels
 
 
 def _items(
-    source: str | Path, domain: Domain, split: str, data_dir: str | Path | None
+    source: str | Path, domain: Domain, split: str, data_dir: str | Path | None, rate: int | None
 ) -> tuple[Tensor, Raw | None]:
     path = Path(source).expanduser()
     if path.is_file() and path.suffix.lower() in IMAGES:
         return read_picture(path, domain), None
-    raw = _read(source, data_dir, domain)
+    raw = _read(source, data_dir, domain, rate=rate)
+    if rate is not None and raw.rate is not None:
+        at_rate(raw, rate)
+    if raw.streams:
+        return assemble(raw, domain, 0).split(split)[0], raw
     array = raw.arrays.get(split, raw.arrays["train"])
     try:
         check_numbers(array, gaps=bool(domain.columns))

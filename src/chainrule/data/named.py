@@ -6,23 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from chainrule.data.arrays import read_arrays
+from chainrule.data import loaders
 from chainrule.data.cifar import SHEETS, read_cifar
 from chainrule.data.folder import data_folder, verified
-from chainrule.data.music import read_music
-from chainrule.data.raw import Raw, reading
+from chainrule.data.raw import Raw
 from chainrule.data.recordings import read_spoken_digits
 from chainrule.data.rnade import read_continuous, read_patches
-from chainrule.data.text import read_text
-from chainrule.domain import Domain
-
-TEN_DIGITS = tuple("0123456789")
-GARMENTS = (
-    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
-    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
-)
+from chainrule.data.synthetic import copy_memory
 
 
 @dataclass(frozen=True)
@@ -88,110 +78,29 @@ def read_named(name: str, data_dir: str | Path | None) -> Raw:
     return raw
 
 
-def _digits() -> Raw:
-    from sklearn.datasets import load_digits  # slow to import, and only needed here
-
-    bunch = load_digits()
-    raw = Raw("digits", "scikit-learn load_digits", {"train": bunch.images}, {"train": bunch.target})
-    raw.domain = Domain.image(1, 8, 8, levels=17)
-    raw.class_names = TEN_DIGITS
-    raw.split = "rows 0-999 train, 1000-1349 valid, 1350-1796 test"
-    cuts = (1000, 1350)
-    for values in (raw.arrays, raw.labels):
-        values["train"], values["valid"], values["test"] = np.split(values["train"], cuts)
-    return raw
-
-
-def _mnist(path: Path) -> Raw:
-    raw = _with_validation(path, 10000)
-    raw.class_names = TEN_DIGITS
-    return raw
-
-
-def _binarized_mnist(path: Path) -> Raw:
-    raw = read_arrays(path)
-    raw.domain = Domain.image(1, 28, 28, levels=2)
-    raw.split = "the split of Larochelle and Murray"
-    return raw
-
-
-def _caltech_silhouettes(path: Path) -> Raw:
-    raw = read_arrays(path)
-    # Stored column by column, with labels from 1.
-    raw.arrays = {split: x.reshape(-1, 28, 28).transpose(0, 2, 1) for split, x in raw.arrays.items()}
-    raw.labels = {split: y.astype(np.int64) - 1 for split, y in raw.labels.items()}
-    with reading(str(path)), np.load(path, allow_pickle=False) as file:
-        raw.class_names = tuple(file["class_names"].tolist())
-    raw.domain = Domain.image(1, 28, 28, levels=2)
-    raw.split = "the official split 1; 1 is background, 0 is object"
-    return raw
-
-
-def _fashion_mnist(path: Path) -> Raw:
-    raw = _with_validation(path, 5000)
-    raw.class_names = GARMENTS
-    raw.note = "own split, not the official one"
-    return raw
-
-
-def _tiny_shakespeare(path: Path) -> Raw:
-    raw = read_text(path, Domain.sequence(256, 65), held=(100_385, 111_540))
-    raw.note = "test is the last tenth of the text, valid the last tenth of what is before it"
-    return raw
-
-
-def _names(path: Path) -> Raw:
-    return read_text(path, Domain.sequence(16, 27, lengths="ends"))
-
-
-def _chorales(path: Path) -> Raw:
-    return read_music(path, 160)  # the longest has 160 steps
-
-
-def _tunes(path: Path) -> Raw:
-    return read_music(path, 256)
-
-
-def _bits(path: Path) -> Raw:
-    raw = read_arrays(path)
-    raw.domain = Domain.binary(raw.arrays["train"].shape[1])
-    raw.split = "the standard split"
-    return raw
-
-
-def _with_validation(path: Path, count: int) -> Raw:
-    """28x28 images of 256 levels, the last `count` of train put aside as the validation set."""
-    raw = read_arrays(path)
-    raw.domain = Domain.image(1, 28, 28)
-    for values in (raw.arrays, raw.labels):
-        values["train"], values["valid"] = np.split(values["train"], [-count])
-    raw.split = f"train and test as given, the last {count} training images are valid"
-    return raw
-
-
 NAMED = {
-    "digits": Entry("8x8 handwritten digits, 17 grey levels; comes with scikit-learn", _digits),
+    "digits": Entry("8x8 handwritten digits, 17 grey levels; comes with scikit-learn", loaders.digits),
     "mnist": Entry(
         "28x28 handwritten digits, 256 grey levels",
-        _mnist,
+        loaders.mnist,
         "mnist/mnist.npz",
         "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64",
     ),
     "binarized-mnist": Entry(
         "28x28 handwritten digits, the fixed binarization of Salakhutdinov and Murray",
-        _binarized_mnist,
+        loaders.binarized_mnist,
         "binarized_mnist/binarized_mnist.npz",
         "7a049ae3a0d88e964af4b41bbdb14e4303595e1c5de65f8bd2455cdcebb3514b",
     ),
     "caltech-silhouettes": Entry(
         "28x28 binary outlines of the objects of Caltech-101, 101 classes",
-        _caltech_silhouettes,
+        loaders.caltech_silhouettes,
         "caltech101_silhouettes/caltech101_silhouettes_28_split1.npz",
         "fa83df7ebe110f065163904e887ca9189a22969717138a603bdead7a026d93dd",
     ),
     "fashion-mnist": Entry(
         "28x28 pictures of clothes, 256 grey levels; own split, not the official one",
-        _fashion_mnist,
+        loaders.fashion_mnist,
         "fashion_mnist/fashion_mnist.npz",
         "30b85317354a77a496de1acc075a489bc35ee02e4181f6cd86101effb6fec6ac",
     ),
@@ -202,27 +111,28 @@ NAMED = {
         "2adcb621b226054b45ea498e5151b50747ee667e75829c059844e7b78f6b5196",
         SHEETS,
     ),
+    "copy-memory": Entry("ten symbols, a thousand blanks, the ten symbols again", copy_memory),
     "tinyshakespeare": Entry(
         "a million characters of Shakespeare, 65 different ones",
-        _tiny_shakespeare,
+        loaders.tiny_shakespeare,
         "text/tinyshakespeare.txt",
         "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
     ),
     "names": Entry(
         "32033 first names, letter by letter with an end",
-        _names,
+        loaders.names,
         "text/names.txt",
         "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d",
     ),
     "jsb-chorales": Entry(
         "382 chorales by Bach, 88 keys a quarter note",
-        _chorales,
+        loaders.chorales,
         "polyphonic/jsb_chorales.npz",
         "768c764d0d886b177c7633430a1e890f1ebe06b18503dc8e8deed2c6e4827138",
     ),
     "nottingham": Entry(
         "1037 folk tunes with chords, 88 keys a time step",
-        _tunes,
+        loaders.tunes,
         "polyphonic/nottingham.npz",
         "530899c0a6f058971f31310c3f2579db06698b321901d534e9f7a925592f1f45",
     ),
@@ -235,55 +145,55 @@ NAMED = {
     ),
     "nltcs": Entry(
         "disability survey, 16 bits a row (DEBD)",
-        _bits,
+        loaders.bits,
         "debd/nltcs.npz",
         "a8420b36315e682f0eb471817d216293df38fa02173e2d4a2edf52fc3b79bc37",
     ),
     "plants": Entry(
         "regions where plants grow, 69 bits a row (DEBD)",
-        _bits,
+        loaders.bits,
         "debd/plants.npz",
         "2a4d15b4d93411e78f97a5692348875ae4bb89a53a0a75f3fc1568e86c040345",
     ),
     "audio": Entry(
         "listening habits, 100 bits a row (DEBD)",
-        _bits,
+        loaders.bits,
         "debd/baudio.npz",
         "3e6a0ca079dcd4fc7dd15b514d77e00c9446a9ccca62c288bef36bf0b223c861",
     ),
     "jester": Entry(
         "jokes liked, 100 bits a row (DEBD)",
-        _bits,
+        loaders.bits,
         "debd/jester.npz",
         "2caf3089ab012233a1f086cd483667862a869cec000e53f1a404b937e3395f76",
     ),
     "dna": Entry(
         "splice junctions, 180 bits a row (DEBD)",
-        _bits,
+        loaders.bits,
         "debd/dna.npz",
         "a1a01944f2e95e56ec53e5d1f3d66c7000f06258e16d11d0397be2cb594b3a56",
     ),
     "adult": Entry(
         "census records, 123 bits a row",
-        _bits,
+        loaders.bits,
         "nade_binary/adult.npz",
         "2e195d9507aecd3e888891d741e7e3c00e8fa66147f961417f26d837a3006817",
     ),
     "mushrooms": Entry(
         "descriptions of mushrooms, 112 bits a row",
-        _bits,
+        loaders.bits,
         "nade_binary/mushrooms.npz",
         "f99ab91a07c02ba27beeca427aaa04cfda9b5984d7d5c9bf82426ec2293656b4",
     ),
     "nips-0-12": Entry(
         "words in papers of NIPS, 500 bits a row",
-        _bits,
+        loaders.bits,
         "nade_binary/nips-0-12.npz",
         "b09f28cc86e08ef3b331249588b4949cfe87e6df4916adbfd57c52fe5848fe27",
     ),
     "ocr-letters": Entry(
         "16x8 handwritten letters as 128 bits a row",
-        _bits,
+        loaders.bits,
         "nade_binary/ocr_letters.npz",
         "456288ab04e3c599a4568eb33b00ceaae895431a26246ba1500589050f5d7d53",
     ),

@@ -34,7 +34,7 @@ def read_text(path: Path, domain: Domain | None, held: Sequence[int] | None = No
     with reading(str(path)):
         content = path.read_bytes()
         if domain is not None and domain.levels == len(BYTES) and domain.lengths == "fixed":
-            levels, vocabulary = np.frombuffer(content, np.uint8), BYTES
+            levels, vocabulary = np.frombuffer(content, np.uint8).astype(np.intp), BYTES
         else:
             # Bytes, because text mode would change the line ends.
             text = content.decode("utf-8-sig")

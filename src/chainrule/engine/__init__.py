@@ -6,6 +6,7 @@ from chainrule.engine.flops import count_flops
 from chainrule.engine.noise import draw_noise
 from chainrule.engine.rollout import Rollout, rollout
 from chainrule.engine.runner import Incremental
+from chainrule.engine.stream import stream
 
 __all__ = [
     "Choice",
@@ -19,4 +20,5 @@ __all__ = [
     "draw_noise",
     "exact_arithmetic",
     "rollout",
+    "stream",
 ]

@@ -1,4 +1,4 @@
-"""The only sampling loop: sample, complete, force and code differ in the rule that chooses the next value."""
+"""The sampling loop: sample, complete, force and code differ in the rule that chooses the next value."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from chainrule.engine.choice import Choice
 from chainrule.engine.runner import Incremental
+from chainrule.engine.site import draw_site
 from chainrule.heads import Head
 from chainrule.layers import repeat_rows
 
@@ -85,11 +86,7 @@ def rollout(
     phases = model.schedule(length)
     for t in range(known, length):
         params, state = runner.step(prev, state, clock[t], phase=phases[t])
-        own = head.at(t)
-        carry, value = own.init_state(params[:, : own.size]), None
-        for v in range(head.variables):
-            conditional, carry = own.step(value, carry, v)
-            value = choose(conditional, t * head.variables + v).to(kind)
+        for value, conditional in draw_site(head, params, choose, t, kind):
             values.append(value)
             if score:
                 terms.append(conditional.log_prob(value))

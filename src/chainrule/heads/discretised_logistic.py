@@ -85,6 +85,8 @@ class DiscretisedLogistic(Head):
         tensor([[0.5000]])
     """
 
+    coupled = True
+
     def __init__(self, levels: int, variables: int = 1, components: int = 10) -> None:
         super().__init__()
         self.levels, self.variables, self.components = levels, variables, components

@@ -19,10 +19,12 @@ class Head(nn.Module, ABC):
         variables: V.
         size: P, what the network must emit for a site.
         levels: how many values a variable takes; None for reals.
+        coupled: whether a variable reads those before it in its site, instead of the parameters alone.
     """
 
     variables: int
     size: int
+    coupled = False
     levels: Any  # int | None
 
     @abstractmethod

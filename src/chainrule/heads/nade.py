@@ -28,7 +28,7 @@ class NADEHead(Head):
         torch.Size([1, 3])
     """
 
-    levels = 2
+    levels, coupled = 2, True
 
     def __init__(self, variables: int, *, hidden: int = 150) -> None:
         super().__init__()

@@ -59,11 +59,8 @@ class CausalAttention(CausalLayer):
         """(B, C) → (B, C): one query over all that is cached."""
         q, k, v = self._read(x[:, None], t.reshape(1))
         keys, values = write_at(state[0], t, k[:, 0]), write_at(state[1], t, v[:, 0])
-        q, k, v = (self._split(part) for part in (q, keys, values))
-        weights = (q @ k.transpose(-1, -2)) * q.shape[-1] ** -0.5
-        ahead = torch.arange(keys.shape[1], device=x.device) > t
-        weights = weights.masked_fill(ahead, -torch.inf).softmax(-1)
-        return self.write((weights @ v).flatten(1)), (keys, values)
+        seen = torch.arange(keys.shape[1], device=x.device) <= t
+        return self._attend(q, keys, values, seen)[:, 0], (keys, values)
 
     def prefill(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, n, C) → (B, n, C)."""
@@ -89,10 +86,12 @@ class CausalAttention(CausalLayer):
         """(B, n, C) → (B, heads, n, d)."""
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None) -> Tensor:
+        """Queries (B, n, C) over all keys up to their own place, or over those that are `seen`, (m,) booleans."""
         q, k, v = (self._split(part) for part in (q, k, v))
+        mask = None if seen is None else torch.where(seen, 0.0, -torch.inf).to(q.dtype)[None]
         dropped = self.dropout if self.training else 0.0
-        y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropped, is_causal=True)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropped, is_causal=mask is None)
         return self.write(y.transpose(1, 2).flatten(2))
 
 
@@ -113,6 +112,11 @@ class Residual(CausalLayer):
     def reach(self) -> int | None:
         """That of the layer."""
         return self.layer.reach
+
+    @property
+    def unbounded(self) -> bool:
+        """That of the layer."""
+        return self.layer.unbounded
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) → (B, T, C)."""

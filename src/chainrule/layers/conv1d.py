@@ -29,6 +29,8 @@ class CausalConv1d(CausalLayer):
         for sequence modeling", https://arxiv.org/abs/1803.01271
     """
 
+    unbounded = True
+
     def __init__(self, inputs: int, outputs: int, *, kernel_size: int, dilation: int = 1) -> None:
         super().__init__()
         self.kernel_size, self.dilation = kernel_size, dilation

@@ -23,6 +23,11 @@ class CausalLayer(nn.Module, ABC):
     def reach(self) -> int | None:
         """How many positions before its own an output reads; None if all of them."""
 
+    @property
+    def unbounded(self) -> bool:
+        """Whether steps may go on behind the `length` of their state, in no more memory; not so by default."""
+        return False
+
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) → (B, T, C')."""
@@ -48,6 +53,7 @@ class Pointwise(CausalLayer):
     """
 
     reach = 0
+    unbounded = True
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -82,6 +88,11 @@ class Serial(CausalLayer):
         """The sum of the layers' reaches."""
         reaches: list[Any] = [layer.reach for layer in self.layers]
         return None if None in reaches else sum(reaches)
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether all layers are."""
+        return all(layer.unbounded for layer in self.layers)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) → (B, T, C')."""

@@ -57,6 +57,14 @@ class Network(nn.Module, ABC):
         """
 
     @property
+    def unbounded(self) -> bool:
+        """Whether steps may go on behind the `length` of their state, in no more memory; not so by default.
+
+        They then have the phase of the last site within it.
+        """
+        return False
+
+    @property
     def encoder(self) -> nn.Module | None:
         """The module through which values enter, by whose output the influence of each site is measured."""
         return None
@@ -156,6 +164,11 @@ class Stack(Network):
         """The layers' together, behind an input that looks one back."""
         reaches: list[Any] = [part.reach for part in self._parts()]
         return None if None in reaches else 1 + sum(reaches)
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether both parts are."""
+        return all(part.unbounded for part in self._parts())
 
     @property
     def encoder(self) -> nn.Module:

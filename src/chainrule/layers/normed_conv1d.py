@@ -25,6 +25,8 @@ class NormedConv1d(CausalLayer):
         Salimans, Kingma (2016), "Weight normalization", https://arxiv.org/abs/1602.07868
     """
 
+    unbounded = True
+
     def __init__(self, inputs: int, outputs: int, *, kernel_size: int, dilation: int = 1) -> None:
         super().__init__()
         self.conv = CausalConv1d(inputs, outputs, kernel_size=kernel_size, dilation=dilation)

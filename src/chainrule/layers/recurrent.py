@@ -37,6 +37,7 @@ class Recurrent(CausalLayer):
     """
 
     reach = None
+    unbounded = True
 
     def __init__(self, inputs: int, outputs: int, *, cell: str = "lstm") -> None:
         super().__init__()

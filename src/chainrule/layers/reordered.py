@@ -48,6 +48,11 @@ class Reordered(Network):
         """That of the network."""
         return self.methods.network.schedule(length)
 
+    @property
+    def unbounded(self) -> bool:
+        """That of the network."""
+        return self.methods.network.unbounded
+
     def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         return functional_call(self.methods, self.tensors, (method, *args), kwargs)
 

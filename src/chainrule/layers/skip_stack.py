@@ -96,6 +96,11 @@ class SkipStack(Network):
         return 1 + sum(conv.reach for conv in self._convs())
 
     @property
+    def unbounded(self) -> bool:
+        """Unless the condition comes in frames, which end."""
+        return self.frames is None
+
+    @property
     def encoder(self) -> nn.Module:
         """That of the strict input."""
         return self.input.encoder

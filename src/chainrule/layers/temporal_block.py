@@ -38,6 +38,11 @@ class TemporalBlock(CausalLayer):
         """That of both convolutions."""
         return self.body.reach
 
+    @property
+    def unbounded(self) -> bool:
+        """That of both convolutions."""
+        return self.body.unbounded
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) → (B, T, C')."""
         return self._add(x, self.body(x))

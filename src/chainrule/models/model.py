@@ -15,6 +15,7 @@ from chainrule.engine import Choice, Incremental, Rollout, Sample, draw_noise, e
 from chainrule.errors import DomainError
 from chainrule.heads import ColumnHeads, Head
 from chainrule.layers import Condition, Network, Replay, State
+from chainrule.models import streaming
 from chainrule.models.base import Model
 from chainrule.models.completion import check_count, draw_unknown
 from chainrule.models.levels import check_lengths, end_logits, forbidden_logits
@@ -93,13 +94,9 @@ class AutoregressiveModel(Model):
     ) -> State:
         """The state before the first site."""
         self.check_cond(cond)
-        return self.network.init_state(
-            batch,
-            cond=cond,
-            length=self.sites if length is None else length,
-            device=self.device if device is None else device,
-            dtype=self.dtype if dtype is None else dtype,
-        )
+        length = self.sites if length is None else length
+        device, dtype = device or self.device, dtype or self.dtype
+        return self.network.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
 
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable = None) -> tuple[Tensor, State]:
         """The site before t (B, V), not read at t = 0 → the parameters of site t (B, P), and the state."""
@@ -123,7 +120,10 @@ class AutoregressiveModel(Model):
         """Which variables each one's conditional reads: (D, D) booleans [reader, read], in generation order."""
         v = self.head.variables
         sites = self.network.connectivity(self.sites)
-        return sites.repeat_interleave(v, 0).repeat_interleave(v, 1)
+        read = sites.repeat_interleave(v, 0).repeat_interleave(v, 1)
+        if not self.head.coupled:
+            return read
+        return read | torch.block_diag(*[torch.ones(v, v, dtype=torch.bool).tril(-1)] * self.sites)
 
     # --- the verbs -------------------------------------------------------------------------------
 
@@ -207,6 +207,8 @@ class AutoregressiveModel(Model):
         return draw_unknown(
             self, x, known, n, generator, cond=cond, particles=particles, runner=runner, **choice
         )
+
+    stream = streaming.stream_symbols
 
     # --- between data and sites ------------------------------------------------------------------
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-import torch
-from torch import Tensor
-
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError, nearest
 from chainrule.heads import DiscretisedLogistic, Head, default_head
@@ -64,12 +61,6 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         code = Centred(domain.max_levels)
         network = PlusStack(code, colours, level, head.size, height=height, width=width, condition=condition)
         super().__init__(network, domain, head)
-
-    def connectivity(self) -> Tensor:
-        """As the network says; and a colour reads those before it in its pixel, by the head."""
-        v = self.head.variables
-        same = torch.block_diag(*[torch.ones(v, v, dtype=torch.bool).tril(-1)] * self.sites)
-        return super().connectivity() | same
 
 
 def _head(domain: Domain, colours: int, components: int, output: str) -> Head:

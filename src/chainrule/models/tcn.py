@@ -20,6 +20,7 @@ class TCN(AutoregressiveModel):
         depth: blocks.
         kernel_size: taps of each convolution.
         dropout: after each activation.
+        output: see `models.sequence`.
         classes, embedding: of the condition, which is added behind the first block; see `layers.Condition`.
         encoding: see `models.encoding`.
         ordering: of the variables.
@@ -37,12 +38,13 @@ class TCN(AutoregressiveModel):
         depth: int = 5,
         kernel_size: int = 3,
         dropout: float = 0.1,
+        output: str = "independent",
         classes: int | list[int] | None = None,
         embedding: int | None = None,
         encoding: str | None = None,
         ordering: str | list[int] = "natural",
     ) -> None:
-        parts = sequence_parts(domain, encoding=encoding)
+        parts = sequence_parts(domain, encoding=encoding, output=output)
 
         def block(inputs: int, dilation: int) -> CausalLayer:
             return TemporalBlock(

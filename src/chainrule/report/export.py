@@ -15,12 +15,13 @@ from chainrule.data.sound import write_sound
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.files import atomic_path, write_text
+from chainrule.report.midi import TEMPO, check_midi, write_midi
 from chainrule.report.pictures import image_grid
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ENDINGS = (".png", ".npy", ".csv", ".txt")
+ENDINGS = (".png", ".npy", ".csv", ".txt", ".mid")
 SOUND_ENDINGS = (*SOUNDS, *ENDINGS)
 TABLE_ENDINGS = (".csv", ".parquet", ".npy")
 
@@ -32,12 +33,13 @@ def export_items(
     *,
     vocabulary: str | None = None,
     columns: int | None = None,
+    tempo: float = TEMPO,
     rate: int | None = None,
 ) -> list[Path]:
     """Write items (N, *event_shape): a grid (.png), an array (.npy), rows (.csv), or text (.txt, one item a line).
 
-    Rows of a table are written with names and values (.csv, .parquet), or as their codes (.npy). Of sounds (.wav,
-    .flac) each is a file of its own, x-0.wav, x-1.wav, …, where there are several; 16 bits, up to its end.
+    Rows of a table are written with names and values (.csv, .parquet), or as their codes (.npy). A piano roll is a
+    piece of music (.mid), a recording a sound of 16 bits (.wav, .flac); several are as many files, x-0.mid, x-1.mid, ….
 
     Args:
         x: the items.
@@ -45,10 +47,11 @@ def export_items(
         path: where to; written whole or not at all.
         vocabulary: the character of each level, for text.
         columns: of a grid; about a square by default.
-        rate: of sounds, in Hz; None for other items.
+        tempo: steps a minute, of music.
+        rate: of recordings, in Hz; None for other items.
 
     Returns:
-        The files: the path itself, but for several sounds.
+        The files.
 
     Raises:
         ChainruleError: on an unknown ending, or one that does not suit the items.
@@ -56,8 +59,15 @@ def export_items(
     path = Path(path)
     check_output(path, domain, rate)
     ending = path.suffix.lower()
-    if rate is not None and ending in SOUNDS:
-        return _export_sounds(x, domain, path, rate)
+    if ending in (".mid", *SOUNDS):
+        several = [path.with_stem(f"{path.stem}-{number}") for number in range(len(x))]
+        paths = several if len(x) > 1 else [path]
+        for item, own in zip(x, paths, strict=True):
+            if ending == ".mid":
+                write_midi(item, own, tempo=tempo)
+            elif rate is not None:
+                _write_sound(item, domain, own, rate)
+        return paths
     if ending == ".png":
         with atomic_path(path) as temporary:
             image_grid(x, domain, columns=columns).save(temporary)
@@ -80,14 +90,11 @@ def export_frame(frame: pd.DataFrame, path: Path) -> None:
         write(temporary, index=False)
 
 
-def _export_sounds(x: Tensor, domain: Domain, path: Path, rate: int) -> list[Path]:
-    """Each item into a file."""
-    several = [path.with_stem(f"{path.stem}-{number}") for number in range(len(x))]
-    places = several if len(x) > 1 else [path]
-    for place, item in zip(places, x.cpu(), strict=True):
-        with atomic_path(place) as temporary:
-            write_sound(temporary, to_samples(item[item >= 0].numpy(), domain), rate, path.suffix.lower())
-    return places
+def _write_sound(item: Tensor, domain: Domain, path: Path, rate: int) -> None:
+    """Up to where it ends."""
+    samples = to_samples(item[item >= 0].cpu().numpy(), domain)
+    with atomic_path(path) as temporary:
+        write_sound(temporary, samples, rate, path.suffix.lower())
 
 
 def check_output(path: Path, domain: Domain, rate: int | None = None) -> None:
@@ -104,6 +111,8 @@ def check_output(path: Path, domain: Domain, rate: int | None = None) -> None:
     check_ending(path, TABLE_ENDINGS if domain.columns else ENDINGS if rate is None else SOUND_ENDINGS)
     if path.is_dir():
         raise ChainruleError(f"{path}: expected a file to write, got a folder")
+    if path.suffix.lower() == ".mid":
+        check_midi(path, domain)
     if path.suffix.lower() == ".png" and not domain.discrete:
         raise ChainruleError(
             f"{path}: a picture needs levels to shade, {domain} is real-valued; write .npy or .csv"

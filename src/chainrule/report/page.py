@@ -18,12 +18,12 @@ from chainrule.models import Autoencoder, Model
 from chainrule.report.curves import learning_curve
 from chainrule.report.export import as_text
 from chainrule.report.marginals import draw_marginals
-from chainrule.report.pictures import as_source, completion_grid, image_grid
+from chainrule.report.pictures import as_source, completion_grid, image_grid, is_roll
 from chainrule.report.sounds import show_sounds
 from chainrule.tasks import Evaluation, ReconstructionCost, evaluate, known_mask, nearest, reconstruction_cost
 from chainrule.training import Run
 
-SHOWN = 64  # items in a grid
+SHOWN, ROLLS = 64, 8  # items in a grid; rolls, which are large
 COMPLETED, DRAWS = 8, 8  # items completed, draws of each
 NEIGHBOURS, SEARCHED = 3, 10_000  # training images beside a sample; how many of them are searched
 ROWS, DRAWN = 10, 500  # rows of a table shown; drawn for its histograms
@@ -111,7 +111,7 @@ def _items(model: Model, data: Data) -> dict:
         return show_sounds(model, data)
     labels = data.labels.get("valid") if model.conditional else None
     generator = torch.Generator().manual_seed(0)
-    real = data.valid[:SHOWN]
+    real = data.valid[: ROLLS if is_roll(data.domain) else SHOWN]
     cond = None if labels is None else labels[: len(real)].to(model.device)
     samples = model.sample(len(real), cond, generator=generator)
     if data.vocabulary is not None:

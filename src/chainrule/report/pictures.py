@@ -14,11 +14,17 @@ from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 
 PAPER, LINE = 255, 200  # shades of the background and of a separating line
-SMALLEST = 48  # pixels: smaller items are enlarged to about this
+SMALLEST, ROLL = (
+    48,
+    480,
+)  # pixels: smaller items, and rolls that stand by themselves, are enlarged to about this
 
 
 def as_pixels(x: Tensor, domain: Domain) -> np.ndarray:
     """Items of an image domain as (N, H, W, C) uint8, black for level 0; others as one row of shades each.
+
+    Sequences of several variables a step are rolls, (N, K, T, 1): time to the right, the last variable on top. Steps
+    behind the end of an item are as light as what separates items.
 
     Raises:
         ChainruleError: if the domain is real-valued.
@@ -26,11 +32,18 @@ def as_pixels(x: Tensor, domain: Domain) -> np.ndarray:
     if not domain.discrete:
         raise ChainruleError(f"a picture needs levels to shade, {domain} is real-valued")
     shades = x.cpu().double() / max(domain.max_levels - 1, 1) * 255
-    pixels = shades.round().numpy().astype(np.uint8)
+    pixels = shades.where(x.cpu() >= 0, LINE).round().numpy().astype(np.uint8)
+    if is_roll(domain):
+        return pixels.transpose(0, 2, 1)[:, ::-1, :, None]
     if domain.layout != "image":
         return pixels.reshape(len(x), 1, domain.size, 1)
     pixels = pixels.transpose(0, 2, 3, 1)
     return pixels if pixels.shape[-1] in (1, 3) else pixels.mean(-1, keepdims=True).astype(np.uint8)
+
+
+def is_roll(domain: Domain) -> bool:
+    """Whether items are drawn with time to the right, the variables of a step above one another."""
+    return domain.layout == "sequence" and domain.width > 1
 
 
 def image_grid(x: Tensor, domain: Domain, *, columns: int | None = None) -> Image.Image:
@@ -44,7 +57,8 @@ def image_grid(x: Tensor, domain: Domain, *, columns: int | None = None) -> Imag
     pixels = as_pixels(x, domain)
     if domain.layout != "image":
         columns = 1
-    return _tile(pixels, columns or max(1, math.ceil(math.sqrt(len(x)))))
+    enlarged = ROLL if is_roll(domain) else SMALLEST
+    return _tile(pixels, columns or max(1, math.ceil(math.sqrt(len(x)))), enlarged)
 
 
 def completion_grid(x: Tensor, known: Tensor, drawn: Tensor, domain: Domain) -> Image.Image:
@@ -74,9 +88,9 @@ def as_source(content: Image.Image | bytes, kind: str = "image/png") -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _tile(pixels: np.ndarray, columns: int) -> Image.Image:
+def _tile(pixels: np.ndarray, columns: int, enlarged: int = SMALLEST) -> Image.Image:
     count, height, width, channels = pixels.shape
-    zoom = max(1, round(SMALLEST / max(height, width)))
+    zoom = max(1, round(enlarged / max(height, width)))
     if height == 1:  # rows of shades, not images
         zoom = max(1, min(12, 800 // width))
     pixels = pixels.repeat(zoom, axis=1).repeat(zoom, axis=2)

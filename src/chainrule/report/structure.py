@@ -15,6 +15,7 @@ from chainrule.files import atomic_path
 from chainrule.layers import MaskedLinear
 from chainrule.models import AutoregressiveModel
 from chainrule.report.curves import to_png
+from chainrule.report.pictures import is_roll
 from chainrule.tasks import receptive_field
 
 MOST_DRAWN = 1024  # variables in a matrix that is still legible
@@ -81,7 +82,12 @@ def _field(x: Tensor, cond: Tensor | None, site: int):
         place = model.ordering.unflatten(torch.arange(model.domain.size)[None])[0]  # in the generation order
         own = place // model.head.variables == site
         image = model.domain.layout == "image"
-        field, own = (field.sum(0), own.any(0)) if image else (field[None], own[None])
+        if image:
+            field, own = field.sum(0), own.any(0)
+        elif is_roll(model.domain):
+            field, own = field.T, own.T
+        else:
+            field, own = field[None], own[None]
         positive = field[field > 0]
         if len(positive):
             norm = LogNorm(max(positive.max().item() * 1e-4, positive.min().item()), positive.max().item())
@@ -90,6 +96,7 @@ def _field(x: Tensor, cond: Tensor | None, site: int):
                 cmap="viridis",
                 norm=norm,
                 aspect="equal" if image else "auto",
+                origin="lower" if is_roll(model.domain) else "upper",
             )
         rows, columns = own.nonzero(as_tuple=True)
         axes.plot(columns, rows, "s", color="C3", markersize=8)

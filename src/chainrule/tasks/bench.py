@@ -17,6 +17,7 @@ from chainrule.tasks import (
     bench_maf,
     bench_nade_training,
     bench_networks,
+    bench_transformer,
     bench_wavenet,
 )
 
@@ -65,6 +66,12 @@ CASES = {
         16,
         bench_image_training.measure,
         bench_image_training.table,
+    ),
+    "transformer": Case(
+        "tokens of a Transformer with its cache, beside Hugging Face's generate",
+        16,
+        bench_transformer.measure,
+        bench_transformer.table,
     ),
     "wavenet": Case(
         "a step of WaveNet, beside one forward pass over its receptive field",

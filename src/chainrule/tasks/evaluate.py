@@ -11,7 +11,7 @@ from chainrule.errors import ChainruleError
 from chainrule.models import Model, create_model
 from chainrule.tasks.classify import accuracy, classify
 from chainrule.tasks.floor import nats_by_floor
-from chainrule.tasks.likelihood import Likelihood, likelihood
+from chainrule.tasks.likelihood import Likelihood, StepLikelihood, likelihood, step_likelihood
 
 BASELINES = ("uniform", "independent", "gaussian")
 
@@ -25,6 +25,7 @@ class Evaluation:
         model: the model's likelihood.
         baselines: name → likelihood.
         floors: smallest scale of a density, in units of its column's, → nats of the model; see `nats_by_floor`.
+        per_step: of long sequences, the likelihood of their steps.
         accuracy: share of items whose most probable class is their label; None if the model takes no label or several.
     """
 
@@ -32,17 +33,21 @@ class Evaluation:
     model: Likelihood
     baselines: dict[str, Likelihood] = field(default_factory=dict)
     floors: dict[str, float] = field(default_factory=dict)
+    per_step: StepLikelihood | None = None
     accuracy: float | None = None
 
     def to_dict(self) -> dict:
-        """Flat, for JSON: split, n, nats, nats_se, bits_per_dim, bits_per_dim_se, baselines; floors, accuracy."""
+        """Flat, for JSON: split, n, nats, nats_se, bits_per_dim, bits_per_dim_se, baselines, and what else there is."""
         baselines = {name: vars(value) for name, value in self.baselines.items()}
-        more = {"floors": self.floors or None, "accuracy": self.accuracy}
+        steps = None if self.per_step is None else vars(self.per_step)
+        more = {"floors": self.floors or None, "per_step": steps, "accuracy": self.accuracy}
         more = {key: value for key, value in more.items() if value is not None}
         return {"split": self.split, **vars(self.model), "baselines": baselines, **more}
 
 
-def evaluate(model: Model, data: Data, split: str = "test", *, baselines: bool = True) -> Evaluation:
+def evaluate(
+    model: Model, data: Data, split: str = "test", *, baselines: bool = True, context: int | None = None
+) -> Evaluation:
     """Likelihood of a split under the model, and under baselines estimated from the training split.
 
     A model of classes is also asked for the class of each item, which costs a pass a class.
@@ -52,6 +57,7 @@ def evaluate(model: Model, data: Data, split: str = "test", *, baselines: bool =
         data: in the model's domain.
         split: "train", "valid" or "test".
         baselines: whether to add uniform, independent and gaussian, where they serve the domain.
+        context: of long sequences, how many steps are told before those scored; half a window by default.
 
     Raises:
         ChainruleError: if the data do not fit the model.
@@ -66,7 +72,20 @@ def evaluate(model: Model, data: Data, split: str = "test", *, baselines: bool =
     cond = labels if model.conditional else None
     own, floors = likelihood(model, x, cond), nats_by_floor(model, x, cond)
     right = class_accuracy(model, x, labels)
-    return Evaluation(split, own, _baselines(data, x) if baselines else {}, floors, right)
+    return Evaluation(
+        split,
+        own,
+        _baselines(data, x) if baselines else {},
+        floors,
+        steps_of(model, data, split, context),
+        right,
+    )
+
+
+def steps_of(model: Model, data: Data, split: str, context: int | None = None) -> StepLikelihood | None:
+    """The likelihood of the steps of a split's long sequences; None if it has none."""
+    streams = data.streams.get(split)
+    return None if streams is None else step_likelihood(model, streams, context=context)
 
 
 def class_accuracy(model: Model, x: Tensor, labels: Tensor | None) -> float | None:

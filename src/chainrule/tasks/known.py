@@ -55,7 +55,7 @@ def known_mask(domain: Domain, keep: str = "top") -> Tensor:
         channels, height, width = domain.event_shape
         pixels = torch.arange(height * width) < round(fraction * height * width)
         return pixels.reshape(1, height, width).expand(channels, -1, -1).clone()
-    mask.view(-1)[: round(fraction * domain.size)] = True
+    mask.view(-1)[: round(fraction * domain.steps) * domain.width] = True  # whole steps
     return mask
 
 

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from chainrule.data import Streams
 from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
+
+FEW = 20  # sequences, below which a standard error is by window
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Likelihood:
         n: items.
         nats: mean of -log p(x).
         nats_se: its standard error; 0 for one item.
-        bits_per_dim: nats / (D ln 2).
+        bits_per_dim: nats / (D ln 2); where items differ in length, all nats over all variables that count.
         bits_per_dim_se: its standard error.
     """
 
@@ -32,13 +35,14 @@ class Likelihood:
     bits_per_dim_se: float
 
     @classmethod
-    def of(cls, log_prob: Tensor, variables: int) -> Likelihood:
-        """From the log-likelihoods (n,) of items of `variables` variables."""
+    def of(cls, log_prob: Tensor, variables: Tensor) -> Likelihood:
+        """From the log-likelihoods (n,) of items, and how many variables have a term in each (n,)."""
         n = len(log_prob)
-        nats = -log_prob.mean().item()
-        error = log_prob.std().item() / math.sqrt(n) if n > 1 else 0.0
-        unit = variables * math.log(2)
-        return cls(n, nats, error, nats / unit, error / unit)
+        (nats, error), (bits, bits_error) = (
+            ratio(-log_prob, torch.ones_like(log_prob)),
+            ratio(-log_prob / math.log(2), variables),
+        )
+        return cls(n, nats, error, bits, bits_error)
 
 
 def likelihood(model: Model, x: Tensor, cond: Tensor | None = None, *, batch_size: int = 256) -> Likelihood:
@@ -59,4 +63,73 @@ def likelihood(model: Model, x: Tensor, cond: Tensor | None = None, *, batch_siz
             model.log_prob(part.to(model.device), None if c is None else c.to(model.device)).cpu()
             for part, c in zip(x.split(batch_size), conds, strict=True)
         ]
-    return Likelihood.of(torch.cat(parts), model.domain.size)
+    return Likelihood.of(torch.cat(parts), model.domain.counted(x).flatten(1).sum(1))
+
+
+@dataclass(frozen=True)
+class StepLikelihood:
+    """The mean negative log-likelihood of the steps of long sequences.
+
+    Attributes:
+        steps: how many: each step of each sequence once.
+        nats: a step.
+        nats_se: its standard error, by sequence, or by window where there are fewer than `FEW` sequences.
+        bits: nats / ln 2.
+        bits_se: its standard error.
+        context: all but the first steps of a sequence were told at least so many steps before them.
+    """
+
+    steps: int
+    nats: float
+    nats_se: float
+    bits: float
+    bits_se: float
+    context: int
+
+
+def step_likelihood(
+    model: Model, streams: Streams, *, context: int | None = None, batch_size: int = 64
+) -> StepLikelihood:
+    """Slide the model's window along long sequences, so that each step is scored once.
+
+    Args:
+        model: of sequences; if conditional, on the labels of the streams.
+        streams: in the model's domain.
+        context: overlap of neighbouring windows; half a window by default.
+
+    Raises:
+        ChainruleError: if the context is not shorter than the window, or labels are missing.
+    """
+    domain = model.domain
+    context = domain.steps // 2 if context is None else context
+    windows = streams.sliding(domain, context)
+    labels = streams.labels if model.conditional else None
+    if model.conditional and labels is None:
+        raise ChainruleError("the model is conditional, expected labels, found none")
+    totals, counts = [], []
+    with exact_arithmetic(model):
+        for at in torch.arange(len(windows.x)).split(batch_size):
+            x = windows.x[at]
+            cond = None if labels is None else labels[windows.stream[at]].to(model.device)
+            terms = model.log_prob(x.to(model.device), cond, reduce=False).cpu().double()
+            fresh = torch.arange(domain.steps) >= windows.first[at][:, None]
+            fresh = fresh.reshape(*fresh.shape, *[1] * (x.ndim - 2)) & domain.counted(x)
+            totals.append(torch.where(fresh, terms, 0.0).flatten(1).sum(1))
+            counts.append(fresh.flatten(1).sum(1) / domain.width)
+    nats, steps = -torch.cat(totals), torch.cat(counts)
+    if len(streams.lengths) >= FEW:
+        empty = torch.zeros(len(streams.lengths), dtype=nats.dtype)
+        nats = empty.index_add(0, windows.stream, nats)
+        steps = empty.index_add(0, windows.stream, steps.double())
+    mean, error = ratio(nats, steps)
+    bit = math.log(2)
+    return StepLikelihood(round(steps.sum().item()), mean, error, mean / bit, error / bit, context)
+
+
+def ratio(totals: Tensor, counts: Tensor) -> tuple[float, float]:
+    """Σ totals / Σ counts, both (n,), and its standard error by the delta method; 0 for one item."""
+    n, totals, counts = len(totals), totals.double(), counts.double()
+    mean = (totals.sum() / counts.sum()).item()
+    if n < 2:
+        return mean, 0.0
+    return mean, ((totals - mean * counts).std() / counts.mean() / math.sqrt(n)).item()

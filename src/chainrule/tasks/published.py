@@ -32,6 +32,12 @@ class Published(NamedTuple):
         return f"{self.model + ': ' if self.model else ''}{self.split} {self.nats}{error}"
 
 
+def compared(scores: dict) -> tuple[float, float]:
+    """What published values are about, and its standard error: nats a step of long sequences, else nats an item."""
+    told = scores.get("per_step", scores)
+    return told["nats"], told["nats_se"]
+
+
 def read_published(entry: dict | list | None) -> list[Published]:
     """One value or several: {test_nats or valid_nats or value, source, model, se}, or a list of such.
 

@@ -16,7 +16,7 @@ from chainrule.data import Data
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import Model
 from chainrule.results import circumstances, peak_memory
-from chainrule.tasks.evaluate import class_accuracy
+from chainrule.tasks.evaluate import class_accuracy, steps_of
 from chainrule.tasks.floor import nats_by_floor
 from chainrule.tasks.folds import folds, mean_of_folds
 from chainrule.tasks.likelihood import Likelihood, likelihood
@@ -190,7 +190,12 @@ def _score(model: Model, data: Data, split: str) -> Likelihood:
 def _scores(model: Model, data: Data, split: str) -> dict:
     """Of a split: what `Likelihood` holds, and of a model of classes the accuracy."""
     right = class_accuracy(model, *data.split(split))
-    return {**vars(_score(model, data, split)), **({} if right is None else {"accuracy": right})}
+    steps = steps_of(model, data, split)
+    return {
+        **vars(_score(model, data, split)),
+        **({} if steps is None else {"per_step": vars(steps)}),
+        **({} if right is None else {"accuracy": right}),
+    }
 
 
 def _over_folds(recipe: Recipe, data: Data, folder: Path | None, options: dict) -> tuple[Run, dict]:

@@ -12,6 +12,8 @@ from chainrule.testing.subject import close, randomise, require, under
 def check_layer(layer: CausalLayer, x: Tensor) -> None:
     """Prove a layer: two modes agree in values and gradients, it is causal, and its state is a tree of rows.
 
+    One that is `unbounded` is led behind the length of its state.
+
     The layer is put into float64 and evaluation mode, and its parameters are redrawn.
 
     Args:
@@ -27,6 +29,8 @@ def check_layer(layer: CausalLayer, x: Tensor) -> None:
         _modes_agree(layer, x, "the layer")
         _is_causal(layer, x)
         _rows_are_free(layer, x)
+        if layer.unbounded:
+            _goes_on(layer, x)
         if layer(x).shape[-1] == x.shape[-1]:
             _modes_agree(Serial(layer, layer), x, "the layer applied twice")
 
@@ -99,3 +103,13 @@ def _rows_are_free(layer: CausalLayer, x: Tensor) -> None:
     require(close(turned, parallel[order][:, half:], 1e-10), "reordered rows go another way")
     forked, _ = _steps(layer, x.repeat_interleave(2, 0), repeat_rows(kept, 2), start=half)
     require(close(forked, parallel.repeat_interleave(2, 0)[:, half:], 1e-10), "forked rows go another way")
+
+
+@torch.no_grad()
+def _goes_on(layer: CausalLayer, x: Tensor) -> None:
+    short = layer.init_state(x.shape[0], length=1, device=x.device, dtype=x.dtype)
+    stepped, _ = _steps(layer, x, short)
+    require(
+        close(stepped, layer(x), 1e-10),
+        "it is unbounded, and goes another way behind the length of its state",
+    )

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler, TensorDataset
+from torch.utils.data import DataLoader, Dataset, Sampler, TensorDataset
+
+from chainrule.data import Data, Streams
+from chainrule.domain import Domain
 
 
 class EpochOrder(Sampler):
@@ -37,6 +40,45 @@ class EpochOrder(Sampler):
             orders = [torch.randperm(self.n, generator=generator) for _ in range(self.passes)]
         for order in orders:
             yield from (batch.tolist() for batch in order.split(self.batch_size))
+
+
+class CropOrder(EpochOrder):
+    """Lists of places where windows begin, anywhere in `extent` steps; drawn by (seed, epoch).
+
+    Args:
+        n: windows an epoch.
+        batch_size, seed, passes: as above.
+        extent: steps there are.
+    """
+
+    def __init__(self, n: int, batch_size: int, seed: int, passes: int, extent: int) -> None:
+        super().__init__(n, batch_size, seed, passes)
+        self.extent = extent
+
+    def __iter__(self) -> Iterator[list[int]]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        for _ in range(self.passes):
+            starts = torch.randint(self.extent, (self.n,), generator=generator)
+            yield from (batch.tolist() for batch in starts.split(self.batch_size))
+
+
+class Crops(Dataset):
+    """Windows of streams by where they begin: [x] or [x, labels], a whole batch at a time."""
+
+    def __init__(self, streams: Streams, domain: Domain, *, labelled: bool) -> None:
+        self.streams, self.domain = streams, domain
+        self.labels = streams.labels if labelled else None
+
+    def __getitem__(self, starts: list[int]) -> list[Tensor]:
+        x, stream = self.streams.crop(self.domain, torch.tensor(starts))
+        return [x] if self.labels is None else [x, self.labels[stream]]
+
+
+def crops(data: Data, batch_size: int, seed: int, passes: int = 1, *, labelled: bool = False) -> DataLoader:
+    """A loader of windows from anywhere in the training streams, as many an epoch as there are side by side."""
+    streams = data.streams["train"]
+    order = CropOrder(len(data.train), batch_size, seed, passes, len(streams.values))
+    return DataLoader(Crops(streams, data.domain, labelled=labelled), sampler=order, batch_size=None)
 
 
 def batches(

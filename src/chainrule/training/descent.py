@@ -53,7 +53,7 @@ def descend(
         import lightning.pytorch as pl
 
     from chainrule.training.averaging import WeightEMA
-    from chainrule.training.batches import batches
+    from chainrule.training.batches import batches, crops
     from chainrule.training.checkpoint import SafetensorsIO
     from chainrule.training.module import Likelihood
     from chainrule.training.progress import ProgressLine
@@ -66,7 +66,10 @@ def descend(
     labels = data.labels if model.conditional else {}
     epochs, passes = config.plan(len(data.train))
     size = config.batch_of(len(data.train))
-    train = batches(data.train, labels.get("train"), size, seed=config.seed, passes=passes)
+    if "train" in data.streams:
+        train = crops(data, size, config.seed, passes, labelled=model.conditional)
+    else:
+        train = batches(data.train, labels.get("train"), size, seed=config.seed, passes=passes)
     valid = batches(data.valid, labels.get("valid"), max(4 * size, 256))
     recorder = Recorder(folder, config.patience)
     callbacks: list[pl.Callback] = [recorder]

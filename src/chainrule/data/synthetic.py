@@ -1,0 +1,44 @@
+"""Sequences made up to test a memory."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from chainrule.data.raw import Raw
+from chainrule.domain import Domain
+
+BLANK, MARK = 0, 9
+LETTERS = 8  # 1 … 8
+
+
+def copy_memory(delay: int = 1000, items: int = 5000, seed: int = 0, *, word: int = 10) -> Raw:
+    """Random symbols, blanks, a mark `delay` steps after them, and the same symbols again.
+
+    Of the likelihood only the first cost anything to who remembers them, 10 ln 8 = 20.79 nats an item of ten; who does
+    not pays them twice.
+
+    Args:
+        delay: from the word's end to the mark.
+        items: of the training split; valid and test have a tenth of it each.
+        seed: of the words.
+        word: symbols to remember.
+
+    References:
+        Bai, Kolter, Koltun (2018), "An empirical evaluation of generic convolutional and recurrent networks for
+        sequence modeling", https://arxiv.org/abs/1803.01271, §4
+    """
+    random = np.random.default_rng(seed)
+    arrays = {}
+    for split, count in (("train", items), ("valid", items // 10), ("test", items // 10)):
+        words = random.integers(1, LETTERS + 1, (count, word), dtype=np.uint8)
+        gap = np.full((count, delay), BLANK, np.uint8)
+        gap[:, -1] = MARK
+        arrays[split] = np.concatenate([words, gap, words], axis=1)
+    length = 2 * word + delay
+    return Raw(
+        "copy-memory",
+        f"made up, seed {seed}",
+        arrays,
+        domain=Domain.sequence(length, MARK + 1),
+        split=f"words of {word} symbols, {delay} steps to their copy",
+    )

@@ -1,0 +1,58 @@
+"""Piano rolls as MIDI files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from chainrule.data.music import KEYS, LOWEST
+from chainrule.domain import Domain
+from chainrule.errors import ChainruleError, optional_import
+from chainrule.files import atomic_path
+
+TICKS = 480  # a step
+VELOCITY = 80
+TEMPO = 120  # steps a minute
+
+
+def check_midi(path: Path, domain: Domain) -> None:
+    """See that items could be written as MIDI files.
+
+    Raises:
+        ChainruleError: if they are no piano rolls.
+        MissingExtraError: if `mido` is not installed.
+    """
+    if domain.levels != 2 or domain.width != KEYS or domain.layout != "sequence":
+        raise ChainruleError(f"{path}: a .mid needs steps of {KEYS} keys, down or not, got {domain}")
+    optional_import("mido", "music")
+
+
+def write_midi(roll: Tensor, path: Path, *, tempo: float = TEMPO) -> None:
+    """Write a piece as a MIDI file of one track, whole or not at all.
+
+    Key k is the note 21 + k, and a step a quarter note. A key that stays down is one note that is held: a roll does not
+    tell a note that is struck again from one that goes on.
+
+    Args:
+        roll: (T, 88), 1 where a key is down; -1 behind the end of the piece.
+        path: of the file.
+        tempo: steps a minute.
+    """
+    mido = optional_import("mido", "music")
+    down = torch.nn.functional.pad((roll.cpu() > 0).long(), (0, 0, 1, 1))
+    changes = down.diff(dim=0)
+    track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(tempo))])
+    now = 0
+    for step, keys in enumerate(changes):
+        # A key goes up before another goes down: a step belongs to the notes that begin with it.
+        for kind, change in (("note_off", -1), ("note_on", 1)):
+            for key in (keys == change).nonzero()[:, 0].tolist():
+                wait = (step - now) * TICKS
+                track.append(mido.Message(kind, note=LOWEST + key, velocity=VELOCITY, time=wait))
+                now = step
+    length = int((roll >= 0).all(1).sum())
+    track.append(mido.MetaMessage("end_of_track", time=(length - now) * TICKS))
+    with atomic_path(path) as temporary:
+        mido.MidiFile(ticks_per_beat=TICKS, tracks=[track]).save(temporary)
