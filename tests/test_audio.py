@@ -19,7 +19,7 @@ from PIL import Image
 import chainrule as cr
 from chainrule.cli import main
 from chainrule.cli.options import check_label
-from chainrule.data import load_data
+from chainrule.data import load_data, load_items
 from chainrule.data.mu_law import SILENCE, compress, compress_samples, expand, expand_samples
 from chainrule.data.named import NAMED
 from chainrule.data.sound import read_sound, resample
@@ -340,6 +340,30 @@ def test_samples_are_sounds(run, ending, tmp_path):
         assert rate == 8000 and np.array_equal(sound, expand_samples(levels[number]))
     call("sample", run, "-n", 1, *labels, "-o", tmp_path / f"one{ending}")
     assert (tmp_path / f"one{ending}").is_file()
+
+
+def test_completions_are_sounds_at_the_runs_rate(run, tmp_path):
+    record(tmp_path / "in" / "a.wav", tone(2000, rate=16000), rate=16000)
+    for i in range(2):
+        record(tmp_path / "in" / f"b{i}.wav", tone(1000, rate=16000), rate=16000)
+    labels = ("--label", "digit=2", "--label", "speaker=bob")
+    call(
+        "complete",
+        run,
+        tmp_path / "in",
+        *labels,
+        "--items",
+        1,
+        "-n",
+        1,
+        "--keep",
+        0.5,
+        "-o",
+        tmp_path / "c.wav",
+    )
+    given = load_items(tmp_path / "in", cr.Domain.sequence(64, 256, lengths="given"), rate=8000)
+    kept = soundfile.read(tmp_path / "c.wav", dtype="int16")[0][:32]
+    assert np.array_equal(kept, expand_samples(given[0, :32].numpy()))
 
 
 def test_labels_go_by_name_or_number(run):
