@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 
 import torch
@@ -54,7 +55,7 @@ def measure(batch: int, repeats: int) -> dict:
             depth=DEPTH,
             heads=HEADS,
             positions="learned",
-        ).eval()
+        ).factorisation
         peers, absent = {}, {}
         try:
             peers["transformers"] = hugging_face()
@@ -62,9 +63,8 @@ def measure(batch: int, repeats: int) -> dict:
             absent["transformers"] = f"{error.name} is not installed"
     rates, speedup = {}, {}
     for rows in dict.fromkeys((1, batch)):
-        ways: dict[str, Callable[[], object]] = {"ours": lambda rows=rows: model.sample(rows)}
-        for name, draw in peers.items():
-            ways[name] = lambda rows=rows, draw=draw: draw(rows)
+        ways: dict[str, Callable[[], object]] = {"ours": partial(model.sample, rows)}
+        ways |= {name: partial(draw, rows) for name, draw in peers.items()}
         with torch.random.fork_rng(devices=[]):
             times = time_interleaved(ways, repeats)
         rates[rows] = {name: rows * LENGTH / seconds for name, seconds in times.medians().items()}
