@@ -1,4 +1,4 @@
-"""What spoken digits cost without a net, in bits a sample of the 16-bit recordings: results/fsdd/.
+"""What spoken digits cost without a net, in bits a sample of the 16-bit recordings: results/fsdd-16-bit/.
 
 Run: `python docs/audio_baselines.py`, with CHAINRULE_DATA set. FLAC is soundfile's, whole files with their headers. The
 linear predictor is fitted by least squares on the training recordings; a sample's distribution is a Laplace around its
@@ -18,7 +18,7 @@ from chainrule.data import load_data
 from chainrule.files import write_text
 from chainrule.results import circumstances, to_json
 
-OUT = Path(__file__).parent.parent / "results" / "fsdd"
+OUT = Path(__file__).parent.parent / "results" / "fsdd-16-bit"
 ORDER, MEMORY = 16, 32
 LEVELS = 65536
 
@@ -76,7 +76,7 @@ def record(name: str, model: str, bits: dict[str, list[float]], steps: dict[str,
         per_step |= {"bits": mean, "bits_se": error, "context": None}
         scores[split] = {"n": len(n), "per_step": per_step}
     fields = {
-        "table": "fsdd",
+        "table": "fsdd-16-bit",
         "name": name,
         "model": model,
         "data": "fsdd",
@@ -99,9 +99,9 @@ def main() -> None:
     weights = np.linalg.solve(covariance, moments)
     held = {split: recordings(split) for split in ("valid", "test")}
     steps = {split: [len(x) for x in parts] for split, parts in held.items()}
-    record("flac-16-bit", "flac", {s: [flac_bits(x) for x in p] for s, p in held.items()}, steps)
+    record("flac", "flac", {s: [flac_bits(x) for x in p] for s, p in held.items()}, steps)
     linear = {s: [linear_bits(x, weights) for x in p] for s, p in held.items()}
-    record(f"linear-{ORDER}-16-bit", "linear predictor", linear, steps)
+    record("linear", f"linear predictor of {ORDER} samples", linear, steps)
 
 
 if __name__ == "__main__":

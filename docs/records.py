@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from chainrule.tasks.published import compared
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -14,7 +16,7 @@ def tables() -> list[str]:
 def records_of(table: str) -> list[dict]:
     """The records of a table by data set, best validation last."""
     found = [json.loads(path.read_text()) for path in sorted((ROOT / "results" / table).glob("*.json"))]
-    return sorted(found, key=lambda record: (record["data"], -record["valid"]["nats"]))
+    return sorted(found, key=lambda record: (record["data"], -compared(record["valid"])[0]))
 
 
 def reproduced(table: str) -> list[dict]:
