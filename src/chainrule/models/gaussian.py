@@ -66,6 +66,8 @@ class MultivariateGaussian(AutoregressiveModel):
     closed_form = True
 
     def __init__(self, domain: Domain, *, ridge: float = 1e-4) -> None:
+        if domain.lengths != "fixed":
+            raise DomainError(f"gaussian: expected items of one length, got {domain}")
         if domain.columns or isinstance(domain.levels, tuple):
             raise DomainError(f"gaussian: expected reals, or the same levels for all variables, got {domain}")
         if not ridge >= 0:
