@@ -111,8 +111,3 @@ class Streams:
         if bool(there.all()):
             return x
         return torch.where(there.reshape(*there.shape, *[1] * (x.ndim - 2)), x, -1)
-
-
-def split_along(values: Tensor, held: Sequence[int]) -> list[Tensor]:
-    """One stream cut into a first part and later ones of `held` steps each."""
-    return list(values.split([len(values) - sum(held), *held]))
