@@ -22,6 +22,7 @@ from chainrule.cli.options import (
     parse_given,
 )
 from chainrule.cli.output import print_json, say, span
+from chainrule.cli.sampler import Draft, Sampler, SamplerOption, calls_of, open_sampler, told
 from chainrule.errors import ChainruleError
 
 
@@ -80,6 +81,8 @@ def sample(
     ] = 1.0,
     top_k: Annotated[int | None, typer.Option(min=1, help="Keep the k most probable levels.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Keep the levels that hold probability p.")] = None,
+    sampler: SamplerOption = Sampler.STEPS,
+    draft: Draft = None,
     seed: Seed = 0,
     device: Device = "auto",
     json: Json = False,
@@ -91,6 +94,8 @@ def sample(
     `chainrule sample runs/digits-causal-conv1d -n 100 -o samples.png`
 
     `chainrule sample runs/digits-by-class --label 3 --to 8 -o from-3-to-8.png`
+
+    `chainrule sample runs/mnist-pixelcnn -n 1 --sampler fixed-point`
 
     `chainrule sample runs/spoken --label digit=7 --label speaker=jackson -n 4 -o seven.wav`
 
@@ -114,7 +119,10 @@ def sample(
     music = out is not None and out.suffix.lower() == ".mid"
     n = n or (1 if music else 64 if to is None else 8)
     domain = model.domain
-    live = n == 1 and vocabulary is not None and out is None and not json
+    runner = open_sampler(sampler, draft, device)
+    if runner and (to is not None or given or prompt is not None or length is not None):
+        raise ChainruleError(f"--sampler {sampler}: expected neither --to, --given, --prompt nor --length")
+    live = n == 1 and vocabulary is not None and out is None and not json and runner is None
     if to is not None or steps is not None:
         if len(model.condition.counts) > 1:
             raise ChainruleError(f"--to: expected a model of one label, got {model.condition.expected}")
@@ -140,7 +148,7 @@ def sample(
             return
         drawn = torch.cat(list(parts), dim=1)
     else:
-        drawn = model.sample(n, cond, generator=generator, **choice)
+        drawn = model.sample(n, cond, generator=generator, **choice, **({"runner": runner} if runner else {}))
     files: list[Path] = []
     if out is not None:
         about: Any = {"vocabulary": vocabulary, "columns": steps, "tempo": tempo, "rate": opened.rate}
@@ -156,6 +164,8 @@ def sample(
         along: dict[str, Any] = {} if steps is None else {"steps": steps}
         if len(files) > 1:
             along["files"] = files
+        if runner:
+            along |= calls_of(runner, model.factorisation.sites)
         print_json({"n": n, **along, "file": out, "items": items if out is None else None})
     elif out is not None:
         say(f"{n} samples{'' if steps is None else f', {steps} steps each'}: {span(files)}")
@@ -163,3 +173,5 @@ def sample(
         print(decode(drawn, model.domain.columns).to_csv(index=False), end="")
     else:
         print(as_text(drawn, vocabulary, domain), end="")
+    if runner and not json:
+        say(told(runner, model.factorisation.sites))
