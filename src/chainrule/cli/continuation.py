@@ -23,6 +23,8 @@ def continued(
     n: int,
     cond: int | None,
     generator: torch.Generator,
+    *,
+    most: int = 1,
     **choice: Any,
 ) -> tuple[Domain, Iterator[Tensor]]:
     """Items from the first step to the last, in parts as they are drawn.
@@ -34,6 +36,7 @@ def continued(
         n: items.
         cond: their class.
         generator: where the randomness comes from.
+        most: steps of a part.
         choice: of `AutoregressiveModel.stream`.
 
     Returns:
@@ -58,7 +61,7 @@ def continued(
             f"--length: expected more than the {known} characters of the prompt, got {total}"
         )
     domain = replace(domain, event_shape=(total, *domain.event_shape[1:]))
-    return domain, _parts(model, start, domain, n, cond, generator, choice)
+    return domain, _parts(model, start, domain, n, cond, generator, most, choice)
 
 
 def _parts(
@@ -68,16 +71,18 @@ def _parts(
     n: int,
     cond: int | None,
     generator: torch.Generator,
+    most: int,
     choice: dict,
 ) -> Iterator[Tensor]:
     left = domain.steps - len(start)
-    symbols = model.stream(cond, prompt=start, batch=n, generator=generator, **choice)
+    block = -(-left // -(-left // most))  # of equal parts, so that hardly a step is drawn in vain
+    symbols = model.stream(cond, prompt=start, batch=n, generator=generator, block=block, **choice)
     if len(start):
         yield start.expand(n, -1)
     for part in symbols:
-        yield part
+        yield part[:, :left]
         left -= part.shape[1]
-        if not left:
+        if left <= 0:
             return
     yield torch.full((n, left), domain.max_levels - 1, device=model.device)  # behind the end of all items
 

@@ -24,6 +24,8 @@ from chainrule.cli.options import (
 from chainrule.cli.output import print_json, say, span
 from chainrule.errors import ChainruleError
 
+PART = 4096  # steps of a sequence that are handed out together
+
 
 def sample(
     run: RunFolder,
@@ -99,7 +101,7 @@ def sample(
     `chainrule sample runs/tinyshakespeare-gru -n 1 --prompt "ROMEO:" --length 2000`
     """
     from chainrule.data import decode
-    from chainrule.report.export import as_text, check_output, export_items
+    from chainrule.report.export import SOUNDS, as_text, check_output, export_items, export_sounds
     from chainrule.tasks import given_part, interpolate
 
     opened = open_run(run, device)
@@ -113,7 +115,7 @@ def sample(
     choice: Any = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     music = out is not None and out.suffix.lower() == ".mid"
     n = n or (1 if music else 64 if to is None else 8)
-    domain = model.domain
+    domain, files = model.domain, list[Path]()
     live = n == 1 and vocabulary is not None and out is None and not json
     if to is not None or steps is not None:
         if len(model.condition.counts) > 1:
@@ -132,17 +134,20 @@ def sample(
             x.to(model.device), known, n, generator, cond=cond, particles=particles, **choice
         )[0]
     elif prompt is not None or length is not None or live:
-        domain, parts = continued(opened, prompt, length, n, cond, generator, **choice)
+        most = 1 if live else PART
+        domain, parts = continued(opened, prompt, length, n, cond, generator, most=most, **choice)
         if live:
             for part in parts:
                 print(as_text(part, vocabulary, domain)[:-1], end="", flush=True)
             print()
             return
-        drawn = torch.cat(list(parts), dim=1)
+        if out is not None and out.suffix.lower() in SOUNDS and opened.rate is not None:
+            files = export_sounds(parts, n, domain, out, opened.rate)
+        else:
+            drawn = torch.cat(list(parts), dim=1)
     else:
         drawn = model.sample(n, cond, generator=generator, **choice)
-    files: list[Path] = []
-    if out is not None:
+    if out is not None and not files:
         about: Any = {"vocabulary": vocabulary, "columns": steps, "tempo": tempo, "rate": opened.rate}
         files = export_items(drawn, domain, out, **about)
     if json:

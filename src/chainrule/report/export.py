@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ from torch import Tensor
 from chainrule.data import decode
 from chainrule.data.pcm import to_samples
 from chainrule.data.sound import SUFFIXES as SOUNDS
-from chainrule.data.sound import write_sound
+from chainrule.data.sound import sound_writer
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.files import atomic_path, write_text
@@ -59,14 +61,12 @@ def export_items(
     path = Path(path)
     check_output(path, domain, rate)
     ending = path.suffix.lower()
-    if ending in (".mid", *SOUNDS):
-        several = [path.with_stem(f"{path.stem}-{number}") for number in range(len(x))]
-        paths = several if len(x) > 1 else [path]
+    if ending in SOUNDS and rate is not None:
+        return export_sounds([x], len(x), domain, path, rate)
+    if ending == ".mid":
+        paths = _paths(path, len(x))
         for item, own in zip(x, paths, strict=True):
-            if ending == ".mid":
-                write_midi(item, own, tempo=tempo)
-            elif rate is not None:
-                _write_sound(item, domain, own, rate)
+            write_midi(item, own, tempo=tempo)
         return paths
     if ending == ".png":
         with atomic_path(path) as temporary:
@@ -90,11 +90,34 @@ def export_frame(frame: pd.DataFrame, path: Path) -> None:
         write(temporary, index=False)
 
 
-def _write_sound(item: Tensor, domain: Domain, path: Path, rate: int) -> None:
-    """Up to where it ends."""
-    samples = to_samples(item[item >= 0].cpu().numpy(), domain)
-    with atomic_path(path) as temporary:
-        write_sound(temporary, samples, rate, path.suffix.lower())
+def export_sounds(parts: Iterable[Tensor], n: int, domain: Domain, path: Path, rate: int) -> list[Path]:
+    """Write recordings as they are drawn, in memory that does not grow with their length.
+
+    Args:
+        parts: one after another, (n, steps) levels each; -1 behind the end of a recording.
+        n: recordings.
+        domain: theirs.
+        path: where to, .wav or .flac; of several x-0.wav, x-1.wav, …. Whole or not at all.
+        rate: in Hz.
+
+    Returns:
+        The files.
+    """
+    paths = _paths(path, n)
+    with ExitStack() as files:
+        writers = [
+            files.enter_context(sound_writer(files.enter_context(atomic_path(own)), rate, path.suffix.lower()))
+            for own in paths
+        ]
+        for part in parts:
+            for item, write in zip(part, writers, strict=True):
+                write(to_samples(item[item >= 0].cpu().numpy(), domain))
+    return paths
+
+
+def _paths(path: Path, n: int) -> list[Path]:
+    """Of n files of one item each."""
+    return [path.with_stem(f"{path.stem}-{number}") for number in range(n)] if n > 1 else [path]
 
 
 def check_output(path: Path, domain: Domain, rate: int | None = None) -> None:
