@@ -20,11 +20,13 @@ class Windows(NamedTuple):
         x: the values; -1 behind the end of a stream, where the domain gives lengths.
         first: (N,) the step from which on a window counts; those before it count in an earlier window.
         stream: (N,) which stream it is of.
+        start: (N,) the step of that stream at which it begins.
     """
 
     x: Tensor
     first: Tensor
     stream: Tensor
+    start: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +88,7 @@ class Streams:
     def _windows(self, domain: Domain, stride: int, *, whole: bool) -> Windows:
         """`whole`: whether every step must be in a window."""
         starts, first, stream = [], [], []
-        for i, (begin, length) in enumerate(zip(self.bounds.tolist(), self.lengths.tolist(), strict=False)):
+        for i, length in enumerate(self.lengths.tolist()):
             overlap = domain.steps - stride
             count = max(1, -(-(length - overlap) // stride))
             own = torch.arange(count) * stride
@@ -98,11 +100,13 @@ class Streams:
                     own, counts = own - moved, counts + moved
                 else:
                     own, counts = (part[own + domain.steps <= length] for part in (own, counts))
-            starts.append(begin + own)
+            starts.append(own)
             first.append(counts)
             stream.append(torch.full((len(own),), i))
-        which = torch.cat(stream)
-        return Windows(self._gather(domain, torch.cat(starts), which), torch.cat(first), which)
+        which, start = torch.cat(stream), torch.cat(starts)
+        return Windows(
+            self._gather(domain, self.bounds[which] + start, which), torch.cat(first), which, start
+        )
 
     def _gather(self, domain: Domain, starts: Tensor, stream: Tensor) -> Tensor:
         at = starts[:, None] + torch.arange(domain.steps)

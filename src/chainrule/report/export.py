@@ -106,7 +106,9 @@ def export_sounds(parts: Iterable[Tensor], n: int, domain: Domain, path: Path, r
     paths = _paths(path, n)
     with ExitStack() as files:
         writers = [
-            files.enter_context(sound_writer(files.enter_context(atomic_path(own)), rate, path.suffix.lower()))
+            files.enter_context(
+                sound_writer(files.enter_context(atomic_path(own)), rate, path.suffix.lower())
+            )
             for own in paths
         ]
         for part in parts:

@@ -77,6 +77,9 @@ class StepLikelihood:
         bits: nats / ln 2.
         bits_se: its standard error.
         context: all but the first steps of a sequence were told at least so many steps before them.
+        nats_after_first: a step, the first of each sequence left out, which has nothing before it: the figure of code
+            that predicts x[1:] from x[:-1], as that of Bai et al. (2018), https://github.com/locuslab/TCN.
+        nats_after_first_se: its standard error.
     """
 
     steps: int
@@ -85,6 +88,8 @@ class StepLikelihood:
     bits: float
     bits_se: float
     context: int
+    nats_after_first: float
+    nats_after_first_se: float
 
 
 def step_likelihood(
@@ -106,7 +111,7 @@ def step_likelihood(
     labels = streams.labels if model.conditional else None
     if model.conditional and labels is None:
         raise ChainruleError("the model is conditional, expected labels, found none")
-    totals, counts = [], []
+    totals, counts, firsts = [], [], []
     with exact_arithmetic(model):
         for at in torch.arange(len(windows.x)).split(batch_size):
             x = windows.x[at]
@@ -116,14 +121,18 @@ def step_likelihood(
             fresh = fresh.reshape(*fresh.shape, *[1] * (x.ndim - 2)) & domain.counted(x)
             totals.append(torch.where(fresh, terms, 0.0).flatten(1).sum(1))
             counts.append(fresh.flatten(1).sum(1) / domain.width)
-    nats, steps = -torch.cat(totals), torch.cat(counts)
+            firsts.append(terms[:, :1].flatten(1).sum(1))
+    opening = (windows.start == 0).double()
+    sums = torch.stack([-torch.cat(totals), torch.cat(counts), -torch.cat(firsts) * opening, opening])
     if len(streams.lengths) >= FEW:
-        empty = torch.zeros(len(streams.lengths), dtype=nats.dtype)
-        nats = empty.index_add(0, windows.stream, nats)
-        steps = empty.index_add(0, windows.stream, steps.double())
+        empty = torch.zeros(4, len(streams.lengths), dtype=sums.dtype)
+        sums = empty.index_add(1, windows.stream, sums)
+    nats, steps, first_nats, first_steps = sums
     mean, error = ratio(nats, steps)
+    after, after_error = ratio(nats - first_nats, steps - first_steps)
     bit = math.log(2)
-    return StepLikelihood(round(steps.sum().item()), mean, error, mean / bit, error / bit, context)
+    n = round(steps.sum().item())
+    return StepLikelihood(n, mean, error, mean / bit, error / bit, context, after, after_error)
 
 
 def ratio(totals: Tensor, counts: Tensor) -> tuple[float, float]:
