@@ -9,7 +9,9 @@ import torch
 import typer
 
 from chainrule.cli.continuation import continued
+from chainrule.cli.like import drawn_like
 from chainrule.cli.options import (
+    DataDir,
     Device,
     Json,
     Label,
@@ -69,6 +71,14 @@ def sample(
             help="Characters of a text or steps of a sequence, the prompt's counted; the window by default, or more.",
         ),
     ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="For a model of features: the recording whose features the samples are given, or a set, of which the "
+            "first of the test split, a sample each.",
+        ),
+    ] = None,
     tempo: Annotated[float, typer.Option(min=1, help="Steps a minute, of a .mid.")] = 120,
     given: Annotated[
         list[str] | None,
@@ -83,6 +93,7 @@ def sample(
     top_k: Annotated[int | None, typer.Option(min=1, help="Keep the k most probable levels.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Keep the levels that hold probability p.")] = None,
     seed: Seed = 0,
+    data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -95,6 +106,8 @@ def sample(
     `chainrule sample runs/digits-by-class --label 3 --to 8 -o from-3-to-8.png`
 
     `chainrule sample runs/spoken --label digit=7 --label speaker=jackson -n 4 -o seven.wav`
+
+    `chainrule sample runs/vocoder --like hello.wav -n 2 -o hello-again.wav`
 
     `chainrule sample runs/people -n 1000 --given job=clerk --given age=40 -o clerks.csv`
 
@@ -111,6 +124,8 @@ def sample(
     if out is not None:
         check_output(out, model.domain, opened.rate)
     cond: Any = check_label(opened, label)
+    if opened.features is not None and like is None:
+        raise ChainruleError(f"expected --like, a recording whose features {run} is given; got none")
     generator = torch.Generator().manual_seed(seed)
     choice: Any = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     music = out is not None and out.suffix.lower() == ".mid"
@@ -133,9 +148,14 @@ def sample(
         drawn = model.complete(
             x.to(model.device), known, n, generator, cond=cond, particles=particles, **choice
         )[0]
-    elif prompt is not None or length is not None or live:
+    elif like is not None or prompt is not None or length is not None or live:
         most = 1 if live else PART
-        domain, parts = continued(opened, prompt, length, n, cond, generator, most=most, **choice)
+        if like is None:
+            domain, parts = continued(opened, prompt, length, n, cond, generator, most=most, **choice)
+        elif prompt is None and length is None:
+            domain, n, parts = drawn_like(opened, like, n, generator, most=most, data_dir=data_dir, **choice)
+        else:
+            raise ChainruleError("expected --like, or --prompt and --length, got both")
         if live:
             for part in parts:
                 print(as_text(part, vocabulary, domain)[:-1], end="", flush=True)

@@ -98,24 +98,24 @@ def step_likelihood(
     """Slide the model's window along long sequences, so that each step is scored once.
 
     Args:
-        model: of sequences; if conditional, on the labels of the streams.
+        model: of sequences; if conditional, on the frames or labels of the streams.
         streams: in the model's domain.
-        context: overlap of neighbouring windows; half a window by default.
+        context: overlap of neighbouring windows; half a window by default, in whole frames.
 
     Raises:
-        ChainruleError: if the context is not shorter than the window, or labels are missing.
+        DataError: if the context is not shorter than the window, or leaves no whole frames of it.
+        ConditionError: if the model is conditional, and there are no frames or labels, or others.
     """
     domain = model.domain
-    context = domain.steps // 2 if context is None else context
+    if context is None:
+        context = domain.steps // 2 // streams.hop * streams.hop
     windows = streams.sliding(domain, context)
-    labels = streams.labels if model.conditional else None
-    if model.conditional and labels is None:
-        raise ChainruleError("the model is conditional, expected labels, found none")
     totals, counts, firsts = [], [], []
     with exact_arithmetic(model):
         for at in torch.arange(len(windows.x)).split(batch_size):
             x = windows.x[at]
-            cond = None if labels is None else labels[windows.stream[at]].to(model.device)
+            cond = streams.cond(windows.stream[at], windows.start[at], domain) if model.conditional else None
+            cond = None if cond is None else cond.to(model.device)
             terms = model.log_prob(x.to(model.device), cond, reduce=False).cpu().double()
             fresh = torch.arange(domain.steps) >= windows.first[at][:, None]
             fresh = fresh.reshape(*fresh.shape, *[1] * (x.ndim - 2)) & domain.counted(x)
