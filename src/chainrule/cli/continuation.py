@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chainrule.data.text import is_bytes
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.models import AutoregressiveModel, Model
@@ -57,9 +58,8 @@ def continued(
         return domain, iter([_whole(model, start, n, cond, generator, choice)])
     total = length or (window if known < window else known + window)
     if total <= known:
-        raise ChainruleError(
-            f"--length: expected more than the {known} characters of the prompt, got {total}"
-        )
+        unit = "bytes" if is_bytes(run.vocabulary or "") else "characters"
+        raise ChainruleError(f"--length: expected more than the {known} {unit} of the prompt, got {total}")
     domain = replace(domain, event_shape=(total, *domain.event_shape[1:]))
     return domain, _parts(model, start, domain, n, cond, generator, most, choice)
 
@@ -108,7 +108,7 @@ def _streamable(model: Model) -> bool:
 
 
 def _levels(run: Run, prompt: str | None) -> Tensor:
-    """The level of each character (n,)."""
+    """The level of each character, or byte (n,)."""
     vocabulary, device = run.vocabulary, run.model.device
     if prompt is None:
         return torch.zeros(0, *run.model.domain.event_shape[1:], dtype=torch.int64, device=device)
@@ -116,6 +116,8 @@ def _levels(run: Run, prompt: str | None) -> Tensor:
         raise ChainruleError("prompt: expected a model of text, this run has no characters")
     if not prompt:
         raise ChainruleError("prompt: expected at least one character, got none")
+    if is_bytes(vocabulary):
+        return torch.tensor(list(prompt.encode()), device=device)
     unknown = [character for character in prompt if character not in vocabulary]
     if unknown:
         raise ChainruleError(f"prompt: the run knows no character {unknown[0]!r}")

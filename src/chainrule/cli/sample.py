@@ -61,14 +61,16 @@ def sample(
     prompt: Annotated[
         str | None,
         typer.Option(
-            help="Text to go on from, for a model of text. Some models read the last part of a long one only."
+            help="Text to go on from, for a model of text or of bytes. Some models read the last part of a long "
+            "one only."
         ),
     ] = None,
     length: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Characters of a text or steps of a sequence, the prompt's counted; the window by default, or more.",
+            help="Characters or bytes of a text or steps of a sequence, the prompt's counted; the window by default, "
+            "or more.",
         ),
     ] = None,
     like: Annotated[
@@ -114,7 +116,8 @@ def sample(
     `chainrule sample runs/tinyshakespeare-gru -n 1 --prompt "ROMEO:" --length 2000`
     """
     from chainrule.data import decode
-    from chainrule.report.export import SOUNDS, as_text, check_output, export_items, export_sounds
+    from chainrule.report.export import SOUNDS, check_output, export_items, export_sounds
+    from chainrule.report.text import as_text, text_as_drawn
     from chainrule.tasks import given_part, interpolate
 
     opened = open_run(run, device)
@@ -157,8 +160,8 @@ def sample(
         else:
             raise ChainruleError("expected --like, or --prompt and --length, got both")
         if live:
-            for part in parts:
-                print(as_text(part, vocabulary, domain)[:-1], end="", flush=True)
+            for text in text_as_drawn(parts, vocabulary, domain):
+                print(text, end="", flush=True)
             print()
             return
         if out is not None and out.suffix.lower() in SOUNDS and opened.rate is not None:

@@ -19,6 +19,7 @@ from chainrule.errors import ChainruleError
 from chainrule.files import atomic_path, write_text
 from chainrule.report.midi import TEMPO, check_midi, write_midi
 from chainrule.report.pictures import image_grid
+from chainrule.report.text import as_bytes, as_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,9 +78,10 @@ def export_items(
     elif domain.columns:
         export_frame(decode(x, domain.columns), path)
     elif ending == ".csv":
-        write_text(path, _lines(x, ","))
+        write_text(path, as_lines(x, ","))
     else:
-        write_text(path, as_text(x, vocabulary, domain))
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(as_bytes(x, vocabulary, domain))
     return [path]
 
 
@@ -154,20 +156,3 @@ def check_ending(path: Path, endings: tuple[str, ...]) -> None:
         raise ChainruleError(
             f"{path}: expected the ending {' or '.join(endings)}, got {path.suffix or 'none'}"
         )
-
-
-def as_text(x: Tensor, vocabulary: str | None, domain: Domain) -> str:
-    """Items as lines of characters, or of values where there is no vocabulary; an end symbol is no character."""
-    if vocabulary is None:
-        return _lines(x, " ")
-    spare = "\ufffd"  # a level of the domain that no character of the training text took
-    characters = dict(enumerate(vocabulary))
-    if domain.lengths == "ends":
-        characters[domain.max_levels - 1] = ""
-    rows = x.flatten(1).tolist()
-    return "".join("".join(characters.get(level, spare) for level in row) + "\n" for row in rows)
-
-
-def _lines(x: Tensor, separator: str) -> str:
-    # NumPy's numbers print the fewest digits that give the same float32 back; Python's would print float64's.
-    return "".join(separator.join(map(str, row)) + "\n" for row in x.flatten(1).cpu().numpy())
