@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -35,6 +35,13 @@ Rate = Annotated[
 Labels = Annotated[
     list[str] | None,
     typer.Option(help="A label to keep, where items have several, such as digit and speaker; repeatable."),
+]
+Features = Annotated[
+    tuple[int, int] | None,
+    typer.Option(
+        metavar="BANDS HOP",
+        help="Of recordings: tell the model the log-mel frames of each, so many bands for every HOP samples.",
+    ),
 ]
 DataDir = Annotated[
     Path | None, typer.Option(help="Where named sets lie; else $CHAINRULE_DATA, else ~/.cache/chainrule.")
@@ -98,12 +105,13 @@ def data_of(run: Run, source: str | None, data_dir: Path | None) -> Data:
     else:
         # A file holds levels, whatever it is of; recordings come from folders and named sets.
         rate = None if Path(source).is_file() else run.rate
-        kept = list(run.labels) if run.model.conditional and run.labels else None
-        data = load_data(source, data_dir=data_dir, domain=run.model.domain, rate=rate, labels=kept)
+        kept = list(run.labels) if run.model.condition.counts and run.labels else None
+        options: Any = {"rate": rate, "labels": kept, "features": run.features}
+        data = load_data(source, data_dir=data_dir, domain=run.model.domain, **options)
     vocabulary = run.vocabulary
     if vocabulary is not None and data.vocabulary is not None and "".join(data.vocabulary) != vocabulary:
         raise RunError(f"{data.name}: its characters are not those the run was trained on")
-    for name, classes in run.labels.items() if run.model.conditional else ():
+    for name, classes in run.labels.items() if run.model.condition.counts else ():
         if data.classes.get(name) != tuple(classes):
             raise RunError(f"{data.name}: its classes of {name} are not those the run was trained on")
     return data

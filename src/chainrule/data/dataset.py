@@ -27,6 +27,8 @@ class Data:
             `domain.check` turns a batch into what a model takes.
         domain: the set every item lies in.
         labels: "train", "valid", "test" → int64 (N,), or (N, k) where items have several; empty when there are none.
+        frames: "train", "valid", "test" → (N, M, T'), of recordings: M numbers for each frame of an item, known
+            beforehand; empty unless `load_data` was asked for features.
         class_names: the name of each class, where known; where items have several labels, a tuple for each of these.
         label_names: what each label tells, such as digit and speaker, where known.
         rate: of recordings, in Hz.
@@ -46,6 +48,7 @@ class Data:
     test: Tensor
     domain: Domain
     labels: dict[str, Tensor] = field(default_factory=dict)
+    frames: dict[str, Tensor] = field(default_factory=dict)
     class_names: ClassNames | None = None
     label_names: tuple[str, ...] = ()
     rate: int | None = None
@@ -82,15 +85,19 @@ class Data:
             raise DataError(f"split {name!r}: no such split; {nearest(name, SPLITS)}")
         return getattr(self, name), self.labels.get(name)
 
+    def cond(self, split: str) -> Tensor | None:
+        """What a conditional model is told of the items of a split: their frames if there are any, or their labels."""
+        return self.frames.get(split, self.labels.get(split))
+
     def first(self, n: int) -> Data:
         """The first n items of each split, to try things on."""
         if n < 1:
             raise DataError(f"items: expected a number ≥ 1, got {n}")
         splits: dict[str, Any] = {split: getattr(self, split)[:n] for split in SPLITS}
         labels = {split: values[:n] for split, values in self.labels.items()}
-        return replace(
-            self, **splits, labels=labels, streams={}, source=f"{self.source}; the first {n} of each split"
-        )
+        frames = {split: values[:n] for split, values in self.frames.items()}
+        source = f"{self.source}; the first {n} of each split"
+        return replace(self, **splits, labels=labels, frames=frames, streams={}, source=source)
 
     def describe(self) -> str:
         """One line: the name, the domain, the sizes."""
@@ -99,6 +106,9 @@ class Data:
         if self.classes:
             classes = "".join(f", {len(names)} of {label}" for label, names in self.classes.items())
         rate = f", {self.rate} Hz" if self.rate else ""
+        if self.frames:
+            bands, frames = self.frames["train"].shape[1:]
+            rate += f", {bands} bands every {self.domain.steps // frames} samples"
         columns = len(self.domain.columns)
         domain = f"table of {columns} column{'s' * (columns > 1)}" if columns else self.domain
         return f"{self.name}: {domain}, {sizes}{classes}{rate}"

@@ -78,6 +78,20 @@ class Run:
             raise RunError(f"{self.folder}: labels in {CONFIG}: expected names of classes, got {labels!r}")
         return labels
 
+    @property
+    def features(self) -> list[int] | None:
+        """(M, hop) of the frames of recordings that the model is told; None unless it is.
+
+        Raises:
+            RunError: if these are no two numbers.
+        """
+        data = self.config.get("data")
+        features = data.get("features") if isinstance(data, dict) and self.model.conditional else None
+        whole = isinstance(features, list) and [type(number) for number in features] == [int, int]
+        if features is not None and not whole:
+            raise RunError(f"{self.folder}: features in {CONFIG}: expected two integers, got {features!r}")
+        return features
+
     @classmethod
     def open(cls, folder: str | Path, model: Model | None = None) -> Run:
         """Read a run folder.
