@@ -110,18 +110,78 @@ def _dot(scalar: Any, result: Any) -> Any:
                 return after
 
             zero = ir.Constant(kind, None)
-            lanewise = builder.fadd(*repeat(builder, builder.sdiv(n, I64(2 * lanes)), [zero, zero], term))
-            total = builder.extract_element(lanewise, I32(0))
-            for lane in range(1, lanes):
-                total = builder.fadd(total, builder.extract_element(lanewise, I32(lane)))
-            return total
+            return _across(builder, builder.fadd(*repeat(builder, builder.sdiv(n, I64(2 * lanes)), [zero, zero], term)))
 
         return result(types.int64, types.int64, types.int64), emit
 
     return dot
 
 
+def _sum(scalar: Any, result: Any) -> Any:
+    lanes, size = LANES[scalar], BYTES[scalar]
+    kind = ir.VectorType(scalar, lanes)
+
+    @intrinsic
+    def total(context: Any, a: Any, n: Any) -> Any:
+        """Σ a[i] over whole pairs of vectors of a contiguous array at an address; the rest is the caller's."""
+
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            a, n = args
+
+            def term(i: Any, sums: list[Any]) -> list[Any]:
+                place = builder.add(a, builder.mul(i, I64(2 * lanes * size)))
+                halves = [load(builder, builder.add(place, I64(half * lanes * size)), kind) for half in (0, 1)]
+                return [builder.fadd(one, half) for one, half in zip(sums, halves, strict=True)]
+
+            zero = ir.Constant(kind, None)
+            return _across(builder, builder.fadd(*repeat(builder, builder.sdiv(n, I64(2 * lanes)), [zero, zero], term)))
+
+        return result(types.int64, types.int64), emit
+
+    return total
+
+
+def _across(builder: Any, lanewise: Any) -> Any:
+    """The sum of a vector's lanes, by halves."""
+    lanes = lanewise.type.count
+    while lanes > 1:
+        lanes //= 2
+        mask = [*range(lanes, 2 * lanes), *[0] * (lanewise.type.count - lanes)]
+        other = ir.Constant(ir.VectorType(I32, lanewise.type.count), mask)
+        nothing = ir.Constant(lanewise.type, ir.Undefined)
+        lanewise = builder.fadd(lanewise, builder.shuffle_vector(lanewise, nothing, other))
+    return builder.extract_element(lanewise, I32(0))
+
+
+def _combine(scalar: Any) -> Any:
+    lanes, size = LANES[scalar], BYTES[scalar]
+    kind = ir.VectorType(scalar, lanes)
+
+    @intrinsic
+    def combine(context: Any, y: Any, weights: Any, rows: Any, row: Any, n: Any) -> Any:
+        """y = Σ_k weights[k] rows[k], n rows that are `row` elements apart; the first vector of their columns."""
+
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            y, weights, rows, row, n = args
+
+            def term(k: Any, sums: list[Any]) -> list[Any]:
+                place = builder.add(weights, builder.mul(k, I64(size)))
+                one = builder.load(pointer(builder, place, scalar), align=size)
+                at = builder.add(rows, builder.mul(builder.mul(k, row), I64(size)))
+                value = Vector(builder, load(builder, at, kind))
+                return [Vector(builder, splat(builder, one, lanes)).fma(value, Vector(builder, sums[0])).value]
+
+            store_vector(builder, repeat(builder, n, [ir.Constant(kind, None)], term)[0], y)
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 5), emit
+
+    return combine
+
+
 block_8x1_f32, block_4x1_f32 = _block(FLOAT, 8, 1), _block(FLOAT, 4, 1)
 block_1x2_f32, block_1x1_f32 = _block(FLOAT, 1, 2), _block(FLOAT, 1, 1)
 block_4x1_f64, block_1x1_f64 = _block(DOUBLE, 4, 1), _block(DOUBLE, 1, 1)
 dot_f32, dot_f64 = _dot(FLOAT, types.float32), _dot(DOUBLE, types.float64)
+sum_f32, sum_f64 = _sum(FLOAT, types.float32), _sum(DOUBLE, types.float64)
+combine_f32, combine_f64 = _combine(FLOAT), _combine(DOUBLE)

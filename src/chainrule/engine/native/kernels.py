@@ -19,6 +19,7 @@ FAST: dict[str, Any] = {
     "no_cfunc_wrapper": True,
 }
 PANEL_F32, PANEL_F64 = ir.PANEL[FLOAT], ir.PANEL[DOUBLE]
+FLOAT32 = nb.float32
 EXP = list(functions.UNARY).index("exp")
 
 
@@ -130,6 +131,26 @@ def dot_f64(a, b, n):
 
 
 @nb.njit(**FAST)
+def sum_f32(a, n):
+    """Σ a[i] of an array at an address."""
+    total = ir.sum_f32(a, n)
+    x = ir.f32(a, n)
+    for i in range(n // PANEL_F32 * PANEL_F32, n):
+        total += x[i]
+    return total
+
+
+@nb.njit(**FAST)
+def sum_f64(a, n):
+    """Σ a[i] of an array at an address."""
+    total = ir.sum_f64(a, n)
+    x = ir.f64(a, n)
+    for i in range(n // PANEL_F64 * PANEL_F64, n):
+        total += x[i]
+    return total
+
+
+@nb.njit(**FAST)
 def dots_f32(y, x, x_row, w, w_row, rows, inner, outer):
     """y (R, N) += x (R, K) wᵀ, of a weight (N, K) as it lies."""
     out = ir.f32(y, rows * outer)
@@ -160,12 +181,11 @@ def softmax(out, out_at, a, rows, n, log):
         if x.itemsize == 4:
             place = out_at + r * n * 4
             functions.unary_f32(EXP, place, n, place, 1)
+            total = sum_f32(place, n)
         else:
             place = out_at + r * n * 8
             functions.unary_f64(EXP, place, n, place, 1)
-        total = x.dtype.type(0)
-        for i in range(n):
-            total += y[i]
+            total = sum_f64(place, n)
         if log:
             shift = top + x.dtype.type(math.log(total))
             for i in range(n):
@@ -307,20 +327,31 @@ def search(out, a, values, rows, n, m, right):
 
 
 @nb.njit(**FAST)
-def layer_norm(out, a, weight, bias, rows, n, eps):
-    """(x - mean) / √(variance + eps) · weight + bias, of each row."""
+def layer_norm_f32(out, a, weight, bias, rows, n, eps):
+    """(x - mean) / √(variance + eps) · weight + bias, of each row; addresses."""
+    w, b = ir.f32(weight, n), ir.f32(bias, n)
     for r in range(rows):
-        x, y = a[r * n : r * n + n], out[r * n : r * n + n]
-        total = a.dtype.type(0)
+        x, y = ir.f32(a + r * n * 4, n), ir.f32(out + r * n * 4, n)
+        mean = sum_f32(a + r * n * 4, n) / FLOAT32(n)
         for i in range(n):
-            total += x[i]
-        mean = total / a.dtype.type(n)
-        square = a.dtype.type(0)
+            y[i] = x[i] - mean
+        scale = FLOAT32(1.0 / math.sqrt(dot_f32(out + r * n * 4, out + r * n * 4, n) / n + eps))
         for i in range(n):
-            square += (x[i] - mean) * (x[i] - mean)
-        scale = a.dtype.type(1.0 / math.sqrt(square / n + eps))
+            y[i] = y[i] * scale * w[i] + b[i]
+
+
+@nb.njit(**FAST)
+def layer_norm_f64(out, a, weight, bias, rows, n, eps):
+    """`layer_norm_f32` in double precision."""
+    w, b = ir.f64(weight, n), ir.f64(bias, n)
+    for r in range(rows):
+        x, y = ir.f64(a + r * n * 8, n), ir.f64(out + r * n * 8, n)
+        mean = sum_f64(a + r * n * 8, n) / n
         for i in range(n):
-            y[i] = (x[i] - mean) * scale * weight[i] + bias[i]
+            y[i] = x[i] - mean
+        scale = 1.0 / math.sqrt(dot_f64(out + r * n * 8, out + r * n * 8, n) / n + eps)
+        for i in range(n):
+            y[i] = y[i] * scale * w[i] + b[i]
 
 
 @nb.njit(**FAST)

@@ -253,11 +253,9 @@ def _make(source: int) -> Any:
                 elif what == NORM:
                     eps = f64(c[9], 1)[0]
                     if c[2] == 0:
-                        x, w, b = f32(c[4], FAR), f32(c[5], FAR), f32(c[6], FAR)
-                        kernels.layer_norm(f32(c[3], FAR), x, w, b, c[7], c[8], eps)
+                        kernels.layer_norm_f32(c[3], c[4], c[5], c[6], c[7], c[8], eps)
                     else:
-                        u, v, s = f64(c[4], FAR), f64(c[5], FAR), f64(c[6], FAR)
-                        kernels.layer_norm(f64(c[3], FAR), u, v, s, c[7], c[8], eps)
+                        kernels.layer_norm_f64(c[3], c[4], c[5], c[6], c[7], c[8], eps)
                 elif what == GATHER:
                     if not _gather(c):
                         return t
