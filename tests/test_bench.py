@@ -6,11 +6,13 @@ import pytest
 import torch
 
 import chainrule as cr
+from chainrule.engine import FixedPoint
 from chainrule.errors import ChainruleError
 from chainrule.tasks import bench_made, bench_maf, bench_nade_training, bench_wavenet
 from chainrule.tasks.bench import CASES, find_case, run_case, table_of
 from chainrule.tasks.premasked import premasked
 from chainrule.tasks.timing import Times, time_interleaved
+from digits_run import write_run
 
 
 @pytest.fixture
@@ -70,11 +72,22 @@ def test_memory_kept_for_the_backward_pass():
     assert kept == 4 * (5 * 10 + 5 * 6)  # the input, the output; the weights are there anyway
 
 
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Run folders of a target, of a draft for it, and of what is none for it."""
+    folder = tmp_path_factory.mktemp("runs")
+    write_run(folder / "target", "pixelcnn", channels=8, depth=1, last=8, classes=3)
+    write_run(folder / "draft", "finite-memory", memory=2)
+    write_run(folder / "other", "independent", domain=cr.Domain.binary(4))
+    return folder
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_records(name, small):
+def test_records(name, small, runs):
     models = ["count-table"] if name == "sampling" else None
+    own = [runs / "target"] if name == "predictive" else None
     threads = torch.get_num_threads()
-    record = run_case(name, batch=2, repeats=1, threads=1, models=models)
+    record = run_case(name, batch=2, repeats=1, threads=1, models=models, runs=own)
     assert torch.get_num_threads() == threads
     assert record["command"].startswith(f"chainrule bench {name} --batch 2 --repeats 1 --threads 1")
     assert (record["case"], record["threads"]) == (name, 1)
@@ -114,7 +127,30 @@ def test_maf_beside_a_library_that_breaks(small, monkeypatch):
     assert record["absent"] == {"nflows": "AttributeError: module 'numpy' has no attribute 'float'"}
 
 
-def test_refusals():
+def test_calls_of_the_runs(runs):
+    """What is recorded of a run is what its sampler counts; only a draft that fits is tried."""
+    target = runs / "target"
+    record = run_case(
+        "predictive", batch=2, repeats=1, runs=[target], drafts=[runs / "draft", runs / "other"]
+    )
+    assert f" --run {target} --draft {runs / 'draft'} --draft {runs / 'other'}" in record["command"]
+    measured = record["runs"][str(target)]["batches"]["2"]
+    assert set(measured["speedup"]) == {"fixed-point", "blocks", f"draft {runs / 'draft'}"}
+    assert measured["block"] == 16  # two rows of eight, a quarter
+    runner = FixedPoint()
+    for seed in (0, 1):  # the warm-up and the one round
+        cr.load(target).sample(
+            2, torch.tensor([0, 1]), generator=torch.Generator().manual_seed(seed), runner=runner
+        )
+    assert measured["calls_percent"]["fixed-point"] == pytest.approx(100 * runner.calls.double().mean() / 64)
+    assert measured["passes"]["fixed-point"] == runner.passes / 2
+
+
+def test_refusals(runs):
+    with pytest.raises(ChainruleError, match="expected run folders of trained models, --run RUN, got none"):
+        run_case("predictive")
+    with pytest.raises(ChainruleError, match="only predictive takes runs"):
+        run_case("maf", runs=[runs / "target"])
     with pytest.raises(ChainruleError, match="did you mean 'made'"):
         find_case("mad")
     with pytest.raises(ChainruleError, match="only sampling and images take others"):

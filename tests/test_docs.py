@@ -52,6 +52,13 @@ def test_sequences(capsys):
     assert next(names["model"].stream(prompt=names["prompt"])).shape == (1, 1)
 
 
+def test_guessing_ahead():
+    names = {}
+    exec(blocks("docs/predictive.md")[0], names)
+    seeded = names["torch"].Generator().manual_seed(0)
+    assert names["torch"].equal(names["x"], names["model"].sample(2, generator=seeded))
+
+
 def test_every_command_in_the_readme_exists():
     from chainrule.cli.app import app
 

@@ -301,6 +301,11 @@ MUTANTS = {
     "step breaks the graph": (conv(BrokenGraphConv), "compiles"),
     "rows mixed": (conv(BatchConv), "step_is_forward"),
     "rows mixed, seen by noise": (conv(BatchConv), "same_noise_same_sample"),
+    "rows mixed, seen as rows leave": (conv(BatchConv), "guessing_ahead_changes_nothing"),
+    "pass leaks, seen by its fixed point": (
+        lambda d: stack(d, input=LeakyInput(OneHot(d.max_levels))),
+        "guessing_ahead_changes_nothing",
+    ),
     "learned h_0 forgotten": (
         lambda d: stack(d, first=BrokenStateGRU(d.max_levels + 1, 8, cell="gru")),
         "rollout_scores_itself",

@@ -15,12 +15,18 @@ def bench(
     case: Annotated[
         str,
         typer.Argument(
-            help="What to measure: sampling, images, image-training, made, nade-training, wavenet or maf."
+            help="What to measure: sampling, images, image-training, made, nade-training, wavenet, maf or predictive."
         ),
     ] = "sampling",
     model: Annotated[
         list[str] | None,
         typer.Option(help="Which models, for sampling and images; a choice of them by default."),
+    ] = None,
+    run: Annotated[
+        list[Path] | None, typer.Option(metavar="RUN", help="Trained models, for predictive; repeatable.")
+    ] = None,
+    draft: Annotated[
+        list[Path] | None, typer.Option(metavar="RUN", help="Drafts of them, for predictive; repeatable.")
     ] = None,
     batch: Annotated[
         int | None,
@@ -51,11 +57,19 @@ def bench(
 
     maf: 64 reals from an affine flow, beside zuko and nflows where they are installed.
 
-    Example: `chainrule bench sampling --batch 64`
+    predictive: samples of trained models by guessing ahead, beside their cached steps.
+
+    Examples:
+
+    `chainrule bench sampling --batch 64`
+
+    `chainrule bench predictive --run runs/binarized-mnist/pixelcnn`
     """
     from chainrule.tasks.bench import run_case, table_of
 
-    record = run_case(case, batch=batch, repeats=repeats, threads=threads, models=model)
+    record = run_case(
+        case, batch=batch, repeats=repeats, threads=threads, models=model, runs=run, drafts=draft
+    )
     if out is not None:
         from chainrule.files import write_text
         from chainrule.results import to_json

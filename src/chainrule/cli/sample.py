@@ -24,6 +24,7 @@ from chainrule.cli.options import (
     parse_given,
 )
 from chainrule.cli.output import print_json, say, span
+from chainrule.cli.sampler import Draft, Sampler, SamplerOption, calls_of, open_sampler, told
 from chainrule.errors import ChainruleError
 
 PART = 4096  # steps of a sequence that are handed out together
@@ -94,6 +95,8 @@ def sample(
     ] = 1.0,
     top_k: Annotated[int | None, typer.Option(min=1, help="Keep the k most probable levels.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Keep the levels that hold probability p.")] = None,
+    sampler: SamplerOption = Sampler.STEPS,
+    draft: Draft = None,
     seed: Seed = 0,
     data_dir: DataDir = None,
     device: Device = "auto",
@@ -106,6 +109,8 @@ def sample(
     `chainrule sample runs/digits-causal-conv1d -n 100 -o samples.png`
 
     `chainrule sample runs/digits-by-class --label 3 --to 8 -o from-3-to-8.png`
+
+    `chainrule sample runs/mnist-pixelcnn -n 1 --sampler fixed-point`
 
     `chainrule sample runs/spoken --label digit=7 --label speaker=jackson -n 4 -o seven.wav`
 
@@ -134,7 +139,10 @@ def sample(
     music = out is not None and out.suffix.lower() == ".mid"
     n = n or (1 if music else 64 if to is None else 8)
     domain, files = model.domain, list[Path]()
-    live = n == 1 and vocabulary is not None and out is None and not json
+    runner = open_sampler(sampler, draft, device)
+    if runner and any(asked is not None for asked in (to, given or None, prompt, length, like)):
+        raise ChainruleError(f"--sampler {sampler}: expected none of --to, --given, --prompt, --length, --like")
+    live = n == 1 and vocabulary is not None and out is None and not json and runner is None
     if to is not None or steps is not None:
         if len(model.condition.counts) > 1:
             raise ChainruleError(f"--to: expected a model of one label, got {model.condition.expected}")
@@ -169,7 +177,7 @@ def sample(
         else:
             drawn = torch.cat(list(parts), dim=1)
     else:
-        drawn = model.sample(n, cond, generator=generator, **choice)
+        drawn = model.sample(n, cond, generator=generator, **choice, **({"runner": runner} if runner else {}))
     if out is not None and not files:
         about: Any = {"vocabulary": vocabulary, "columns": steps, "tempo": tempo, "rate": opened.rate}
         files = export_items(drawn, domain, out, **about)
@@ -184,6 +192,8 @@ def sample(
         along: dict[str, Any] = {} if steps is None else {"steps": steps}
         if len(files) > 1:
             along["files"] = files
+        if runner:
+            along |= calls_of(runner, model.factorisation.sites)
         print_json({"n": n, **along, "file": out, "items": items if out is None else None})
     elif out is not None:
         say(f"{n} samples{'' if steps is None else f', {steps} steps each'}: {span(files)}")
@@ -191,3 +201,5 @@ def sample(
         print(decode(drawn, model.domain.columns).to_csv(index=False), end="")
     else:
         print(as_text(drawn, vocabulary, domain), end="")
+    if runner and not json:
+        say(told(runner, model.factorisation.sites))

@@ -1,24 +1,32 @@
-"""The one sampling loop, the rules that choose a value in it, and what runs its steps."""
+"""The one sampling loop, the rules that choose a value in it, what runs its steps, and what guesses ahead of them."""
 
 from chainrule.engine.arithmetic import exact_arithmetic
 from chainrule.engine.choice import Choice, Greedy, Known, Sample, choose_particle
+from chainrule.engine.fixed_point import FixedPoint
 from chainrule.engine.flops import count_flops
 from chainrule.engine.noise import draw_noise
+from chainrule.engine.predictive import Predictive, Runner, generate
 from chainrule.engine.rollout import Rollout, rollout
 from chainrule.engine.runner import Incremental
+from chainrule.engine.speculative import Speculative
 from chainrule.engine.stream import stream
 
 __all__ = [
     "Choice",
+    "FixedPoint",
     "Greedy",
     "Incremental",
     "Known",
+    "Predictive",
     "Rollout",
+    "Runner",
     "Sample",
+    "Speculative",
     "choose_particle",
     "count_flops",
     "draw_noise",
     "exact_arithmetic",
+    "generate",
     "rollout",
     "stream",
 ]

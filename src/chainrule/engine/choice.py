@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -17,6 +18,9 @@ class Choice(Protocol):
 
     def __call__(self, conditional: Conditional, d: int) -> Tensor:
         """The values (B,) of variable d."""
+
+    def map(self, fn: Callable[[Tensor], Tensor]) -> Choice:
+        """The same rule for other rows or variables: `fn` picks them from each of its tables (B, D)."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,10 @@ class Sample:
             conditional = conditional.truncated(self.top_k, self.top_p)
         return conditional.draw(self.noise[:, d])
 
+    def map(self, fn: Callable[[Tensor], Tensor]) -> Sample:
+        """With the noise of other rows or variables."""
+        return replace(self, noise=fn(self.noise))
+
 
 @dataclass(frozen=True)
 class Greedy:
@@ -65,6 +73,10 @@ class Greedy:
     def __call__(self, conditional: Conditional, d: int) -> Tensor:
         """(B,) values."""
         return conditional.mode()
+
+    def map(self, fn: Callable[[Tensor], Tensor]) -> Greedy:
+        """Itself: it has no table."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -85,6 +97,10 @@ class Known:
         """(B,) values."""
         drawn = self.otherwise(conditional, d).to(self.values.dtype)
         return torch.where(self.known[:, d], self.values[:, d], drawn)
+
+    def map(self, fn: Callable[[Tensor], Tensor]) -> Known:
+        """With what is known of other rows or variables."""
+        return Known(fn(self.values), fn(self.known), self.otherwise.map(fn))
 
 
 def choose_particle(log_weights: Tensor, noise: Tensor) -> Tensor:

@@ -47,6 +47,7 @@ def rollout(
     cond: Tensor | None = None,
     prefix: Tensor | None = None,
     copies: int = 1,
+    stop: int | None = None,
     score: bool = False,
     device: torch.device,
     dtype: torch.dtype,
@@ -61,6 +62,7 @@ def rollout(
         cond: the condition, one per row.
         prefix: (B, n, V) sites known beforehand, absorbed in parallel.
         copies: continuations of each row after its prefix.
+        stop: draw the sites before this one only; all by default.
         score: whether to give the log-probability of each value as well.
         device, dtype: where the values live, and the type of features.
         runner: what executes the steps; the model itself, eagerly, by default.
@@ -69,6 +71,7 @@ def rollout(
     head, length = model.head, model.sites
     kind = dtype if head.levels is None else torch.int64
     known = 0 if prefix is None else prefix.shape[1]
+    stop = length if stop is None else stop
 
     state = runner.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
     prev = torch.zeros(batch * copies, head.variables, device=device, dtype=kind)
@@ -84,13 +87,13 @@ def rollout(
 
     clock = torch.arange(length, device=device)
     phases = model.schedule(length)
-    for t in range(known, length):
+    for t in range(known, stop):
         params, state = runner.step(prev, state, clock[t], phase=phases[t])
         for value, conditional in draw_site(head, params, choose, t, kind):
             values.append(value)
             if score:
                 terms.append(conditional.log_prob(value))
         prev = values[-1][:, None] if head.variables == 1 else torch.stack(values[-head.variables :], dim=1)
-    shape = (length, head.variables)
+    shape = (stop, head.variables)
     drawn = torch.stack(values, dim=1).unflatten(1, shape)
     return Rollout(drawn, torch.stack(terms, dim=1).double().unflatten(1, shape) if score else None)

@@ -65,6 +65,11 @@ class Network(nn.Module, ABC):
         return False
 
     @property
+    def grain(self) -> int | None:
+        """`prefill` of a multiple of so many sites is a parallel pass over these alone; None if it costs the whole."""
+        return None
+
+    @property
     def encoder(self) -> nn.Module | None:
         """The module through which values enter, by whose output the influence of each site is measured."""
         return None
@@ -169,6 +174,11 @@ class Stack(Network):
     def unbounded(self) -> bool:
         """Whether both parts are."""
         return all(part.unbounded for part in self._parts())
+
+    @property
+    def grain(self) -> int:
+        """A site."""
+        return 1
 
     @property
     def encoder(self) -> nn.Module:

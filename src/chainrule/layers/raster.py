@@ -163,6 +163,11 @@ class Raster(Network):
         return reads.permute(1, 2, 0, 3).reshape(length, length)
 
     @property
+    def grain(self) -> int:
+        """A row."""
+        return self.width * self.groups
+
+    @property
     def encoder(self) -> nn.Module:
         """The code."""
         return self.code

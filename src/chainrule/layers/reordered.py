@@ -53,6 +53,11 @@ class Reordered(Network):
         """That of the network."""
         return self.methods.network.unbounded
 
+    @property
+    def grain(self) -> int | None:
+        """That of the network."""
+        return self.methods.network.grain
+
     def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         return functional_call(self.methods, self.tensors, (method, *args), kwargs)
 

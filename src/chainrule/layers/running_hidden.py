@@ -97,6 +97,11 @@ class RunningHidden(Network):
         return Reordered(self, {**own, **codes})
 
     @property
+    def grain(self) -> int:
+        """A site."""
+        return 1
+
+    @property
     def encoder(self) -> nn.Module:
         """The code."""
         return self.code

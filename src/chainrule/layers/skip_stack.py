@@ -101,6 +101,11 @@ class SkipStack(Network):
         return self.frames is None
 
     @property
+    def grain(self) -> int:
+        """A site."""
+        return 1
+
+    @property
     def encoder(self) -> nn.Module:
         """That of the strict input."""
         return self.input.encoder

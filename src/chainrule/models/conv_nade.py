@@ -117,6 +117,11 @@ class ImageGuesser(Network):
         return Reordered(self, {"places": self.places[sites], "bias": self.bias[sites]})
 
     @property
+    def grain(self) -> int:
+        """A site."""
+        return 1
+
+    @property
     def encoder(self) -> nn.Module:
         """The code."""
         return self.code

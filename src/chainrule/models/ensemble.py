@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
-from chainrule.engine import Sample, choose_particle, draw_noise
+from chainrule.engine import Predictive, Sample, choose_particle, draw_noise
 from chainrule.errors import ChainruleError
 from chainrule.layers import Condition
 from chainrule.models.base import Model
@@ -79,10 +79,12 @@ class Ensemble(Model):
         *,
         top_k: int | None = None,
         top_p: float | None = None,
+        runner: Predictive | None = None,
     ) -> Tensor:
         """Draw n items (n, *event_shape), each from a member drawn first.
 
-        Arguments and errors are those of `AutoregressiveModel.sample`.
+        Arguments and errors are those of `AutoregressiveModel.sample`; what executes steps is bound to one model, so
+        a runner can only be one that guesses ahead, with every member in turn.
         """
         check_count("n: expected a number of items", n, 0)
         self.check_cond(cond if isinstance(cond, Tensor) or cond is None else torch.tensor(cond))
@@ -95,7 +97,7 @@ class Ensemble(Model):
             rows = (which == k).nonzero().flatten()
             own = None if cond is None else cond[rows.to(self.device)]
             rule = Sample(noise[rows, 1:].to(self.device), temperature, top_k, top_p)
-            items[rows.to(self.device)] = self.member(k).draw(rule, len(rows), own)
+            items[rows.to(self.device)] = self.member(k).draw(rule, len(rows), own, runner=runner)
         return items
 
     def complete(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.domain import Domain
-from chainrule.engine import Choice, Incremental, Rollout, Sample, draw_noise, exact_arithmetic, rollout
+from chainrule.engine import Choice, Rollout, Runner, Sample, draw_noise, exact_arithmetic, generate
 from chainrule.errors import DomainError
 from chainrule.heads import ColumnHeads, Head
 from chainrule.layers import Condition, Network, Replay, State
@@ -81,7 +81,7 @@ class AutoregressiveModel(Model):
 
     def forward(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
         """The parameters of all conditionals: (B, *event_shape) → (B, T, P), in generation order."""
-        return self._params(self.to_sites(self.domain.check(x)), cond)
+        return self.parallel(self.to_sites(self.domain.check(x)), cond)
 
     def init_state(
         self,
@@ -140,7 +140,7 @@ class AutoregressiveModel(Model):
             ConditionError: if the condition is missing, superfluous or of the wrong kind.
         """
         sites = self.to_sites(self.domain.check(x))
-        terms = self.terms(self._params(sites, cond), sites)
+        terms = self.terms(self.parallel(sites, cond), sites)
         return terms.double().sum(1) if reduce else self.ordering.unflatten(terms)
 
     def sample(
@@ -152,7 +152,7 @@ class AutoregressiveModel(Model):
         *,
         top_k: int | None = None,
         top_p: float | None = None,
-        runner: Incremental | None = None,
+        runner: Runner | None = None,
     ) -> Tensor:
         """Draw n items (n, *event_shape), each variable once.
 
@@ -162,7 +162,7 @@ class AutoregressiveModel(Model):
             temperature: 1 is the model's own distribution, 0 the most probable value at each step.
             generator: where the randomness comes from.
             top_k, top_p: keep only the most probable levels of each conditional.
-            runner: what executes the steps; eager by default.
+            runner: what executes the steps, or guesses ahead of them; eager steps by default.
         """
         check_count("n: expected a number of items", n, 0)
         noise = draw_noise(n, self.domain.size, generator).to(self.device)
@@ -181,7 +181,7 @@ class AutoregressiveModel(Model):
         top_k: int | None = None,
         top_p: float | None = None,
         particles: int = 1,
-        runner: Incremental | None = None,
+        runner: Runner | None = None,
     ) -> Tensor:
         """Draw what is unknown, n times for each item: (B, n, *event_shape), known values unchanged.
 
@@ -198,7 +198,7 @@ class AutoregressiveModel(Model):
             cond: one per item, or one for all.
             temperature, top_k, top_p: as in `sample`.
             particles: candidates for each draw.
-            runner: what executes the steps; eager by default.
+            runner: what executes the steps, or guesses ahead of them; eager steps by default.
 
         Raises:
             DomainError: if x does not lie in the domain where it is known, or the mask does not fit it.
@@ -281,7 +281,8 @@ class AutoregressiveModel(Model):
             params = torch.where(ended, self._ended, params)
         return params
 
-    def _params(self, sites: Tensor, cond: Tensor | None) -> Tensor:
+    def parallel(self, sites: Tensor, cond: Tensor | None) -> Tensor:
+        """`forward` on sites: (B, T, V) → (B, T, P)."""
         self.check_cond(cond)
         return self.allow(self.network(self.readable(sites), cond), sites)
 
@@ -289,11 +290,11 @@ class AutoregressiveModel(Model):
         """Sites as the net and the head read them: where there is nothing, some level."""
         return sites.clamp(min=0) if self.domain.lengths == "given" else sites
 
-    def draw(self, rule: Choice, n: int, cond: Tensor | None, *, runner: Incremental | None = None) -> Tensor:
+    def draw(self, rule: Choice, n: int, cond: Tensor | None, *, runner: Runner | None = None) -> Tensor:
         """n items (n, *event_shape) by any rule."""
         return self.from_sites(self.rollout(rule, n, cond, runner=runner).values)
 
     def rollout(self, rule: Choice, batch: int, cond: Tensor | None, **options) -> Rollout:
-        """`engine.rollout` of this model, in full precision."""
+        """`engine.generate` from this model, in full precision."""
         with exact_arithmetic(self):
-            return rollout(self, rule, batch, cond=cond, device=self.device, dtype=self.dtype, **options)
+            return generate(self, rule, batch, cond=cond, device=self.device, dtype=self.dtype, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -17,6 +18,7 @@ from chainrule.tasks import (
     bench_maf,
     bench_nade_training,
     bench_networks,
+    bench_predictive,
     bench_transformer,
     bench_wavenet,
 )
@@ -79,6 +81,12 @@ CASES = {
         bench_wavenet.measure,
         bench_wavenet.table,
     ),
+    "predictive": Case(
+        "trained models by guessing ahead, beside their cached steps",
+        16,
+        bench_predictive.measure,
+        bench_predictive.table,
+    ),
     "maf": Case(
         "64 reals from an affine flow, beside zuko and nflows", 256, bench_maf.measure, bench_maf.table
     ),
@@ -92,6 +100,8 @@ def run_case(
     repeats: int = 5,
     threads: int | None = None,
     models: list[str] | None = None,
+    runs: list[Path] | None = None,
+    drafts: list[Path] | None = None,
 ) -> dict:
     """Measure one case: medians over interleaved repeats.
 
@@ -101,22 +111,29 @@ def run_case(
         repeats: counted rounds.
         threads: of torch, for all ways alike; as they are by default.
         models: which networks, for "sampling" and "images".
+        runs, drafts: run folders of models and of drafts for them, for "predictive".
 
     Raises:
-        ChainruleError: on an unknown case, or a choice of models for a case that has its own.
+        ChainruleError: on an unknown case, or a choice of models or runs for a case that has its own.
     """
     case = find_case(name)
     if models and name not in ("sampling", "images"):
         raise ChainruleError(f"bench {name}: has its own models; only sampling and images take others")
+    if (runs or drafts) and name != "predictive":
+        raise ChainruleError(f"bench {name}: has its own models; only predictive takes runs")
     batch = case.batch if batch is None else batch
     command = f"chainrule bench {name} --batch {batch} --repeats {repeats}"
     command += f" --threads {threads}" if threads else ""
     command += "".join(f" --model {model}" for model in models or ())
+    command += "".join(f" --run {run}" for run in runs or ()) + "".join(
+        f" --draft {draft}" for draft in drafts or ()
+    )
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
-        measured = case.measure(batch, repeats, *([models] if models else []))
+        chosen = [models] if models else [runs, drafts or ()] if runs else []
+        measured = case.measure(batch, repeats, *chosen)
     finally:
         torch.set_num_threads(before)
     return {

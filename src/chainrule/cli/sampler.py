@@ -1,0 +1,73 @@
+"""`--sampler` and `--draft`: how a sample is drawn, not which."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chainrule.cli.options import open_run
+from chainrule.engine import FixedPoint, Predictive, Speculative
+from chainrule.errors import ChainruleError
+
+
+class Sampler(StrEnum):
+    """The ways to draw the same sample."""
+
+    STEPS = "steps"
+    FIXED_POINT = "fixed-point"
+    SPECULATIVE = "speculative"
+
+
+SamplerOption = Annotated[
+    Sampler,
+    typer.Option(
+        "--sampler",
+        help="The same sample by other means: a step at a time; passes over guesses until none changes; or a --draft "
+        "draws ahead and the model checks.",
+    ),
+]
+Draft = Annotated[
+    Path | None,
+    typer.Option(metavar="RUN", help="Of --sampler speculative: a cheaper model of the same data."),
+]
+
+
+def open_sampler(sampler: Sampler, draft: Path | None, device: str) -> Predictive | None:
+    """The runner of a choice; None for steps.
+
+    Raises:
+        ChainruleError: if there is a draft and no use for it, or the reverse.
+        RunError: if the draft is no run folder.
+    """
+    if (draft is not None) != (sampler is Sampler.SPECULATIVE):
+        raise ChainruleError(
+            f"--draft: expected with --sampler speculative and only then, got --sampler {sampler}"
+            + ("" if draft is None else f" --draft {draft}")
+        )
+    if draft is not None:
+        return Speculative(open_run(draft, device).model)
+    return FixedPoint() if sampler is Sampler.FIXED_POINT else None
+
+
+def calls_of(runner: Predictive, sites: int) -> dict:
+    """For JSON: passes an item took, as a part of the steps it has."""
+    percent = 100 * runner.calls.double() / sites
+    return {
+        "sites": sites,
+        "calls_percent": percent.mean().item(),
+        "calls_percent_range": [percent.min().item(), percent.max().item()],
+        "passes": runner.passes,
+    }
+
+
+def told(runner: Predictive, sites: int) -> str:
+    """The same in words."""
+    calls = calls_of(runner, sites)
+    least, most = calls["calls_percent_range"]
+    return (
+        f"model calls: {calls['calls_percent']:.1f} % of {sites} steps a sample "
+        f"({least:.1f} to {most:.1f} %), {calls['passes']} passes over the batch"
+    )
