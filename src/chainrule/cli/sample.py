@@ -141,7 +141,9 @@ def sample(
     domain, files = model.domain, list[Path]()
     runner = open_sampler(sampler, draft, device)
     if runner and any(asked is not None for asked in (to, given or None, prompt, length, like)):
-        raise ChainruleError(f"--sampler {sampler}: expected none of --to, --given, --prompt, --length, --like")
+        raise ChainruleError(
+            f"--sampler {sampler}: expected none of --to, --given, --prompt, --length, --like"
+        )
     live = n == 1 and vocabulary is not None and out is None and not json and runner is None
     if to is not None or steps is not None:
         if len(model.condition.counts) > 1:

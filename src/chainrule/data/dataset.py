@@ -27,8 +27,6 @@ class Data:
             `domain.check` turns a batch into what a model takes.
         domain: the set every item lies in.
         labels: "train", "valid", "test" → int64 (N,), or (N, k) where items have several; empty when there are none.
-        frames: "train", "valid", "test" → (N, M, T'), of recordings: M numbers for each frame of an item, known
-            beforehand; empty unless `load_data` was asked for features.
         class_names: the name of each class, where known; where items have several labels, a tuple for each of these.
         label_names: what each label tells, such as digit and speaker, where known.
         rate: of recordings, in Hz.
@@ -37,6 +35,8 @@ class Data:
         streams: "train", "valid", "test" → the long sequences of which the items are windows; empty for other data.
             Training reads windows from anywhere in them, `evaluate` slides along them.
         origin: the arguments with which `load_data` gives it again; empty if it did not come from there.
+        frames: "train", "valid", "test" → (N, M, T'), of recordings: M numbers for each frame of an item, known
+            beforehand; empty unless `load_data` was asked for features.
 
     Raises:
         DataError: if a split is empty or its items do not have the domain's shape.
@@ -48,7 +48,6 @@ class Data:
     test: Tensor
     domain: Domain
     labels: dict[str, Tensor] = field(default_factory=dict)
-    frames: dict[str, Tensor] = field(default_factory=dict)
     class_names: ClassNames | None = None
     label_names: tuple[str, ...] = ()
     rate: int | None = None
@@ -56,6 +55,7 @@ class Data:
     source: str = ""
     streams: dict[str, Streams] = field(default_factory=dict)
     origin: dict = field(default_factory=dict)
+    frames: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for split in SPLITS:

@@ -70,7 +70,8 @@ def evaluate(
         )
     cond = data.cond(split) if model.conditional else None
     if model.conditional and cond is None:
-        raise ChainruleError(f"{data.name}: the model is conditional, expected labels or frames, found none")
+        what = "features" if model.condition.maps else "labels"
+        raise ChainruleError(f"{data.name}: the model is conditional, expected {what}, found none")
     own, floors = likelihood(model, x, cond), nats_by_floor(model, x, cond)
     right = class_accuracy(model, x, labels)
     return Evaluation(
