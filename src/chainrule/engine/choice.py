@@ -98,14 +98,14 @@ class Known:
         drawn = self.otherwise(conditional, d).to(self.values.dtype)
         return torch.where(column(self.known, d), column(self.values, d), drawn)
 
+    def map(self, fn: Callable[[Tensor], Tensor]) -> Known:
+        """With what is known of other rows or variables."""
+        return Known(fn(self.values), fn(self.known), self.otherwise.map(fn))
+
 
 def column(values: Tensor, d: int | Tensor) -> Tensor:
     """Column d of (B, D), without a look at d if it is a tensor."""
     return values[:, d] if isinstance(d, int) else values.index_select(1, d.reshape(1))[:, 0]
-
-    def map(self, fn: Callable[[Tensor], Tensor]) -> Known:
-        """With what is known of other rows or variables."""
-        return Known(fn(self.values), fn(self.known), self.otherwise.map(fn))
 
 
 def choose_particle(log_weights: Tensor, noise: Tensor) -> Tensor:

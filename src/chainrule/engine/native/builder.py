@@ -117,7 +117,7 @@ class Builder:
         self._given = dict(recording.constants)
         self._next = 1 + max([0, *recording.constants, *self._inputs, *(v.buffer for call in recording.calls for v in views((call.args, call.kwargs, call.out)))])
         for view in recording.inputs:
-            if view.dtype not in (torch.float32, torch.float64, torch.int64):
+            if view.dtype not in KIND:
                 raise Unsupported(f"its state holds numbers of type {view.dtype}")
 
     # --- operands ---------------------------------------------------------------------------------

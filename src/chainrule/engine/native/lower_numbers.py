@@ -73,6 +73,15 @@ def _log_sigmoid(builder: Builder, call: Call) -> None:
     unary(builder, call.name, call.out[0], call.args[0])
 
 
+@lowers("softplus")
+def _softplus(builder: Builder, call: Call) -> None:
+    if len(call.args) > 1 or call.kwargs:
+        raise Unsupported("its step uses softplus with a scale")
+    unary(builder, "neg", call.out, call.args[0])
+    unary(builder, "log_sigmoid_forward", call.out, call.out)
+    unary(builder, "neg", call.out, call.out)
+
+
 @lowers("special_ndtri")
 def _ndtri(builder: Builder, call: Call) -> None:
     unary(builder, call.name, call.out, call.args[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from chainrule.engine.native.builder import Builder, contiguous, expanded, reshaped
 from chainrule.engine.native.codes import REDUCTIONS, Code
 from chainrule.engine.native.intrinsics import PANEL
-from chainrule.engine.native.lower_numbers import binary
+from chainrule.engine.native.lower_numbers import binary, choose, compare, unary
 from chainrule.engine.native.lower_places import narrow, permuted
 from chainrule.engine.native.rules import lowers
 from chainrule.engine.native.record import Call, Unsupported, View
@@ -188,6 +189,28 @@ def _reduce(builder: Builder, call: Call) -> None:
         binary(builder, "div", result, result, float(n))
     if result is not call.out:
         builder.copy(call.out, result)
+
+
+@lowers("logsumexp")
+def _logsumexp(builder: Builder, call: Call) -> None:
+    a, dims = call.args[0], [d % len(call.args[0].shape) for d in call.args[1]]
+    rest = [d for d in range(len(a.shape)) if d not in dims]
+    a = builder.dense(permuted(a, (*rest, *dims)))
+    n = _size(a.shape[len(rest) :])
+    a = reshaped(a, (a.size // n, n))
+    top, total = (builder.scratch((a.shape[0], 1), a.dtype) for _ in range(2))
+    kind = builder.kind(a)
+    builder.emit(Code.REDUCE, kind, REDUCTIONS.index("amax"), top, a, *a.shape)
+    infinite = builder.scratch(top.shape, torch.bool)
+    compare(builder, "eq", infinite, top, -math.inf)
+    choose(builder, top, infinite, 0.0, top)
+    shifted = builder.scratch(a.shape, a.dtype)
+    binary(builder, "sub", shifted, a, top)
+    unary(builder, "exp", shifted, shifted)
+    builder.emit(Code.REDUCE, kind, REDUCTIONS.index("sum"), total, shifted, *a.shape)
+    unary(builder, "log", total, total)
+    binary(builder, "add", total, total, top)
+    builder.copy(call.out, reshaped(total, call.out.shape))
 
 
 @lowers("native_layer_norm")

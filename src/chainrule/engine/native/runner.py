@@ -74,7 +74,11 @@ class NativeRunner:
 
         inputs = [clock, prev.contiguous().clone(), params, *leaves]
         program = self._program(("step", phase), site, inputs, len(leaves), int(t))
-        _Share(inputs).run_site(program, int(t))
+        share = _Share(inputs)
+        share.run_site(program, int(t))
+        for leaf, run in zip(leaves, share.inputs[3:], strict=True):
+            if leaf is not run:
+                leaf.copy_(run)
         return params, state
 
     # --- the whole loop ---------------------------------------------------------------------------
@@ -105,7 +109,7 @@ class NativeRunner:
         for rows in (slice(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)):
             own = [leaf[rows].clone() for leaf in leaves]
             clock = torch.zeros((), dtype=torch.int64)
-            inputs = [clock, *(_plain(array)[rows] for array in arrays), *own]
+            inputs = [clock, *(array[rows] for array in arrays), *own]
             programs = {}
             for number in sorted(set(numbers[first:])):
                 phase, head, start = keys[number]
@@ -187,9 +191,10 @@ class NativeRunner:
         again = [_like(tensor) for tensor in tried]
         recording, results = record(site, tried)
         program = lower(recording, results, recording.inputs[len(inputs) - leaves :], self._weights)
-        _Share(again).run_site(program, t)
+        share = _Share(again)
+        share.run_site(program, t)
         expected = [*tried[: len(inputs) - leaves], *(recording.tensor(view) for view in results)]
-        if not all(map(_agree, again, expected)):
+        if not all(_agree(a, b, TOLERANCE[self.model.dtype]) for a, b in zip(share.inputs, expected, strict=True)):
             raise Unsupported("a native step does not do what the recorded one did")
         return program
 
@@ -198,7 +203,8 @@ class _Share:
     """The rows of one thread, and what of them programs read and write."""
 
     def __init__(self, inputs: Sequence[Tensor]) -> None:
-        self.inputs = inputs
+        # The machine reads whole numbers in place of booleans.
+        self.inputs = [_like(tensor, torch.int64) if tensor.dtype == torch.bool else tensor for tensor in inputs]
 
     def run_site(self, program: Program, t: int) -> None:
         """One site."""
@@ -228,21 +234,14 @@ def owned(state: State) -> State:
     return map_state(lambda leaf: leaf.clone(), state)
 
 
-def _like(tensor: Tensor) -> Tensor:
+def _like(tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """A copy with the same strides."""
-    copied = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
-    return copied.copy_(tensor)
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype or tensor.dtype).copy_(tensor)
 
 
-def _plain(tensor: Tensor) -> Tensor:
-    """As the machine reads it: whole numbers in place of booleans."""
-    return tensor.long() if tensor.dtype == torch.bool else tensor
-
-
-def _agree(ours: Tensor, theirs: Tensor) -> bool:
+def _agree(ours: Tensor, theirs: Tensor, tolerance: float) -> bool:
     if not ours.is_floating_point():
         return torch.equal(ours.long(), theirs.long())
-    tolerance = TOLERANCE[ours.dtype]
     return torch.allclose(ours, theirs.to(ours.dtype), rtol=tolerance, atol=tolerance, equal_nan=True)
 
 
