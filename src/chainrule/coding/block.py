@@ -57,11 +57,13 @@ class Rows:
         parts = [known, self.there.sum(1), *([] if self.labels is None else [self.labels])]
         value = 0
         for part in parts:
-            value = zlib.crc32(part.contiguous().numpy().astype("<i8"), value)
+            value = zlib.crc32(part.contiguous().numpy().astype("<i8").tobytes(), value)
         return value
 
 
-def encode(model: AutoregressiveModel, runner: Incremental, rows: Rows, *, mix: bool = False, sized: bool = False) -> Block:
+def encode(
+    model: AutoregressiveModel, runner: Incremental, rows: Rows, *, mix: bool = False, sized: bool = False
+) -> Block:
     """Rows → a block.
 
     Args:

@@ -78,10 +78,12 @@ def compress(
         if runner == AUTO:
             first = None if cond is None else cond[:rows]
             runner = choose_runner(alphabet.model, min(rows, len(x)), len(parts), first) if parts else "eager"
-        header = Header("items", digest_of(model), brief(model.domain), Arithmetic.here(runner), _check_of(told))
+        header = Header(
+            "items", digest_of(model), brief(model.domain), Arithmetic.here(runner), _check_of(told)
+        )
         task = partial(_encoded, alphabet, find_runner(model, runner))
         writer, done = Writer(stream, header), 0
-        for block in in_order(task, parts, _threads(workers)):
+        for block in in_order(task, parts, threads(workers)):
             writer.block(block)
             done += block.rows
             if progress is not None:
@@ -122,7 +124,7 @@ def decompress(
     reader = Reader(io.BytesIO(blob), len(alphabet.whole))
     check_header(model, reader.header, "items", anyway)
     if model.condition.counts or not model.conditional:
-        model.check_cond(cond)
+        model.check_cond(None if cond is None else torch.as_tensor(cond))
         told = None
     else:
         told = cond if isinstance(cond, Tensor) else None
@@ -134,7 +136,7 @@ def decompress(
     done = 0
     with exact_arithmetic(model):
         tasks = _with_cond(reader.blocks(block_rows(model.domain)), told)
-        for block, rows in in_order(partial(_decoded, alphabet, runner), tasks, _threads(workers)):
+        for block, rows in in_order(partial(_decoded, alphabet, runner), tasks, threads(workers)):
             reader.agree(block, rows.check())
             x.append(alphabet.items(rows.symbols, rows.there))
             if rows.labels is not None:
@@ -147,7 +149,9 @@ def decompress(
     if not labels:
         return whole
     shape = (0, *model.condition.item_shape)
-    return whole, torch.cat([torch.zeros(shape, dtype=torch.int64), *classes]) if model.condition.counts else None
+    return whole, torch.cat(
+        [torch.zeros(shape, dtype=torch.int64), *classes]
+    ) if model.condition.counts else None
 
 
 def block_rows(domain: Domain) -> int:
@@ -195,8 +199,9 @@ def _with_cond(blocks: Iterator[Block], cond: Tensor | None) -> Iterator[tuple[B
 def _check_of(cond: Tensor | None) -> int:
     if cond is None:
         return 0
-    return zlib.crc32(cond.detach().double().contiguous().numpy().astype("<f8"))
+    return zlib.crc32(cond.detach().double().contiguous().numpy().astype("<f8").tobytes())
 
 
-def _threads(workers: int | None) -> int:
+def threads(workers: int | None) -> int:
+    """How many blocks are coded at once."""
     return max(1, workers or min(torch.get_num_threads(), os.cpu_count() or 1))

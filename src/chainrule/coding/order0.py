@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SHARE, AFTER = 1 / 64, 16  # the adaptive model's weight beforehand, and after how many symbols half of it is learned
+SHARE, AFTER = (
+    1 / 64,
+    16,
+)  # the adaptive model's weight beforehand, and after how many symbols half of it is learned
 SPREAD = 1 / 16  # the count that every symbol has beforehand
 
 

@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from chainrule.coding.arithmetic import one_thread
 
-Task, Result = TypeVar("Task"), TypeVar("Result")
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
 def in_order(function: Callable[[Task], Result], tasks: Iterable[Task], workers: int) -> Iterator[Result]:

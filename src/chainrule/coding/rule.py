@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -50,3 +52,11 @@ class Coding:
         if known is None:
             self.symbols[:, d] = found
         return self._alphabet.value(found, d)
+
+    def map(self, fn: Callable[[Tensor], Tensor]) -> Coding:
+        """A coder has one order of variables, and no other rows.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("a coder works step by step, on the rows of its block")
