@@ -47,7 +47,7 @@ class Encoder:
         return symbols
 
     def finish(self) -> bytes:
-        """What was written: at most 8 bytes more than Σ log2 1/p bits."""
+        """What was written: at most 8 bytes more than Σ log2 1/p / 8."""
         return self._range.get_compressed().astype("<u4").tobytes()
 
 

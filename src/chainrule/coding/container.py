@@ -16,6 +16,7 @@ from chainrule.lengths import LENGTHS
 
 MAGIC, VERSION = b"\x89CHR", 1
 KINDS = ("items", "file", "folder", "sound")
+RANKS = 4  # of event shapes: 0 to 3 numbers
 CHECK = 4  # bytes of a CRC-32
 PART = 1 << 20  # bytes read at once
 MOST_VARINT = 10  # bytes, for 64 bits
@@ -29,7 +30,8 @@ class Header:
     Attributes:
         kind: of `KINDS`.
         digest: of the model.
-        domain: of its items, in brief: layout, lengths, event shape, and levels (0 for no single number).
+        domain: of its items, in brief: layout, lengths and rank in one number, event shape, levels (0 for no single
+            number).
         arithmetic: what it was coded with.
         cond: CRC-32 of what the model was told that is not in the file; 0 if nothing.
         rate: of a sound, in Hz; 0 of others.
@@ -44,18 +46,18 @@ class Header:
 
     def to_bytes(self) -> bytes:
         """As it stands in a file."""
-        numbers = [*self.domain, RUNNERS.index(self.arithmetic.runner)]
-        numbers += [number for version in self.arithmetic.versions for number in version]
+        numbers = [*self.domain, *(number for version in self.arithmetic.versions for number in version)]
         numbers += [self.arithmetic.processor, self.cond, self.rate]
-        start = MAGIC + bytes([VERSION, KINDS.index(self.kind)]) + self.digest
+        kind = KINDS.index(self.kind) * len(RUNNERS) + RUNNERS.index(self.arithmetic.runner)
+        start = MAGIC + bytes([VERSION, kind]) + self.digest
         return start + b"".join(map(varint, numbers))
 
 
 def brief(domain: Domain) -> tuple[int, ...]:
     """A domain as the header tells it; what it leaves out, such as columns, is in the model's digest."""
     levels = domain.levels if isinstance(domain.levels, int) and not domain.columns else 0
-    code = LAYOUTS.index(domain.layout) + len(LAYOUTS) * LENGTHS.index(domain.lengths)
-    return code, len(domain.event_shape), *domain.event_shape, levels
+    kind = LAYOUTS.index(domain.layout) + len(LAYOUTS) * LENGTHS.index(domain.lengths)
+    return RANKS * kind + len(domain.event_shape), *domain.event_shape, levels
 
 
 class Writer:
@@ -79,8 +81,8 @@ class Writer:
         self._write(numbers + self._chain.to_bytes(CHECK, "little") + block.payload)
 
     def close(self) -> None:
-        """The end: no more rows, and the checksum."""
-        self._write(varint(0))
+        """The end: no more rows, the check that holds for all blocks, and the checksum."""
+        self._write(varint(0) + self._chain.to_bytes(CHECK, "little"))
         self._write(self._crc.to_bytes(CHECK, "little"))
 
     def _write(self, content: bytes) -> None:
@@ -108,11 +110,12 @@ class Reader:
             raise CodeError("expected a file of `chainrule compress`, got something else")
         if start[-2] != VERSION:
             raise CodeError(f"written in format {start[-2]}, expected {VERSION}")
-        kind = _pick(KINDS, start[-1])
+        if start[-1] >= len(KINDS) * len(RUNNERS):
+            raise CodeError(DAMAGED)
+        kind, runner = KINDS[start[-1] // len(RUNNERS)], RUNNERS[start[-1] % len(RUNNERS)]
         digest = self._take(DIGEST)
-        code, rank = self._varint(), self._varint(3)
-        domain = (code, rank, *[self._varint() for _ in range(rank + 1)])
-        runner = _pick(RUNNERS, self._varint())
+        code = self._varint()
+        domain = (code, *[self._varint() for _ in range(code % RANKS + 1)])
         versions = tuple((self._varint(), self._varint(), self._varint()) for _ in PACKAGES)
         arithmetic = Arithmetic(runner, versions, self._varint(0xFFFF))
         self.header = Header(kind, digest, domain, arithmetic, self._varint(2**32 - 1), self._varint(2**32))
@@ -124,6 +127,7 @@ class Reader:
         Raises:
             CodeError: if one is out of its limits, or something stands behind the last.
         """
+        last = self._chain
         while rows := self._varint(most):
             bounds = []
             for _ in range(self._columns):
@@ -133,8 +137,9 @@ class Reader:
                 bounds.append((low, high))
             size = self._varint(self._left)
             check = int.from_bytes(self._take(CHECK), "little")
+            last = check
             yield Block(rows, tuple(bounds), self._take(size), check)
-        if self._left:
+        if self._take(CHECK) != last.to_bytes(CHECK, "little") or self._left:
             raise CodeError(DAMAGED)
 
     def agree(self, block: Block, check: int) -> None:
@@ -204,9 +209,3 @@ def _check_whole(stream: BinaryIO) -> int:
         raise CodeError(f"{DAMAGED}: its checksum does not match")
     stream.seek(start)
     return left
-
-
-def _pick(names: tuple[str, ...], code: int) -> str:
-    if code >= len(names):
-        raise CodeError(DAMAGED)
-    return names[code]
