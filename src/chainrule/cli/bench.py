@@ -15,7 +15,8 @@ def bench(
     case: Annotated[
         str,
         typer.Argument(
-            help="What to measure: sampling, images, image-training, made, nade-training, wavenet, maf or predictive."
+            help="What to measure: sampling, images, image-training, made, nade-training, wavenet, maf, predictive or "
+            "compression."
         ),
     ] = "sampling",
     model: Annotated[
@@ -23,10 +24,15 @@ def bench(
         typer.Option(help="Which models, for sampling and images; a choice of them by default."),
     ] = None,
     run: Annotated[
-        list[Path] | None, typer.Option(metavar="RUN", help="Trained models, for predictive; repeatable.")
+        list[Path] | None,
+        typer.Option(metavar="RUN", help="Trained models, for predictive and compression; repeatable."),
     ] = None,
     draft: Annotated[
         list[Path] | None, typer.Option(metavar="RUN", help="Drafts of them, for predictive; repeatable.")
+    ] = None,
+    file: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="For models of bytes, for compression; repeatable."),
     ] = None,
     batch: Annotated[
         int | None,
@@ -59,16 +65,20 @@ def bench(
 
     predictive: samples of trained models by guessing ahead, beside their cached steps.
 
+    compression: bytes of trained models' test items, beside gzip, xz, zstd, PNG, WebP and FLAC.
+
     Examples:
 
     `chainrule bench sampling --batch 64`
 
     `chainrule bench predictive --run runs/binarized-mnist/pixelcnn`
+
+    `chainrule bench compression --run runs/bytes-gru --file book.txt`
     """
     from chainrule.tasks.bench import run_case, table_of
 
     record = run_case(
-        case, batch=batch, repeats=repeats, threads=threads, models=model, runs=run, drafts=draft
+        case, batch=batch, repeats=repeats, threads=threads, models=model, runs=run, drafts=draft, files=file
     )
     if out is not None:
         from chainrule.files import write_text

@@ -12,6 +12,7 @@ import torch
 from chainrule.errors import ChainruleError, nearest
 from chainrule.results import circumstances
 from chainrule.tasks import (
+    bench_compression,
     bench_image_training,
     bench_images,
     bench_made,
@@ -87,6 +88,12 @@ CASES = {
         bench_predictive.measure,
         bench_predictive.table,
     ),
+    "compression": Case(
+        "bytes of trained models' test items, beside other codecs",
+        4096,
+        bench_compression.measure,
+        bench_compression.table,
+    ),
     "maf": Case(
         "64 reals from an affine flow, beside zuko and nflows", 256, bench_maf.measure, bench_maf.table
     ),
@@ -102,6 +109,7 @@ def run_case(
     models: list[str] | None = None,
     runs: list[Path] | None = None,
     drafts: list[Path] | None = None,
+    files: list[Path] | None = None,
 ) -> dict:
     """Measure one case: medians over interleaved repeats.
 
@@ -111,7 +119,9 @@ def run_case(
         repeats: counted rounds.
         threads: of torch, for all ways alike; as they are by default.
         models: which networks, for "sampling" and "images".
-        runs, drafts: run folders of models and of drafts for them, for "predictive".
+        runs: run folders of models, for "predictive" and "compression".
+        drafts: of drafts for them, for "predictive".
+        files: for models of bytes, for "compression".
 
     Raises:
         ChainruleError: on an unknown case, or a choice of models or runs for a case that has its own.
@@ -119,8 +129,10 @@ def run_case(
     case = find_case(name)
     if models and name not in ("sampling", "images"):
         raise ChainruleError(f"bench {name}: has its own models; only sampling and images take others")
-    if (runs or drafts) and name != "predictive":
-        raise ChainruleError(f"bench {name}: has its own models; only predictive takes runs")
+    if (runs or drafts) and name not in ("predictive", "compression"):
+        raise ChainruleError(f"bench {name}: has its own models; only predictive and compression take runs")
+    if (files and name != "compression") or (drafts and name == "compression"):
+        raise ChainruleError("bench: only compression takes files, only predictive drafts")
     batch = case.batch if batch is None else batch
     command = f"chainrule bench {name} --batch {batch} --repeats {repeats}"
     command += f" --threads {threads}" if threads else ""
@@ -128,11 +140,12 @@ def run_case(
     command += "".join(f" --run {run}" for run in runs or ()) + "".join(
         f" --draft {draft}" for draft in drafts or ()
     )
+    command += "".join(f" --file {file}" for file in files or ())
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
-        chosen = [models] if models else [runs, drafts or ()] if runs else []
+        chosen = [models] if models else [runs, files or drafts or ()] if runs else []
         measured = case.measure(batch, repeats, *chosen)
     finally:
         torch.set_num_threads(before)
