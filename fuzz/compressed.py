@@ -43,8 +43,9 @@ class Sample:
             ChainruleError: if it cannot be decoded.
         """
         if self.stream:
-            _, parts = decompress_stream(self.model, io.BytesIO(blob))
-            return b"".join(parts) == self.content
+            target = io.BytesIO()
+            decompress_stream(self.model, io.BytesIO(blob), target)
+            return target.getvalue() == self.content
         x = cr.decompress(self.model, blob)
         return torch.equal(x.nan_to_num(-9.0), self.content.nan_to_num(-9.0))
 

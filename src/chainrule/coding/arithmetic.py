@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
+from chainrule.engine import exact_arithmetic
 from chainrule.errors import CodeError
 from chainrule.models import Model
 
@@ -71,12 +72,13 @@ def digest_of(model: Model) -> bytes:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one thread: sums are split among threads, and rounded in another way by another number of them."""
+def repeatable(model: Model) -> Iterator[None]:
+    """Exact arithmetic on one thread: another number of threads splits sums in another way, and rounds them so."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with exact_arithmetic(model):
+            yield
     finally:
         torch.set_num_threads(before)
 

@@ -8,30 +8,28 @@ from collections.abc import Hashable, Sequence
 import torch
 from torch import Tensor
 
-from chainrule.coding.parallel import one_thread
 from chainrule.engine import Incremental
 from chainrule.engine.automatic import LONG_PATIENCE, TRIED, find_native
 from chainrule.models import AutoregressiveModel
 
 
 def choose_runner(model: AutoregressiveModel, rows: int, blocks: int, cond: Tensor | None) -> str:
-    """Its name, for so many blocks, each of so many rows under these conditions."""
+    """Its name, for so many blocks, each of so many rows under these conditions; to be called in `repeatable`."""
     phases = model.schedule()
-    with one_thread():
-        start = time.perf_counter()
-        tried = list(enumerate(phases))[:TRIED]
-        _try(model, model, rows, cond, tried)
-        seconds = (time.perf_counter() - start) / len(tried) * len(phases) * blocks
-        native = find_native(model) if seconds > LONG_PATIENCE else "it would not pay"
-        if isinstance(native, str):
-            return "eager"
-        from chainrule.engine.native import Unsupported
+    start = time.perf_counter()
+    tried = list(enumerate(phases))[:TRIED]
+    _try(model, model, rows, cond, tried)
+    seconds = (time.perf_counter() - start) / len(tried) * len(phases) * blocks
+    native = find_native(model) if seconds > LONG_PATIENCE else "it would not pay"
+    if isinstance(native, str):
+        return "eager"
+    from chainrule.engine.native import Unsupported
 
-        try:
-            # Each kind of step is compiled here, and found again when the blocks are coded.
-            _try(model, native, rows, cond, [(phases.index(phase), phase) for phase in dict.fromkeys(phases)])
-        except Unsupported:
-            return "eager"
+    try:
+        # Each kind of step is compiled here, and found again when the blocks are coded.
+        _try(model, native, rows, cond, [(phases.index(phase), phase) for phase in dict.fromkeys(phases)])
+    except Unsupported:
+        return "eager"
     return "native"
 
 

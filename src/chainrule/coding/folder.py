@@ -59,11 +59,11 @@ class Packed:
         yield varint(0)
 
 
-def unpack(parts: Iterator[bytes], folder: Path) -> int:
+def unpack(stream: BinaryIO, folder: Path) -> int:
     """Write the files of a packed folder; the folder appears once all of them are there.
 
     Args:
-        parts: the stream.
+        stream: what `Packed` gave, to be read from where it is.
         folder: where to; there must be none yet.
 
     Returns:
@@ -71,17 +71,13 @@ def unpack(parts: Iterator[bytes], folder: Path) -> int:
 
     Raises:
         CodeError: if the stream is none of a folder, or a path in it leads outside.
-        ChainruleError: if the folder exists or cannot be written.
+        ChainruleError: if the folder exists.
     """
     if folder.exists():
         raise ChainruleError(f"{folder}: expected a new folder, got one that exists")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
-        with tempfile.TemporaryFile(dir=temporary) as stream:
-            for part in parts:
-                stream.write(part)
-            stream.seek(0)
-            files = _write_all(stream, Path(temporary) / "files")
+        files = _write_all(stream, Path(temporary) / "files")
         os.replace(Path(temporary) / "files", folder)
     return files
 

@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 
 from chainrule.coding.alphabet import Alphabet
-from chainrule.coding.arithmetic import Arithmetic, digest_of
+from chainrule.coding.arithmetic import Arithmetic, digest_of, repeatable
 from chainrule.coding.block import Block, Rows, decode, encode
 from chainrule.coding.choose import choose_runner
 from chainrule.coding.container import Header, Reader, Writer, brief
 from chainrule.coding.parallel import in_order
 from chainrule.domain import Domain
-from chainrule.engine import exact_arithmetic
 from chainrule.engine.automatic import find_runner
 from chainrule.errors import CodeError, ConditionError
 from chainrule.models import Model
@@ -74,7 +73,8 @@ def compress(
     told = None if model.condition.counts else cond
     parts = [(x[i : i + rows], None if cond is None else cond[i : i + rows]) for i in range(0, len(x), rows)]
     stream = io.BytesIO()
-    with exact_arithmetic(model):
+    workers = threads(workers)
+    with repeatable(model):
         if runner == AUTO:
             first = None if cond is None else cond[:rows]
             runner = choose_runner(alphabet.model, min(rows, len(x)), len(parts), first) if parts else "eager"
@@ -83,7 +83,7 @@ def compress(
         )
         task = partial(_encoded, alphabet, find_runner(model, runner))
         writer, done = Writer(stream, header), 0
-        for block in in_order(task, parts, threads(workers)):
+        for block in in_order(task, parts, workers):
             writer.block(block)
             done += block.rows
             if progress is not None:
@@ -134,9 +134,10 @@ def decompress(
     x: list[Tensor] = []
     classes: list[Tensor] = []
     done = 0
-    with exact_arithmetic(model):
+    workers = threads(workers)
+    with repeatable(model):
         tasks = _with_cond(reader.blocks(block_rows(model.domain)), told)
-        for block, rows in in_order(partial(_decoded, alphabet, runner), tasks, threads(workers)):
+        for block, rows in in_order(partial(_decoded, alphabet, runner), tasks, workers):
             reader.agree(block, rows.check())
             x.append(alphabet.items(rows.symbols, rows.there))
             if rows.labels is not None:

@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 
 from chainrule.coding.alphabet import check_codable
-from chainrule.coding.arithmetic import Arithmetic, digest_of
+from chainrule.coding.arithmetic import Arithmetic, digest_of, repeatable
 from chainrule.coding.block import Block, Rows, decode, encode
 from chainrule.coding.choose import choose_runner
 from chainrule.coding.container import Header, Reader, Writer, brief
 from chainrule.coding.items import AUTO, Progress, block_rows, check_header, threads
 from chainrule.coding.parallel import in_order
-from chainrule.engine import exact_arithmetic
 from chainrule.engine.automatic import find_runner
 from chainrule.errors import CodeError, DomainError
 from chainrule.models import AutoregressiveModel, Model
@@ -96,14 +95,15 @@ def compress_stream(
     size = block_symbols(model) * width
     chunks = iter(lambda: source.read(size), b"")
     first = next(chunks, b"")
-    with exact_arithmetic(model):
+    workers = threads(workers)
+    with repeatable(model):
         if runner == AUTO:
             own = Cuts(model, "eager").of(len(first) // width)
             runner = choose_runner(own, _rows(own, len(first) // width), 1, None) if first else "eager"
         header = Header(kind, digest_of(model), brief(model.domain), Arithmetic.here(runner), rate=rate)
         writer, done = Writer(target, header), 0
         task = partial(_encoded, Cuts(model, runner), kind)
-        for block in in_order(task, _again(first, chunks), threads(workers)):
+        for block in in_order(task, _again(first, chunks), workers):
             writer.block(block)
             done += block.rows * width
             if progress is not None:
@@ -115,21 +115,41 @@ def compress_stream(
 def decompress_stream(
     model: Model,
     source: BinaryIO,
+    target: BinaryIO,
     *,
     anyway: bool = False,
     workers: int | None = None,
-) -> tuple[Header, Iterator[bytes]]:
-    """The header of a file of such symbols, and their bytes, block after block.
+    progress: Progress | None = None,
+) -> Header:
+    """Write all that `compress_stream` read.
 
-    Arguments and errors are those of `decompress`; an error in a block is raised when it is its turn.
+    Args:
+        model, anyway, workers: as for `decompress`.
+        source: the file; it must be seekable.
+        target: is written block after block; if there is an error, what was written until then is to be thrown away.
+        progress: is told how many bytes have been decoded.
+
+    Returns:
+        The file's header.
+
+    Raises:
+        CodeError: as `decompress`.
     """
     reader = Reader(source)
     header = reader.header
     if header.kind not in SYMBOLS:
         raise CodeError(f"expected a file, a folder or a sound, got {header.kind}")
-    model = check_stream(model, header.kind)
+    model, done = check_stream(model, header.kind), 0
     check_header(model, header, header.kind, anyway)
-    return header, _decoded(model, reader, header, threads(workers))
+    task = partial(_decoded, Cuts(model, header.arithmetic.runner), header.kind)
+    workers = threads(workers)
+    with repeatable(model):
+        for block, rows in in_order(task, reader.blocks(block_symbols(model)), workers):
+            reader.agree(block, rows.check())
+            done += target.write(rows.symbols[rows.there].numpy().astype(SYMBOLS[header.kind]).tobytes())
+            if progress is not None:
+                progress(done)
+    return header
 
 
 def check_stream(model: Model, kind: str) -> AutoregressiveModel:
@@ -173,21 +193,11 @@ def _encoded(cuts: Cuts, kind: str, chunk: bytes) -> Block:
     return replace(block, rows=len(flat))
 
 
-def _decoded(model: AutoregressiveModel, reader: Reader, header: Header, workers: int) -> Iterator[bytes]:
-    cuts = Cuts(model, header.arithmetic.runner)
-
-    def task(block: Block) -> tuple[Block, Rows]:
-        own = cuts.of(block.rows)
-        there = _there(own, block.rows)
-        found = decode(
-            own, cuts.runner(own), replace(block, rows=len(there)), there=there, mix=header.kind != "sound"
-        )
-        return block, found
-
-    with exact_arithmetic(model):
-        for block, rows in in_order(task, reader.blocks(block_symbols(model)), workers):
-            reader.agree(block, rows.check())
-            yield rows.symbols[rows.there].numpy().astype(SYMBOLS[header.kind]).tobytes()
+def _decoded(cuts: Cuts, kind: str, block: Block) -> tuple[Block, Rows]:
+    model = cuts.of(block.rows)
+    there = _there(model, block.rows)
+    whole = replace(block, rows=len(there))
+    return block, decode(model, cuts.runner(model), whole, there=there, mix=kind != "sound")
 
 
 def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -70,8 +70,9 @@ def _bytes(run: Run, content: bytes) -> dict:
     start = time.perf_counter()
     size = compress_stream(run.model, io.BytesIO(content), target)
     middle = time.perf_counter()
-    header, parts = decompress_stream(run.model, io.BytesIO(target.getvalue()))
-    same = b"".join(parts) == content
+    back = io.BytesIO()
+    header = decompress_stream(run.model, io.BytesIO(target.getvalue()), back)
+    same = back.getvalue() == content
     end = time.perf_counter()
     if not same:
         raise ChainruleError("bench compression: other bytes came back")

@@ -148,33 +148,36 @@ def decompress_file(
         ChainruleError: if `out` does not suit.
     """
     with source.open("rb") as stream:
-        kind = Reader(stream, len(Alphabet(run.model).whole)).header.kind
-        stream.seek(0)
         try:
-            if kind == "items":
+            header = Reader(stream, len(Alphabet(run.model).whole)).header
+            stream.seek(0)
+            if header.kind == "items":
                 return _items(run, stream.read(), out, anyway, progress)
-            header, parts = decompress_stream(run.model, stream, anyway=anyway)
-            parts = _told(parts, progress)
-            if kind == "folder":
-                return {"kind": kind, "files": unpack(parts, out)}
-            if kind == "sound" and out.suffix.lower() not in SOUNDS:
-                raise ChainruleError(
-                    f"{out}: expected the ending {' or '.join(SOUNDS)}, got {out.suffix or 'none'}"
-                )
-            size = 0
+            options: Any = {"anyway": anyway, "progress": progress}
+            if header.kind == "folder":
+                with tempfile.TemporaryFile() as packed:
+                    decompress_stream(run.model, stream, packed, **options)
+                    packed.seek(0)
+                    return {"kind": header.kind, "files": unpack(packed, out)}
+            if header.kind == "sound":
+                return _sound(run, stream, out, header.rate, options)
             with atomic_path(out) as temporary:
-                if kind == "sound":
-                    with sound_writer(temporary, header.rate, out.suffix.lower()) as write:
-                        for part in parts:
-                            write((np.frombuffer(part, "<u2").astype(np.int32) - FULL).astype(np.int16))
-                            size += len(part)
-                else:
-                    with temporary.open("wb") as target:
-                        for part in parts:
-                            size += target.write(part)
-            return {"kind": kind, "bytes": size}
+                with temporary.open("wb") as target:
+                    decompress_stream(run.model, stream, target, **options)
+                return {"kind": header.kind, "bytes": temporary.stat().st_size}
         except CodeError as error:
             raise CodeError(f"{source}: {error}") from error
+
+
+def _sound(run: Run, stream: Any, out: Path, rate: int, options: dict) -> dict:
+    """Decode and write samples."""
+    if out.suffix.lower() not in SOUNDS:
+        raise ChainruleError(f"{out}: expected the ending {' or '.join(SOUNDS)}, got {out.suffix or 'none'}")
+    with atomic_path(out) as temporary:
+        with sound_writer(temporary, rate, out.suffix.lower()) as write:
+            target: Any = _Samples(write)
+            decompress_stream(run.model, stream, target, **options)
+        return {"kind": "sound", "bytes": target.size}
 
 
 def _items(run: Run, blob: bytes, out: Path, anyway: bool, progress: Progress | None) -> dict:
@@ -214,15 +217,6 @@ def _write_pictures(x: Tensor, folder: Path) -> None:
         os.replace(root, folder)
 
 
-def _told(parts: Any, progress: Progress | None) -> Any:
-    done = 0
-    for part in parts:
-        yield part
-        done += len(part)
-        if progress is not None:
-            progress(done)
-
-
 class _Levels:
     """What `read` gives of a sound: two bytes a sample."""
 
@@ -233,3 +227,20 @@ class _Levels:
         """The next size/2 samples + 32768."""
         samples = self._sound.read(size // 2, dtype="int16").astype(np.int32)
         return (samples + FULL).astype("<u2").tobytes()
+
+
+class _Samples:
+    """What `write` makes of two bytes a sample.
+
+    Args:
+        write: takes samples (n,) int16.
+    """
+
+    def __init__(self, write: Callable[[np.ndarray], None]) -> None:
+        self._write, self.size = write, 0
+
+    def write(self, part: bytes) -> int:
+        """Whole samples + 32768."""
+        self._write((np.frombuffer(part, "<u2").astype(np.int32) - FULL).astype(np.int16))
+        self.size += len(part)
+        return len(part)
