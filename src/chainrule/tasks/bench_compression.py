@@ -148,14 +148,14 @@ def _special(x: torch.Tensor, data: Data) -> dict[str, int]:
             if max(picture.size) < 1 << 14 or name == "PNG":
                 target = io.BytesIO()
                 picture.save(target, name, **options)
-                found[name] = target.tell()
+                found[name] = len(target.getvalue())
     elif data.rate is not None and domain.max_levels == 1 << 16:
         import soundfile
 
         target = io.BytesIO()
         samples = (x[domain.counted(x)].numpy() - (1 << 15)).astype(np.int16)
         soundfile.write(target, samples, data.rate, format="FLAC", subtype="PCM_16", compression_level=1.0)
-        found["FLAC"] = target.tell()
+        found["FLAC"] = len(target.getvalue())
     return found
 
 
