@@ -15,7 +15,7 @@ from chainrule.engine import automatic
 from chainrule.engine.native import NativeRunner, Unsupported
 from chainrule.engine.native.lowering import lower
 from chainrule.engine.native.record import record
-from chainrule.engine.native.runner import Share
+from chainrule.engine.native.share import Share
 from chainrule.engine.native.weights import Weights
 from chainrule.errors import ChainruleError
 

@@ -198,7 +198,7 @@ def _source() -> int:
 def _make(source: int) -> Any:
     @nb.njit(nogil=True, cache=True, fastmath=FAST["fastmath"], error_model="numpy")
     def run(code, starts, clock, first, last):
-        """Sites first … last-1: the instructions at `starts[t]`, with t at the address `clock`.
+        """Sites first … last-1: the instructions at `starts[t - first]`, with t at the address `clock`.
 
         Returns:
             The first site at which an index pointed outside of its tensor; -1 if none did.
@@ -207,7 +207,7 @@ def _make(source: int) -> Any:
         time = i64(clock, 1)
         for t in range(first, last):
             time[0] = t
-            pc = starts[t]
+            pc = starts[t - first]
             while True:
                 c = code[pc:]
                 what = c[0]
