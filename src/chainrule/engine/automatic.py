@@ -66,7 +66,7 @@ class Automatic:
         start = time.perf_counter()
         state = draw_stepwise(self.model, self.model, choose, values, state, first, tried, terms)
         left = (time.perf_counter() - start) / TRIED * (length - tried)
-        if left > (PATIENCE if MACHINE in sys.modules else LONG_PATIENCE):
+        if left > patience():
             found = find_native(self.model)
             if not isinstance(found, str):
                 from chainrule.engine.native import Unsupported
@@ -74,6 +74,11 @@ class Automatic:
                 with suppress(Unsupported):
                     return found.loop(choose, values, state, first=tried, terms=terms)
         draw_stepwise(self.model, self.model, choose, values, state, tried, length, terms)
+
+
+def patience() -> float:
+    """Seconds of eager steps that are worth a native loop."""
+    return PATIENCE if MACHINE in sys.modules else LONG_PATIENCE
 
 
 def find_native(model: Any) -> NativeRunner | str:
