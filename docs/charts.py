@@ -64,12 +64,12 @@ def chart(table: str) -> Figure:
 
 def draw_panel(axis: Axes, panel: list[dict], models: list[str]) -> None:
     """The records of one data set, best on top; the axis spans what there is, it does not start at zero."""
-    panel = sorted(panel, key=lambda record: compared(record["test"]))
+    panel = sorted(panel, key=ours)
     marks = [(y, value) for y, record in enumerate(panel) for value in read_published(record["published"])]
-    values = [compared(record["test"])[0] for record in panel] + [value.nats for _, value in marks]
-    left, right = limits(values, max(compared(record["test"])[1] for record in panel))
+    values = [ours(record)[0] for record in panel] + [value.nats for _, value in marks]
+    left, right = limits(values, max(ours(record)[1] for record in panel))
     for y, record in enumerate(panel):
-        nats, error = compared(record["test"])
+        nats, error = ours(record)
         axis.barh(y, nats - left, left=left, xerr=error, color=BAR, ecolor=ERROR, height=0.7)
         text = f"{nats:.2f} ± {error:.2f}"
         axis.text(1.02, y, text, transform=axis.get_yaxis_transform(), va="center", color=ERROR)
@@ -81,6 +81,11 @@ def draw_panel(axis: Axes, panel: list[dict], models: list[str]) -> None:
     axis.locator_params(axis="x", nbins=5)
     axis.ticklabel_format(axis="x", useOffset=False)
     axis.set_title(panel[0]["data"], loc="left", fontsize=10, fontweight="bold")
+
+
+def ours(record: dict) -> tuple[float, float]:
+    """The figure of the test split that its published values compare with, and its standard error."""
+    return compared(record["test"], read_published(record["published"]))
 
 
 def limits(values: list[float], error: float) -> tuple[float, float]:

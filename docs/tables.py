@@ -14,7 +14,7 @@ from records import ROOT, records_of, reproduced, tables
 from chainrule.files import write_text
 from chainrule.models.registry import MODELS
 from chainrule.tasks.bench import table_of
-from chainrule.tasks.published import compared, read_published
+from chainrule.tasks.published import beside, compared
 
 DIGITS = {"debd": 3, "tinyshakespeare": 3}  # where the published values have more than two
 RESULTS = ROOT / "docs" / "results.md"
@@ -40,8 +40,7 @@ def folds_table(table: str) -> str:
     for record in records_of(table):
         scores = [record["test"], record["test_in_own_units"], *record["test_by_floor"].values()]
         cells = [f"{score['nats']:.2f} ± {score['nats_se']:.2f}" for score in scores]
-        published = ", ".join(str(value) for value in read_published(record["published"]))
-        rows.append([record["name"], *cells[:2], *cells[3:], published, f"{record['wall_seconds']:.0f} s"])
+        rows.append([record["name"], *cells[:2], *cells[3:], beside(record), f"{record['wall_seconds']:.0f} s"])
     floors = [f"floor {floor}" for floor in list(records_of(table)[0]["test_by_floor"])[1:]]
     columns = ["recipe", "test, nats", "in own units", *floors, "published", "ten folds"]
     return f"{markdown(columns, rows)}\n\n{made_by(table)}"
@@ -69,7 +68,7 @@ def results_table(table: str) -> str:
                 *("{:.{d}f} ± {:.{d}f}".format(*compared(score), d=digits) for score in scores),
                 f"{record['test']['per_step']['bits'] if stepped else record['test']['bits_per_dim']:.3f}",
                 *([f"{accuracy:.1%}" if accuracy else ""] if labelled else []),
-                ", ".join(str(value) for value in read_published(record["published"])),
+                beside(record),
                 effort(record),
             ]
         )

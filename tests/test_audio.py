@@ -26,6 +26,7 @@ from chainrule.data.sound import read_sound, resample
 from chainrule.errors import ChainruleError, ConditionError, DataError
 from chainrule.layers import Condition
 from chainrule.report import export_items
+from chainrule.report.export import export_sounds
 from chainrule.report.sounds import spectrogram
 from chainrule.tasks import classify, interpolate
 from chainrule.training import Run
@@ -390,6 +391,23 @@ def test_labels_that_are_refused(labels, message, run):
     assert f"--label: {message}" in call("sample", run, *options, status=1)
 
 
+def test_classes_by_name_from_python(run):
+    opened = Run.open(run)
+    for classes in ({"digit": 2, "speaker": "bob"}, {"speaker": 1, "digit": "2"}):
+        assert torch.equal(opened.cond(**classes), check_label(opened, ["digit=2", "speaker=bob"]))
+    assert opened.model.sample(2, opened.cond(digit=2, speaker="bob")).shape == (2, 64)
+    for wrong, message in (
+        ({}, "cond: expected digit=CLASS and speaker=CLASS, got none"),
+        ({"digit": 1, "loud": 2}, "got digit=1 loud=2"),
+        ({"digit": 3, "speaker": "ann"}, r"cond: expected a class in \[0, 3\) or one of 0, 1, 2, got 3"),
+    ):
+        with pytest.raises(ConditionError, match=message):
+            opened.cond(**wrong)
+    plain = Run(None, cr.create_model("gru", cr.Domain.sequence(4, 3), width=4), {}, [])
+    with pytest.raises(ConditionError, match="not conditioned on a class"):
+        plain.cond()
+
+
 def test_a_single_label_with_a_name():
     model = cr.create_model("finite-memory", cr.Domain.sequence(4, 256), width=4, classes=3)
     one = Run(None, model, {"labels": {"pitch": ["low", "2", "high"]}}, [])
@@ -417,6 +435,34 @@ def test_a_sound_ends_where_its_item_does(tmp_path):
     written = export_items(torch.tensor([[0, 32768, 65535, -1]]), domain, tmp_path / "x.wav", rate=8000)
     assert written == [tmp_path / "x.wav"]
     assert soundfile.read(written[0], dtype="int16")[0].tolist() == [-32768, 0, 32767]
+
+
+def test_long_sounds_are_what_is_drawn(run, tmp_path):
+    options = ("--label", "digit=2", "--label", "speaker=bob", "-n", 2, "--length", 5000)
+    call("sample", run, *options, "-o", tmp_path / "x.wav")
+    call("sample", run, *options, "-o", tmp_path / "x.npy")
+    for i, levels in enumerate(np.load(tmp_path / "x.npy")):
+        sound, _ = soundfile.read(tmp_path / f"x-{i}.wav", dtype="int16")
+        assert len(sound) == 5000 and np.array_equal(sound, expand_samples(levels))
+
+
+def test_sounds_are_written_part_by_part(tmp_path):
+    domain, sizes = cr.Domain.sequence(64, 256), []
+
+    def parts(fail):
+        for _ in range(4):
+            yield torch.full((1, 5000), 7)
+            (file,) = tmp_path.iterdir()
+            sizes.append(file.stat().st_size)
+        if fail:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export_sounds(parts(fail=True), 1, domain, tmp_path / "x.wav", 8000)
+    assert sizes[0] >= 10_000 and min(np.diff(sizes)) == max(np.diff(sizes)) == 10_000
+    assert not list(tmp_path.iterdir())  # whole or not at all
+    export_sounds(parts(fail=False), 1, domain, tmp_path / "x.wav", 8000)
+    assert len(soundfile.read(tmp_path / "x.wav")[0]) == 20_000
 
 
 def test_other_recordings_are_read_at_the_runs_rate_and_by_its_labels(run, tmp_path):

@@ -98,7 +98,7 @@ def test_each_step_counts_once(lengths, context):
     source = streams(8, 29, 16, 9)
     windows = source.sliding(domain, context)
     seen = torch.zeros(len(source.values))
-    for x, first, stream in zip(*windows, strict=True):
+    for x, first, stream, at in zip(*windows, strict=True):
         begin, end = source.bounds[stream], source.bounds[stream + 1]
         own = source.values[begin:end]
         there = int((x >= 0).sum())
@@ -108,6 +108,7 @@ def test_each_step_counts_once(lengths, context):
             if torch.equal(own[i : i + there], x[:there]) and not seen[begin + i + first]
         )
         seen[begin + start + first : begin + start + there] += 1
+        assert torch.equal(own[at : at + there], x[:there])
         assert start == 0 or first >= context
     assert (seen == 1).all()
 
@@ -132,6 +133,24 @@ def test_context_is_told_and_not_scored():
     expected = -whole.log_prob(source.values[None]).item() / 50
     assert step_likelihood(model, source, context=3).nats == pytest.approx(expected)
     assert step_likelihood(model, source, context=0).nats != pytest.approx(expected)
+
+
+@pytest.mark.parametrize("window", [7, 5])
+def test_the_figure_of_code_that_predicts_the_rest_from_the_start(window):
+    """Pieces of 5, 1 and 7 steps of two keys: Σ over steps 1, 2, … of all pieces, over 4 + 0 + 6 of them."""
+    whole, model = (
+        build("tcn", cr.Domain.sequence(n, 2, width=2, lengths="given"), channels=4, depth=1, kernel_size=2)
+        for n in (7, window)
+    )
+    pieces = [torch.randint(2, (n, 2), generator=torch.Generator().manual_seed(n)) for n in (5, 1, 7)]
+    nats = 0.0
+    for piece in pieces:
+        padded = torch.cat([piece, torch.full((7 - len(piece), 2), -1)])
+        nats -= whole.log_prob(padded[None], reduce=False)[0, 1:].sum().item()
+    told = step_likelihood(model, Streams.of(pieces), context=3)  # as far as the net reads
+    assert told.steps == 13
+    assert told.nats_after_first == pytest.approx(nats / 10)
+    assert told.nats_after_first != pytest.approx(told.nats)
 
 
 def test_crops_are_windows_from_anywhere(tmp_path):

@@ -10,6 +10,7 @@ from chainrule.data import Data
 from chainrule.data.streams import Streams
 from chainrule.errors import ChainruleError, MissingExtraError
 from chainrule.report import completion_grid, draw_structure, export_items, image_grid, write_report
+from chainrule.training import Run
 from test_cli import call
 
 KEYS = 88
@@ -230,6 +231,25 @@ def test_texts_longer_than_a_window(tmp_path, model):
     file = tmp_path / "out.txt"
     assert call("sample", folder, "-n", 1, "--length", 50, "-o", file).status == 0
     assert file.read_text() == f"{long[0]}\n"
+
+
+def test_bytes_are_read_as_utf_8(tmp_path):
+    """Each byte of this text says which is next."""
+    (tmp_path / "x.txt").write_text("é€x" * 100, encoding="utf-8")
+    data = cr.load_data(tmp_path / "x.txt", domain="sequence:12:256")
+    model = cr.create_model("count-table", data.domain)
+    folder = tmp_path / "run"
+    cr.fit(model, data, out=folder, device="cpu", progress=False)
+    greedy = ("sample", folder, "-n", 1, "--temperature", 0, "--prompt")
+    assert call(*greedy, "é", "--length", 14).out == "é€xé€xé\n"
+    assert call(*greedy, "é", "--length", 12, "--json").json["items"] == ["é€xé€x"]
+    assert call(*greedy, "é", "--length", 16).out == "é€xé€xé\ufffd\n"  # cut within €
+    for length in (12, 16):
+        assert call(*greedy, "é", "--length", length, "-o", tmp_path / "y.txt").status == 0
+        assert (tmp_path / "y.txt").read_bytes() == ("é€x" * 3).encode()[:length] + b"\n"
+    assert "more than the 2 bytes of the prompt" in call(*greedy, "é", "--length", 2).error
+    page = write_report(Run.open(folder), data, path=tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "é€" in page and "Ã©" not in page
 
 
 def test_length_is_for_what_goes_step_by_step(tmp_path):

@@ -211,7 +211,10 @@ def test_the_command_draws_the_same_and_tells_the_calls(runs, capsys):
     [
         (["--sampler", "speculative"], "--draft: expected with --sampler speculative and only then"),
         (["--draft", "draft"], "--draft: expected with --sampler speculative and only then"),
-        (["--sampler", "fixed-point", "--given", "3=1"], "neither --to, --given, --prompt nor --length"),
+        (
+            ["--sampler", "fixed-point", "--given", "3=1"],
+            "expected none of --to, --given, --prompt, --length, --like",
+        ),
     ],
 )
 def test_refusals_of_the_command(runs, capsys, options, message):

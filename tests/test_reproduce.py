@@ -8,8 +8,9 @@ import pytest
 
 from chainrule.errors import ChainruleError
 from chainrule.tasks import recipes_of, reproduce
-from chainrule.tasks.published import Published, read_published
+from chainrule.tasks.published import Published, beside, compared, read_published
 from chainrule.tasks.reproduce import read_record
+from chainrule.training import Recipe
 
 ROOT = Path(__file__).parent.parent
 RECORDS = ROOT / "results"
@@ -28,6 +29,17 @@ def test_published_in_every_form():
 def test_published_in_words():
     assert str(Published(88.72, "valid")) == "valid 88.72"
     assert str(Published(85.1, model="EoNADE", se=0.05)) == "EoNADE: test 85.1 ± 0.05"
+
+
+def test_the_figure_that_compares():
+    steps = {"nats": 8.5, "nats_se": 0.1, "nats_after_first": 8.25, "nats_after_first_se": 0.2}
+    record = {"test": {"nats": 500, "nats_se": 20, "per_step": steps}}
+    for name, expected in (("jsb-tcn", (8.25, 0.2)), ("jsb-gru-nade", (8.5, 0.1))):
+        record["published"] = Recipe.read(recipes_of("music")[name]).published
+        assert compared(record["test"], read_published(record["published"])) == expected
+        assert ("ours 8.250 ± 0.200" in beside(record)) == (name == "jsb-tcn")
+    del steps["nats_after_first"]  # of a record of before
+    assert compared(record["test"], [Published(8.1, without_first_step=True)]) == (8.5, 0.1)
 
 
 def test_recipes_by_name_data_set_and_model():

@@ -100,8 +100,13 @@ def complete(
         if opened.vocabulary is not None:
             # Refuses a text of other characters: its levels would mean other ones.
             data_of(opened, source, data_dir)
-        found = load_items(source, model.domain, data_dir=data_dir, rate=opened.rate)[: items or 8]
-        x = model.domain.check(found).to(model.device)
+        if opened.features is None:
+            found = load_items(source, model.domain, data_dir=data_dir, rate=opened.rate)
+        else:
+            data = data_of(opened, source, data_dir)
+            found, frames = data.test, data.cond("test")
+            options["cond"] = None if frames is None else frames[: items or 8].to(model.device)
+        x = model.domain.check(found[: items or 8]).to(model.device)
         known = known_mask(model.domain, keep or "0.5")
         drawn = model.complete(x, known, n or 8, generator, **options)
         if out.suffix.lower() == ".png":

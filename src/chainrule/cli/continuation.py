@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chainrule.data.text import is_bytes
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.models import AutoregressiveModel, Model
@@ -23,6 +24,8 @@ def continued(
     n: int,
     cond: int | None,
     generator: torch.Generator,
+    *,
+    most: int = 1,
     **choice: Any,
 ) -> tuple[Domain, Iterator[Tensor]]:
     """Items from the first step to the last, in parts as they are drawn.
@@ -34,6 +37,7 @@ def continued(
         n: items.
         cond: their class.
         generator: where the randomness comes from.
+        most: steps of a part.
         choice: of `AutoregressiveModel.stream`.
 
     Returns:
@@ -54,11 +58,10 @@ def continued(
         return domain, iter([_whole(model, start, n, cond, generator, choice)])
     total = length or (window if known < window else known + window)
     if total <= known:
-        raise ChainruleError(
-            f"--length: expected more than the {known} characters of the prompt, got {total}"
-        )
+        unit = "bytes" if is_bytes(run.vocabulary or "") else "characters"
+        raise ChainruleError(f"--length: expected more than the {known} {unit} of the prompt, got {total}")
     domain = replace(domain, event_shape=(total, *domain.event_shape[1:]))
-    return domain, _parts(model, start, domain, n, cond, generator, choice)
+    return domain, _parts(model, start, domain, n, cond, generator, most, choice)
 
 
 def _parts(
@@ -68,16 +71,18 @@ def _parts(
     n: int,
     cond: int | None,
     generator: torch.Generator,
+    most: int,
     choice: dict,
 ) -> Iterator[Tensor]:
     left = domain.steps - len(start)
-    symbols = model.stream(cond, prompt=start, batch=n, generator=generator, **choice)
+    block = -(-left // -(-left // most))  # of equal parts, so that hardly a step is drawn in vain
+    symbols = model.stream(cond, prompt=start, batch=n, generator=generator, block=block, **choice)
     if len(start):
         yield start.expand(n, -1)
     for part in symbols:
-        yield part
+        yield part[:, :left]
         left -= part.shape[1]
-        if not left:
+        if left <= 0:
             return
     yield torch.full((n, left), domain.max_levels - 1, device=model.device)  # behind the end of all items
 
@@ -103,7 +108,7 @@ def _streamable(model: Model) -> bool:
 
 
 def _levels(run: Run, prompt: str | None) -> Tensor:
-    """The level of each character (n,)."""
+    """The level of each character, or byte (n,)."""
     vocabulary, device = run.vocabulary, run.model.device
     if prompt is None:
         return torch.zeros(0, *run.model.domain.event_shape[1:], dtype=torch.int64, device=device)
@@ -111,6 +116,8 @@ def _levels(run: Run, prompt: str | None) -> Tensor:
         raise ChainruleError("prompt: expected a model of text, this run has no characters")
     if not prompt:
         raise ChainruleError("prompt: expected at least one character, got none")
+    if is_bytes(vocabulary):
+        return torch.tensor(list(prompt.encode()), device=device)
     unknown = [character for character in prompt if character not in vocabulary]
     if unknown:
         raise ChainruleError(f"prompt: the run knows no character {unknown[0]!r}")

@@ -61,6 +61,9 @@ def evaluate(
             f"each of {steps.steps} steps, told at least {steps.context} before it where there are so many: "
             f"{steps.nats:.4f} ± {steps.nats_se:.4f} nats, {steps.bits:.4f} ± {steps.bits_se:.4f} bits"
         )
+        after = f"{steps.nats_after_first:.4f} ± {steps.nats_after_first_se:.4f} nats"
+        if not after.startswith(f"{steps.nats:.4f}"):  # of a few long sequences it is the same
+            say(f"without the first step of each sequence: {after}")
     if result.floors:
         nats = ", ".join(f"{nats:.2f} at {smallest}" for smallest, nats in result.floors.items())
         say(f"nats by the smallest scale of a density, in units of its column's: {nats}")

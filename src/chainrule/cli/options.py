@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -13,6 +13,7 @@ import yaml
 from chainrule.data import Data, load_data
 from chainrule.errors import ChainruleError, ConditionError, RunError
 from chainrule.training import Recipe, Run
+from chainrule.training.classes import class_codes, each, label_names
 from chainrule.training.recipe import parse_yaml
 from chainrule.training.run import CONFIG
 
@@ -35,6 +36,13 @@ Rate = Annotated[
 Labels = Annotated[
     list[str] | None,
     typer.Option(help="A label to keep, where items have several, such as digit and speaker; repeatable."),
+]
+Features = Annotated[
+    tuple[int, int] | None,
+    typer.Option(
+        metavar="BANDS HOP",
+        help="Of recordings: tell the model the log-mel frames of each, so many bands for every HOP samples.",
+    ),
 ]
 DataDir = Annotated[
     Path | None, typer.Option(help="Where named sets lie; else $CHAINRULE_DATA, else ~/.cache/chainrule.")
@@ -98,12 +106,13 @@ def data_of(run: Run, source: str | None, data_dir: Path | None) -> Data:
     else:
         # A file holds levels, whatever it is of; recordings come from folders and named sets.
         rate = None if Path(source).is_file() else run.rate
-        kept = list(run.labels) if run.model.conditional and run.labels else None
-        data = load_data(source, data_dir=data_dir, domain=run.model.domain, rate=rate, labels=kept)
+        kept = list(run.labels) if run.model.condition.counts and run.labels else None
+        options: Any = {"rate": rate, "labels": kept, "features": run.features}
+        data = load_data(source, data_dir=data_dir, domain=run.model.domain, **options)
     vocabulary = run.vocabulary
     if vocabulary is not None and data.vocabulary is not None and "".join(data.vocabulary) != vocabulary:
         raise RunError(f"{data.name}: its characters are not those the run was trained on")
-    for name, classes in run.labels.items() if run.model.conditional else ():
+    for name, classes in run.labels.items() if run.model.condition.counts else ():
         if data.classes.get(name) != tuple(classes):
             raise RunError(f"{data.name}: its classes of {name} are not those the run was trained on")
     return data
@@ -180,41 +189,17 @@ def check_label(run: Run, given: list[str] | None, option: str = "--label") -> i
                 f"{option}: expected none, {run.folder} is not conditioned on a class; got {' '.join(given)}"
             )
         return None
-    names = (
-        list(known) if len(known) == len(condition.counts) else list(map(str, range(len(condition.counts))))
-    )
+    names = label_names(condition, known)
     if len(names) == 1 and len(given or []) != 1:
         raise ConditionError(
             f"{option}: expected a class in {condition.ranges}, got {' '.join(given or []) or 'none'}"
         )
-    chosen = {}
+    chosen: dict[str, str] = {}
     for text in given or []:
         name, equals, value = text.rpartition("=")
         if not equals and len(names) == 1:
             name = names[0]
         if name not in names or name in chosen:
-            raise ConditionError(f"{option}: expected {_each(names)}, got {' '.join(given or [])}")
-        chosen[name] = _class(option, value, known.get(name, []), condition.counts[names.index(name)])
-    if len(chosen) < len(names):
-        raise ConditionError(f"{option}: expected {_each(names)}, got {' '.join(given or []) or 'none'}")
-    if len(names) == 1:
-        return chosen[names[0]]
-    return torch.tensor([chosen[name] for name in names])
-
-
-def _class(option: str, text: str, names: list[str], count: int) -> int:
-    """The number of a class, by its name or as it stands."""
-    if text in names:
-        return names.index(text)
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if not 0 <= number < count:
-        known = f" or one of {', '.join(names)}" if names else ""
-        raise ConditionError(f"{option}: expected a class in [0, {count}){known}, got {text}")
-    return number
-
-
-def _each(names: list[str]) -> str:
-    return " and ".join(f"{name}=CLASS" for name in names)
+            raise ConditionError(f"{option}: expected {each(names)}, got {' '.join(given or [])}")
+        chosen[name] = value
+    return class_codes(condition, known, chosen, option)

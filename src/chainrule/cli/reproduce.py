@@ -53,7 +53,7 @@ def reproduce(
     from chainrule.results import to_json
     from chainrule.tasks import list_tables, recipes_of
     from chainrule.tasks import reproduce as task
-    from chainrule.tasks.published import compared, read_published
+    from chainrule.tasks.published import beside, compared
     from chainrule.tasks.reproduce import read_record
 
     if table is None:
@@ -94,7 +94,7 @@ def reproduce(
         [
             r["name"],
             *(cell(r[split]) for split in ("valid", "test")),
-            ", ".join(str(value) for value in read_published(r["published"])),
+            beside(r),
         ]
         for r in records
     ]

@@ -9,7 +9,9 @@ import torch
 import typer
 
 from chainrule.cli.continuation import continued
+from chainrule.cli.like import drawn_like
 from chainrule.cli.options import (
+    DataDir,
     Device,
     Json,
     Label,
@@ -24,6 +26,8 @@ from chainrule.cli.options import (
 from chainrule.cli.output import print_json, say, span
 from chainrule.cli.sampler import Draft, Sampler, SamplerOption, calls_of, open_sampler, told
 from chainrule.errors import ChainruleError
+
+PART = 4096  # steps of a sequence that are handed out together
 
 
 def sample(
@@ -58,14 +62,24 @@ def sample(
     prompt: Annotated[
         str | None,
         typer.Option(
-            help="Text to go on from, for a model of text. Some models read the last part of a long one only."
+            help="Text to go on from, for a model of text or of bytes. Some models read the last part of a long "
+            "one only."
         ),
     ] = None,
     length: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Characters of a text or steps of a sequence, the prompt's counted; the window by default, or more.",
+            help="Characters or bytes of a text or steps of a sequence, the prompt's counted; the window by default, "
+            "or more.",
+        ),
+    ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="For a model of features: the recording whose features the samples are given, or a set, of which the "
+            "first of the test split, a sample each.",
         ),
     ] = None,
     tempo: Annotated[float, typer.Option(min=1, help="Steps a minute, of a .mid.")] = 120,
@@ -84,6 +98,7 @@ def sample(
     sampler: SamplerOption = Sampler.STEPS,
     draft: Draft = None,
     seed: Seed = 0,
+    data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -99,12 +114,15 @@ def sample(
 
     `chainrule sample runs/spoken --label digit=7 --label speaker=jackson -n 4 -o seven.wav`
 
+    `chainrule sample runs/vocoder --like hello.wav -n 2 -o hello-again.wav`
+
     `chainrule sample runs/people -n 1000 --given job=clerk --given age=40 -o clerks.csv`
 
     `chainrule sample runs/tinyshakespeare-gru -n 1 --prompt "ROMEO:" --length 2000`
     """
     from chainrule.data import decode
-    from chainrule.report.export import as_text, check_output, export_items
+    from chainrule.report.export import SOUNDS, check_output, export_items, export_sounds
+    from chainrule.report.text import as_text, text_as_drawn
     from chainrule.tasks import given_part, interpolate
 
     opened = open_run(run, device)
@@ -114,14 +132,18 @@ def sample(
     if out is not None:
         check_output(out, model.domain, opened.rate)
     cond: Any = check_label(opened, label)
+    if opened.features is not None and like is None:
+        raise ChainruleError(f"expected --like, a recording whose features {run} is given; got none")
     generator = torch.Generator().manual_seed(seed)
     choice: Any = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     music = out is not None and out.suffix.lower() == ".mid"
     n = n or (1 if music else 64 if to is None else 8)
-    domain = model.domain
+    domain, files = model.domain, list[Path]()
     runner = open_sampler(sampler, draft, device)
-    if runner and (to is not None or given or prompt is not None or length is not None):
-        raise ChainruleError(f"--sampler {sampler}: expected neither --to, --given, --prompt nor --length")
+    if runner and any(asked is not None for asked in (to, given or None, prompt, length, like)):
+        raise ChainruleError(
+            f"--sampler {sampler}: expected none of --to, --given, --prompt, --length, --like"
+        )
     live = n == 1 and vocabulary is not None and out is None and not json and runner is None
     if to is not None or steps is not None:
         if len(model.condition.counts) > 1:
@@ -139,18 +161,26 @@ def sample(
         drawn = model.complete(
             x.to(model.device), known, n, generator, cond=cond, particles=particles, **choice
         )[0]
-    elif prompt is not None or length is not None or live:
-        domain, parts = continued(opened, prompt, length, n, cond, generator, **choice)
+    elif like is not None or prompt is not None or length is not None or live:
+        most = 1 if live else PART
+        if like is None:
+            domain, parts = continued(opened, prompt, length, n, cond, generator, most=most, **choice)
+        elif prompt is None and length is None:
+            domain, n, parts = drawn_like(opened, like, n, generator, most=most, data_dir=data_dir, **choice)
+        else:
+            raise ChainruleError("expected --like, or --prompt and --length, got both")
         if live:
-            for part in parts:
-                print(as_text(part, vocabulary, domain)[:-1], end="", flush=True)
+            for text in text_as_drawn(parts, vocabulary, domain):
+                print(text, end="", flush=True)
             print()
             return
-        drawn = torch.cat(list(parts), dim=1)
+        if out is not None and out.suffix.lower() in SOUNDS and opened.rate is not None:
+            files = export_sounds(parts, n, domain, out, opened.rate)
+        else:
+            drawn = torch.cat(list(parts), dim=1)
     else:
         drawn = model.sample(n, cond, generator=generator, **choice, **({"runner": runner} if runner else {}))
-    files: list[Path] = []
-    if out is not None:
+    if out is not None and not files:
         about: Any = {"vocabulary": vocabulary, "columns": steps, "tempo": tempo, "rate": opened.rate}
         files = export_items(drawn, domain, out, **about)
     if json:

@@ -13,6 +13,7 @@ from chainrule.cli.evaluate import print_cost
 from chainrule.cli.options import (
     DataDir,
     Device,
+    Features,
     Json,
     Kinds,
     Labels,
@@ -52,6 +53,7 @@ def train(
     column: Kinds = None,
     rate: Rate = None,
     labels: Labels = None,
+    features: Features = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.")] = False,
     data_dir: DataDir = None,
@@ -70,6 +72,8 @@ def train(
 
     `chainrule train wavenet --data fsdd --labels speaker --set classes=6`
 
+    `chainrule train wavenet --data fsdd --domain sequence:4096:256:given --features 40 128`
+
     `chainrule train runs/names/config.yaml --out runs/names-again`
     """
     recipe = Recipe.read(model) if model.endswith((".yaml", ".yml")) else Recipe(model)
@@ -78,6 +82,9 @@ def train(
     recipe.training |= {k: v for k, v in (("epochs", epochs), ("seed", seed)) if v is not None}
     given = {"source": data, "domain": domain, "rate": rate, "labels": labels}
     recipe.data |= {k: v for k, v in given.items() if v is not None}
+    if features is not None:
+        recipe.data["features"] = list(features)
+        recipe.hyperparameters.setdefault("features", list(features))
     if (kinds := parse_kinds(column)) is not None:
         recipe.data["columns"] = kinds
     if "source" not in recipe.data:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,7 +11,9 @@ from torch import Tensor
 
 from chainrule.data.conform import check_numbers, conform, conform_stream
 from chainrule.data.dataset import SPLITS, Data
+from chainrule.data.frames import Frames, check_whole
 from chainrule.data.infer import infer_domain
+from chainrule.data.mel import mel_frames
 from chainrule.data.pcm import WINDOW, to_levels
 from chainrule.data.raw import Raw
 from chainrule.data.split import complete_splits
@@ -22,19 +24,22 @@ from chainrule.errors import ChainruleError, DataError
 T = TypeVar("T")
 
 
-def assemble(raw: Raw, domain: Domain | None, seed: int) -> Data:
+def assemble(raw: Raw, domain: Domain | None, seed: int, features: tuple[int, int] | None = None) -> Data:
     """Make the data set of a reader's arrays.
 
     Args:
         raw: what was read.
         domain: the user's choice; None for the source's own, or the inferred one.
         seed: of the permutation, if splits are missing.
+        features: (M, hop), of recordings: log-mel frames of so many bands and samples.
 
     Raises:
         DataError: if the arrays are no numbers, do not fit each other or the domain, or are too few.
     """
+    if features is not None and raw.rate is None:
+        raise DataError(f"{raw.where}: features are of recordings, expected none")
     if raw.streams:
-        return _of_streams(raw, domain or raw.domain or WINDOW, seed)
+        return _of_streams(raw, domain or raw.domain or WINDOW, seed, features)
     # Rows are named as they stand in the file, so all checks come before the split.
     told = domain or raw.domain
     gaps = bool(told and told.columns)
@@ -61,10 +66,12 @@ def assemble(raw: Raw, domain: Domain | None, seed: int) -> Data:
     )
 
 
-def _of_streams(raw: Raw, domain: Domain, seed: int) -> Data:
+def _of_streams(raw: Raw, domain: Domain, seed: int, features: tuple[int, int] | None) -> Data:
     """Windows side by side as items, and the streams they are of."""
     splits: dict[str, Any] = {}
-    streams, labels = {}, {}
+    streams, labels, frames = {}, {}, {}
+    if features is not None:
+        _named(raw, None, check_whole, domain, features[1])
     # Whole streams are put aside, never windows of them.
     given = {split: torch.arange(len(parts)) for split, parts in raw.streams.items()}
     codes = {split: torch.from_numpy(np.asarray(own, np.int64)) for split, own in raw.labels.items()}
@@ -78,7 +85,8 @@ def _of_streams(raw: Raw, domain: Domain, seed: int) -> Data:
             steps = _named(raw, None, to_levels, steps, domain)
         values = _named(raw, split, conform_stream, steps, domain)
         own = codes.get(split)
-        streams[split] = Streams(values, torch.from_numpy(ends), own)
+        beside = None if features is None else _named(raw, None, _frames, parts, raw.rate, *features)
+        streams[split] = Streams(values, torch.from_numpy(ends), own, beside)
         windows = streams[split].disjoint(domain)
         if not len(windows.x):
             raise DataError(
@@ -87,6 +95,8 @@ def _of_streams(raw: Raw, domain: Domain, seed: int) -> Data:
         splits[split] = windows.x
         if own is not None:
             labels[split] = own[windows.stream]
+        if beside is not None:
+            frames[split] = beside.cut(windows.stream, windows.start, domain.steps)
     return Data(
         raw.name,
         splits["train"],
@@ -94,6 +104,7 @@ def _of_streams(raw: Raw, domain: Domain, seed: int) -> Data:
         splits["test"],
         domain=domain,
         labels=labels,
+        frames=frames,
         class_names=raw.class_names,
         label_names=raw.label_names,
         rate=raw.rate,
@@ -101,6 +112,11 @@ def _of_streams(raw: Raw, domain: Domain, seed: int) -> Data:
         source="; ".join(filter(None, (raw.where, raw.note, raw.split or how))),
         streams=streams,
     )
+
+
+def _frames(parts: Sequence[np.ndarray], rate: int, bands: int, hop: int) -> Frames:
+    """Of recordings (T,)."""
+    return Frames.of([torch.from_numpy(mel_frames(samples, rate, bands, hop)) for samples in parts], hop)
 
 
 def _named(raw: Raw, split: str | None, function: Callable[..., T], *arguments: object) -> T:

@@ -35,6 +35,8 @@ class Data:
         streams: "train", "valid", "test" → the long sequences of which the items are windows; empty for other data.
             Training reads windows from anywhere in them, `evaluate` slides along them.
         origin: the arguments with which `load_data` gives it again; empty if it did not come from there.
+        frames: "train", "valid", "test" → (N, M, T'), of recordings: M numbers for each frame of an item, known
+            beforehand; empty unless `load_data` was asked for features.
 
     Raises:
         DataError: if a split is empty or its items do not have the domain's shape.
@@ -53,6 +55,7 @@ class Data:
     source: str = ""
     streams: dict[str, Streams] = field(default_factory=dict)
     origin: dict = field(default_factory=dict)
+    frames: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for split in SPLITS:
@@ -82,15 +85,19 @@ class Data:
             raise DataError(f"split {name!r}: no such split; {nearest(name, SPLITS)}")
         return getattr(self, name), self.labels.get(name)
 
+    def cond(self, split: str) -> Tensor | None:
+        """What a conditional model is told of the items of a split: their frames if there are any, or their labels."""
+        return self.frames.get(split, self.labels.get(split))
+
     def first(self, n: int) -> Data:
         """The first n items of each split, to try things on."""
         if n < 1:
             raise DataError(f"items: expected a number ≥ 1, got {n}")
         splits: dict[str, Any] = {split: getattr(self, split)[:n] for split in SPLITS}
         labels = {split: values[:n] for split, values in self.labels.items()}
-        return replace(
-            self, **splits, labels=labels, streams={}, source=f"{self.source}; the first {n} of each split"
-        )
+        frames = {split: values[:n] for split, values in self.frames.items()}
+        source = f"{self.source}; the first {n} of each split"
+        return replace(self, **splits, labels=labels, frames=frames, streams={}, source=source)
 
     def describe(self) -> str:
         """One line: the name, the domain, the sizes."""
@@ -99,6 +106,9 @@ class Data:
         if self.classes:
             classes = "".join(f", {len(names)} of {label}" for label, names in self.classes.items())
         rate = f", {self.rate} Hz" if self.rate else ""
+        if self.frames:
+            bands, frames = self.frames["train"].shape[1:]
+            rate += f", {bands} bands every {self.domain.steps // frames} samples"
         columns = len(self.domain.columns)
         domain = f"table of {columns} column{'s' * (columns > 1)}" if columns else self.domain
         return f"{self.name}: {domain}, {sizes}{classes}{rate}"

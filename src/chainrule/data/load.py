@@ -39,6 +39,7 @@ def load_data(
     columns: Mapping[str, str] | None = None,
     rate: int | None = None,
     labels: Sequence[str] | None = None,
+    features: Sequence[int] | None = None,
     seed: int = 0,
 ) -> Data:
     """Load a named set, a file or folder of your own, or a set of the Hugging Face hub.
@@ -54,6 +55,8 @@ def load_data(
             you mean. Given, if only as {}, it makes a domain of columns even of small whole numbers.
         rate: of recordings: Hz to resample them to; their own by default.
         labels: the names of those to keep, where items have several labels, such as digit and speaker; all by default.
+        features: (M, hop), of recordings: beside each item its log-mel frames, M bands for every hop samples, which a
+            conditional model is told in place of labels; see `chainrule.data.mel`.
         seed: of the permutation that splits a source without splits of its own 80/10/10.
 
     Raises:
@@ -72,11 +75,12 @@ def load_data(
         raise DataError(f"{source}: expected the kinds of columns or a domain, got both")
     if rate is not None and (type(rate) is not int or rate < 1):
         raise DataError(f"rate: expected Hz, an integer ≥ 1, got {rate!r}")
+    told = None if features is None else _bands_and_hop(features)
     raw = _read(source, data_dir, chosen, columns, rate)
     if rate is not None:
         at_rate(raw, rate)
     pick_labels(raw, labels)
-    data = assemble(raw, chosen, seed)
+    data = assemble(raw, chosen, seed, told)
     if columns is not None and not data.domain.columns:
         raise DataError(f"{source}: kinds of columns are for tables, got {data.domain}")
     origin: dict = {"source": str(source), "seed": seed}
@@ -86,10 +90,19 @@ def load_data(
         origin["rate"] = rate
     if labels is not None:
         origin["labels"] = list(labels)
+    if told is not None:
+        origin["features"] = list(told)
     if chosen is not None:
         # Plain lists and texts: a configuration keeps them as YAML and compares them.
         origin["domain"] = json.loads(json.dumps(chosen.to_json())) if chosen.columns else str(chosen)
     return replace(data, origin=origin)
+
+
+def _bands_and_hop(features: Sequence[int]) -> tuple[int, int]:
+    numbers = list(features) if isinstance(features, Sequence) else []
+    if len(numbers) != 2 or any(type(number) is not int or number < 1 for number in numbers):
+        raise DataError(f"features: expected (bands, samples) of a frame, integers ≥ 1, got {features!r}")
+    return numbers[0], numbers[1]
 
 
 def load_items(

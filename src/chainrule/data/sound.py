@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -47,9 +49,19 @@ def resample(samples: np.ndarray, rate: int, new: int) -> np.ndarray:
 
 def write_sound(file: Path | BytesIO, samples: np.ndarray, rate: int, ending: str = ".wav") -> None:
     """Write samples (T,) int16 at a rate in Hz; the ending, .wav or .flac, says how."""
+    with sound_writer(file, rate, ending) as write:
+        write(samples)
+
+
+@contextmanager
+def sound_writer(
+    file: Path | BytesIO, rate: int, ending: str = ".wav"
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """What writes samples (n,) int16 behind those before, so that a sound need not be in memory as a whole."""
     import soundfile
 
-    soundfile.write(file, samples, rate, format=ending.removeprefix("."), subtype="PCM_16")
+    with soundfile.SoundFile(file, "w", rate, 1, "PCM_16", format=ending.removeprefix(".")) as opened:
+        yield opened.write
 
 
 def _resampled(amplitudes: np.ndarray, rate: int, new: int) -> np.ndarray:

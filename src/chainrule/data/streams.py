@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from chainrule.data.frames import Frames
 from chainrule.domain import Domain
 from chainrule.errors import DataError
 
@@ -20,11 +21,13 @@ class Windows(NamedTuple):
         x: the values; -1 behind the end of a stream, where the domain gives lengths.
         first: (N,) the step from which on a window counts; those before it count in an earlier window.
         stream: (N,) which stream it is of.
+        start: (N,) the step of that stream at which it begins.
     """
 
     x: Tensor
     first: Tensor
     stream: Tensor
+    start: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +37,14 @@ class Streams:
     Attributes:
         values: (M,) or (M, K), in compact storage.
         bounds: (n + 1,) where each begins; the last is M.
-        labels: (n,) of each, or None.
+        labels: (n,) or (n, k) of each, or None.
+        frames: of each, or None. Windows then begin with a frame: of a domain that gives lengths, in whole frames.
     """
 
     values: Tensor
     bounds: Tensor
     labels: Tensor | None = None
+    frames: Frames | None = None
 
     @classmethod
     def of(cls, parts: Sequence[Tensor], labels: Tensor | None = None) -> Streams:
@@ -52,6 +57,21 @@ class Streams:
         """(n,) steps of each."""
         return self.bounds.diff()
 
+    @property
+    def hop(self) -> int:
+        """Steps between places where windows may begin."""
+        return 1 if self.frames is None else self.frames.hop
+
+    def cond(self, stream: Tensor, start: Tensor, domain: Domain) -> Tensor | None:
+        """What a conditional model is told of windows that begin at steps (N,) of streams (N,).
+
+        Returns:
+            The frames (N, M, T'), if there are any, or the labels (N,) or (N, k), or None.
+        """
+        if self.frames is not None:
+            return self.frames.cut(stream, start, domain.steps)
+        return None if self.labels is None else self.labels[stream]
+
     def disjoint(self, domain: Domain) -> Windows:
         """Windows side by side. What is left of a stream is a window with an end, or dropped if lengths are fixed."""
         return self._windows(domain, domain.steps, whole=False)
@@ -63,30 +83,37 @@ class Streams:
         window ends with the stream, and overlaps by more.
 
         Raises:
-            DataError: if the context is as long as a window, or a stream is shorter than one of fixed length.
+            DataError: if the context is as long as a window, or leaves no whole frames of it; or a stream is shorter
+                than a window of fixed length.
         """
         if not 0 <= context < domain.steps:
             raise DataError(f"context: expected 0 to {domain.steps - 1} steps, got {context}")
+        if (domain.steps - context) % self.hop:
+            raise DataError(
+                f"context: expected one that leaves whole frames of {self.hop} of {domain.steps} steps, got {context}"
+            )
         if domain.lengths == "fixed" and int(self.lengths.min()) < domain.steps:
             raise DataError(
                 f"a sequence of {int(self.lengths.min())} steps is shorter than a window of {domain.steps}"
             )
         return self._windows(domain, domain.steps - context, whole=True)
 
-    def crop(self, domain: Domain, starts: Tensor) -> tuple[Tensor, Tensor]:
-        """Windows that begin at places (N,) of `values`, moved back where a stream ends too early.
+    def crop(self, domain: Domain, starts: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Windows that begin at places (N,) of `values`, moved back where a stream ends too early, or to a frame.
 
         Returns:
-            The windows (N, *event_shape), and the stream of each (N,).
+            The windows (N, *event_shape), and what a conditional model is told of each.
         """
         stream = torch.searchsorted(self.bounds, starts, right=True) - 1
-        latest = torch.maximum(self.bounds[stream], self.bounds[stream + 1] - domain.steps)
-        return self._gather(domain, torch.minimum(starts, latest), stream), stream
+        begin, hop = self.bounds[stream], self.hop
+        latest = -(-(self.lengths[stream] - domain.steps).clamp(min=0) // hop)
+        start = torch.minimum((starts - begin) // hop, latest) * hop
+        return self._gather(domain, begin + start, stream), self.cond(stream, start, domain)
 
     def _windows(self, domain: Domain, stride: int, *, whole: bool) -> Windows:
         """`whole`: whether every step must be in a window."""
         starts, first, stream = [], [], []
-        for i, (begin, length) in enumerate(zip(self.bounds.tolist(), self.lengths.tolist(), strict=False)):
+        for i, length in enumerate(self.lengths.tolist()):
             overlap = domain.steps - stride
             count = max(1, -(-(length - overlap) // stride))
             own = torch.arange(count) * stride
@@ -98,11 +125,13 @@ class Streams:
                     own, counts = own - moved, counts + moved
                 else:
                     own, counts = (part[own + domain.steps <= length] for part in (own, counts))
-            starts.append(begin + own)
+            starts.append(own)
             first.append(counts)
             stream.append(torch.full((len(own),), i))
-        which = torch.cat(stream)
-        return Windows(self._gather(domain, torch.cat(starts), which), torch.cat(first), which)
+        which, start = torch.cat(stream), torch.cat(starts)
+        return Windows(
+            self._gather(domain, self.bounds[which] + start, which), torch.cat(first), which, start
+        )
 
     def _gather(self, domain: Domain, starts: Tensor, stream: Tensor) -> Tensor:
         at = starts[:, None] + torch.arange(domain.steps)

@@ -16,6 +16,11 @@ WINDOW = 64  # characters
 BYTES = tuple(map(chr, range(256)))
 
 
+def is_bytes(vocabulary: str) -> bool:
+    """Whether levels are the bytes of a text, and not its characters."""
+    return vocabulary == "".join(BYTES)
+
+
 def read_text(path: Path, domain: Domain | None, held: Sequence[int] | None = None) -> Raw:
     """Read a text as one long sequence, of which items are windows; or as items of a line each.
 

@@ -14,9 +14,9 @@ from chainrule.heads import Conditional
 
 
 class Choice(Protocol):
-    """A rule. `d` is the variable's place in the generation order."""
+    """A rule. `d` is the variable's place in the generation order, a number or a 0-d integer tensor."""
 
-    def __call__(self, conditional: Conditional, d: int) -> Tensor:
+    def __call__(self, conditional: Conditional, d: int | Tensor) -> Tensor:
         """The values (B,) of variable d."""
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> Choice:
@@ -49,7 +49,7 @@ class Sample:
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ChainruleError(f"top_p: expected a number in (0, 1], got {self.top_p}")
 
-    def __call__(self, conditional: Conditional, d: int) -> Tensor:
+    def __call__(self, conditional: Conditional, d: int | Tensor) -> Tensor:
         """(B,) values."""
         if self.present:
             conditional = conditional.present()
@@ -59,7 +59,7 @@ class Sample:
             conditional = conditional.tempered(self.temperature)
         if self.top_k is not None or self.top_p is not None:
             conditional = conditional.truncated(self.top_k, self.top_p)
-        return conditional.draw(self.noise[:, d])
+        return conditional.draw(column(self.noise, d))
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> Sample:
         """With the noise of other rows or variables."""
@@ -70,7 +70,7 @@ class Sample:
 class Greedy:
     """The most probable value, each given those before it."""
 
-    def __call__(self, conditional: Conditional, d: int) -> Tensor:
+    def __call__(self, conditional: Conditional, d: int | Tensor) -> Tensor:
         """(B,) values."""
         return conditional.mode()
 
@@ -93,14 +93,19 @@ class Known:
     known: Tensor
     otherwise: Choice
 
-    def __call__(self, conditional: Conditional, d: int) -> Tensor:
+    def __call__(self, conditional: Conditional, d: int | Tensor) -> Tensor:
         """(B,) values."""
         drawn = self.otherwise(conditional, d).to(self.values.dtype)
-        return torch.where(self.known[:, d], self.values[:, d], drawn)
+        return torch.where(column(self.known, d), column(self.values, d), drawn)
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> Known:
         """With what is known of other rows or variables."""
         return Known(fn(self.values), fn(self.known), self.otherwise.map(fn))
+
+
+def column(values: Tensor, d: int | Tensor) -> Tensor:
+    """Column d of (B, D), without a look at d if it is a tensor."""
+    return values[:, d] if isinstance(d, int) else values.index_select(1, d.reshape(1))[:, 0]
 
 
 def choose_particle(log_weights: Tensor, noise: Tensor) -> Tensor:

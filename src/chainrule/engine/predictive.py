@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
 from chainrule.domain import Domain
+from chainrule.engine.automatic import find_runner
 from chainrule.engine.choice import Choice
 from chainrule.engine.rollout import Rollout, Stepwise, rollout
 from chainrule.engine.runner import Incremental
@@ -158,14 +159,20 @@ def keep_final(values: Tensor, final: Tensor, otherwise: Tensor | float) -> Tens
     return torch.where((sites < final[:, None])[..., None], values, otherwise)
 
 
-# What may run a rollout: steps, or passes.
-Runner: TypeAlias = Incremental | Predictive
+# What may run a rollout: steps, or passes. "eager" and "native" name the steps of torch and those of a native loop.
+Runner: TypeAlias = Incremental | Predictive | Literal["eager", "native"]
 
 
 def generate(
     model: TwoModes, choose: Choice, batch: int, *, runner: Runner | None = None, **options: Any
 ) -> Rollout:
-    """`rollout` by the steps of a runner, or by the passes of a predictive one; arguments are those of `rollout`."""
+    """`rollout` by the steps of a runner, or by the passes of a predictive one; arguments are those of `rollout`.
+
+    Raises:
+        ChainruleError: if there is no runner of that name for this model.
+    """
+    if isinstance(runner, str):
+        runner = find_runner(model, runner)
     if isinstance(runner, Predictive):
         return runner.rollout(model, choose, batch, **options)
     return rollout(model, choose, batch, runner=runner, **options)

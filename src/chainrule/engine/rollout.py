@@ -8,9 +8,10 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from chainrule.engine.automatic import Automatic
 from chainrule.engine.choice import Choice
-from chainrule.engine.runner import Incremental
-from chainrule.engine.site import draw_site
+from chainrule.engine.runner import Incremental, Loop
+from chainrule.engine.stepwise import draw_stepwise
 from chainrule.heads import Head
 from chainrule.layers import repeat_rows
 
@@ -65,35 +66,26 @@ def rollout(
         stop: draw the sites before this one only; all by default.
         score: whether to give the log-probability of each value as well.
         device, dtype: where the values live, and the type of features.
-        runner: what executes the steps; the model itself, eagerly, by default.
+        runner: what executes the steps; `Automatic` by default, the model itself for eager ones.
     """
-    runner = model if runner is None else runner
-    head, length = model.head, model.sites
+    runner = Automatic(model) if runner is None else runner
+    head, length, rows = model.head, model.sites, batch * copies
     kind = dtype if head.levels is None else torch.int64
     known = 0 if prefix is None else prefix.shape[1]
-    stop = length if stop is None else stop
+    shape = (rows, length if stop is None else stop, head.variables)
 
     state = runner.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
-    prev = torch.zeros(batch * copies, head.variables, device=device, dtype=kind)
-    values: list[Tensor] = []  # (B,) each, in generation order
-    terms: list[Tensor] = []
+    values = torch.zeros(shape, device=device, dtype=kind)
+    terms = torch.zeros(shape, device=device, dtype=torch.float64) if score else None
     if prefix is not None and known:
         params, state = runner.prefill(prefix, state)
-        values += prefix.repeat_interleave(copies, dim=0).flatten(1).unbind(1)
-        terms += head.log_prob(params, prefix).repeat_interleave(copies, dim=0).flatten(1).unbind(1)
-        prev = prefix[:, -1].repeat_interleave(copies, dim=0)
+        values[:, :known] = prefix.repeat_interleave(copies, dim=0)
+        if terms is not None:
+            terms[:, :known] = head.log_prob(params, prefix).repeat_interleave(copies, dim=0)
     if copies > 1:
         state = repeat_rows(state, copies)
-
-    clock = torch.arange(length, device=device)
-    phases = model.schedule(length)
-    for t in range(known, stop):
-        params, state = runner.step(prev, state, clock[t], phase=phases[t])
-        for value, conditional in draw_site(head, params, choose, t, kind):
-            values.append(value)
-            if score:
-                terms.append(conditional.log_prob(value))
-        prev = values[-1][:, None] if head.variables == 1 else torch.stack(values[-head.variables :], dim=1)
-    shape = (stop, head.variables)
-    drawn = torch.stack(values, dim=1).unflatten(1, shape)
-    return Rollout(drawn, torch.stack(terms, dim=1).double().unflatten(1, shape) if score else None)
+    if isinstance(runner, Loop):
+        runner.loop(choose, values, state, first=known, terms=terms)
+    else:
+        draw_stepwise(model, runner, choose, values, state, known, shape[1], terms)
+    return Rollout(values, terms)

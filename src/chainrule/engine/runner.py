@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from chainrule.engine.choice import Choice
 from chainrule.layers import State
 
 
@@ -28,3 +29,13 @@ class Incremental(Protocol):
 
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable) -> tuple[Tensor, State]:
         """The parameters of site t (B, P)."""
+
+
+@runtime_checkable
+class Loop(Incremental, Protocol):
+    """A runner that does not only single steps, but a rollout's whole loop."""
+
+    def loop(
+        self, choose: Choice, values: Tensor, state: State, *, first: int, terms: Tensor | None = None
+    ) -> None:
+        """Draw sites first … n-1 of `values` (B, n, V), and their log-probabilities (B, n, V) into `terms`."""

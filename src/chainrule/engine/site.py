@@ -13,18 +13,18 @@ from chainrule.heads import Conditional, Head
 
 
 def draw_site(
-    head: Head, params: Tensor, choose: Choice, site: int, kind: torch.dtype
+    head: Head, params: Tensor, choose: Choice, site: int | Tensor, kind: torch.dtype
 ) -> Iterator[tuple[Tensor, Conditional]]:
     """Each variable's values (B,) and the conditional they were chosen from, each given those before it.
 
     Args:
-        head: of all sites.
+        head: of all sites, or of this one.
         params: (B, P) of this one.
         choose: the rule.
-        site: its place t among the sites; the rule is asked for the variables t·V … t·V + V - 1.
+        site: its place t among the sites, as a 0-d tensor if `head` is its own; the rule is asked for the variables t·V … t·V + V - 1.
         kind: type of the values.
     """
-    own = head.at(site)
+    own = head.at(site) if isinstance(site, int) else head
     carry, value = own.init_state(params[:, : own.size]), None
     for v in range(head.variables):
         conditional, carry = own.step(value, carry, v)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +13,13 @@ from torch import Tensor
 from chainrule.data import decode
 from chainrule.data.pcm import to_samples
 from chainrule.data.sound import SUFFIXES as SOUNDS
-from chainrule.data.sound import write_sound
+from chainrule.data.sound import sound_writer
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.files import atomic_path, write_text
 from chainrule.report.midi import TEMPO, check_midi, write_midi
 from chainrule.report.pictures import image_grid
+from chainrule.report.text import as_bytes, as_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,14 +62,12 @@ def export_items(
     path = Path(path)
     check_output(path, domain, rate)
     ending = path.suffix.lower()
-    if ending in (".mid", *SOUNDS):
-        several = [path.with_stem(f"{path.stem}-{number}") for number in range(len(x))]
-        paths = several if len(x) > 1 else [path]
+    if ending in SOUNDS and rate is not None:
+        return export_sounds([x], len(x), domain, path, rate)
+    if ending == ".mid":
+        paths = _paths(path, len(x))
         for item, own in zip(x, paths, strict=True):
-            if ending == ".mid":
-                write_midi(item, own, tempo=tempo)
-            elif rate is not None:
-                _write_sound(item, domain, own, rate)
+            write_midi(item, own, tempo=tempo)
         return paths
     if ending == ".png":
         with atomic_path(path) as temporary:
@@ -77,9 +78,10 @@ def export_items(
     elif domain.columns:
         export_frame(decode(x, domain.columns), path)
     elif ending == ".csv":
-        write_text(path, _lines(x, ","))
+        write_text(path, as_lines(x, ","))
     else:
-        write_text(path, as_text(x, vocabulary, domain))
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(as_bytes(x, vocabulary, domain))
     return [path]
 
 
@@ -90,11 +92,36 @@ def export_frame(frame: pd.DataFrame, path: Path) -> None:
         write(temporary, index=False)
 
 
-def _write_sound(item: Tensor, domain: Domain, path: Path, rate: int) -> None:
-    """Up to where it ends."""
-    samples = to_samples(item[item >= 0].cpu().numpy(), domain)
-    with atomic_path(path) as temporary:
-        write_sound(temporary, samples, rate, path.suffix.lower())
+def export_sounds(parts: Iterable[Tensor], n: int, domain: Domain, path: Path, rate: int) -> list[Path]:
+    """Write recordings as they are drawn, in memory that does not grow with their length.
+
+    Args:
+        parts: one after another, (n, steps) levels each; -1 behind the end of a recording.
+        n: recordings.
+        domain: theirs.
+        path: where to, .wav or .flac; of several x-0.wav, x-1.wav, …. Whole or not at all.
+        rate: in Hz.
+
+    Returns:
+        The files.
+    """
+    paths = _paths(path, n)
+    with ExitStack() as files:
+        writers = [
+            files.enter_context(
+                sound_writer(files.enter_context(atomic_path(own)), rate, path.suffix.lower())
+            )
+            for own in paths
+        ]
+        for part in parts:
+            for item, write in zip(part, writers, strict=True):
+                write(to_samples(item[item >= 0].cpu().numpy(), domain))
+    return paths
+
+
+def _paths(path: Path, n: int) -> list[Path]:
+    """Of n files of one item each."""
+    return [path.with_stem(f"{path.stem}-{number}") for number in range(n)] if n > 1 else [path]
 
 
 def check_output(path: Path, domain: Domain, rate: int | None = None) -> None:
@@ -129,20 +156,3 @@ def check_ending(path: Path, endings: tuple[str, ...]) -> None:
         raise ChainruleError(
             f"{path}: expected the ending {' or '.join(endings)}, got {path.suffix or 'none'}"
         )
-
-
-def as_text(x: Tensor, vocabulary: str | None, domain: Domain) -> str:
-    """Items as lines of characters, or of values where there is no vocabulary; an end symbol is no character."""
-    if vocabulary is None:
-        return _lines(x, " ")
-    spare = "\ufffd"  # a level of the domain that no character of the training text took
-    characters = dict(enumerate(vocabulary))
-    if domain.lengths == "ends":
-        characters[domain.max_levels - 1] = ""
-    rows = x.flatten(1).tolist()
-    return "".join("".join(characters.get(level, spare) for level in row) + "\n" for row in rows)
-
-
-def _lines(x: Tensor, separator: str) -> str:
-    # NumPy's numbers print the fewest digits that give the same float32 back; Python's would print float64's.
-    return "".join(separator.join(map(str, row)) + "\n" for row in x.flatten(1).cpu().numpy())

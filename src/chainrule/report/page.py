@@ -16,10 +16,10 @@ from chainrule.data import Data, decode
 from chainrule.files import write_text
 from chainrule.models import Autoencoder, Model
 from chainrule.report.curves import learning_curve
-from chainrule.report.export import as_text
 from chainrule.report.marginals import draw_marginals
 from chainrule.report.pictures import as_source, completion_grid, image_grid, is_roll
 from chainrule.report.sounds import show_sounds
+from chainrule.report.text import as_text
 from chainrule.tasks import Evaluation, ReconstructionCost, evaluate, known_mask, nearest, reconstruction_cost
 from chainrule.training import Run
 

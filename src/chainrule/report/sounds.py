@@ -25,21 +25,26 @@ QUIETEST = -90  # dB
 
 
 def show_sounds(model: Model, data: Data) -> dict:
-    """Samples of the model beside windows of the validation split, which have the labels they are drawn with."""
+    """Samples of the model beside windows of the validation split, with whose labels or frames they are drawn."""
     assert data.rate is not None
     long = (data.domain.counted(data.valid).double().mean(1) >= 0.5).nonzero()[:, 0]
     candidates = long if len(long) >= SHOWN else torch.arange(len(data.valid))
     chosen = candidates[torch.linspace(0, len(candidates) - 1, min(SHOWN, len(candidates))).round().long()]
+    told = data.cond("valid") if model.conditional else None
+    cond = None if told is None else told[chosen].to(model.device)
     labels = data.labels["valid"][chosen] if "valid" in data.labels else None
-    cond = labels.to(model.device) if model.conditional and labels is not None else None
     drawn = model.sample(len(chosen), cond, generator=torch.Generator().manual_seed(0))
-    pairs = [[_samples(item, data) for item in pair] for pair in zip(drawn, data.valid[chosen], strict=True)]
+    real = data.valid[chosen]
+    if data.frames and cond is not None:
+        drawn = torch.where(real >= 0, drawn.cpu(), -1)  # behind the end of a recording it has no features
+    pairs = [[_samples(item, data) for item in pair] for pair in zip(drawn, real, strict=True)]
     names = _names(data, labels if model.conditional else None, len(chosen))
     players = ([as_source(_wav(sound, data.rate), "audio/wav") for sound in pair] for pair in pairs)
     return {
         "spectrograms": as_source(draw_spectrograms(pairs, names, data.rate)),
         "sounds": [(name, *pair) for name, pair in zip(names, players, strict=True)],
         "labelled": ", ".join(data.label_names) if cond is not None else "",
+        "framed": cond is not None and bool(data.frames),
         "reach": model.factorisation.network.reach,
         "window": data.domain.steps,
         "rate": data.rate,

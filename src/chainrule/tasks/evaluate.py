@@ -54,7 +54,7 @@ def evaluate(
     A model of classes is also asked for the class of each item, which costs a pass a class.
 
     Args:
-        model: unconditional, or conditional on the data's labels.
+        model: unconditional, or conditional on the data's labels, or on the frames of its recordings.
         data: in the model's domain.
         split: "train", "valid" or "test".
         baselines: whether to add uniform, independent and gaussian, where they serve the domain.
@@ -68,9 +68,10 @@ def evaluate(
         raise ChainruleError(
             f"{data.name}: expected data in the model's domain {model.domain}, got {data.domain}"
         )
-    if model.conditional and labels is None:
-        raise ChainruleError(f"{data.name}: the model is conditional, expected labels, found none")
-    cond = labels if model.conditional else None
+    cond = data.cond(split) if model.conditional else None
+    if model.conditional and cond is None:
+        what = "features" if model.condition.maps else "labels"
+        raise ChainruleError(f"{data.name}: the model is conditional, expected {what}, found none")
     own, floors = likelihood(model, x, cond), nats_by_floor(model, x, cond)
     right = class_accuracy(model, x, labels)
     return Evaluation(

@@ -77,6 +77,9 @@ class StepLikelihood:
         bits: nats / ln 2.
         bits_se: its standard error.
         context: all but the first steps of a sequence were told at least so many steps before them.
+        nats_after_first: a step, the first of each sequence left out, which has nothing before it: the figure of code
+            that predicts x[1:] from x[:-1], as that of Bai et al. (2018), https://github.com/locuslab/TCN.
+        nats_after_first_se: its standard error.
     """
 
     steps: int
@@ -85,6 +88,8 @@ class StepLikelihood:
     bits: float
     bits_se: float
     context: int
+    nats_after_first: float
+    nats_after_first_se: float
 
 
 def step_likelihood(
@@ -93,37 +98,41 @@ def step_likelihood(
     """Slide the model's window along long sequences, so that each step is scored once.
 
     Args:
-        model: of sequences; if conditional, on the labels of the streams.
+        model: of sequences; if conditional, on the frames or labels of the streams.
         streams: in the model's domain.
-        context: overlap of neighbouring windows; half a window by default.
+        context: overlap of neighbouring windows; half a window by default, in whole frames.
 
     Raises:
-        ChainruleError: if the context is not shorter than the window, or labels are missing.
+        DataError: if the context is not shorter than the window, or leaves no whole frames of it.
+        ConditionError: if the model is conditional, and there are no frames or labels, or others.
     """
     domain = model.domain
-    context = domain.steps // 2 if context is None else context
+    if context is None:
+        context = domain.steps // 2 // streams.hop * streams.hop
     windows = streams.sliding(domain, context)
-    labels = streams.labels if model.conditional else None
-    if model.conditional and labels is None:
-        raise ChainruleError("the model is conditional, expected labels, found none")
-    totals, counts = [], []
+    totals, counts, firsts = [], [], []
     with exact_arithmetic(model):
         for at in torch.arange(len(windows.x)).split(batch_size):
             x = windows.x[at]
-            cond = None if labels is None else labels[windows.stream[at]].to(model.device)
+            cond = streams.cond(windows.stream[at], windows.start[at], domain) if model.conditional else None
+            cond = None if cond is None else cond.to(model.device)
             terms = model.log_prob(x.to(model.device), cond, reduce=False).cpu().double()
             fresh = torch.arange(domain.steps) >= windows.first[at][:, None]
             fresh = fresh.reshape(*fresh.shape, *[1] * (x.ndim - 2)) & domain.counted(x)
             totals.append(torch.where(fresh, terms, 0.0).flatten(1).sum(1))
             counts.append(fresh.flatten(1).sum(1) / domain.width)
-    nats, steps = -torch.cat(totals), torch.cat(counts)
+            firsts.append(terms[:, :1].flatten(1).sum(1))
+    opening = (windows.start == 0).double()
+    sums = torch.stack([-torch.cat(totals), torch.cat(counts), -torch.cat(firsts) * opening, opening])
     if len(streams.lengths) >= FEW:
-        empty = torch.zeros(len(streams.lengths), dtype=nats.dtype)
-        nats = empty.index_add(0, windows.stream, nats)
-        steps = empty.index_add(0, windows.stream, steps.double())
+        empty = torch.zeros(4, len(streams.lengths), dtype=sums.dtype)
+        sums = empty.index_add(1, windows.stream, sums)
+    nats, steps, first_nats, first_steps = sums
     mean, error = ratio(nats, steps)
+    after, after_error = ratio(nats - first_nats, steps - first_steps)
     bit = math.log(2)
-    return StepLikelihood(round(steps.sum().item()), mean, error, mean / bit, error / bit, context)
+    n = round(steps.sum().item())
+    return StepLikelihood(n, mean, error, mean / bit, error / bit, context, after, after_error)
 
 
 def ratio(totals: Tensor, counts: Tensor) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from chainrule.errors import ChainruleError
@@ -18,6 +19,7 @@ class Published(NamedTuple):
         source: where it was read.
         model: whose it is, where that is not the recipe's own model; else "".
         se: its standard error, if printed.
+        without_first_step: whether the first step of each sequence, which has nothing before it, was left out.
     """
 
     nats: float
@@ -25,21 +27,39 @@ class Published(NamedTuple):
     source: str = ""
     model: str = ""
     se: float | None = None
+    without_first_step: bool = False
 
     def __str__(self) -> str:
         """Such as "test 88.33 ± 0.05" or "EoNADE: test 85.10"."""
         error = "" if self.se is None else f" ± {self.se}"
-        return f"{self.model + ': ' if self.model else ''}{self.split} {self.nats}{error}"
+        steps = " without first steps" if self.without_first_step else ""
+        return f"{self.model + ': ' if self.model else ''}{self.split} {self.nats}{error}{steps}"
 
 
-def compared(scores: dict) -> tuple[float, float]:
-    """What published values are about, and its standard error: nats a step of long sequences, else nats an item."""
+def compared(scores: dict, published: Sequence[Published] = ()) -> tuple[float, float]:
+    """What published values are about, and its standard error: nats a step of long sequences, else nats an item.
+
+    Where one of the values leaves the first step of each sequence out, so does this; unless a record does not say it.
+    """
     told = scores.get("per_step", scores)
+    if any(value.without_first_step for value in published) and "nats_after_first" in told:
+        return told["nats_after_first"], told["nats_after_first_se"]
     return told["nats"], told["nats_se"]
 
 
+def beside(record: dict) -> str:
+    """The published values of a record in words; where first steps are left out, with ours that compares."""
+    words = []
+    for value in read_published(record["published"]):
+        words.append(str(value))
+        if value.without_first_step:
+            words[-1] += " (ours {:.3f} ± {:.3f})".format(*compared(record[value.split], [value]))
+    return ", ".join(words)
+
+
 def read_published(entry: dict | list | None) -> list[Published]:
-    """One value or several: {test_nats or valid_nats or value, source, model, se}, or a list of such.
+    """One value or several: {test_nats or valid_nats or value, source, model, se, without_first_step}, or a list of
+    such.
 
     Raises:
         ChainruleError: if there is no number in it.
@@ -51,7 +71,13 @@ def read_published(entry: dict | list | None) -> list[Published]:
     about = {key: str(entry.get(key, "")) for key in ("source", "model")}
     named = {"value": "test", **{f"{split}_nats": split for split in SPLITS}}
     found = [
-        Published(entry[key], split, se=entry.get("se"), **about)
+        Published(
+            entry[key],
+            split,
+            se=entry.get("se"),
+            without_first_step=entry.get("without_first_step") is True,
+            **about,
+        )
         for key, split in named.items()
         if isinstance(entry.get(key), int | float)
     ]

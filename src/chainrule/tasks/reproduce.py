@@ -183,8 +183,7 @@ def _effort(run: Run, items: int) -> dict:
 
 
 def _score(model: Model, data: Data, split: str) -> Likelihood:
-    x, labels = data.split(split)
-    return likelihood(model, x, labels if model.conditional else None)
+    return likelihood(model, data.split(split)[0], data.cond(split) if model.conditional else None)
 
 
 def _scores(model: Model, data: Data, split: str) -> dict:

@@ -63,28 +63,29 @@ class CropOrder(EpochOrder):
 
 
 class Crops(Dataset):
-    """Windows of streams by where they begin: [x] or [x, labels], a whole batch at a time."""
+    """Windows of streams by where they begin: [x] or [x, cond], a whole batch at a time."""
 
-    def __init__(self, streams: Streams, domain: Domain, *, labelled: bool) -> None:
-        self.streams, self.domain = streams, domain
-        self.labels = streams.labels if labelled else None
+    def __init__(self, streams: Streams, domain: Domain, *, conditional: bool) -> None:
+        self.streams, self.domain, self.conditional = streams, domain, conditional
 
     def __getitem__(self, starts: list[int]) -> list[Tensor]:
-        x, stream = self.streams.crop(self.domain, torch.tensor(starts))
-        return [x] if self.labels is None else [x, self.labels[stream]]
+        x, cond = self.streams.crop(self.domain, torch.tensor(starts))
+        return [x] if cond is None or not self.conditional else [x, cond]
 
 
-def crops(data: Data, batch_size: int, seed: int, passes: int = 1, *, labelled: bool = False) -> DataLoader:
+def crops(
+    data: Data, batch_size: int, seed: int, passes: int = 1, *, conditional: bool = False
+) -> DataLoader:
     """A loader of windows from anywhere in the training streams, as many an epoch as there are side by side."""
     streams = data.streams["train"]
     order = CropOrder(len(data.train), batch_size, seed, passes, len(streams.values))
-    return DataLoader(Crops(streams, data.domain, labelled=labelled), sampler=order, batch_size=None)
+    return DataLoader(Crops(streams, data.domain, conditional=conditional), sampler=order, batch_size=None)
 
 
 def batches(
-    x: Tensor, labels: Tensor | None, batch_size: int, seed: int | None = None, passes: int = 1
+    x: Tensor, cond: Tensor | None, batch_size: int, seed: int | None = None, passes: int = 1
 ) -> DataLoader:
-    """A loader of [x] or [x, labels], taken out of memory a whole batch at a time."""
-    dataset = TensorDataset(x) if labels is None else TensorDataset(x, labels)
+    """A loader of [x] or [x, cond], taken out of memory a whole batch at a time."""
+    dataset = TensorDataset(x) if cond is None else TensorDataset(x, cond)
     # The sampler gives whole batches of indices, so the loader itself must not batch.
     return DataLoader(dataset, sampler=EpochOrder(len(x), batch_size, seed, passes), batch_size=None)

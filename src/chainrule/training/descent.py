@@ -63,14 +63,14 @@ def descend(
     precision = config.lightning_precision(chosen)
     claim()
     last = folder / LAST
-    labels = data.labels if model.conditional else {}
+    told = {split: data.cond(split) if model.conditional else None for split in ("train", "valid")}
     epochs, passes = config.plan(len(data.train))
     size = config.batch_of(len(data.train))
     if "train" in data.streams:
-        train = crops(data, size, config.seed, passes, labelled=model.conditional)
+        train = crops(data, size, config.seed, passes, conditional=model.conditional)
     else:
-        train = batches(data.train, labels.get("train"), size, seed=config.seed, passes=passes)
-    valid = batches(data.valid, labels.get("valid"), max(4 * size, 256))
+        train = batches(data.train, told["train"], size, seed=config.seed, passes=passes)
+    valid = batches(data.valid, told["valid"], max(4 * size, 256))
     recorder = Recorder(folder, config.patience)
     callbacks: list[pl.Callback] = [recorder]
     if config.ema:

@@ -36,7 +36,7 @@ def fit(
     Args:
         model: trained in place; afterwards it has the best weights and is in evaluation mode.
         data: its training and validation splits are used, the test split is not read. A conditional model
-            is given the labels.
+            is given the labels, or the frames of recordings.
         out: the run folder; None keeps nothing on disk.
         resume: go on with the run in `out`, which must have been started with the same settings. The result is that
             of a run never interrupted.
@@ -45,7 +45,7 @@ def fit(
         **options: of `TrainingConfig`: epochs, batch_size, lr, seed, …
 
     Raises:
-        DataError: if the data lie in another domain than the model's, or lack the labels it needs.
+        DataError: if the data lie in another domain than the model's, or lack the labels or frames it needs.
         RunError: if `out` already holds a run and `resume` is not given, or holds another run.
         ChainruleError: on an unknown or impossible option.
         KeyboardInterrupt: on Ctrl-C, with a usable run left in `out`.
@@ -61,7 +61,7 @@ def fit(
     if model.domain != data.domain:
         raise DataError(f"{data.name}: expected data in the model's domain {model.domain}, got {data.domain}")
     if model.conditional:
-        _check_labels(model, data)
+        _check_cond(model, data)
     if out is None:
         with tempfile.TemporaryDirectory(prefix="chainrule-") as folder:
             run = _fit_in(Path(folder), model, data, config, False, device, progress)
@@ -107,9 +107,18 @@ def _fit_in(
     return Run.open(folder, model)
 
 
-def _check_labels(model: Model, data: Data) -> None:
-    """A model trained on a data set is conditional on the set's labels."""
+def _check_cond(model: Model, data: Data) -> None:
+    """A model trained on a data set is conditional on the set's labels, or on the frames of its recordings."""
     condition = model.condition
+    if condition.maps is not None or data.frames:
+        shape = tuple(data.frames["train"].shape[1:]) if data.frames else None
+        if shape != condition.maps:
+            found = f"frames {shape}" if shape else "none"
+            raise DataError(
+                f"{data.name}: expected {condition.expected} beside each item, found {found}; give the same features "
+                "to the data and to the model"
+            )
+        return
     most_of = [labels.reshape(len(labels), -1).amax(0) for labels in data.labels.values()]
     highest = torch.stack(most_of).amax(0).tolist() if most_of else []
     if (

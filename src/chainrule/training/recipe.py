@@ -18,7 +18,7 @@ from chainrule.training.config import TrainingConfig
 # What a recipe and the `config.yaml` of a run may hold; the latter also says what was used and found.
 KEYS = ("model", "data", "hyperparameters", "training", "published")
 OF_A_RUN = ("chainrule", "torch", "domain", "vocabulary", "rate", "labels")
-DATA = ("source", "domain", "columns", "rate", "labels", "seed")
+DATA = ("source", "domain", "columns", "rate", "labels", "features", "seed")
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Recipe:
 
     Attributes:
         model: its registry name.
-        data: arguments of `load_data`: source, domain, columns, rate, labels, seed.
+        data: arguments of `load_data`: source, domain, columns, rate, labels, features, seed.
         hyperparameters: over the model's defaults.
         training: over its training defaults; see `TrainingConfig`.
         published: {"valid_nats" or "test_nats": value, "source": where it was read}; empty if there is none.

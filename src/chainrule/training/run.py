@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from torch import Tensor
 
 from chainrule.errors import RunError
 from chainrule.files import write_text
 from chainrule.models import Model, load_model
 from chainrule.models.store import CARD, WEIGHTS
+from chainrule.training.classes import class_codes
 
 CONFIG = "config.yaml"
 METRICS = "metrics.csv"
@@ -77,6 +79,35 @@ class Run:
         if not isinstance(labels, dict) or not all(isinstance(names, list) for names in labels.values()):
             raise RunError(f"{self.folder}: labels in {CONFIG}: expected names of classes, got {labels!r}")
         return labels
+
+    def cond(self, **classes: str | int) -> int | Tensor:
+        """The condition of items of these classes, for `sample` and the other verbs.
+
+        Args:
+            classes: of each label of the data the name of a class, or its number: `run.cond(digit=7, speaker="theo")`.
+
+        Returns:
+            Of one label a number, of several a tensor (k,).
+
+        Raises:
+            ConditionError: if the model takes no class, labels are missing or unknown, or a class is.
+        """
+        chosen = {name: str(value) for name, value in classes.items()}
+        return class_codes(self.model.condition, self.labels, chosen, "cond")
+
+    @property
+    def features(self) -> list[int] | None:
+        """(M, hop) of the frames of recordings that the model is told; None unless it is.
+
+        Raises:
+            RunError: if these are no two numbers.
+        """
+        data = self.config.get("data")
+        features = data.get("features") if isinstance(data, dict) and self.model.conditional else None
+        whole = isinstance(features, list) and [type(number) for number in features] == [int, int]
+        if features is not None and not whole:
+            raise RunError(f"{self.folder}: features in {CONFIG}: expected two integers, got {features!r}")
+        return features
 
     @classmethod
     def open(cls, folder: str | Path, model: Model | None = None) -> Run:

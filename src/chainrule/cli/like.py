@@ -1,0 +1,78 @@
+"""Recordings drawn like others: given their features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from chainrule.cli.options import data_of
+from chainrule.data.mel import mel_frames
+from chainrule.data.sound import SUFFIXES, read_sound
+from chainrule.domain import Domain
+from chainrule.errors import ChainruleError
+from chainrule.models.length import of_length
+from chainrule.training import Run
+
+
+def drawn_like(
+    run: Run,
+    source: str,
+    n: int,
+    generator: torch.Generator,
+    *,
+    most: int,
+    data_dir: Path | None,
+    **choice: Any,
+) -> tuple[Domain, int, Iterator[Tensor]]:
+    """Draw a recording for each of some, of the same length and given its features.
+
+    Args:
+        run: of a model of features.
+        source: a .wav or .flac, for n draws; or a set, for a draw of each of the first n recordings of its test split.
+        n: how many.
+        generator: where the randomness comes from.
+        most: steps of a part.
+        data_dir: where named sets lie.
+        choice: of `AutoregressiveModel.stream`.
+
+    Returns:
+        The domain of the longest, how many there are, and their parts (n, steps), -1 behind the end of one.
+
+    Raises:
+        ChainruleError: if the model is not told features, or there are no such recordings.
+    """
+    if run.features is None or run.rate is None:
+        raise ChainruleError(f"--like: expected a run that was trained with --features, got {run.folder}")
+    bands, hop = run.features
+    path = Path(source)
+    if path.suffix.lower() in SUFFIXES:
+        if not path.is_file():
+            raise ChainruleError(f"{path}: no such file")
+        samples = read_sound(path, run.rate)[0]
+        frames = [torch.from_numpy(mel_frames(samples, run.rate, bands, hop))] * n
+        lengths = torch.full((n,), len(samples))
+    else:
+        streams = data_of(run, source, data_dir).streams["test"]
+        lengths = streams.lengths[:n]
+        assert streams.frames is not None
+        bounds = streams.frames.bounds.tolist()
+        frames = [streams.frames.values[slice(*bounds[i : i + 2])] for i in range(len(lengths))]
+    cond = pad_sequence(frames, batch_first=True).transpose(1, 2)  # (n, M, T')
+    model: Any = of_length(run.model, cond.shape[2] * hop)
+    parts = model.stream(cond.to(model.device), batch=len(cond), generator=generator, block=most, **choice)
+    return model.domain, len(cond), _ended(parts, lengths)
+
+
+def _ended(parts: Iterator[Tensor], lengths: Tensor) -> Iterator[Tensor]:
+    """-1 behind the end of each, up to that of the longest."""
+    start, longest = 0, int(lengths.max())
+    for part in parts:
+        part = part[:, : longest - start].cpu()
+        at = start + torch.arange(part.shape[1])
+        yield part.where(at < lengths[:, None], -1)
+        start += part.shape[1]

@@ -1,0 +1,132 @@
+"""The runner that is used when none is named: eager steps, and a native loop once it is clear that they would be long."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from chainrule.engine.choice import Choice
+from chainrule.engine.runner import Incremental
+from chainrule.engine.stepwise import draw_stepwise
+from chainrule.errors import ChainruleError
+from chainrule.layers import State
+
+if TYPE_CHECKING:
+    from chainrule.engine.native import NativeRunner
+
+MACHINE = "chainrule.engine.native.machine"
+TRIED = 4  # sites that are drawn eagerly before the time of the rest is estimated
+# Seconds that the rest must take eagerly before it is worth recording the steps, and before it is worth loading the
+# machine, or compiling it where nobody has.
+PATIENCE, LONG_PATIENCE = 0.2, 2.0
+
+log = logging.getLogger(__name__)
+_runners: WeakKeyDictionary[Any, tuple[Hashable, NativeRunner | str]] = WeakKeyDictionary()
+
+
+class Automatic:
+    """Runs a model's steps: eagerly, then natively if many are left, if the model is on a CPU, and if it can be done.
+
+    Why it cannot be done is logged.
+
+    Args:
+        model: an `engine.rollout.Stepwise`.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def init_state(
+        self, batch: int, *, cond: Tensor | None, length: int, device: torch.device, dtype: torch.dtype
+    ) -> State:
+        """The model's own."""
+        return self.model.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
+
+    def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
+        """The model's own."""
+        return self.model.prefill(sites, state)
+
+    def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable) -> tuple[Tensor, State]:
+        """The model's own."""
+        return self.model.step(prev, state, t, phase=phase)
+
+    def loop(
+        self, choose: Choice, values: Tensor, state: State, *, first: int, terms: Tensor | None = None
+    ) -> None:
+        """Draw sites first … n-1 of `values` (B, n, V)."""
+        length = values.shape[1]
+        on = values.device.type == "cpu" and first + TRIED < length
+        tried = first + TRIED if on else length
+        start = time.perf_counter()
+        state = draw_stepwise(self.model, self.model, choose, values, state, first, tried, terms)
+        left = (time.perf_counter() - start) / TRIED * (length - tried)
+        if left > (PATIENCE if MACHINE in sys.modules else LONG_PATIENCE):
+            found = find_native(self.model)
+            if not isinstance(found, str):
+                from chainrule.engine.native import Unsupported
+
+                try:
+                    found.loop(choose, values, state, first=tried, terms=terms)
+                    return
+                except Unsupported as reason:
+                    _forget(self.model, str(reason))
+        draw_stepwise(self.model, self.model, choose, values, state, tried, length, terms)
+
+
+def find_native(model: Any) -> NativeRunner | str:
+    """The native runner of a model as it now is, or why there is none."""
+    mark = _fingerprint(model)
+    kept = _runners.get(model)
+    if kept is None or kept[0] != mark:
+        kept = mark, _make(model)
+        _runners[model] = kept
+    return kept[1]
+
+
+def find_runner(model: Any, name: str) -> Incremental:
+    """A runner by its name.
+
+    Raises:
+        ChainruleError: if there is none of that name, or not for this model.
+    """
+    if name == "eager":
+        return model
+    if name != "native":
+        raise ChainruleError(f"runner: expected eager or native, got {name!r}")
+    found = find_native(model)
+    if isinstance(found, str):
+        raise ChainruleError(f"runner native: {found}")
+    return found
+
+
+def _make(model: Any) -> NativeRunner | str:
+    try:
+        from chainrule.engine.native import NativeRunner
+    except ImportError as missing:  # numba is not built for every Python on its first day
+        return f"numba cannot be loaded: {missing}"
+    if model.device.type != "cpu":
+        return f"it is for CPUs, the model is on {model.device}"
+    return NativeRunner(model)
+
+
+def _forget(model: Any, reason: str) -> None:
+    log.info("%s runs eagerly: %s", getattr(model, "name", None) or type(model).__name__, reason)
+    _runners[model] = _runners[model][0], reason
+
+
+def _fingerprint(model: Any) -> Hashable:
+    """Changes whenever a parameter or a buffer does, even behind autograd's back."""
+    marks = []
+    for tensor in (*model.parameters(), *model.buffers()):
+        bits = tensor.detach().contiguous()
+        if bits.is_floating_point() and bits.element_size() in (4, 8):
+            bits = bits.view(torch.int32 if bits.element_size() == 4 else torch.int64)
+        marks.append((tensor.data_ptr(), tensor._version, int(bits.sum())))
+    return tuple(marks)

@@ -1,0 +1,6 @@
+"""Steps as programs of one native loop: recorded from a model's own step, run by a machine of a few dozen operations."""
+
+from chainrule.engine.native.record import Unsupported
+from chainrule.engine.native.runner import NativeRunner
+
+__all__ = ["NativeRunner", "Unsupported"]

@@ -1,0 +1,187 @@
+"""What numba cannot say: memory at an address, and the inner loops of a matrix product in registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba as nb
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from chainrule.engine.native.vectors import BYTES, DOUBLE, FLOAT, I32, I64, LANES, Vector, load, pointer, repeat, splat
+from chainrule.engine.native.vectors import store as store_vector
+
+PANEL = {kind: 2 * LANES[kind] for kind in (FLOAT, DOUBLE)}  # columns of a packed weight that lie together
+FAR = 1 << 40  # a size for arrays whose end nobody asks for
+
+
+@intrinsic
+def _pointer(context: Any, address: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(types.int64), emit
+
+
+@nb.njit(inline="always")
+def f32(address: int, size: int) -> Any:
+    """The float32 array of so many elements at an address."""
+    return nb.carray(_pointer(address), (size,), nb.float32)
+
+
+@nb.njit(inline="always")
+def f64(address: int, size: int) -> Any:
+    """The float64 array at an address."""
+    return nb.carray(_pointer(address), (size,), nb.float64)
+
+
+@nb.njit(inline="always")
+def i64(address: int, size: int) -> Any:
+    """The int64 array at an address."""
+    return nb.carray(_pointer(address), (size,), nb.int64)
+
+
+def _block(scalar: Any, rows: int, panels: int) -> Any:
+    """y[r, n] += Σ_k x[r, k] w[k, n] for a few rows and panels of columns, which stay in registers.
+
+    Each sum runs over k in order, one fused multiply-add a term, whatever the number of rows and panels: a row's
+    result does not depend on the batch it is in.
+    """
+    lanes, size = LANES[scalar], BYTES[scalar]
+    kind = ir.VectorType(scalar, lanes)
+
+    @intrinsic
+    def block(context: Any, y: Any, y_row: Any, x: Any, x_row: Any, w: Any, w_panel: Any, inner: Any) -> Any:
+        """Addresses y, x, w; y_row, x_row and w_panel in elements from row to row and panel to panel; K."""
+
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            y, y_row, x, x_row, w, w_panel, inner = args
+            columns = 2 * panels  # in vectors
+
+            def at(address: Any, row: int, step: Any, index: Any) -> Any:
+                elements = builder.add(builder.mul(I64(row), step), index)
+                return builder.add(address, builder.mul(elements, I64(size)))
+
+            places = [at(y, r, y_row, I64(c * lanes)) for r in range(rows) for c in range(columns)]
+
+            def term(k: Any, sums: list[Any]) -> list[Any]:
+                down = builder.mul(k, I64(2 * lanes))
+                weights = [
+                    load(builder, at(w, c // 2, w_panel, builder.add(down, I64(c % 2 * lanes))), kind)
+                    for c in range(columns)
+                ]
+                after = []
+                for r in range(rows):
+                    one = builder.load(pointer(builder, at(x, r, x_row, k), scalar), align=size)
+                    value = Vector(builder, splat(builder, one, lanes))
+                    for c, weight in enumerate(weights):
+                        total = Vector(builder, sums[r * columns + c])
+                        after.append(value.fma(Vector(builder, weight), total).value)
+                return after
+
+            sums = repeat(builder, inner, [load(builder, place, kind) for place in places], term)
+            for place, total in zip(places, sums, strict=True):
+                store_vector(builder, total, place)
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 7), emit
+
+    return block
+
+
+def _dot(scalar: Any, result: Any) -> Any:
+    lanes, size = LANES[scalar], BYTES[scalar]
+    kind = ir.VectorType(scalar, lanes)
+
+    @intrinsic
+    def dot(context: Any, a: Any, b: Any, n: Any) -> Any:
+        """Σ a[i] b[i] over whole pairs of vectors of two contiguous arrays at addresses; the rest is the caller's."""
+
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            a, b, n = args
+
+            def term(i: Any, sums: list[Any]) -> list[Any]:
+                after = []
+                for half, total in enumerate(sums):
+                    place = builder.add(builder.mul(i, I64(2 * lanes * size)), I64(half * lanes * size))
+                    x, y = (Vector(builder, load(builder, builder.add(array, place), kind)) for array in (a, b))
+                    after.append(x.fma(y, Vector(builder, total)).value)
+                return after
+
+            zero = ir.Constant(kind, None)
+            return _across(builder, builder.fadd(*repeat(builder, builder.sdiv(n, I64(2 * lanes)), [zero, zero], term)))
+
+        return result(types.int64, types.int64, types.int64), emit
+
+    return dot
+
+
+def _sum(scalar: Any, result: Any) -> Any:
+    lanes, size = LANES[scalar], BYTES[scalar]
+    kind = ir.VectorType(scalar, lanes)
+
+    @intrinsic
+    def total(context: Any, a: Any, n: Any) -> Any:
+        """Σ a[i] over whole pairs of vectors of a contiguous array at an address; the rest is the caller's."""
+
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            a, n = args
+
+            def term(i: Any, sums: list[Any]) -> list[Any]:
+                place = builder.add(a, builder.mul(i, I64(2 * lanes * size)))
+                halves = [load(builder, builder.add(place, I64(half * lanes * size)), kind) for half in (0, 1)]
+                return [builder.fadd(one, half) for one, half in zip(sums, halves, strict=True)]
+
+            zero = ir.Constant(kind, None)
+            return _across(builder, builder.fadd(*repeat(builder, builder.sdiv(n, I64(2 * lanes)), [zero, zero], term)))
+
+        return result(types.int64, types.int64), emit
+
+    return total
+
+
+def _across(builder: Any, lanewise: Any) -> Any:
+    """The sum of a vector's lanes, by halves."""
+    lanes = lanewise.type.count
+    while lanes > 1:
+        lanes //= 2
+        mask = [*range(lanes, 2 * lanes), *[0] * (lanewise.type.count - lanes)]
+        other = ir.Constant(ir.VectorType(I32, lanewise.type.count), mask)
+        nothing = ir.Constant(lanewise.type, ir.Undefined)
+        lanewise = builder.fadd(lanewise, builder.shuffle_vector(lanewise, nothing, other))
+    return builder.extract_element(lanewise, I32(0))
+
+
+def _combine(scalar: Any) -> Any:
+    lanes, size = LANES[scalar], BYTES[scalar]
+    kind = ir.VectorType(scalar, lanes)
+
+    @intrinsic
+    def combine(context: Any, y: Any, weights: Any, rows: Any, row: Any, n: Any) -> Any:
+        """y = Σ_k weights[k] rows[k], n rows that are `row` elements apart; the first vector of their columns."""
+
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            y, weights, rows, row, n = args
+
+            def term(k: Any, sums: list[Any]) -> list[Any]:
+                place = builder.add(weights, builder.mul(k, I64(size)))
+                one = builder.load(pointer(builder, place, scalar), align=size)
+                at = builder.add(rows, builder.mul(builder.mul(k, row), I64(size)))
+                value = Vector(builder, load(builder, at, kind))
+                return [Vector(builder, splat(builder, one, lanes)).fma(value, Vector(builder, sums[0])).value]
+
+            store_vector(builder, repeat(builder, n, [ir.Constant(kind, None)], term)[0], y)
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 5), emit
+
+    return combine
+
+
+block_8x1_f32, block_4x1_f32 = _block(FLOAT, 8, 1), _block(FLOAT, 4, 1)
+block_1x2_f32, block_1x1_f32 = _block(FLOAT, 1, 2), _block(FLOAT, 1, 1)
+block_4x1_f64, block_1x1_f64 = _block(DOUBLE, 4, 1), _block(DOUBLE, 1, 1)
+dot_f32, dot_f64 = _dot(FLOAT, types.float32), _dot(DOUBLE, types.float64)
+sum_f32, sum_f64 = _sum(FLOAT, types.float32), _sum(DOUBLE, types.float64)
+combine_f32, combine_f64 = _combine(FLOAT), _combine(DOUBLE)

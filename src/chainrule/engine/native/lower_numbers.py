@@ -1,0 +1,229 @@
+"""Elementwise operations."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from chainrule.engine.native import functions, kernels
+from chainrule.engine.native.builder import Builder, contiguous, expanded
+from chainrule.engine.native.codes import Code
+from chainrule.engine.native.rules import lowers
+from chainrule.engine.native.record import Call, Unsupported, View
+
+UNARY, BINARY, WHOLE = list(functions.UNARY), list(functions.BINARY), list(functions.WHOLE)
+DOUBLE_UNARY = [name for name in UNARY if name != "gelu"]
+COMPARE, SLOW = list(functions.COMPARE), list(kernels.SLOW)
+
+
+def unary(builder: Builder, name: str, out: View, a: View) -> None:
+    """out = name(a)."""
+    a = builder.operand(a, out.dtype)
+    kind = builder.kind(out)
+    if kind == 2:
+        if name != "neg":
+            raise Unsupported(f"its step uses {name} of integers")
+        binary(builder, "sub", out, builder.number(0, torch.int64), a)
+    elif name in SLOW and (name != "gelu" or kind == 1):
+        builder.loop(Code.SLOW, kind, out, [a], SLOW.index(name))
+    else:
+        names = UNARY if kind == 0 else DOUBLE_UNARY
+        builder.loop(Code.UNARY, kind, out, [a], names.index(name))
+
+
+def binary(builder: Builder, name: str, out: View, a: Any, b: Any) -> None:
+    """out = name(a, b), views or numbers."""
+    operands = [builder.operand(value, out.dtype) for value in (a, b)]
+    if builder.kind(out) == 2:
+        builder.loop(Code.WHOLE, 2, out, operands, WHOLE.index(name))
+    else:
+        builder.loop(Code.BINARY, builder.kind(out), out, operands, BINARY.index(name))
+
+
+def compare(builder: Builder, name: str, out: View, a: View, b: Any) -> None:
+    """out = 1 where the comparison holds, else 0."""
+    common = torch.promote_types(a.dtype, b.dtype) if isinstance(b, View) else a.dtype
+    if isinstance(b, float) and common == torch.int64:
+        common = torch.float64
+    common = torch.int64 if common == torch.bool else common
+    operands = [builder.operand(value, common) for value in (a, b)]
+    builder.loop(Code.COMPARE, builder.kind(operands[0]), out, operands, COMPARE.index(name))
+
+
+def choose(builder: Builder, out: View, mask: View, a: Any, b: Any) -> None:
+    """out = a where the mask holds, else b."""
+    operands = [builder.operand(value, out.dtype) for value in (a, b)]
+    builder.loop(Code.WHERE, builder.kind(out), out, [mask, *operands])
+
+
+@lowers(*UNARY, *(f"{name}_" for name in UNARY), "log", "log1p", "expm1", "asinh")
+def _unary(builder: Builder, call: Call) -> None:
+    name = call.name.removesuffix("_")
+    if name == "elu" and (len(call.args) > 1 and tuple(call.args[1:]) != (1.0, 1.0, 1.0)[: len(call.args) - 1]):
+        raise Unsupported("its step uses elu with a scale")
+    if name == "gelu" and call.kwargs.get("approximate", "none") != "none":
+        raise Unsupported("its step uses gelu by tanh")
+    unary(builder, name, call.out, call.args[0])
+
+
+@lowers("log_sigmoid_forward")
+def _log_sigmoid(builder: Builder, call: Call) -> None:
+    unary(builder, call.name, call.out[0], call.args[0])
+
+
+@lowers("softplus")
+def _softplus(builder: Builder, call: Call) -> None:
+    if len(call.args) > 1 or call.kwargs:
+        raise Unsupported("its step uses softplus with a scale")
+    unary(builder, "neg", call.out, call.args[0])
+    unary(builder, "log_sigmoid_forward", call.out, call.out)
+    unary(builder, "neg", call.out, call.out)
+
+
+@lowers("special_ndtri")
+def _ndtri(builder: Builder, call: Call) -> None:
+    unary(builder, call.name, call.out, call.args[0])
+
+
+@lowers("add", "sub", "add_", "sub_", "rsub")
+def _sum(builder: Builder, call: Call) -> None:
+    a, b = call.args[:2]
+    scale = call.kwargs.get("alpha", call.args[2] if len(call.args) > 2 else 1)
+    name = call.name.removesuffix("_")
+    if name == "rsub":
+        a, b, name = b, a, "sub"
+    if scale != 1:
+        scaled = builder.scratch(call.out.shape, call.out.dtype)
+        target = a if call.name == "rsub" else b
+        binary(builder, "mul", scaled, target, scale)
+        a, b = (scaled, b) if call.name == "rsub" else (a, scaled)
+    binary(builder, name, call.out, a, b)
+
+
+@lowers("mul", "mul_", "maximum", "minimum", "leaky_relu", "bitwise_and", "bitwise_or", "logical_and", "logical_or")
+def _binary(builder: Builder, call: Call) -> None:
+    name = call.name.removesuffix("_").replace("logical", "bitwise")
+    second = call.args[1] if len(call.args) > 1 else 0.01
+    binary(builder, name, call.out, call.args[0], second)
+
+
+@lowers("div", "div_")
+def _divide(builder: Builder, call: Call) -> None:
+    mode = call.kwargs.get("rounding_mode")
+    if mode is None:
+        binary(builder, "div", call.out, *call.args[:2])
+    elif mode == "floor" and builder.kind(call.out) == 2:
+        _whole_division(builder, call, False)
+    else:
+        raise Unsupported(f"its step uses division rounded by {mode}")
+
+
+@lowers("floor_divide")
+def _floor_divide(builder: Builder, call: Call) -> None:
+    _whole_division(builder, call, False)
+
+
+@lowers("remainder")
+def _remainder(builder: Builder, call: Call) -> None:
+    _whole_division(builder, call, True)
+
+
+def _whole_division(builder: Builder, call: Call, remainder: bool) -> None:
+    a, b = call.args
+    if builder.kind(call.out) != 2 or not isinstance(b, int) or b < 1 or not contiguous(call.out):
+        raise Unsupported(f"its step uses {call.name} of other than integers by a positive one")
+    a = builder.dense(expanded(a, call.out.shape))
+    builder.emit(Code.DIVIDE, 2, remainder, call.out, a, builder.number(b, torch.int64), call.out.size)
+
+
+@lowers("addcmul")
+def _addcmul(builder: Builder, call: Call) -> None:
+    base, a, b = call.args
+    product = builder.scratch(call.out.shape, call.out.dtype)
+    binary(builder, "mul", product, a, b)
+    if call.kwargs.get("value", 1) != 1:
+        binary(builder, "mul", product, product, call.kwargs["value"])
+    binary(builder, "add", call.out, base, product)
+
+
+@lowers("pow")
+def _power(builder: Builder, call: Call) -> None:
+    base, exponent = call.args
+    names = {2: "square", 0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}
+    if not isinstance(base, View) or exponent not in names:
+        raise Unsupported(f"its step uses a power of {exponent}")
+    unary(builder, names[exponent], call.out, base)
+
+
+@lowers("clamp", "clamp_", "clamp_min", "clamp_max")
+def _clamp(builder: Builder, call: Call) -> None:
+    low = call.args[1] if len(call.args) > 1 else call.kwargs.get("min")
+    high = call.args[2] if len(call.args) > 2 else call.kwargs.get("max")
+    if call.name == "clamp_max":
+        low, high = None, low
+    value = call.args[0]
+    for name, bound in (("maximum", low), ("minimum", high)):
+        if bound is not None:
+            binary(builder, name, call.out, value, bound)
+            value = call.out
+
+
+@lowers(*COMPARE)
+def _compare(builder: Builder, call: Call) -> None:
+    compare(builder, call.name, call.out, *call.args)
+
+
+@lowers("isnan")
+def _isnan(builder: Builder, call: Call) -> None:
+    compare(builder, "ne", call.out, call.args[0], call.args[0])
+
+
+@lowers("bitwise_not", "logical_not")
+def _not(builder: Builder, call: Call) -> None:
+    if call.args[0].dtype != torch.bool:
+        raise Unsupported("its step negates the bits of integers")
+    compare(builder, "eq", call.out, call.args[0], 0)
+
+
+@lowers("where")
+def _where(builder: Builder, call: Call) -> None:
+    choose(builder, call.out, *call.args)
+
+
+@lowers("masked_fill", "masked_fill_")
+def _masked_fill(builder: Builder, call: Call) -> None:
+    a, mask, value = call.args
+    choose(builder, call.out, mask, value, a)
+
+
+@lowers("nan_to_num")
+def _nan_to_num(builder: Builder, call: Call) -> None:
+    a = call.args[0]
+    if builder.kind(a) == 2:
+        builder.convert(call.out, a)
+        return
+    value = call.args[1] if len(call.args) > 1 else call.kwargs.get("nan")
+    there = builder.scratch(a.shape, torch.bool)
+    compare(builder, "eq", there, a, a)
+    finite = torch.finfo(a.dtype)
+    bounded = builder.scratch(a.shape, a.dtype)
+    binary(builder, "minimum", bounded, a, finite.max)
+    binary(builder, "maximum", bounded, bounded, finite.min)
+    choose(builder, call.out, there, bounded, 0.0 if value is None else value)
+
+
+@lowers("logit")
+def _logit(builder: Builder, call: Call) -> None:
+    a = call.args[0]
+    eps = call.args[1] if len(call.args) > 1 else call.kwargs.get("eps")
+    if eps is not None and not math.isnan(eps):
+        bounded = builder.scratch(a.shape, a.dtype)
+        binary(builder, "maximum", bounded, a, eps)
+        binary(builder, "minimum", bounded, bounded, 1 - eps)
+        a = bounded
+    rest = builder.scratch(a.shape, a.dtype)
+    binary(builder, "sub", rest, builder.number(1.0, a.dtype), a)
+    binary(builder, "div", rest, a, rest)
+    unary(builder, "log", call.out, rest)

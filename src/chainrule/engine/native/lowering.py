@@ -1,0 +1,47 @@
+"""From a recording to a program."""
+
+from __future__ import annotations
+
+from chainrule.engine.native import lower_numbers, lower_places, lower_rows  # noqa: F401 - they register their rules
+from chainrule.engine.native.builder import Builder, Weights, views
+from chainrule.engine.native.program import Program
+from chainrule.engine.native.record import Call, Recording, Unsupported, View
+from chainrule.engine.native.rules import RULES
+
+
+def lower(recording: Recording, results: list[View], targets: list[View], weights: Weights) -> Program:
+    """The program of a recording, which ends by putting `results` where `targets` are.
+
+    Raises:
+        Unsupported: if the machine lacks one of its operations.
+    """
+    builder = Builder(recording, weights)
+    for call in _needed(recording.calls, results, recording.inputs):
+        rule = RULES.get(call.name)
+        if rule is None:
+            raise Unsupported(f"its step uses {call.name}")
+        rule(builder, call)
+    moved = [(of, to) for of, to in zip(results, targets, strict=True) if of != to]
+    # A result may lie in a buffer that another one overwrites: all of those are taken first.
+    overwritten = {to.buffer for _, to in moved}
+    taken = []
+    for of, to in moved:
+        if of.buffer in overwritten:
+            held = builder.scratch(of.shape, of.dtype)
+            builder.copy(held, of)
+            of = held
+        taken.append((of, to))
+    for of, to in taken:
+        builder.copy(to, of)
+    return builder.finish()
+
+
+def _needed(calls: list[Call], results: list[View], inputs: list[View]) -> list[Call]:
+    """The calls that a result or an input comes from."""
+    wanted = {view.buffer for view in (*results, *inputs)}
+    kept = []
+    for call in reversed(calls):
+        if wanted & {view.buffer for view in views(call.out)}:
+            kept.append(call)
+            wanted |= {view.buffer for view in views((call.args, call.kwargs))}
+    return kept[::-1]

@@ -1,0 +1,276 @@
+"""The loop that runs a program of `codes`, site after site: one compiled function for every model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numba as nb
+
+from chainrule.engine.native import intrinsics as ir
+from chainrule.engine.native import functions, kernels
+from chainrule.engine.native.attention import attend_f32, attend_f64
+from chainrule.engine.native.codes import Code
+from chainrule.engine.native.intrinsics import FAR, f32, f64, i64
+from chainrule.engine.native.kernels import FAST
+
+UNARY, BINARY, WHOLE, COMPARE = int(Code.UNARY), int(Code.BINARY), int(Code.WHOLE), int(Code.COMPARE)
+WHERE, COPY, COPY_AT = int(Code.WHERE), int(Code.COPY), int(Code.COPY_AT)
+SLOW, CAST, DIVIDE = int(Code.SLOW), int(Code.CAST), int(Code.DIVIDE)
+PRODUCT, DOTS, SOFTMAX, REDUCE = int(Code.PRODUCT), int(Code.DOTS), int(Code.SOFTMAX), int(Code.REDUCE)
+SEARCH, NORM, GATHER, ATTEND = int(Code.SEARCH), int(Code.NORM), int(Code.GATHER), int(Code.ATTEND)
+
+
+@nb.njit(**FAST)
+def _unary(c):
+    kind, fn, out, a = c[2], c[3], c[4], c[5]
+    n, size = c[9], 4 if kind == 0 else 8
+    for i in range(c[6]):
+        for j in range(c[7]):
+            for k in range(c[8]):
+                to = out + ((i * c[7] + j) * c[8] + k) * n * size
+                at = a + (i * c[10] + j * c[11] + k * c[12]) * size
+                if c[0] == SLOW:
+                    if kind == 0:
+                        kernels.slow(fn, f32(to, n), f32(at, FAR), n, c[13])
+                    else:
+                        kernels.slow(fn, f64(to, n), f64(at, FAR), n, c[13])
+                elif kind == 0:
+                    functions.unary_f32(fn, to, n, at, c[13])
+                else:
+                    functions.unary_f64(fn, to, n, at, c[13])
+
+
+@nb.njit(**FAST)
+def _cast(c):
+    out_size, a_size = 4 if c[2] == 0 else 8, 4 if c[3] == 0 else 8
+    which, n = c[2] * 3 + c[3], c[9]
+    for i in range(c[6]):
+        for j in range(c[7]):
+            for k in range(c[8]):
+                to = c[4] + ((i * c[7] + j) * c[8] + k) * n * out_size
+                at = c[5] + (i * c[10] + j * c[11] + k * c[12]) * a_size
+                if which == 1:
+                    functions.cast_f64_f32(0, to, n, at, c[13])
+                elif which == 2:
+                    functions.cast_i64_f32(0, to, n, at, c[13])
+                elif which == 3:
+                    functions.cast_f32_f64(0, to, n, at, c[13])
+                elif which == 5:
+                    functions.cast_i64_f64(0, to, n, at, c[13])
+                elif which == 6:
+                    functions.cast_f32_i64(0, to, n, at, c[13])
+                else:
+                    functions.cast_f64_i64(0, to, n, at, c[13])
+
+
+@nb.njit(**FAST)
+def _binary(c):
+    what, kind, fn, out, a, b = c[0], c[2], c[3], c[4], c[5], c[6]
+    n, size = c[10], 4 if kind == 0 else 8
+    out_size = 8 if what == COMPARE else size
+    for i in range(c[7]):
+        for j in range(c[8]):
+            for k in range(c[9]):
+                to = out + ((i * c[8] + j) * c[9] + k) * n * out_size
+                p = a + (i * c[11] + j * c[12] + k * c[13]) * size
+                q = b + (i * c[15] + j * c[16] + k * c[17]) * size
+                if what == COMPARE:
+                    if kind == 0:
+                        functions.compare_f32(fn, to, n, p, c[14], q, c[18])
+                    elif kind == 1:
+                        functions.compare_f64(fn, to, n, p, c[14], q, c[18])
+                    else:
+                        functions.compare_i64(fn, to, n, p, c[14], q, c[18])
+                elif kind == 0:
+                    functions.binary_f32(fn, to, n, p, c[14], q, c[18])
+                elif kind == 1:
+                    functions.binary_f64(fn, to, n, p, c[14], q, c[18])
+                else:
+                    functions.whole(fn, to, n, p, c[14], q, c[18])
+
+
+@nb.njit(**FAST)
+def _divide(c):
+    """⌊a / b⌋, or the remainder, of int64 by one divisor."""
+    x, y, n = i64(c[5], FAR), i64(c[4], FAR), c[7]
+    divisor = i64(c[6], 1)[0]
+    for i in range(n):
+        y[i] = x[i] // divisor if c[3] == 0 else x[i] % divisor
+
+
+@nb.njit(**FAST)
+def _where(c):
+    kind, out, mask, a, b = c[2], c[3], c[4], c[5], c[6]
+    n, size = c[10], 4 if kind == 0 else 8
+    for i in range(c[7]):
+        for j in range(c[8]):
+            for k in range(c[9]):
+                to = out + ((i * c[8] + j) * c[9] + k) * n * size
+                m = mask + (i * c[11] + j * c[12] + k * c[13]) * 8
+                p = a + (i * c[15] + j * c[16] + k * c[17]) * size
+                q = b + (i * c[19] + j * c[20] + k * c[21]) * size
+                if kind == 0:
+                    functions.where_f32(0, to, n, m, c[14], p, c[18], q, c[22])
+                else:  # the bits of a float64 or an int64
+                    functions.where_i64(0, to, n, m, c[14], p, c[18], q, c[22])
+
+
+@nb.njit(**FAST)
+def _row(out, a, n, out_step, a_step):
+    if out_step == 1 and a_step == 1:
+        for i in range(n):
+            out[i] = a[i]
+    else:
+        for i in range(n):
+            out[i * out_step] = a[i * a_step]
+
+
+@nb.njit(**FAST)
+def _copy(kind, out, a, c, d):
+    """Six dimensions: sizes from c[d], the result's steps from c[d + 6], the source's from c[d + 12]."""
+    size = 4 if kind == 0 else 8
+    s, u = d + 6, d + 12
+    for i in range(c[d]):
+        for j in range(c[d + 1]):
+            for k in range(c[d + 2]):
+                for m in range(c[d + 3]):
+                    to = i * c[s] + j * c[s + 1] + k * c[s + 2] + m * c[s + 3]
+                    of = i * c[u] + j * c[u + 1] + k * c[u + 2] + m * c[u + 3]
+                    for h in range(c[d + 4]):
+                        p = out + (to + h * c[s + 4]) * size
+                        q = a + (of + h * c[u + 4]) * size
+                        if kind == 0:
+                            _row(f32(p, FAR), f32(q, FAR), c[d + 5], c[s + 5], c[u + 5])
+                        else:
+                            _row(i64(p, FAR), i64(q, FAR), c[d + 5], c[s + 5], c[u + 5])
+
+
+@nb.njit(**FAST)
+def _copy_at(c):
+    """Slices to (c[8] = 1) or from the places that an index tells; whether all of them exist."""
+    kind, out, a, count = c[2], c[3], c[4], c[6]
+    size = 4 if kind == 0 else 8
+    index = i64(c[5], count)
+    for j in range(count):
+        place = index[j]
+        if place < 0 or place >= c[7]:
+            return False
+        to, of = (place, j) if c[8] else (j, place)
+        _copy(kind, out + to * c[9] * size, a + of * c[10] * size, c, 11)
+    return True
+
+
+@nb.njit(**FAST)
+def _rows(c):
+    kind, which, out, a, rows, n = c[2], c[3], c[4], c[5], c[6], c[7]
+    if kind == 2:  # only sums are taken of integers
+        kernels.sums(i64(out, FAR), i64(a, FAR), rows, n)
+    elif which == 3:
+        if kind == 0:
+            kernels.largest(i64(out, FAR), f32(a, FAR), rows, n)
+        else:
+            kernels.largest(i64(out, FAR), f64(a, FAR), rows, n)
+    elif kind == 0:
+        kernels.reduce(which, f32(out, FAR), f32(a, FAR), rows, n)
+    else:
+        kernels.reduce(which, f64(out, FAR), f64(a, FAR), rows, n)
+
+
+@nb.njit(**FAST)
+def _gather(c):
+    index = i64(c[5], FAR)
+    if c[2] == 0:
+        return kernels.gather(f32(c[3], FAR), f32(c[4], FAR), index, c[6], c[7], c[8])
+    return kernels.gather(i64(c[3], FAR), i64(c[4], FAR), index, c[6], c[7], c[8])
+
+
+def _source() -> int:
+    """A number that changes with any line of this folder: part of the key under which the compiled loop is kept."""
+    import zlib
+
+    value = 0
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        value = zlib.crc32(path.read_bytes(), value)
+    return value
+
+
+def _make(source: int) -> Any:
+    @nb.njit(nogil=True, cache=True, fastmath=FAST["fastmath"], error_model="numpy")
+    def run(code, starts, clock, first, last):
+        """Sites first … last-1: the instructions at `starts[t]`, with t at the address `clock`.
+
+        Returns:
+            The first site at which an index pointed outside of its tensor; -1 if none did.
+        """
+        key = source  # numba keeps compiled functions by the values they close over  # noqa: F841
+        time = i64(clock, 1)
+        for t in range(first, last):
+            time[0] = t
+            pc = starts[t]
+            while True:
+                c = code[pc:]
+                what = c[0]
+                if what == PRODUCT:
+                    if c[2] == 0:
+                        kernels.product_f32(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+                    else:
+                        kernels.product_f64(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+                elif what == UNARY or what == SLOW:
+                    _unary(c)
+                elif what == CAST:
+                    _cast(c)
+                elif what == DIVIDE:
+                    _divide(c)
+                elif what == BINARY or what == WHOLE or what == COMPARE:
+                    _binary(c)
+                elif what == COPY:
+                    _copy(c[2], c[3], c[4], c, 5)
+                elif what == COPY_AT:
+                    if not _copy_at(c):
+                        return t
+                elif what == WHERE:
+                    _where(c)
+                elif what == DOTS:
+                    if c[2] == 0:
+                        kernels.dots_f32(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+                    else:
+                        kernels.dots_f64(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+                elif what == SOFTMAX:
+                    if c[2] == 0:
+                        kernels.softmax(f32(c[3], FAR), c[3], f32(c[4], FAR), c[5], c[6], c[7])
+                    else:
+                        kernels.softmax(f64(c[3], FAR), c[3], f64(c[4], FAR), c[5], c[6], c[7])
+                elif what == REDUCE:
+                    _rows(c)
+                elif what == SEARCH:
+                    if c[2] == 0:
+                        found, values = f32(c[4], FAR), f32(c[5], FAR)
+                        kernels.search(i64(c[3], FAR), found, values, c[6], c[7], c[8], c[9])
+                    else:
+                        sorted_, wanted = f64(c[4], FAR), f64(c[5], FAR)
+                        kernels.search(i64(c[3], FAR), sorted_, wanted, c[6], c[7], c[8], c[9])
+                elif what == NORM:
+                    eps = f64(c[9], 1)[0]
+                    if c[2] == 0:
+                        kernels.layer_norm_f32(c[3], c[4], c[5], c[6], c[7], c[8], eps)
+                    else:
+                        kernels.layer_norm_f64(c[3], c[4], c[5], c[6], c[7], c[8], eps)
+                elif what == GATHER:
+                    if not _gather(c):
+                        return t
+                elif what == ATTEND:
+                    scale = f64(c[9], 1)[0]
+                    if c[2] == 0:
+                        attend_f32(c[3], c[4], c[5], c[6], c[7], c[8], scale, c[10:15], c[15:31])
+                    else:
+                        attend_f64(c[3], c[4], c[5], c[6], c[7], c[8], scale, c[10:15], c[15:31])
+                else:
+                    break
+                pc += c[1]
+        return -1
+
+    return run
+
+
+run = _make(_source())
