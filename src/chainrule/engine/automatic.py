@@ -1,11 +1,11 @@
-"""The runner that is used when none is named: eager steps, and a native loop once it is clear that they would be long."""
+"""The runner that is used when none is named: eager steps, then a native loop where many are left."""
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -27,14 +27,13 @@ TRIED = 4  # sites that are drawn eagerly before the time of the rest is estimat
 # machine, or compiling it where nobody has.
 PATIENCE, LONG_PATIENCE = 0.2, 2.0
 
-log = logging.getLogger(__name__)
 _runners: WeakKeyDictionary[Any, tuple[Hashable, NativeRunner | str]] = WeakKeyDictionary()
 
 
 class Automatic:
     """Runs a model's steps: eagerly, then natively if many are left, if the model is on a CPU, and if it can be done.
 
-    Why it cannot be done is logged.
+    Why it cannot be done is logged by the native runner.
 
     Args:
         model: an `engine.rollout.Stepwise`.
@@ -72,11 +71,8 @@ class Automatic:
             if not isinstance(found, str):
                 from chainrule.engine.native import Unsupported
 
-                try:
-                    found.loop(choose, values, state, first=tried, terms=terms)
-                    return
-                except Unsupported as reason:
-                    _forget(self.model, str(reason))
+                with suppress(Unsupported):
+                    return found.loop(choose, values, state, first=tried, terms=terms)
         draw_stepwise(self.model, self.model, choose, values, state, tried, length, terms)
 
 
@@ -102,7 +98,7 @@ def find_runner(model: Any, name: str) -> Incremental:
         raise ChainruleError(f"runner: expected eager or native, got {name!r}")
     found = find_native(model)
     if isinstance(found, str):
-        raise ChainruleError(f"runner native: {found}")
+        raise ChainruleError(f"native runner: {found}")
     return found
 
 
@@ -114,11 +110,6 @@ def _make(model: Any) -> NativeRunner | str:
     if model.device.type != "cpu":
         return f"it is for CPUs, the model is on {model.device}"
     return NativeRunner(model)
-
-
-def _forget(model: Any, reason: str) -> None:
-    log.info("%s runs eagerly: %s", getattr(model, "name", None) or type(model).__name__, reason)
-    _runners[model] = _runners[model][0], reason
 
 
 def _fingerprint(model: Any) -> Hashable:

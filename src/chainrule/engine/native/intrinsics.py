@@ -9,7 +9,19 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from chainrule.engine.native.vectors import BYTES, DOUBLE, FLOAT, I32, I64, LANES, Vector, load, pointer, repeat, splat
+from chainrule.engine.native.vectors import (
+    BYTES,
+    DOUBLE,
+    FLOAT,
+    I32,
+    I64,
+    LANES,
+    Vector,
+    load,
+    pointer,
+    repeat,
+    splat,
+)
 from chainrule.engine.native.vectors import store as store_vector
 
 PANEL = {kind: 2 * LANES[kind] for kind in (FLOAT, DOUBLE)}  # columns of a packed weight that lie together
@@ -105,12 +117,16 @@ def _dot(scalar: Any, result: Any) -> Any:
                 after = []
                 for half, total in enumerate(sums):
                     place = builder.add(builder.mul(i, I64(2 * lanes * size)), I64(half * lanes * size))
-                    x, y = (Vector(builder, load(builder, builder.add(array, place), kind)) for array in (a, b))
+                    x, y = (
+                        Vector(builder, load(builder, builder.add(array, place), kind)) for array in (a, b)
+                    )
                     after.append(x.fma(y, Vector(builder, total)).value)
                 return after
 
             zero = ir.Constant(kind, None)
-            return _across(builder, builder.fadd(*repeat(builder, builder.sdiv(n, I64(2 * lanes)), [zero, zero], term)))
+            return _across(
+                builder, builder.fadd(*repeat(builder, builder.sdiv(n, I64(2 * lanes)), [zero, zero], term))
+            )
 
         return result(types.int64, types.int64, types.int64), emit
 
@@ -130,11 +146,15 @@ def _sum(scalar: Any, result: Any) -> Any:
 
             def term(i: Any, sums: list[Any]) -> list[Any]:
                 place = builder.add(a, builder.mul(i, I64(2 * lanes * size)))
-                halves = [load(builder, builder.add(place, I64(half * lanes * size)), kind) for half in (0, 1)]
+                halves = [
+                    load(builder, builder.add(place, I64(half * lanes * size)), kind) for half in (0, 1)
+                ]
                 return [builder.fadd(one, half) for one, half in zip(sums, halves, strict=True)]
 
             zero = ir.Constant(kind, None)
-            return _across(builder, builder.fadd(*repeat(builder, builder.sdiv(n, I64(2 * lanes)), [zero, zero], term)))
+            return _across(
+                builder, builder.fadd(*repeat(builder, builder.sdiv(n, I64(2 * lanes)), [zero, zero], term))
+            )
 
         return result(types.int64, types.int64), emit
 
@@ -169,7 +189,9 @@ def _combine(scalar: Any) -> Any:
                 one = builder.load(pointer(builder, place, scalar), align=size)
                 at = builder.add(rows, builder.mul(builder.mul(k, row), I64(size)))
                 value = Vector(builder, load(builder, at, kind))
-                return [Vector(builder, splat(builder, one, lanes)).fma(value, Vector(builder, sums[0])).value]
+                return [
+                    Vector(builder, splat(builder, one, lanes)).fma(value, Vector(builder, sums[0])).value
+                ]
 
             store_vector(builder, repeat(builder, n, [ir.Constant(kind, None)], term)[0], y)
             return context.get_dummy_value()

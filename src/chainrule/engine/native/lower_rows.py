@@ -14,8 +14,8 @@ from chainrule.engine.native.codes import REDUCTIONS, Code
 from chainrule.engine.native.intrinsics import PANEL
 from chainrule.engine.native.lower_numbers import binary, choose, compare, unary
 from chainrule.engine.native.lower_places import narrow, permuted
-from chainrule.engine.native.rules import lowers
 from chainrule.engine.native.record import Call, Unsupported, View
+from chainrule.engine.native.rules import lowers
 from chainrule.engine.native.vectors import DOUBLE, FLOAT
 
 PANELS = {torch.float32: PANEL[FLOAT], torch.float64: PANEL[DOUBLE]}
@@ -77,7 +77,10 @@ def _bmm(builder: Builder, call: Call) -> None:
     else:
         builder.fill(call.out, 0)
     for b in range(x.shape[0]):
-        part = [replace(narrow(v, 0, b, 1), shape=v.shape[1:], strides=v.strides[1:]) for v in (call.out, x, weight)]
+        part = [
+            replace(narrow(v, 0, b, 1), shape=v.shape[1:], strides=v.strides[1:])
+            for v in (call.out, x, weight)
+        ]
         product(builder, *part)
 
 
@@ -247,5 +250,3 @@ def _attention(builder: Builder, call: Call) -> None:
     builder.emit(Code.ATTEND, builder.kind(q), result, q, k, v, mask, spare, scale, *shape, *steps)
     if result is not out:
         builder.copy(out, result)
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,15 +14,16 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from chainrule.engine.choice import Choice
-from chainrule.engine.native.builder import Weights
+from chainrule.engine.choice import Choice, tables
 from chainrule.engine.native.lowering import lower
 from chainrule.engine.native.machine import run
 from chainrule.engine.native.program import ALIGNMENT, Program
 from chainrule.engine.native.record import Unsupported, record
+from chainrule.engine.native.weights import Weights
 from chainrule.engine.site import draw_site
 from chainrule.layers import State, map_state
 
+log = logging.getLogger(__name__)
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-9}  # of a step's results beside the recorded ones
 BETWEEN = 64  # sites between two looks at whether to stop
 Site = Callable[..., list[Tensor]]
@@ -41,7 +43,7 @@ class NativeRunner:
     def __init__(self, model: Any, threads: int | None = None) -> None:
         self.model, self.threads = model, threads
         self._weights = Weights()
-        self._programs: dict[Hashable, Program] = {}
+        self._programs: dict[Hashable, Program | Unsupported] = {}
 
     # --- the three incremental verbs --------------------------------------------------------------
 
@@ -74,11 +76,11 @@ class NativeRunner:
 
         inputs = [clock, prev.contiguous().clone(), params, *leaves]
         program = self._program(("step", phase), site, inputs, len(leaves), int(t))
-        share = _Share(inputs)
+        share = Share(inputs)
         share.run_site(program, int(t))
-        for leaf, run in zip(leaves, share.inputs[3:], strict=True):
-            if leaf is not run:
-                leaf.copy_(run)
+        for leaf, after in zip(leaves, share.inputs[3:], strict=True):
+            if leaf is not after:
+                leaf.copy_(after)
         return params, state
 
     # --- the whole loop ---------------------------------------------------------------------------
@@ -98,14 +100,13 @@ class NativeRunner:
             Unsupported: if the machine cannot run this model or rule; nothing is drawn then.
         """
         batch, length, _ = values.shape
-        columns: list[Tensor] = []
-        choose.map(lambda table: columns.append(table) or table)
+        columns = tables(choose)
         arrays = [values, *([] if terms is None else [terms]), *columns]
         leaves, tree = tree_flatten(state)
         form = repr(choose.map(lambda table: table.new_zeros(0)))  # what the rule is beside its tables
         keys, numbers = self._kinds(length)
         parts = np.array_split(np.arange(batch), min(batch, self.threads or torch.get_num_threads()))
-        shares: list[tuple[_Share, dict[int, Program]]] = []
+        shares: list[tuple[Share, dict[int, Program]]] = []
         for rows in (slice(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)):
             own = [leaf[rows].clone() for leaf in leaves]
             clock = torch.zeros((), dtype=torch.int64)
@@ -116,18 +117,16 @@ class NativeRunner:
                 site = self._site(choose, phase, head, len(columns), terms is not None, tree)
                 name = ("site", phase, id(head), form, terms is not None)
                 programs[number] = self._program(name, site, inputs, len(own), start)
-            shares.append((_Share(inputs), programs))
+            shares.append((Share(inputs), programs))
         stop = Event()
-        tasks = [
-            partial(share.run, programs, numbers, first, length, stop)
-            for share, programs in shares
-        ]
+        tasks = [partial(share.run, programs, numbers, first, length, stop) for share, programs in shares]
         _in_threads(tasks, stop)
 
     def _kinds(self, length: int) -> tuple[list[tuple[Hashable, Any, int]], list[int]]:
         """What kinds of sites there are (phase, head, the first site), and which one each site is."""
         found: dict[Any, int] = {}
-        keys, numbers = [], []
+        keys: list[tuple[Hashable, Any, int]] = []
+        numbers = []
         for t, phase in enumerate(self.model.schedule(self.model.sites)[:length]):
             head = self.model.head.at(t)
             key = phase, id(head)
@@ -165,13 +164,18 @@ class NativeRunner:
 
     # --- compilation ------------------------------------------------------------------------------
 
-    def _program(
-        self, name: Hashable, site: Site, inputs: Sequence[Tensor], leaves: int, t: int
-    ) -> Program:
+    def _program(self, name: Hashable, site: Site, inputs: Sequence[Tensor], leaves: int, t: int) -> Program:
         key = (name, tuple((tuple(x.shape), x.stride(), x.dtype) for x in inputs))
         if key not in self._programs:
-            self._programs[key] = self._compile(site, inputs, leaves, t)
-        return self._programs[key]
+            try:
+                self._programs[key] = self._compile(site, inputs, leaves, t)
+            except Unsupported as reason:
+                log.info("%s: %s", self.model.name or type(self.model).__name__, reason)
+                self._programs[key] = reason
+        program = self._programs[key]
+        if isinstance(program, Unsupported):
+            raise program
+        return program
 
     def _compile(self, site: Site, inputs: Sequence[Tensor], leaves: int, t: int) -> Program:
         """Record one step, lower it, and see that the program does what was recorded.
@@ -191,20 +195,24 @@ class NativeRunner:
         again = [_like(tensor) for tensor in tried]
         recording, results = record(site, tried)
         program = lower(recording, results, recording.inputs[len(inputs) - leaves :], self._weights)
-        share = _Share(again)
+        share = Share(again)
         share.run_site(program, t)
         expected = [*tried[: len(inputs) - leaves], *(recording.tensor(view) for view in results)]
-        if not all(_agree(a, b, TOLERANCE[self.model.dtype]) for a, b in zip(share.inputs, expected, strict=True)):
+        if not all(
+            _agree(a, b, TOLERANCE[self.model.dtype]) for a, b in zip(share.inputs, expected, strict=True)
+        ):
             raise Unsupported("a native step does not do what the recorded one did")
         return program
 
 
-class _Share:
+class Share:
     """The rows of one thread, and what of them programs read and write."""
 
     def __init__(self, inputs: Sequence[Tensor]) -> None:
         # The machine reads whole numbers in place of booleans.
-        self.inputs = [_like(tensor, torch.int64) if tensor.dtype == torch.bool else tensor for tensor in inputs]
+        self.inputs = [
+            _like(tensor, torch.int64) if tensor.dtype == torch.bool else tensor for tensor in inputs
+        ]
 
     def run_site(self, program: Program, t: int) -> None:
         """One site."""
@@ -245,7 +253,7 @@ def _agree(ours: Tensor, theirs: Tensor, tolerance: float) -> bool:
     return torch.allclose(ours, theirs.to(ours.dtype), rtol=tolerance, atol=tolerance, equal_nan=True)
 
 
-def _in_threads(tasks: list[Callable[[], None]], stop: Event) -> None:
+def _in_threads(tasks: Sequence[Callable[[], None]], stop: Event) -> None:
     """All at once; an exception in one, or an interrupt, stops the others."""
     if len(tasks) == 1:
         tasks[0]()
