@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +16,8 @@ from chainrule.layers import State
 
 if TYPE_CHECKING:
     from chainrule.engine.native import NativeRunner
+
+FEW = 16  # sites that are drawn eagerly between two looks at the time
 
 
 class Stretches:
@@ -39,28 +40,40 @@ class Stretches:
 
     def draw(self, rule: Choice, site: int, n: int) -> Tensor:
         """n sites (B, n, V), which are the rule's from `site` on."""
-        if self._session is None and self._taken > patience():
-            found = find_native(self.model)
-            if isinstance(found, str):
-                self._taken = -math.inf  # nor later
-            else:
-                self._native, self._session = found, found.session(self._state, len(self._prev))
-        if self._session is None:
-            return self._eager(rule, site, n)
-        batch, variables = self._prev.shape
+        parts, left = [], n
+        while left:
+            if self._session is None and self._taken > patience():
+                self._go_native()
+            now = min(left, FEW) if self._session is None else left
+            part = self._natively(rule, site + n - left, now) if self._session is not None else None
+            parts.append(self._eagerly(rule, site + n - left, now) if part is None else part)
+            left -= now
+        return torch.cat(parts, dim=1)
+
+    def _go_native(self) -> None:
+        found = find_native(self.model)
+        if isinstance(found, str):
+            self._taken = -math.inf  # nor later
+        else:
+            self._native, self._session = found, found.session(self._state, len(self._prev))
+
+    def _natively(self, rule: Choice, site: int, n: int) -> Tensor | None:
         from chainrule.engine.native import Unsupported
 
+        assert self._session is not None
+        batch, variables = self._prev.shape
         # One buffer of the same size every time, so that one program serves all stretches.
         values = torch.zeros(batch, self._most + 1, variables, dtype=torch.int64)
         values[:, 0] = self._prev
-        with suppress(Unsupported):
+        try:
             self._session.draw(rule, values, self.t, self.t + n, place=1 - self.t, site=site - self.t)
-            self._prev, self.t = values[:, n].clone(), self.t + n
-            return values[:, 1 : n + 1]
-        self._native, self._session, self._taken = None, None, -math.inf
-        return self._eager(rule, site, n)
+        except Unsupported:
+            self._native, self._session, self._taken = None, None, -math.inf
+            return None
+        self._prev, self.t = values[:, n].clone(), self.t + n
+        return values[:, 1 : n + 1]
 
-    def _eager(self, rule: Choice, site: int, n: int) -> Tensor:
+    def _eagerly(self, rule: Choice, site: int, n: int) -> Tensor:
         model, start = self.model, time.perf_counter()
         phases = model.schedule(model.sites)
         drawn = []
