@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import chainrule as cr
-from chainrule.engine import automatic
+from chainrule.engine import automatic, exact_arithmetic
 from chainrule.engine.native import NativeRunner, Unsupported
 from chainrule.engine.native.lowering import lower
 from chainrule.engine.native.record import record
@@ -190,7 +190,7 @@ def sample(net, **options) -> Tensor:
 def test_runner_by_name():
     net = model()
     assert torch.equal(sample(net, runner="native"), sample(net, runner="eager"))
-    with pytest.raises(ChainruleError, match="expected eager or native, got 'fast'"):
+    with pytest.raises(ChainruleError, match="expected eager, native or native-bf16, got 'fast'"):
         net.sample(1, runner="fast")
 
 
@@ -244,3 +244,26 @@ def test_works_after_a_fork():
     child.start()
     assert queue.get(timeout=60) == expected
     child.join()
+
+
+def test_half_weights_are_the_rounded_model():
+    rows, steps = 5, 6
+    net = cr.create_model("lstm", cr.Domain.sequence(steps, 40), width=24, depth=2).eval()
+    x = torch.randint(0, 40, (rows, steps, 1), generator=torch.Generator().manual_seed(0))
+
+    def params(runner) -> Tensor:
+        state = runner.init_state(rows, cond=None, length=steps, device=net.device, dtype=net.dtype)
+        found = []
+        for t in range(steps):
+            p, state = runner.step(x[:, max(t - 1, 0)], state, torch.tensor(t), phase=None)
+            found.append(p)
+        return torch.stack(found)
+
+    with exact_arithmetic(net):
+        exact, half = params(NativeRunner(net)), params(NativeRunner(net, half=True))
+        for parameter in net.parameters():
+            if parameter.ndim > 1:
+                parameter.copy_(parameter.bfloat16())
+        rounded = params(NativeRunner(net))
+    assert torch.allclose(half, rounded, atol=1e-6)
+    assert not torch.allclose(half, exact, atol=1e-4)

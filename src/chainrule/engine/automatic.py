@@ -27,7 +27,7 @@ TRIED = 4  # sites that are drawn eagerly before the time of the rest is estimat
 # machine, or compiling it where nobody has.
 PATIENCE, LONG_PATIENCE = 0.2, 2.0
 
-_runners: WeakKeyDictionary[Any, tuple[Hashable, NativeRunner | str]] = WeakKeyDictionary()
+_runners: WeakKeyDictionary[Any, tuple[Hashable, dict[bool, NativeRunner | str]]] = WeakKeyDictionary()
 
 
 class Automatic:
@@ -81,14 +81,15 @@ def patience() -> float:
     return PATIENCE if MACHINE in sys.modules else LONG_PATIENCE
 
 
-def find_native(model: Any) -> NativeRunner | str:
-    """The native runner of a model as it now is, or why there is none."""
+def find_native(model: Any, half: bool = False) -> NativeRunner | str:
+    """The native runner of a model as it now is, with weights in bfloat16 if `half`; or why there is none."""
     mark = _fingerprint(model)
     kept = _runners.get(model)
     if kept is None or kept[0] != mark:
-        kept = mark, _make(model)
-        _runners[model] = kept
-    return kept[1]
+        kept = _runners[model] = mark, {}
+    if half not in kept[1]:
+        kept[1][half] = _make(model, half)
+    return kept[1][half]
 
 
 def find_runner(model: Any, name: str) -> Incremental:
@@ -99,22 +100,22 @@ def find_runner(model: Any, name: str) -> Incremental:
     """
     if name == "eager":
         return model
-    if name != "native":
-        raise ChainruleError(f"runner: expected eager or native, got {name!r}")
-    found = find_native(model)
+    if name not in ("native", "native-bf16"):
+        raise ChainruleError(f"runner: expected eager, native or native-bf16, got {name!r}")
+    found = find_native(model, half=name == "native-bf16")
     if isinstance(found, str):
         raise ChainruleError(f"native runner: {found}")
     return found
 
 
-def _make(model: Any) -> NativeRunner | str:
+def _make(model: Any, half: bool) -> NativeRunner | str:
     try:
         from chainrule.engine.native import NativeRunner
     except ImportError as missing:  # numba is not built for every Python on its first day
         return f"numba cannot be loaded: {missing}"
     if model.device.type != "cpu":
         return f"it is for CPUs, the model is on {model.device}"
-    return NativeRunner(model)
+    return NativeRunner(model, half=half)
 
 
 def _fingerprint(model: Any) -> Hashable:

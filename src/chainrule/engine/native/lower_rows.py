@@ -22,11 +22,12 @@ PANELS = {torch.float32: PANEL[FLOAT], torch.float64: PANEL[DOUBLE]}
 FEW = 4  # columns of a weight that are not worth a panel
 
 
-def packed(weight: Tensor) -> Tensor:
-    """(K, N) → (⌈N / PANEL⌉, K, PANEL), zero behind column N."""
+def packed(weight: Tensor, half: bool) -> Tensor:
+    """(K, N) → (⌈N / PANEL⌉, K, PANEL), zero behind column N; of bfloat16, four to an int64, if `half`."""
     panel = PANELS[weight.dtype]
     padded = torch.nn.functional.pad(weight, (0, -weight.shape[1] % panel))
-    return padded.unflatten(1, (-1, panel)).transpose(0, 1).contiguous()
+    panels = padded.unflatten(1, (-1, panel)).transpose(0, 1).contiguous()
+    return panels.bfloat16().view(torch.int64) if half else panels
 
 
 def product(builder: Builder, out: View, x: View, weight: View) -> None:
@@ -40,10 +41,11 @@ def product(builder: Builder, out: View, x: View, weight: View) -> None:
         x = builder.dense(x)
     tensor = builder.tensor_of(weight)
     if tensor is not None and outer > FEW:
-        laid = builder.weights.get(("panels",), tensor, lambda: packed(tensor))
+        half = builder.weights.half and kind == 0
+        laid = builder.weights.get(("panels", half), tensor, lambda: packed(tensor, half))
         spare = builder.scratch((rows, PANELS[out.dtype]), out.dtype)
         w = builder.constant(laid)
-        builder.emit(Code.PRODUCT, kind, out, x, x.strides[0], w, rows, inner, outer, spare)
+        builder.emit(Code.PRODUCT, 2 if half else kind, out, x, x.strides[0], w, rows, inner, outer, spare)
         return
     if tensor is not None:
         weight = permuted(builder.constant(tensor.t().contiguous()), (1, 0))

@@ -214,6 +214,8 @@ def _make(source: int) -> Any:
                 if what == PRODUCT:
                     if c[2] == 0:
                         products.product_f32(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+                    elif c[2] == 2:
+                        products.product_bf16(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
                     else:
                         products.product_f64(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
                 elif what in (UNARY, SLOW):

@@ -19,91 +19,62 @@ FAST: dict[str, Any] = {
 PANEL_F32, PANEL_F64 = ir.PANEL[FLOAT], ir.PANEL[DOUBLE]
 
 
-@nb.njit(**FAST)
-def product_f32(y, x, x_row, w, rows, inner, outer, spare):
-    """y (R, N) += x (R, K) w, of a weight packed in panels of columns; all are addresses.
+def _product(view: Any, blocks: tuple[Any, Any, Any, Any], width: int, size: int, weight_size: int) -> Any:
+    eight, four, one, one_wide = blocks
 
-    Args:
-        y: contiguous.
-        x: rows are x_row elements apart.
-        w: ⌈N / PANEL⌉ panels (K, PANEL), zero behind column N.
-        rows, inner, outer: R, K, N.
-        spare: room for R · PANEL elements, for the columns that fill no panel.
-    """
-    full = outer // PANEL_F32
-    panel = inner * PANEL_F32
-    column = 0
-    if rows < 4:
-        for r in range(rows):
-            p = 0
+    @nb.njit(**FAST)
+    def columns(y, y_row, x, x_row, w, panel, rows, inner):
+        r = 0
+        while r + 8 <= rows:
+            eight(y + r * y_row * size, y_row, x + r * x_row * size, x_row, w, panel, inner)
+            r += 8
+        while r + 4 <= rows:
+            four(y + r * y_row * size, y_row, x + r * x_row * size, x_row, w, panel, inner)
+            r += 4
+        while r < rows:
+            one(y + r * y_row * size, y_row, x + r * x_row * size, x_row, w, panel, inner)
+            r += 1
+
+    @nb.njit(**FAST)
+    def product(y, x, x_row, w, rows, inner, outer, spare):
+        """y (R, N) += x (R, K) w, of a weight packed in panels of columns; all are addresses.
+
+        Args:
+            y: contiguous.
+            x: rows are x_row elements apart.
+            w: ⌈N / width⌉ panels (K, width), zero behind column N.
+            rows, inner, outer: R, K, N.
+            spare: room for R · width elements, for the columns that fill no panel.
+        """
+        full = outer // width
+        panel = inner * width
+        p = 0
+        if rows == 1:  # two panels at a time keep enough sums under way
             while p + 2 <= full:
-                place = y + (r * outer + p * PANEL_F32) * 4
-                ir.block_1x2_f32(place, outer, x + r * x_row * 4, x_row, w + p * panel * 4, panel, inner)
+                one_wide(y + p * width * size, outer, x, x_row, w + p * panel * weight_size, panel, inner)
                 p += 2
-            if p < full:
-                place = y + (r * outer + p * PANEL_F32) * 4
-                ir.block_1x1_f32(place, outer, x + r * x_row * 4, x_row, w + p * panel * 4, panel, inner)
-    else:
-        for p in range(full):
-            _columns_f32(y + p * PANEL_F32 * 4, outer, x, x_row, w + p * panel * 4, panel, rows, inner)
-    column = full * PANEL_F32
-    rest = outer - column
-    if rest > 0:
-        block = ir.f32(spare, rows * PANEL_F32)
-        out = ir.f32(y, rows * outer)
-        for r in range(rows):
-            for i in range(PANEL_F32):
-                block[r * PANEL_F32 + i] = out[r * outer + column + i] if i < rest else 0
-        _columns_f32(spare, PANEL_F32, x, x_row, w + full * panel * 4, panel, rows, inner)
-        for r in range(rows):
-            for i in range(rest):
-                out[r * outer + column + i] = block[r * PANEL_F32 + i]
+        while p < full:
+            place = w + p * panel * weight_size
+            columns(y + p * width * size, outer, x, x_row, place, panel, rows, inner)
+            p += 1
+        column = full * width
+        rest = outer - column
+        if rest > 0:
+            block, out = view(spare, rows * width), view(y, rows * outer)
+            for r in range(rows):
+                for i in range(width):
+                    block[r * width + i] = out[r * outer + column + i] if i < rest else 0
+            columns(spare, width, x, x_row, w + full * panel * weight_size, panel, rows, inner)
+            for r in range(rows):
+                for i in range(rest):
+                    out[r * outer + column + i] = block[r * width + i]
+
+    return product
 
 
-@nb.njit(**FAST)
-def _columns_f32(y, y_row, x, x_row, w, panel, rows, inner):
-    r = 0
-    while r + 8 <= rows:
-        ir.block_8x1_f32(y + r * y_row * 4, y_row, x + r * x_row * 4, x_row, w, panel, inner)
-        r += 8
-    while r + 4 <= rows:
-        ir.block_4x1_f32(y + r * y_row * 4, y_row, x + r * x_row * 4, x_row, w, panel, inner)
-        r += 4
-    while r < rows:
-        ir.block_1x1_f32(y + r * y_row * 4, y_row, x + r * x_row * 4, x_row, w, panel, inner)
-        r += 1
-
-
-@nb.njit(**FAST)
-def product_f64(y, x, x_row, w, rows, inner, outer, spare):
-    """`product_f32` in double precision."""
-    full = outer // PANEL_F64
-    panel = inner * PANEL_F64
-    for p in range(full):
-        _columns_f64(y + p * PANEL_F64 * 8, outer, x, x_row, w + p * panel * 8, panel, rows, inner)
-    column = full * PANEL_F64
-    rest = outer - column
-    if rest > 0:
-        block = ir.f64(spare, rows * PANEL_F64)
-        out = ir.f64(y, rows * outer)
-        for r in range(rows):
-            for i in range(PANEL_F64):
-                block[r * PANEL_F64 + i] = out[r * outer + column + i] if i < rest else 0
-        _columns_f64(spare, PANEL_F64, x, x_row, w + full * panel * 8, panel, rows, inner)
-        for r in range(rows):
-            for i in range(rest):
-                out[r * outer + column + i] = block[r * PANEL_F64 + i]
-
-
-@nb.njit(**FAST)
-def _columns_f64(y, y_row, x, x_row, w, panel, rows, inner):
-    r = 0
-    while r + 4 <= rows:
-        ir.block_4x1_f64(y + r * y_row * 8, y_row, x + r * x_row * 8, x_row, w, panel, inner)
-        r += 4
-    while r < rows:
-        ir.block_1x1_f64(y + r * y_row * 8, y_row, x + r * x_row * 8, x_row, w, panel, inner)
-        r += 1
+product_f32 = _product(ir.f32, ir.BLOCKS_F32, PANEL_F32, 4, 4)
+product_f64 = _product(ir.f64, ir.BLOCKS_F64, PANEL_F64, 8, 8)
+product_bf16 = _product(ir.f32, ir.BLOCKS_BF16, PANEL_F32, 4, 2)  # weights alone are bfloat16
 
 
 @nb.njit(**FAST)

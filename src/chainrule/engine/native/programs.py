@@ -25,11 +25,13 @@ class Programs:
     Args:
         name: of the model.
         dtype: of its parameters.
+        half: whether products take weights of float32 rounded to bfloat16.
     """
 
-    def __init__(self, name: str, dtype: torch.dtype) -> None:
+    def __init__(self, name: str, dtype: torch.dtype, half: bool = False) -> None:
         self.name, self.tolerance = name, TOLERANCE.get(dtype, 0.0)
         self._weights = Weights()
+        self._halves = Weights(half=True) if half else None
         self._kept: dict[Hashable, Program | Unsupported] = {}
 
     def get(self, kind: Hashable, site: Site, inputs: Sequence[Tensor], leaves: int, t: int) -> Program:
@@ -72,6 +74,8 @@ class Programs:
         expected = [*tried[: len(inputs) - leaves], *(recording.tensor(view) for view in results)]
         if not all(_agree(a, b, self.tolerance) for a, b in zip(share.inputs, expected, strict=True)):
             raise Unsupported("a native step does not do what the recorded one did")
+        if self._halves is not None:
+            program = lower(recording, results, recording.inputs[len(inputs) - leaves :], self._halves)
         return program
 
 

@@ -25,11 +25,13 @@ class NativeRunner:
     Args:
         model: an `engine.rollout.Stepwise`, on the CPU. If its parameters change, a new runner is needed.
         threads: rows are shared among so many; torch's own number by default.
+        half: whether products take the weights rounded to bfloat16, half the bytes to read; sums stay float32. The
+            model is then another one, whose likelihoods a rollout with `score` tells.
     """
 
-    def __init__(self, model: Any, threads: int | None = None) -> None:
+    def __init__(self, model: Any, threads: int | None = None, *, half: bool = False) -> None:
         self.model, self.threads = model, threads
-        self.programs = Programs(getattr(model, "name", None) or type(model).__name__, model.dtype)
+        self.programs = Programs(getattr(model, "name", None) or type(model).__name__, model.dtype, half)
 
     def init_state(
         self, batch: int, *, cond: Tensor | None, length: int, device: torch.device, dtype: torch.dtype

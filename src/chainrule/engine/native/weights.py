@@ -10,9 +10,14 @@ from torch import Tensor
 
 
 class Weights:
-    """Keeps what was made of constants: the programs of one model share it."""
+    """Keeps what was made of constants: the programs of one model share it.
 
-    def __init__(self) -> None:
+    Args:
+        half: whether weights of float32 are rounded to bfloat16.
+    """
+
+    def __init__(self, half: bool = False) -> None:
+        self.half = half
         self._kept: dict[Any, Tensor] = {}
 
     def get(self, key: tuple[Any, ...], tensor: Tensor, make: Callable[[], Tensor]) -> Tensor:
