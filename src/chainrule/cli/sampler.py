@@ -28,8 +28,8 @@ SamplerOption = Annotated[
     Sampler,
     typer.Option(
         "--sampler",
-        help="The same sample by other means: steps, native ones where many are left; only torch's (eager); only native "
-        "ones, or with weights rounded to bfloat16, which is nearly the same; passes over guesses until none changes; "
+        help="The same sample by other means: steps, native ones where many are left; only torch's (eager); only "
+        "native ones, or with weights rounded to bfloat16, which is nearly the same; passes over guesses until none changes; "
         "or a --draft draws ahead and the model checks.",
     ),
 ]
