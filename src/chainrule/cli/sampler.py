@@ -29,8 +29,8 @@ SamplerOption = Annotated[
     typer.Option(
         "--sampler",
         help="The same sample by other means: steps, native ones where many are left; only torch's (eager); only "
-        "native ones, or with weights rounded to bfloat16, which is nearly the same; passes over guesses until none changes; "
-        "or a --draft draws ahead and the model checks.",
+        "native ones, or with weights rounded to bfloat16, which is nearly the same; passes over guesses until "
+        "none changes; or a --draft draws ahead and the model checks.",
     ),
 ]
 Draft = Annotated[
