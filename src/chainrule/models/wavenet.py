@@ -58,7 +58,7 @@ class WaveNet(AutoregressiveModel):
         dropout: float = 0.0,
         output: str | None = None,
         components: int = 10,
-        linear: int = 0,
+        linear: int | None = None,
         classes: int | list[int] | None = None,
         embedding: int | None = None,
         features: tuple[int, ...] | None = None,
@@ -94,7 +94,7 @@ class WaveNet(AutoregressiveModel):
             condition = Condition(channels, classes=classes, embedding=embedding, maps=maps)
             frames = FrameFeatures(channels, hop=hop, gates=2 * channels, blocks=depth)
         predict = None
-        if linear:
+        if linear is not None:
             predict = CausalConv1d(parts.channels, head.size, kernel_size=linear)
             nn.init.zeros_(predict.weight)
             nn.init.zeros_(predict.bias)
