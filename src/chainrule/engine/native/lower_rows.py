@@ -47,6 +47,11 @@ def product(builder: Builder, out: View, x: View, weight: View) -> None:
         w = builder.constant(laid)
         builder.emit(Code.PRODUCT, 2 if half else kind, out, x, x.strides[0], w, rows, inner, outer, spare)
         return
+    if inner == 1:
+        outer_product = builder.scratch(out.shape, out.dtype)
+        binary(builder, "mul", outer_product, x, weight)
+        binary(builder, "add", out, out, outer_product)
+        return
     if tensor is not None:
         weight = permuted(builder.constant(tensor.t().contiguous()), (1, 0))
     elif weight.strides[0] != 1 and inner > 1:
