@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from chainrule import sklearn, testing
     from chainrule.data import Data, list_data, load_data
     from chainrule.distribution import as_distribution
+    from chainrule.tasks.purify import purify
+    from chainrule.tasks.score import score
     from chainrule.training import Run, load
     from chainrule.training.fit import fit
 
@@ -34,6 +36,8 @@ __all__ = [
     "list_models",
     "load",
     "load_data",
+    "purify",
+    "score",
     "sklearn",
     "testing",
 ]
@@ -47,6 +51,8 @@ _LAZY = {
     "Run": "training",
     "fit": "training",
     "load": "training",
+    "purify": "tasks.purify",
+    "score": "tasks.score",
 }
 
 

@@ -9,7 +9,20 @@ import warnings
 
 import typer
 
-from chainrule.cli import bench, catalogue, classify, complete, demo, evaluate, reproduce, sample, show, train
+from chainrule.cli import (
+    bench,
+    catalogue,
+    classify,
+    complete,
+    demo,
+    evaluate,
+    purify,
+    reproduce,
+    sample,
+    score,
+    show,
+    train,
+)
 from chainrule.cli.output import say, say_error
 from chainrule.errors import ChainruleError
 from chainrule.models import ApproximateCompletionWarning
@@ -30,6 +43,8 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("sample")(sample.sample)
 app.command("complete")(complete.complete)
 app.command("classify")(classify.classify)
+app.command("score")(score.score)
+app.command("purify")(purify.purify)
 app.command("show")(show.show)
 app.command("bench")(bench.bench)
 app.command("reproduce")(reproduce.reproduce)

@@ -15,7 +15,8 @@ def bench(
     case: Annotated[
         str,
         typer.Argument(
-            help="What to measure: sampling, images, image-training, made, nade-training, wavenet, maf or predictive."
+            help="What to measure: sampling, images, image-training, made, nade-training, wavenet, maf, predictive, "
+            "anomaly or defence."
         ),
     ] = "sampling",
     model: Annotated[
@@ -23,7 +24,8 @@ def bench(
         typer.Option(help="Which models, for sampling and images; a choice of them by default."),
     ] = None,
     run: Annotated[
-        list[Path] | None, typer.Option(metavar="RUN", help="Trained models, for predictive; repeatable.")
+        list[Path] | None,
+        typer.Option(metavar="RUN", help="Trained models, for predictive, anomaly and defence; repeatable."),
     ] = None,
     draft: Annotated[
         list[Path] | None, typer.Option(metavar="RUN", help="Drafts of them, for predictive; repeatable.")
@@ -31,7 +33,9 @@ def bench(
     batch: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Items at once: 64, of images and made 16, of nade-training 100, of maf 256."
+            min=1,
+            help="Items at once: 64, of images and made 16, of nade-training 100, of maf 256; images in all: "
+            "of anomaly 2000, of defence 200.",
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Counted runs of each.")] = 5,
@@ -58,6 +62,10 @@ def bench(
     maf: 64 reals from an affine flow, beside zuko and nflows where they are installed.
 
     predictive: samples of trained models by guessing ahead, beside their cached steps.
+
+    anomaly: how well scores tell clothes from digits; --run RUN --run BACKGROUND.
+
+    defence: a classifier of clothes, attacked, and its images purified; --run RUN.
 
     Examples:
 

@@ -12,6 +12,8 @@ import torch
 from chainrule.errors import ChainruleError, nearest
 from chainrule.results import circumstances
 from chainrule.tasks import (
+    bench_anomaly,
+    bench_defence,
     bench_image_training,
     bench_images,
     bench_made,
@@ -87,10 +89,18 @@ CASES = {
         bench_predictive.measure,
         bench_predictive.table,
     ),
+    "anomaly": Case(
+        "scores of Fashion-MNIST (own split) beside MNIST", 2000, bench_anomaly.measure, bench_anomaly.table
+    ),
+    "defence": Case(
+        "PixelDefend on Fashion-MNIST, own split", 200, bench_defence.measure, bench_defence.table
+    ),
     "maf": Case(
         "64 reals from an affine flow, beside zuko and nflows", 256, bench_maf.measure, bench_maf.table
     ),
 }
+
+WITH_RUNS = ("predictive", "anomaly", "defence")
 
 
 def run_case(
@@ -111,7 +121,8 @@ def run_case(
         repeats: counted rounds.
         threads: of torch, for all ways alike; as they are by default.
         models: which networks, for "sampling" and "images".
-        runs, drafts: run folders of models and of drafts for them, for "predictive".
+        runs: run folders of models, for the cases of `WITH_RUNS`.
+        drafts: run folders of drafts for them, for "predictive".
 
     Raises:
         ChainruleError: on an unknown case, or a choice of models or runs for a case that has its own.
@@ -119,8 +130,8 @@ def run_case(
     case = find_case(name)
     if models and name not in ("sampling", "images"):
         raise ChainruleError(f"bench {name}: has its own models; only sampling and images take others")
-    if (runs or drafts) and name != "predictive":
-        raise ChainruleError(f"bench {name}: has its own models; only predictive takes runs")
+    if (runs and name not in WITH_RUNS) or (drafts and name != "predictive"):
+        raise ChainruleError(f"bench {name}: has its own models; only {', '.join(WITH_RUNS)} take runs")
     batch = case.batch if batch is None else batch
     command = f"chainrule bench {name} --batch {batch} --repeats {repeats}"
     command += f" --threads {threads}" if threads else ""
