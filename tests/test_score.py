@@ -126,7 +126,7 @@ def test_reals_have_no_complexity():
 def test_blame_is_the_conditional_given_all_others():
     domain = cr.Domain.categorical(4, levels=(3, 2, 4, 2))
     torch.manual_seed(0)
-    model = cr.create_model("made", domain, hidden=[8], ordering="random-2").eval()
+    model = cr.create_model("made", domain, hidden=[8], ordering="random-2").double().eval()
     x = torch.tensor([[0, 1, 3, 0], [2, 0, 0, 1]])
     found = blame(model, x, x)
     with torch.no_grad():

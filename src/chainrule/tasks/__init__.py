@@ -5,6 +5,7 @@ from chainrule.tasks.bench_networks import SamplingBench, bench_sampling
 from chainrule.tasks.blame import Blame, blame
 from chainrule.tasks.classify import classify
 from chainrule.tasks.complexity import complexity_bits
+from chainrule.tasks.conditional import ConditionalLikelihood, conditional_log_prob
 from chainrule.tasks.evaluate import Evaluation, evaluate
 from chainrule.tasks.interpolate import interpolate
 from chainrule.tasks.known import given_part, known_mask
@@ -19,6 +20,7 @@ from chainrule.tasks.score import Scores, alarm_threshold, rank_p_value, score
 __all__ = [
     "AUROC",
     "Blame",
+    "ConditionalLikelihood",
     "Evaluation",
     "Likelihood",
     "ReconstructionCost",
@@ -30,6 +32,7 @@ __all__ = [
     "blame",
     "classify",
     "complexity_bits",
+    "conditional_log_prob",
     "evaluate",
     "given_part",
     "influence",

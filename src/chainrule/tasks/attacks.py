@@ -13,6 +13,9 @@ from chainrule.domain import Domain
 from chainrule.errors import DomainError, optional_import
 
 STEPS = 20  # of the basic iterative method
+OVERSHOOT = (
+    0.1  # of DeepFool, which goes so much further than it must: rounding to levels undoes a bare success
+)
 BATCH, RATE = 64, 2e-3  # of the classifier's training
 
 
@@ -103,9 +106,16 @@ def attack(model: Classifier, x: Tensor, labels: Tensor, epsilon: int, *, seed: 
         "BIM": lambda: evasion.BasicIterativeMethod(
             target, eps=size, eps_step=size / 8, max_iter=STEPS, batch_size=256, **quiet
         ),
-        "DeepFool": lambda: evasion.DeepFool(target, max_iter=20, batch_size=256, **quiet),
+        "DeepFool": lambda: evasion.DeepFool(target, max_iter=50, epsilon=OVERSHOOT, batch_size=256, **quiet),
         "CW": lambda: evasion.CarliniL2Method(
-            target, max_iter=10, binary_search_steps=5, learning_rate=0.05, batch_size=256, **quiet
+            target,
+            confidence=1.0,
+            initial_const=10.0,
+            binary_search_steps=3,
+            max_iter=20,
+            learning_rate=0.05,
+            batch_size=256,
+            **quiet,
         ),
     }
     pixels = (x.float() / model.top).numpy()
