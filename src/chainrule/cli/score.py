@@ -119,12 +119,14 @@ def score(
     if json:
         print_json(summary if out is not None else {**summary, "scores": frame.to_dict("records")})
         return
-    strangest = frame.sort_values("nats", ascending=False).head(SHOWN)
-    rows = [[_cell(value) for value in row] for row in strangest.itertuples(index=False)]
-    print_table(f"The {len(rows)} least likely of {len(x)} items", list(frame.columns), rows)
-    where = "" if out is None else f": {out}"
-    say(f"{summary['alarms']} of {len(x)} items above {threshold:.2f} nats{where}")
-    say(f"of items like the {len(held)} of the reference, {false_alarms:.2%} are at most")
+    strangest = frame.drop(columns=["bits_per_dim", "atypicality"]).sort_values("nats", ascending=False)
+    rows = [[_cell(value) for value in row] for row in strangest.head(SHOWN).itertuples(index=False)]
+    print_table(f"The {len(rows)} least likely of {len(x)} items", list(strangest.columns), rows)
+    say(
+        f"{summary['alarms']} of {len(x)} items above {threshold:.2f} nats, "
+        f"where at most {false_alarms:.2%} of items like the {len(held)} of {reference} would be"
+        f"{'' if out is None else f': {out}'}"
+    )
 
 
 def blamed(model: Model, x: Tensor, alarms: Tensor, reference: Tensor) -> pd.DataFrame:
@@ -174,6 +176,8 @@ def _draw(model: Model, x: Tensor, cond: Tensor | None, which: Tensor, path: Pat
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.4g}"
     return str(value)
