@@ -52,6 +52,7 @@ docs: $(VENV)/.docs
 	$(BIN)/python docs/tables.py
 	$(BIN)/python docs/charts.py
 	$(BIN)/python docs/autoencoders.py
+	$(BIN)/python docs/defence.py
 	$(BIN)/mkdocs build --strict --quiet
 
 clean:

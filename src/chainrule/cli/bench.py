@@ -15,8 +15,8 @@ def bench(
     case: Annotated[
         str,
         typer.Argument(
-            help="What to measure: sampling, images, image-training, made, nade-training, wavenet, maf, predictive or "
-            "compression."
+            help="What to measure: sampling, images, image-training, made, nade-training, wavenet, maf, predictive, "
+            "compression, anomaly or defence."
         ),
     ] = "sampling",
     model: Annotated[
@@ -25,7 +25,9 @@ def bench(
     ] = None,
     run: Annotated[
         list[Path] | None,
-        typer.Option(metavar="RUN", help="Trained models, for predictive and compression; repeatable."),
+        typer.Option(
+            metavar="RUN", help="Trained models, for predictive, compression, anomaly and defence; repeatable."
+        ),
     ] = None,
     draft: Annotated[
         list[Path] | None, typer.Option(metavar="RUN", help="Drafts of them, for predictive; repeatable.")
@@ -37,7 +39,9 @@ def bench(
     batch: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Items at once: 64, of images and made 16, of nade-training 100, of maf 256."
+            min=1,
+            help="Items at once: 64, of images and made 16, of nade-training 100, of maf 256; images in all: "
+            "of anomaly 2000, of defence 200.",
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Counted runs of each.")] = 5,
@@ -66,6 +70,10 @@ def bench(
     predictive: samples of trained models by guessing ahead, beside their cached steps.
 
     compression: bytes of trained models' test items, beside gzip, xz, zstd, PNG, WebP and FLAC.
+
+    anomaly: how well scores tell clothes from digits; --run RUN --run BACKGROUND.
+
+    defence: a classifier of clothes, attacked, and its images purified; --run RUN.
 
     Examples:
 

@@ -12,7 +12,9 @@ import torch
 from chainrule.errors import ChainruleError, nearest
 from chainrule.results import circumstances
 from chainrule.tasks import (
+    bench_anomaly,
     bench_compression,
+    bench_defence,
     bench_image_training,
     bench_images,
     bench_made,
@@ -94,10 +96,18 @@ CASES = {
         bench_compression.measure,
         bench_compression.table,
     ),
+    "anomaly": Case(
+        "scores of Fashion-MNIST (own split) beside MNIST", 2000, bench_anomaly.measure, bench_anomaly.table
+    ),
+    "defence": Case(
+        "PixelDefend on Fashion-MNIST, own split", 200, bench_defence.measure, bench_defence.table
+    ),
     "maf": Case(
         "64 reals from an affine flow, beside zuko and nflows", 256, bench_maf.measure, bench_maf.table
     ),
 }
+
+WITH_RUNS = ("predictive", "compression", "anomaly", "defence")
 
 
 def run_case(
@@ -119,8 +129,8 @@ def run_case(
         repeats: counted rounds.
         threads: of torch, for all ways alike; as they are by default.
         models: which networks, for "sampling" and "images".
-        runs: run folders of models, for "predictive" and "compression".
-        drafts: of drafts for them, for "predictive".
+        runs: run folders of models, for the cases of `WITH_RUNS`.
+        drafts: run folders of drafts for them, for "predictive".
         files: for models of bytes, for "compression".
 
     Raises:
@@ -129,10 +139,10 @@ def run_case(
     case = find_case(name)
     if models and name not in ("sampling", "images"):
         raise ChainruleError(f"bench {name}: has its own models; only sampling and images take others")
-    if (runs or drafts) and name not in ("predictive", "compression"):
-        raise ChainruleError(f"bench {name}: has its own models; only predictive and compression take runs")
-    if (files and name != "compression") or (drafts and name == "compression"):
-        raise ChainruleError("bench: only compression takes files, only predictive drafts")
+    if (runs and name not in WITH_RUNS) or (drafts and name != "predictive"):
+        raise ChainruleError(f"bench {name}: has its own models; only {', '.join(WITH_RUNS)} take runs")
+    if files and name != "compression":
+        raise ChainruleError("bench: only compression takes files")
     batch = case.batch if batch is None else batch
     command = f"chainrule bench {name} --batch {batch} --repeats {repeats}"
     command += f" --threads {threads}" if threads else ""
