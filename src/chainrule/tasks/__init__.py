@@ -1,6 +1,5 @@
 """What one does with a model: functions that return plain results."""
 
-from chainrule.tasks.bench_networks import SamplingBench, bench_sampling
 from chainrule.tasks.classify import classify
 from chainrule.tasks.evaluate import Evaluation, evaluate
 from chainrule.tasks.interpolate import interpolate
@@ -15,8 +14,6 @@ __all__ = [
     "Evaluation",
     "Likelihood",
     "ReconstructionCost",
-    "SamplingBench",
-    "bench_sampling",
     "classify",
     "evaluate",
     "given_part",
