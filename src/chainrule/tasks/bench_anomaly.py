@@ -41,7 +41,7 @@ def measure(batch: int, repeats: int, runs: Sequence[Path] = (), drafts: Sequenc
     )
     each = {name: (values, strange.to_dict()[name]) for name, values in usual.to_dict().items()}
     del each["bits_per_dim"]  # of images of one size it ranks as nats do
-    each["p_value"] = tuple(-values for values in each["p_value"])  # low where strange
+    each["p_value"] = -usual.p_value, -strange.p_value  # low where strange
     return {
         "about": "Scores of Fashion-MNIST (own split) beside MNIST",
         "runs": [str(folder) for folder in runs],
