@@ -20,7 +20,7 @@ DIGITS = {"debd": 3, "tinyshakespeare": 3}  # where the published values have mo
 RESULTS = ROOT / "docs" / "results.md"
 PAGES = (
     ROOT / "README.md",
-    *(ROOT / "docs" / name for name in ("results.md", "speed.md", "predictive.md", "tables-howto.md")),
+    *(ROOT / "docs" / name for name in ("results.md", "speed.md", "predictive.md", "tables-howto.md", "compression.md")),
 )
 IMPUTATION = ["", "RMSE", "spread ÷ true", "classes right", "nats a cell", "seconds"]
 COLUMNS = ["recipe", "valid, nats", "test, nats", "test, bits/dim", "published", "training"]

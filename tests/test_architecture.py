@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "src" / "chainrule"
 ROOMS = (
     "errors", "files", "results", "column", "lengths", "domain", "ordering", "layers", "heads", "engine", "models",
-    "data", "training", "recipes", "tasks", "sklearn", "distribution", "report", "testing", "cli",
+    "coding", "data", "training", "recipes", "tasks", "sklearn", "distribution", "report", "testing", "cli",
 )  # fmt: skip
 FILES = [
     path

@@ -135,7 +135,9 @@ def test_calls_of_the_runs(runs):
     )
     assert f" --run {target} --draft {runs / 'draft'} --draft {runs / 'other'}" in record["command"]
     measured = record["runs"][str(target)]["batches"]["2"]
-    assert set(measured["speedup"]) == {"fixed-point", "blocks", f"draft {runs / 'draft'}"}
+    assert set(measured["speedup"]) >= {"a pass per site", "eager steps"}
+    for gains in measured["speedup"].values():
+        assert set(gains) == {"fixed-point", "blocks", f"draft {runs / 'draft'}"}
     assert measured["block"] == 16  # two rows of eight, a quarter
     runner = FixedPoint()
     for seed in (0, 1):  # the warm-up and the one round

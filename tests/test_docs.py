@@ -52,6 +52,10 @@ def test_sequences(capsys):
     assert next(names["model"].stream(prompt=names["prompt"])).shape == (1, 1)
 
 
+def test_compression():
+    exec(blocks("docs/compression.md")[0], {})
+
+
 def test_guessing_ahead():
     names = {}
     exec(blocks("docs/predictive.md")[0], names)

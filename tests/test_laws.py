@@ -123,7 +123,7 @@ def test_cycles_of_wavenet(depth, cycle, kernel_size, law):
     ],
 )
 def test_wavenet_of_logistics(law):
-    options = {**SMALL["wavenet"], "output": "logistic", "components": 3, "encoding": "centred"}
+    options = {**SMALL["wavenet"], "output": "logistic", "components": 3, "linear": 3, "encoding": "centred"}
     outcome = check_model(lambda domain: cr.create_model("wavenet", domain, **options), laws=[law])
     assert outcome[law] == "holds"
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import chainrule as cr
-from chainrule.engine import Sample, draw_noise, exact_arithmetic, stream
+from chainrule.engine import Sample, automatic, draw_noise, exact_arithmetic, stream
+from chainrule.engine.native.session import Session
 from chainrule.errors import ChainruleError, ConditionError, DomainError
 from chainrule.layers import map_state
 
@@ -283,3 +284,17 @@ def test_what_has_no_next_symbol():
         cr.create_model("causal-conv1d", cr.Domain.binary(6), channels=2).stream()
     with pytest.raises(DomainError, match="expected the natural ordering"):
         build("gru", ordering="reversed").stream()
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("block", [1, 5])
+def test_native_streams_are_eager_ones(name, block, monkeypatch):
+    model, steps = build(name), 3 * T + 1
+    eager = take(model.stream(batch=3, generator=seeded(), block=block), steps)
+    monkeypatch.setattr(automatic, "PATIENCE", 0.0)
+    monkeypatch.setattr(automatic, "LONG_PATIENCE", 0.0)
+    drawn, draw = [], Session.draw
+    monkeypatch.setattr(Session, "draw", lambda *a, **k: drawn.append(1) or draw(*a, **k))
+    native = take(model.stream(batch=3, generator=seeded(), block=block), steps)
+    assert drawn
+    assert torch.equal(native, eager)

@@ -13,6 +13,7 @@ from chainrule.ordering import Ordering
 
 if TYPE_CHECKING:
     from chainrule import sklearn, testing
+    from chainrule.coding import compress, decompress
     from chainrule.data import Data, list_data, load_data
     from chainrule.distribution import as_distribution
     from chainrule.tasks.purify import purify
@@ -29,7 +30,9 @@ __all__ = [
     "Ordering",
     "Run",
     "as_distribution",
+    "compress",
     "create_model",
+    "decompress",
     "errors",
     "fit",
     "list_data",
@@ -45,6 +48,8 @@ __all__ = [
 # Imported when first used, so that `import chainrule` costs little more than `import torch`.
 _LAZY = {
     "as_distribution": "distribution",
+    "compress": "coding",
+    "decompress": "coding",
     "Data": "data",
     "list_data": "data",
     "load_data": "data",

@@ -28,6 +28,10 @@ class RunError(ChainruleError):
     """A run folder that is missing, incomplete, or written by a newer version."""
 
 
+class CodeError(ChainruleError):
+    """A compressed file that is none, is damaged, or was coded by another model or with another arithmetic."""
+
+
 class MissingExtraError(ChainruleError):
     """An optional package is needed that is not installed."""
 

@@ -14,6 +14,7 @@ from chainrule.cli import (
     catalogue,
     classify,
     complete,
+    compress,
     demo,
     evaluate,
     purify,
@@ -45,6 +46,8 @@ app.command("complete")(complete.complete)
 app.command("classify")(classify.classify)
 app.command("score")(score.score)
 app.command("purify")(purify.purify)
+app.command("compress")(compress.compress)
+app.command("decompress")(compress.decompress)
 app.command("show")(show.show)
 app.command("bench")(bench.bench)
 app.command("reproduce")(reproduce.reproduce)

@@ -16,7 +16,7 @@ def bench(
         str,
         typer.Argument(
             help="What to measure: sampling, images, image-training, made, nade-training, wavenet, maf, predictive, "
-            "anomaly or defence."
+            "compression, anomaly or defence."
         ),
     ] = "sampling",
     model: Annotated[
@@ -25,10 +25,16 @@ def bench(
     ] = None,
     run: Annotated[
         list[Path] | None,
-        typer.Option(metavar="RUN", help="Trained models, for predictive, anomaly and defence; repeatable."),
+        typer.Option(
+            metavar="RUN", help="Trained models, for predictive, compression, anomaly and defence; repeatable."
+        ),
     ] = None,
     draft: Annotated[
         list[Path] | None, typer.Option(metavar="RUN", help="Drafts of them, for predictive; repeatable.")
+    ] = None,
+    file: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="For models of bytes, for compression; repeatable."),
     ] = None,
     batch: Annotated[
         int | None,
@@ -63,6 +69,8 @@ def bench(
 
     predictive: samples of trained models by guessing ahead, beside their cached steps.
 
+    compression: bytes of trained models' test items, beside gzip, xz, zstd, PNG, WebP and FLAC.
+
     anomaly: how well scores tell clothes from digits; --run RUN --run BACKGROUND.
 
     defence: a classifier of clothes, attacked, and its images purified; --run RUN.
@@ -72,11 +80,13 @@ def bench(
     `chainrule bench sampling --batch 64`
 
     `chainrule bench predictive --run runs/binarized-mnist/pixelcnn`
+
+    `chainrule bench compression --run runs/bytes-gru --file book.txt`
     """
     from chainrule.tasks.bench import run_case, table_of
 
     record = run_case(
-        case, batch=batch, repeats=repeats, threads=threads, models=model, runs=run, drafts=draft
+        case, batch=batch, repeats=repeats, threads=threads, models=model, runs=run, drafts=draft, files=file
     )
     if out is not None:
         from chainrule.files import write_text

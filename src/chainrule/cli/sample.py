@@ -25,6 +25,7 @@ from chainrule.cli.options import (
 )
 from chainrule.cli.output import print_json, say, span
 from chainrule.cli.sampler import Draft, Sampler, SamplerOption, calls_of, open_sampler, told
+from chainrule.engine import Predictive
 from chainrule.errors import ChainruleError
 
 PART = 4096  # steps of a sequence that are handed out together
@@ -194,7 +195,7 @@ def sample(
         along: dict[str, Any] = {} if steps is None else {"steps": steps}
         if len(files) > 1:
             along["files"] = files
-        if runner:
+        if isinstance(runner, Predictive):
             along |= calls_of(runner, model.factorisation.sites)
         print_json({"n": n, **along, "file": out, "items": items if out is None else None})
     elif out is not None:
@@ -203,5 +204,5 @@ def sample(
         print(decode(drawn, model.domain.columns).to_csv(index=False), end="")
     else:
         print(as_text(drawn, vocabulary, domain), end="")
-    if runner and not json:
+    if isinstance(runner, Predictive) and not json:
         say(told(runner, model.factorisation.sites))

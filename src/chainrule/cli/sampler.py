@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.options import open_run
-from chainrule.engine import FixedPoint, Predictive, Speculative
+from chainrule.engine import FixedPoint, Predictive, Runner, Speculative
 from chainrule.errors import ChainruleError
 
 
@@ -17,6 +17,9 @@ class Sampler(StrEnum):
     """The ways to draw the same sample."""
 
     STEPS = "steps"
+    EAGER = "eager"
+    NATIVE = "native"
+    NATIVE_BF16 = "native-bf16"
     FIXED_POINT = "fixed-point"
     SPECULATIVE = "speculative"
 
@@ -25,8 +28,9 @@ SamplerOption = Annotated[
     Sampler,
     typer.Option(
         "--sampler",
-        help="The same sample by other means: a step at a time; passes over guesses until none changes; or a --draft "
-        "draws ahead and the model checks.",
+        help="The same sample by other means: steps, native ones where many are left; only torch's (eager); only "
+        "native ones, or with weights rounded to bfloat16, which is nearly the same; passes over guesses until "
+        "none changes; or a --draft draws ahead and the model checks.",
     ),
 ]
 Draft = Annotated[
@@ -35,8 +39,8 @@ Draft = Annotated[
 ]
 
 
-def open_sampler(sampler: Sampler, draft: Path | None, device: str) -> Predictive | None:
-    """The runner of a choice; None for steps.
+def open_sampler(sampler: Sampler, draft: Path | None, device: str) -> Runner | None:
+    """The runner of a choice; None for steps, of which kind they may be.
 
     Raises:
         ChainruleError: if there is a draft and no use for it, or the reverse.
@@ -49,7 +53,14 @@ def open_sampler(sampler: Sampler, draft: Path | None, device: str) -> Predictiv
         )
     if draft is not None:
         return Speculative(open_run(draft, device).model)
-    return FixedPoint() if sampler is Sampler.FIXED_POINT else None
+    if sampler is Sampler.FIXED_POINT:
+        return FixedPoint()
+    by_name: dict[Sampler, Runner] = {
+        Sampler.EAGER: "eager",
+        Sampler.NATIVE: "native",
+        Sampler.NATIVE_BF16: "native-bf16",
+    }
+    return by_name.get(sampler)
 
 
 def calls_of(runner: Predictive, sites: int) -> dict:

@@ -1,11 +1,11 @@
-"""The runner that is used when none is named: eager steps, and a native loop once it is clear that they would be long."""
+"""The runner that is used when none is named: eager steps, then a native loop where many are left."""
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -27,14 +27,13 @@ TRIED = 4  # sites that are drawn eagerly before the time of the rest is estimat
 # machine, or compiling it where nobody has.
 PATIENCE, LONG_PATIENCE = 0.2, 2.0
 
-log = logging.getLogger(__name__)
-_runners: WeakKeyDictionary[Any, tuple[Hashable, NativeRunner | str]] = WeakKeyDictionary()
+_runners: WeakKeyDictionary[Any, tuple[Hashable, dict[bool, NativeRunner | str]]] = WeakKeyDictionary()
 
 
 class Automatic:
     """Runs a model's steps: eagerly, then natively if many are left, if the model is on a CPU, and if it can be done.
 
-    Why it cannot be done is logged.
+    Why it cannot be done is logged by the native runner.
 
     Args:
         model: an `engine.rollout.Stepwise`.
@@ -67,27 +66,30 @@ class Automatic:
         start = time.perf_counter()
         state = draw_stepwise(self.model, self.model, choose, values, state, first, tried, terms)
         left = (time.perf_counter() - start) / TRIED * (length - tried)
-        if left > (PATIENCE if MACHINE in sys.modules else LONG_PATIENCE):
+        if left > patience():
             found = find_native(self.model)
             if not isinstance(found, str):
                 from chainrule.engine.native import Unsupported
 
-                try:
-                    found.loop(choose, values, state, first=tried, terms=terms)
-                    return
-                except Unsupported as reason:
-                    _forget(self.model, str(reason))
+                with suppress(Unsupported):
+                    return found.loop(choose, values, state, first=tried, terms=terms)
         draw_stepwise(self.model, self.model, choose, values, state, tried, length, terms)
 
 
-def find_native(model: Any) -> NativeRunner | str:
-    """The native runner of a model as it now is, or why there is none."""
+def patience() -> float:
+    """Seconds of eager steps that are worth a native loop."""
+    return PATIENCE if MACHINE in sys.modules else LONG_PATIENCE
+
+
+def find_native(model: Any, half: bool = False) -> NativeRunner | str:
+    """The native runner of a model as it now is, with weights in bfloat16 if `half`; or why there is none."""
     mark = _fingerprint(model)
     kept = _runners.get(model)
     if kept is None or kept[0] != mark:
-        kept = mark, _make(model)
-        _runners[model] = kept
-    return kept[1]
+        kept = _runners[model] = mark, {}
+    if half not in kept[1]:
+        kept[1][half] = _make(model, half)
+    return kept[1][half]
 
 
 def find_runner(model: Any, name: str) -> Incremental:
@@ -98,27 +100,22 @@ def find_runner(model: Any, name: str) -> Incremental:
     """
     if name == "eager":
         return model
-    if name != "native":
-        raise ChainruleError(f"runner: expected eager or native, got {name!r}")
-    found = find_native(model)
+    if name not in ("native", "native-bf16"):
+        raise ChainruleError(f"runner: expected eager, native or native-bf16, got {name!r}")
+    found = find_native(model, half=name == "native-bf16")
     if isinstance(found, str):
-        raise ChainruleError(f"runner native: {found}")
+        raise ChainruleError(f"native runner: {found}")
     return found
 
 
-def _make(model: Any) -> NativeRunner | str:
+def _make(model: Any, half: bool) -> NativeRunner | str:
     try:
         from chainrule.engine.native import NativeRunner
     except ImportError as missing:  # numba is not built for every Python on its first day
         return f"numba cannot be loaded: {missing}"
     if model.device.type != "cpu":
         return f"it is for CPUs, the model is on {model.device}"
-    return NativeRunner(model)
-
-
-def _forget(model: Any, reason: str) -> None:
-    log.info("%s runs eagerly: %s", getattr(model, "name", None) or type(model).__name__, reason)
-    _runners[model] = _runners[model][0], reason
+    return NativeRunner(model, half=half)
 
 
 def _fingerprint(model: Any) -> Hashable:

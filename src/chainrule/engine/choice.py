@@ -128,6 +128,18 @@ def column(values: Tensor, d: int | Tensor) -> Tensor:
     return values[:, d] if isinstance(d, int) else values.index_select(1, d.reshape(1))[:, 0]
 
 
+def tables(rule: Choice) -> list[Tensor]:
+    """The tables (B, D) of a rule, in the order in which it maps them."""
+    found = []
+
+    def keep(table: Tensor) -> Tensor:
+        found.append(table)
+        return table
+
+    rule.map(keep)
+    return found
+
+
 def choose_particle(log_weights: Tensor, noise: Tensor) -> Tensor:
     """One of M candidates with probability ∝ e^log_weights, by the Gumbel trick: (…, M), uniform (…, M) → (…, 1)."""
     gumbel = -torch.log(-torch.log(noise.clamp(1e-300, 1 - 1e-16)))

@@ -159,8 +159,9 @@ def keep_final(values: Tensor, final: Tensor, otherwise: Tensor | float) -> Tens
     return torch.where((sites < final[:, None])[..., None], values, otherwise)
 
 
-# What may run a rollout: steps, or passes. "eager" and "native" name the steps of torch and those of a native loop.
-Runner: TypeAlias = Incremental | Predictive | Literal["eager", "native"]
+# What may run a rollout: steps, or passes; "eager" names the steps of torch, "native" those of a native loop, and
+# "native-bf16" the same with rounded weights.
+Runner: TypeAlias = Incremental | Predictive | Literal["eager", "native", "native-bf16"]
 
 
 def generate(

@@ -21,7 +21,8 @@ def draw_site(
         head: of all sites, or of this one.
         params: (B, P) of this one.
         choose: the rule.
-        site: its place t among the sites, as a 0-d tensor if `head` is its own; the rule is asked for the variables t·V … t·V + V - 1.
+        site: its place t among the sites, a 0-d tensor if `head` is its own; the rule is asked for the variables
+            t·V … t·V + V - 1.
         kind: type of the values.
     """
     own = head.at(site) if isinstance(site, int) else head

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from collections.abc import Iterator
 
@@ -11,8 +10,7 @@ from torch import Tensor
 
 from chainrule.engine.choice import Choice
 from chainrule.engine.rollout import Stepwise
-from chainrule.engine.site import draw_site
-from chainrule.layers import State
+from chainrule.engine.stretches import Stretches
 
 
 def stream(
@@ -44,47 +42,52 @@ def stream(
         end: the level after which a row has ended; the stream ends once all have. Only for V = 1.
         device, dtype: where the values live, and the type of features.
     """
-    head, length = model.head, model.sites
-    phases = model.schedule(length)
+    length = model.sites
     kept: deque[Tensor] = deque(maxlen=context or 0)
 
-    def begin(sites: Tensor) -> tuple[State, Tensor]:
-        state = model.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
-        if not sites.shape[1]:
-            return state, torch.zeros(batch, head.variables, device=device, dtype=torch.int64)
-        return model.prefill(sites, state)[1], sites[:, -1]
+    steps = Stretches(model, most=block)
 
-    known = prefix.shape[1]
+    def begin(sites: Tensor) -> None:
+        state = model.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
+        prev = torch.zeros(batch, model.head.variables, device=device, dtype=torch.int64)
+        if sites.shape[1]:
+            state, prev = model.prefill(sites, state)[1], sites[:, -1]
+        steps.begin(state, prev, sites.shape[1])
+
+    known = site = prefix.shape[1]
     kept.extend(prefix.unbind(1))
     if context is not None and known >= length:
         prefix = prefix[:, known - context :]
-    (state, prev), t = begin(prefix), prefix.shape[1]
+    begin(prefix)
     rule = next(rules)
     running = torch.ones(batch, dtype=torch.bool, device=device)
-    drawn: list[Tensor] = []  # (B, V) each
-    for site in itertools.count(known) if most is None else range(known, most):
-        if context is not None and t == length:
-            (state, prev), t = begin(_together(kept, prev)), len(kept)
+    drawn: list[Tensor] = []  # (B, n, V) each
+    while most is None or site < most:
+        if context is not None and steps.t == length:
+            begin(_together(kept, prefix))
         if site > known and site % length == 0:
             rule = next(rules)
-        clock = torch.full((), t, device=device)
-        params, state = model.step(prev, state, clock, phase=phases[min(t, length - 1)])
-        values = draw_site(head, params, rule, site % length, torch.int64)
-        prev = torch.stack([value for value, _ in values], dim=1)
-        drawn.append(prev)
-        kept.append(prev)
-        t += 1
+        # As far as the block, the rule and the net go.
+        n = min(block - sum(part.shape[1] for part in drawn), length - site % length)
+        n = n if most is None else min(n, most - site)
+        n = n if context is None else min(n, length - steps.t)
+        part = steps.draw(rule, site % length, n)
         if end is not None:
-            running &= prev[:, 0] != end
-            if not running.any():
-                break
-        if len(drawn) == block:
-            yield torch.stack(drawn, dim=1)
+            ended = ~running[:, None] | (part[..., 0] == end).cummax(1).values
+            part = part[:, : n - max(0, int(ended.all(0).sum()) - 1)]
+            running &= ~ended[:, -1]
+        drawn.append(part)
+        kept.extend(part.unbind(1))
+        site += part.shape[1]
+        if end is not None and not running.any():
+            break
+        if sum(part.shape[1] for part in drawn) == block:
+            yield torch.cat(drawn, dim=1)
             drawn = []
     if drawn:
-        yield torch.stack(drawn, dim=1)
+        yield torch.cat(drawn, dim=1)
 
 
 def _together(sites: deque[Tensor], like: Tensor) -> Tensor:
     """n sites (B, V) → (B, n, V); also if there are none."""
-    return torch.stack(list(sites), dim=1) if sites else like[:, None][:, :0]
+    return torch.stack(list(sites), dim=1) if sites else like[:, :0]

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from chainrule.errors import ChainruleError
 
@@ -57,6 +58,20 @@ class Table(Conditional):
 
     def __init__(self, logits: Tensor, gap: bool = False) -> None:
         self.logits, self.gap = logits, gap
+
+    @property
+    def levels(self) -> int:
+        """K."""
+        return self.logits.shape[-1]
+
+    def probabilities(self) -> Tensor:
+        """(B, K) float64."""
+        return torch.softmax(self.logits, dim=-1, dtype=torch.float64)
+
+    def masses(self, edges: Tensor) -> Tensor:
+        """The probability of the levels from each edge up to the next: (B, E+1) in 0 … K → (B, E) float64."""
+        below = F.pad(self.probabilities().cumsum(-1), (1, 0))
+        return below.gather(-1, edges).diff(dim=-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """(B,) levels → (B,) nats."""
@@ -115,6 +130,16 @@ class Coin(Table):
     def logits(self) -> Tensor:  # type: ignore[override]
         """(B, 2): 0 and the logit."""
         return torch.stack([torch.zeros_like(self.logit), self.logit], dim=-1)
+
+    @property
+    def levels(self) -> int:
+        """2."""
+        return 2
+
+    def probabilities(self) -> Tensor:
+        """(B, 2) float64; also where the logit is infinite."""
+        logit = self.logit.double()
+        return torch.sigmoid(torch.stack([-logit, logit], dim=-1))
 
     def draw(self, u: Tensor) -> Tensor:
         """1 where u is above p(0), in float64: (B,) → (B,) integers."""

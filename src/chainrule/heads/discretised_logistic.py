@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from chainrule.heads.conditional import Conditional, Table
 from chainrule.heads.gaussian import LOG_SCALES
 from chainrule.heads.head import Head
-from chainrule.heads.mixture import Components
+from chainrule.heads.mixture import Components, logistic_masses
 from chainrule.layers.state import State
 
 # Of all components while the log-scale parameters are 0: ten of e^-2 = 0.14, spread over [-1, 1], overlap into
@@ -29,25 +29,36 @@ class RoundedComponents(Table):
 
     def __init__(self, log_weights: Tensor, means: Tensor, log_scales: Tensor, levels: int) -> None:
         self.log_weights, self.means, self.log_scales = log_weights, means, log_scales
-        self.levels, self.gap = levels, False
+        self.count, self.gap = levels, False
+
+    @property
+    def levels(self) -> int:
+        """L."""
+        return self.count
 
     @property
     def logits(self) -> Tensor:  # type: ignore[override]
         """(B, L) nats, normalised."""
-        level = torch.arange(self.levels, device=self.means.device)
-        masses = log_masses(level, self.means[:, None], self.log_scales[:, None], self.levels)
+        level = torch.arange(self.count, device=self.means.device)
+        masses = log_masses(level, self.means[:, None], self.log_scales[:, None], self.count)
         return torch.logsumexp(self.log_weights[:, None] + masses, dim=-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """(B,) levels → (B,) nats."""
-        masses = log_masses(value, self.means, self.log_scales, self.levels)
+        masses = log_masses(value, self.means, self.log_scales, self.count)
         return torch.logsumexp(self.log_weights + masses, dim=-1)
+
+    def masses(self, edges: Tensor) -> Tensor:
+        """The probability of the levels from each edge up to the next: (B, E+1) in 0 … L → (B, E) float64."""
+        places = _on_scale(edges.double() - 0.5, self.count)
+        places = places.masked_fill(edges <= 0, -math.inf).masked_fill(edges >= self.count, math.inf)
+        return logistic_masses(places, self.log_weights, self.means, self.log_scales)
 
     def draw(self, u: Tensor) -> Tensor:
         """(B,) → (B,) integers: u chooses a component, what is left of it a real there, and that is rounded."""
         real = Components(self.log_weights, self.means, self.log_scales, "logistic").draw(u)
-        level = (real + 1) * (self.levels - 1) / 2
-        return level.round().clamp(0, self.levels - 1).long()  # beyond the outer levels lie no others
+        level = (real + 1) * (self.count - 1) / 2
+        return level.round().clamp(0, self.count - 1).long()  # beyond the outer levels lie no others
 
 
 class DiscretisedLogistic(Head):

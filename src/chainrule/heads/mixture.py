@@ -92,6 +92,11 @@ class BinnedComponents(Components):
         mass = F.logsigmoid(centre + half) + F.logsigmoid(half - centre) + torch.log(-torch.expm1(-2 * half))
         return torch.logsumexp(self.log_weights + mass, -1)
 
+    def masses(self, edges: Tensor) -> Tensor:
+        """The probability of the multiples from each edge up to the next: (B, E+1) integers → (B, E) float64."""
+        places = (edges.double() - 0.5) * self.width.double()
+        return logistic_masses(places, self.log_weights, self.means, self.log_scales)
+
     def draw(self, u: Tensor) -> Tensor:
         """(B,) → (B,) multiples of the width."""
         return self._snap(super().draw(u))
@@ -189,3 +194,15 @@ class BinnedMixture(Mixture):
         narrowest = self.width.log() + NARROWEST_BIN
         log_scales = torch.maximum(log_scales, narrowest).clamp(max=LOG_SCALES[1])
         return BinnedComponents(log_weights, means, log_scales, self.width)
+
+
+def logistic_masses(places: Tensor, log_weights: Tensor, means: Tensor, log_scales: Tensor) -> Tensor:
+    """What a mixture of logistics has between neighbouring places: (B, E+1) float64, (B, K) → (B, E) float64.
+
+    Exact to rounding far out in either tail: there the smaller of both tails are subtracted.
+    """
+    z = (places[..., None] - means.double()[:, None]) * torch.exp(-log_scales.double())[:, None]
+    low, high = z[:, :-1], z[:, 1:]
+    upper = low > 0
+    masses = torch.sigmoid(torch.where(upper, -low, high)) - torch.sigmoid(torch.where(upper, -high, low))
+    return (masses * log_weights.double().exp()[:, None]).sum(-1)

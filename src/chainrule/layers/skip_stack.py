@@ -20,11 +20,12 @@ from chainrule.layers.strict_input import StrictInput
 
 class SkipState(NamedTuple):
     """What the condition adds to all gates (B, L·2C), or the features of its frames (B, K, T'), or (); the states of
-    the first convolution and of the blocks."""
+    the first convolution, of the blocks, and of the linear prediction, () if there is none."""
 
     cond: State
     first: State
     blocks: State
+    linear: State
 
 
 class SkipStack(Network):
@@ -37,6 +38,7 @@ class SkipStack(Network):
         last: from S channels to P, each site by itself.
         condition: of L·2C features; or of K, of frames.
         frames: brings these into the gates.
+        linear: from the input's channels to P, added to the parameters.
     """
 
     def __init__(
@@ -47,19 +49,22 @@ class SkipStack(Network):
         last: nn.Module,
         condition: Condition,
         frames: FrameFeatures | None = None,
+        linear: CausalConv1d | None = None,
     ) -> None:
         super().__init__(condition)
-        self.input, self.first, self.last, self.frames = input, first, last, frames
+        self.input, self.first, self.last, self.frames, self.linear = input, first, last, frames, linear
         self.blocks = nn.ModuleList(blocks)
         self.skip = blocks[0].skip
 
     def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
         """(B, T, V) → (B, T, P)."""
-        stream = self._enter(self.first(self.input(sites)))
+        codes = self.input(sites)
+        stream = self._enter(self.first(codes))
         added = self._along(self.condition(cond, len(sites)), sites.shape[1])
         for block, own in zip(self.blocks, added, strict=True):
             stream = block(stream, own)
-        return self.last(stream)
+        params = self.last(stream)
+        return params if self.linear is None else params + self.linear(codes)
 
     def init_state(
         self, batch: int, *, cond: Tensor | None = None, length: int, device: torch.device, dtype: torch.dtype
@@ -69,31 +74,47 @@ class SkipStack(Network):
         first, *blocks = (
             conv.init_state(batch, length=length, device=device, dtype=dtype) for conv in self._convs()
         )
-        return SkipState(() if features is None else features, first, tuple(blocks))
+        linear = (
+            ()
+            if self.linear is None
+            else self.linear.init_state(batch, length=length, device=device, dtype=dtype)
+        )
+        return SkipState(() if features is None else features, first, tuple(blocks), linear)
 
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: object = None) -> tuple[Tensor, State]:
         """(B, V) → (B, P)."""
-        x, first = self.first.step(self.input.step(prev, t), state.first, t)
+        code = self.input.step(prev, t)
+        x, first = self.first.step(code, state.first, t)
         stream, after = self._enter(x), []
         for block, own, before in zip(self.blocks, self._at(state.cond, t), state.blocks, strict=True):
             stream, new = block.step(stream, own, before, t)
             after.append(new)
-        return self.last(stream), SkipState(state.cond, first, tuple(after))
+        params, linear = self.last(stream), state.linear
+        if self.linear is not None:
+            predicted, linear = self.linear.step(code, linear, t)
+            params = params + predicted
+        return params, SkipState(state.cond, first, tuple(after), linear)
 
     def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, n, V) → (B, n, P)."""
-        x, first = self.first.prefill(self.input(sites), state.first)
+        codes = self.input(sites)
+        x, first = self.first.prefill(codes, state.first)
         stream, after = self._enter(x), []
         added = self._along(state.cond, sites.shape[1])
         for block, own, before in zip(self.blocks, added, state.blocks, strict=True):
             stream, new = block.prefill(stream, own, before)
             after.append(new)
-        return self.last(stream), SkipState(state.cond, first, tuple(after))
+        params, linear = self.last(stream), state.linear
+        if self.linear is not None:
+            predicted, linear = self.linear.prefill(codes, linear)
+            params = params + predicted
+        return params, SkipState(state.cond, first, tuple(after), linear)
 
     @property
     def reach(self) -> int:
         """The convolutions' together, behind an input that looks one back."""
-        return 1 + sum(conv.reach for conv in self._convs())
+        own = sum(conv.reach for conv in self._convs())
+        return 1 + max(own, 0 if self.linear is None else self.linear.reach)
 
     @property
     def unbounded(self) -> bool:

@@ -33,6 +33,8 @@ class WaveNet(AutoregressiveModel):
         output: "softmax", or "logistic", a mixture of logistics rounded to levels; None takes the latter for more
             than 256 levels.
         components: of the mixture.
+        linear: taps of a linear prediction that is added to the parameters; none in the paper. Of 16 bits a net need
+            then only say what the last samples do not tell by themselves.
         classes, embedding: of a condition h that is the same everywhere; see `layers.Condition`.
         features: (M, hop), of a local one: `cond` is floats (B, M, T'), M numbers for each frame of `hop` sites,
             T' = ⌈T / hop⌉.
@@ -56,6 +58,7 @@ class WaveNet(AutoregressiveModel):
         dropout: float = 0.0,
         output: str | None = None,
         components: int = 10,
+        linear: int | None = None,
         classes: int | list[int] | None = None,
         embedding: int | None = None,
         features: tuple[int, ...] | None = None,
@@ -90,7 +93,12 @@ class WaveNet(AutoregressiveModel):
             maps = numbers, -(-parts.length // hop)
             condition = Condition(channels, classes=classes, embedding=embedding, maps=maps)
             frames = FrameFeatures(channels, hop=hop, gates=2 * channels, blocks=depth)
-        network = SkipStack(StrictInput(parts.code), first, blocks, last, condition, frames)
+        predict = None
+        if linear is not None:
+            predict = CausalConv1d(parts.channels, head.size, kernel_size=linear)
+            nn.init.zeros_(predict.weight)
+            nn.init.zeros_(predict.bias)
+        network = SkipStack(StrictInput(parts.code), first, blocks, last, condition, frames, predict)
         super().__init__(network, domain, head, ordering=ordering)
         if domain.max_levels > SOFTMAX:
             # In bf16 neighbouring levels would be the same number, read or predicted.

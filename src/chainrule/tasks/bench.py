@@ -13,6 +13,7 @@ from chainrule.errors import ChainruleError, nearest
 from chainrule.results import circumstances
 from chainrule.tasks import (
     bench_anomaly,
+    bench_compression,
     bench_defence,
     bench_image_training,
     bench_images,
@@ -95,12 +96,18 @@ CASES = {
     "defence": Case(
         "PixelDefend on Fashion-MNIST, own split", 200, bench_defence.measure, bench_defence.table
     ),
+    "compression": Case(
+        "bytes of trained models' test items, beside other codecs",
+        4096,
+        bench_compression.measure,
+        bench_compression.table,
+    ),
     "maf": Case(
         "64 reals from an affine flow, beside zuko and nflows", 256, bench_maf.measure, bench_maf.table
     ),
 }
 
-WITH_RUNS = ("predictive", "anomaly", "defence")
+WITH_RUNS = ("predictive", "compression", "anomaly", "defence")
 
 
 def run_case(
@@ -112,6 +119,7 @@ def run_case(
     models: list[str] | None = None,
     runs: list[Path] | None = None,
     drafts: list[Path] | None = None,
+    files: list[Path] | None = None,
 ) -> dict:
     """Measure one case: medians over interleaved repeats.
 
@@ -122,7 +130,8 @@ def run_case(
         threads: of torch, for all ways alike; as they are by default.
         models: which networks, for "sampling" and "images".
         runs: run folders of models, for the cases of `WITH_RUNS`.
-        drafts: run folders of drafts for them, for "predictive".
+        drafts: of drafts for them, for "predictive".
+        files: for models of bytes, for "compression".
 
     Raises:
         ChainruleError: on an unknown case, or a choice of models or runs for a case that has its own.
@@ -130,8 +139,10 @@ def run_case(
     case = find_case(name)
     if models and name not in ("sampling", "images"):
         raise ChainruleError(f"bench {name}: has its own models; only sampling and images take others")
-    if (runs and name not in WITH_RUNS) or (drafts and name != "predictive"):
+    if (runs or drafts) and name not in WITH_RUNS:
         raise ChainruleError(f"bench {name}: has its own models; only {', '.join(WITH_RUNS)} take runs")
+    if (files and name != "compression") or (drafts and name != "predictive"):
+        raise ChainruleError("bench: only compression takes files, only predictive drafts")
     batch = case.batch if batch is None else batch
     command = f"chainrule bench {name} --batch {batch} --repeats {repeats}"
     command += f" --threads {threads}" if threads else ""
@@ -139,11 +150,12 @@ def run_case(
     command += "".join(f" --run {run}" for run in runs or ()) + "".join(
         f" --draft {draft}" for draft in drafts or ()
     )
+    command += "".join(f" --file {file}" for file in files or ())
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
-        chosen = [models] if models else [runs, drafts or ()] if runs else []
+        chosen = [models] if models else [runs, files or drafts or ()] if runs else []
         measured = case.measure(batch, repeats, *chosen)
     finally:
         torch.set_num_threads(before)

@@ -1,22 +1,23 @@
-"""What guessing ahead saves: calls of trained models, and time beside their cached steps."""
+"""What guessing ahead saves: calls of trained models, and time beside their cached steps, eager and native."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from chainrule.engine import FixedPoint, Predictive, Speculative, exact_arithmetic
+from chainrule.engine import FixedPoint, Predictive, Runner, Speculative, exact_arithmetic
+from chainrule.engine.automatic import find_native
 from chainrule.errors import ChainruleError
 from chainrule.models import AutoregressiveModel
 from chainrule.tasks.timing import time_interleaved
 from chainrule.training import Run
 
 BLOCKS = 4  # of an item, iterated one after another
+WAYS = "fixed-point", "blocks"
 
 
 def measure(batch: int, repeats: int, runs: Sequence[Path] = (), drafts: Sequence[Path] = ()) -> dict:
@@ -60,34 +61,51 @@ def _measure(
     grain = model.network.grain or 1
     block = -(-model.sites // (BLOCKS * grain)) * grain
     runners: dict[str, Predictive] = {
-        "fixed-point": FixedPoint(),
-        "blocks": FixedPoint(block=block),
+        **dict(zip(WAYS, (FixedPoint(), FixedPoint(block=block)), strict=True)),
         **{f"draft {name}": Speculative(draft) for name, draft in drafts.items()},
     }
     x = model.sample(batch, cond, generator=torch.Generator().manual_seed(0))
+    steps: dict[str, Runner] = {"eager": "eager"}
+    if _runs_natively(model, cond):
+        steps["native"] = "native"
     ways: dict[str, Callable[[], object]] = {
         "forward": lambda: model(x, cond),
-        "steps": _drawing(model, batch, cond, None),
-        **{way: _drawing(model, batch, cond, runner) for way, runner in runners.items()},
+        **{way: _drawing(model, batch, cond, runner) for way, runner in {**steps, **runners}.items()},
     }
     with exact_arithmetic(model):
         times = time_interleaved(ways, repeats)
     # The two other forecasts need more passes; how many is all that one wants to know of them.
     forecasts = {name: FixedPoint(forecast=name) for name in ("zeros", "last")}
     for forecast in forecasts.values():
-        _drawing(model, batch, cond, forecast)()
+        draw = _drawing(model, batch, cond, forecast)
+        for _ in range(repeats + 1):  # the samples that the others drew
+            draw()
     return {
         "seconds": times.medians(),
         "block": block,
         "calls_percent": {way: _calls(runner, model) for way, runner in {**runners, **forecasts}.items()},
         "passes": {way: runner.passes / (repeats + 1) for way, runner in runners.items()},
-        "speedup": {way: times.ratio("steps", way) for way in runners},
-        "naive_speedup": {way: model.sites * times.ratio("forward", way) for way in runners},
+        "speedup": {
+            "a pass per site": {way: model.sites * times.ratio("forward", way) for way in runners},
+            **{f"{of} steps": {way: times.ratio(of, way) for way in runners} for of in steps},
+        },
     }
 
 
+def _runs_natively(model: AutoregressiveModel, cond: Tensor | None) -> bool:
+    if isinstance(find_native(model), str):
+        return False
+    from chainrule.engine.native import Unsupported  # there is numba
+
+    try:
+        _drawing(model, 1, None if cond is None else cond[:1], "native")()
+    except Unsupported:
+        return False
+    return True
+
+
 def _drawing(
-    model: AutoregressiveModel, batch: int, cond: Tensor | None, runner: Predictive | None
+    model: AutoregressiveModel, batch: int, cond: Tensor | None, runner: Runner
 ) -> Callable[[], object]:
     """Another sample each time, the same ones for every runner."""
     seeds = itertools.count()
@@ -104,20 +122,23 @@ def _calls(runner: Predictive, model: AutoregressiveModel) -> float:
 
 
 def table(record: dict) -> tuple[list[str], list[list[str]]]:
-    """A row a run and batch size."""
+    """A row a run and batch size; times of fixed points of the whole and of blocks, then of drafts."""
+    forecasts, beside = ("zeros", "last", *WAYS), ("a pass per site", "eager steps", "native steps")
     rows = []
     for folder, run in record["runs"].items():
         for batch, r in run["batches"].items():
-            calls, gain, naive = r["calls_percent"], r["speedup"], r["naive_speedup"]
-            drafts: Any = [way for way in gain if way.startswith("draft ")]
+            calls, gains = r["calls_percent"], [r["speedup"].get(of, {}) for of in beside]
+            drafts = [way for way in gains[0] if way not in WAYS]
             rows.append(
                 [
                     "/".join(Path(folder).parts[-2:]),
                     batch,
-                    *(f"{calls[way]:.1f} %" for way in ("zeros", "last", "fixed-point", "blocks")),
-                    f"{naive['fixed-point']:.1f}, {naive['blocks']:.1f}",
-                    f"{gain['fixed-point']:.2f}, {gain['blocks']:.2f}",
-                    ", ".join(f"{calls[way]:.0f} %, × {gain[way]:.2f}" for way in drafts) or "–",
+                    *(f"{calls[way]:.1f} %" for way in forecasts),
+                    *(_each(gain, WAYS) for gain in gains),
+                    "; ".join(
+                        f"{calls[way]:.0f} %: {', '.join(_each(g, [way]) for g in gains)}" for way in drafts
+                    )
+                    or "–",
                 ]
             )
     columns = [
@@ -126,9 +147,12 @@ def table(record: dict) -> tuple[list[str], list[list[str]]]:
         "calls: zeros",
         "last",
         "fixed point",
-        f"in {BLOCKS} blocks",
-        "× a pass per site: fixed point, blocks",
-        "× cached steps: fixed point, blocks",
-        "draft: calls, × cached",
+        f"{BLOCKS} blocks",
+        *(f"× {of}" for of in beside),
+        "draft: calls, the same three",
     ]
     return columns, rows
+
+
+def _each(gains: dict[str, float], ways: Sequence[str]) -> str:
+    return " / ".join(f"{gains[way]:.2g}" if way in gains else "–" for way in ways)

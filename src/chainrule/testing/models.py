@@ -10,7 +10,7 @@ from chainrule.column import Column
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
-from chainrule.testing import contract, distribution, modes, native, predictive
+from chainrule.testing import coding, contract, distribution, modes, native, predictive
 from chainrule.testing.subject import LawNotBinding, LawNotTried, Subject, under
 
 # Small enough to enumerate, and of every kind: bits, columns of different levels, one variable, sequences of
@@ -62,6 +62,7 @@ LAWS: dict[str, Callable[[Subject], None]] = {
         native.native_step_is_forward,
         native.native_steps_are_eager,
         modes.compiles,
+        coding.compresses,
         contract.completes,
         contract.one_pass,
         contract.survives_saving,

@@ -1,4 +1,4 @@
-"""Steps as programs of one native loop: recorded from a model's own step, run by a machine of a few dozen operations."""
+"""Steps as programs of one native loop: recorded from a model's own step, run by a machine of few operations."""
 
 from chainrule.engine.native.record import Unsupported
 from chainrule.engine.native.runner import NativeRunner

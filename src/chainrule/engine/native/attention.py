@@ -7,9 +7,10 @@ from typing import Any
 import numba as nb
 import numpy as np
 
+from chainrule.engine.native import functions, products
 from chainrule.engine.native import intrinsics as ir
-from chainrule.engine.native import functions, kernels
-from chainrule.engine.native.kernels import EXP, FAST
+from chainrule.engine.native.products import FAST
+from chainrule.engine.native.rows import EXP
 from chainrule.engine.native.vectors import DOUBLE, FLOAT, LANES
 
 
@@ -64,8 +65,22 @@ def _attend(view: Any, dot: Any, exp: Any, total: Any, combine: Any, kind: Any, 
 
 
 attend_f32 = _attend(
-    ir.f32, kernels.dot_f32, functions.unary_f32, kernels.sum_f32, ir.combine_f32, np.float32, 4, LANES[FLOAT]
+    ir.f32,
+    products.dot_f32,
+    functions.unary_f32,
+    products.sum_f32,
+    ir.combine_f32,
+    np.float32,
+    4,
+    LANES[FLOAT],
 )
 attend_f64 = _attend(
-    ir.f64, kernels.dot_f64, functions.unary_f64, kernels.sum_f64, ir.combine_f64, np.float64, 8, LANES[DOUBLE]
+    ir.f64,
+    products.dot_f64,
+    functions.unary_f64,
+    products.sum_f64,
+    ir.combine_f64,
+    np.float64,
+    8,
+    LANES[DOUBLE],
 )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 from chainrule.engine.native.codes import Code
 from chainrule.engine.native.program import Program, place_buffers
 from chainrule.engine.native.record import Recording, Unsupported, View
+from chainrule.engine.native.weights import Weights
 
 KIND = {torch.float32: 0, torch.float64: 1, torch.int64: 2, torch.bool: 2}
 BYTES = (4, 8, 8)
@@ -53,7 +53,9 @@ def expanded(view: View, shape: Sequence[int]) -> View:
     return replace(view, shape=tuple(shape), strides=tuple(strides))
 
 
-def collapsed(shape: Sequence[int], strides: Sequence[Sequence[int]], most: int) -> tuple[list[int], list[list[int]]] | None:
+def collapsed(
+    shape: Sequence[int], strides: Sequence[Sequence[int]], most: int
+) -> tuple[list[int], list[list[int]]] | None:
     """The same loops in as few dimensions as the strides of all operands allow, padded to `most`; None if more."""
     sizes: list[int] = []
     steps: list[list[int]] = [[] for _ in strides]
@@ -75,28 +77,6 @@ def collapsed(shape: Sequence[int], strides: Sequence[Sequence[int]], most: int)
     return [1] * missing + sizes, [[0] * missing + own for own in steps]
 
 
-class Weights:
-    """Constants in the form in which the machine reads them; programs of one model share them."""
-
-    def __init__(self) -> None:
-        self._kept: dict[Any, Tensor] = {}
-
-    def get(self, key: tuple[Any, ...], tensor: Tensor, make: Callable[[], Tensor]) -> Tensor:
-        """`make()`, unless there is one of this tensor already.
-
-        Args:
-            key: what is made of the tensor.
-            tensor: a view; one of equal numbers counts as the same.
-            make: makes it.
-        """
-        numbers = tensor.contiguous()
-        digest = hashlib.blake2b(numbers.numpy().tobytes()).digest()
-        key = (*key, tuple(numbers.shape), numbers.dtype, digest)
-        if key not in self._kept:
-            self._kept[key] = make()
-        return self._kept[key]
-
-
 class Builder:
     """A program being written for a recording.
 
@@ -115,7 +95,14 @@ class Builder:
         self._constants: dict[int, Tensor] = {}
         self._inputs = {view.buffer for view in recording.inputs}
         self._given = dict(recording.constants)
-        self._next = 1 + max([0, *recording.constants, *self._inputs, *(v.buffer for call in recording.calls for v in views((call.args, call.kwargs, call.out)))])
+        self._next = 1 + max(
+            [
+                0,
+                *recording.constants,
+                *self._inputs,
+                *(v.buffer for call in recording.calls for v in views((call.args, call.kwargs, call.out))),
+            ]
+        )
         for view in recording.inputs:
             if view.dtype not in KIND:
                 raise Unsupported(f"its state holds numbers of type {view.dtype}")
@@ -138,7 +125,7 @@ class Builder:
         if tensor.dtype == torch.bool or tensor.dtype in (torch.int32, torch.int16, torch.uint8):
             tensor = tensor.long()
         tensor = tensor.contiguous()
-        view = replace(self.scratch(tensor.shape, tensor.dtype), offset=tensor.storage_offset())
+        view = replace(self.scratch(tensor.shape, tensor.dtype), offset=int(tensor.storage_offset()))
         self._constants[view.buffer] = tensor
         return view
 
@@ -158,7 +145,7 @@ class Builder:
         """A view or a number, as a view of elements of a type."""
         if not isinstance(value, View):
             return self.number(value, dtype)
-        if value.dtype == dtype or KIND.get(value.dtype) == KIND.get(dtype) == 2 and dtype != torch.bool:
+        if value.dtype == dtype or (value.dtype == torch.bool and dtype == torch.int64):
             return value
         return self.cast(value, dtype)
 

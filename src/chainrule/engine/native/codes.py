@@ -19,8 +19,12 @@ class Code(IntEnum):
     COMPARE = 4  # as BINARY, into int64
     WHERE = 5  # kind, out, mask, a, b, 4 sizes, 4 + 4 + 4 steps
     COPY = 6  # kind, out, a, 6 sizes, 6 steps of out, 6 of a
-    COPY_AT = 7  # kind, out, a, index, its size, places, whether out has them, steps of out and a by place, as COPY
-    PRODUCT = 8  # kind, y, x, step of its rows, packed weight, R, K, N, spare
+    COPY_AT = (
+        7  # kind, out, a, index, its size, places, whether out has them, steps of out and a by place, as COPY
+    )
+    PRODUCT = (
+        8  # kind (2: float32, the weight bfloat16), y, x, step of its rows, packed weight, R, K, N, spare
+    )
     DOTS = 9  # kind, y, x, step of its rows, weight, step of its rows, R, K, N
     SOFTMAX = 10  # kind, out, a, rows, n, whether of logarithms
     REDUCE = 11  # kind, which of `REDUCTIONS`, out, a, rows, n

@@ -15,7 +15,14 @@ from chainrule.engine.native.vectors import DOUBLE, FLOAT, I32, I64, Vector, ele
 # Cephes' expf, and the Taylor polynomial of degree 13; the constants of ln 2 in two parts, so that r is exact.
 EXP = {
     FLOAT: (
-        (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1),
+        (
+            1.9875691500e-4,
+            1.3981999507e-3,
+            8.3334519073e-3,
+            4.1665795894e-2,
+            1.6666665459e-1,
+            5.0000001201e-1,
+        ),
         (0.693359375, -2.12194440e-4),
         (-87.0, 88.0, 88.7),
     ),

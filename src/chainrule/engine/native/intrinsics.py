@@ -9,7 +9,19 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from chainrule.engine.native.vectors import BYTES, DOUBLE, FLOAT, I32, I64, LANES, Vector, load, pointer, repeat, splat
+from chainrule.engine.native.vectors import (
+    BYTES,
+    DOUBLE,
+    FLOAT,
+    I32,
+    I64,
+    LANES,
+    Vector,
+    load,
+    pointer,
+    repeat,
+    splat,
+)
 from chainrule.engine.native.vectors import store as store_vector
 
 PANEL = {kind: 2 * LANES[kind] for kind in (FLOAT, DOUBLE)}  # columns of a packed weight that lie together
@@ -42,11 +54,11 @@ def i64(address: int, size: int) -> Any:
     return nb.carray(_pointer(address), (size,), nb.int64)
 
 
-def _block(scalar: Any, rows: int, panels: int) -> Any:
+def _block(scalar: Any, rows: int, panels: int, half: bool = False) -> Any:
     """y[r, n] += Σ_k x[r, k] w[k, n] for a few rows and panels of columns, which stay in registers.
 
     Each sum runs over k in order, one fused multiply-add a term, whatever the number of rows and panels: a row's
-    result does not depend on the batch it is in.
+    result does not depend on the batch it is in. With `half`, the weights are bfloat16, the upper halves of float32.
     """
     lanes, size = LANES[scalar], BYTES[scalar]
     kind = ir.VectorType(scalar, lanes)
@@ -63,14 +75,20 @@ def _block(scalar: Any, rows: int, panels: int) -> Any:
                 elements = builder.add(builder.mul(I64(row), step), index)
                 return builder.add(address, builder.mul(elements, I64(size)))
 
+            def weight_at(panel: int, index: Any) -> Any:
+                if not half:
+                    return load(builder, at(w, panel, w_panel, index), kind)
+                elements = builder.add(builder.mul(I64(panel), w_panel), index)
+                place = builder.add(w, builder.mul(elements, I64(2)))
+                short, whole = ir.VectorType(ir.IntType(16), lanes), ir.VectorType(I32, lanes)
+                bits = builder.zext(builder.load(pointer(builder, place, short), align=2), whole)
+                return builder.bitcast(builder.shl(bits, ir.Constant(whole, [16] * lanes)), kind)
+
             places = [at(y, r, y_row, I64(c * lanes)) for r in range(rows) for c in range(columns)]
 
             def term(k: Any, sums: list[Any]) -> list[Any]:
                 down = builder.mul(k, I64(2 * lanes))
-                weights = [
-                    load(builder, at(w, c // 2, w_panel, builder.add(down, I64(c % 2 * lanes))), kind)
-                    for c in range(columns)
-                ]
+                weights = [weight_at(c // 2, builder.add(down, I64(c % 2 * lanes))) for c in range(columns)]
                 after = []
                 for r in range(rows):
                     one = builder.load(pointer(builder, at(x, r, x_row, k), scalar), align=size)
@@ -105,12 +123,16 @@ def _dot(scalar: Any, result: Any) -> Any:
                 after = []
                 for half, total in enumerate(sums):
                     place = builder.add(builder.mul(i, I64(2 * lanes * size)), I64(half * lanes * size))
-                    x, y = (Vector(builder, load(builder, builder.add(array, place), kind)) for array in (a, b))
+                    x, y = (
+                        Vector(builder, load(builder, builder.add(array, place), kind)) for array in (a, b)
+                    )
                     after.append(x.fma(y, Vector(builder, total)).value)
                 return after
 
             zero = ir.Constant(kind, None)
-            return _across(builder, builder.fadd(*repeat(builder, builder.sdiv(n, I64(2 * lanes)), [zero, zero], term)))
+            return _across(
+                builder, builder.fadd(*repeat(builder, builder.sdiv(n, I64(2 * lanes)), [zero, zero], term))
+            )
 
         return result(types.int64, types.int64, types.int64), emit
 
@@ -130,11 +152,15 @@ def _sum(scalar: Any, result: Any) -> Any:
 
             def term(i: Any, sums: list[Any]) -> list[Any]:
                 place = builder.add(a, builder.mul(i, I64(2 * lanes * size)))
-                halves = [load(builder, builder.add(place, I64(half * lanes * size)), kind) for half in (0, 1)]
+                halves = [
+                    load(builder, builder.add(place, I64(half * lanes * size)), kind) for half in (0, 1)
+                ]
                 return [builder.fadd(one, half) for one, half in zip(sums, halves, strict=True)]
 
             zero = ir.Constant(kind, None)
-            return _across(builder, builder.fadd(*repeat(builder, builder.sdiv(n, I64(2 * lanes)), [zero, zero], term)))
+            return _across(
+                builder, builder.fadd(*repeat(builder, builder.sdiv(n, I64(2 * lanes)), [zero, zero], term))
+            )
 
         return result(types.int64, types.int64), emit
 
@@ -169,7 +195,9 @@ def _combine(scalar: Any) -> Any:
                 one = builder.load(pointer(builder, place, scalar), align=size)
                 at = builder.add(rows, builder.mul(builder.mul(k, row), I64(size)))
                 value = Vector(builder, load(builder, at, kind))
-                return [Vector(builder, splat(builder, one, lanes)).fma(value, Vector(builder, sums[0])).value]
+                return [
+                    Vector(builder, splat(builder, one, lanes)).fma(value, Vector(builder, sums[0])).value
+                ]
 
             store_vector(builder, repeat(builder, n, [ir.Constant(kind, None)], term)[0], y)
             return context.get_dummy_value()
@@ -179,9 +207,11 @@ def _combine(scalar: Any) -> Any:
     return combine
 
 
-block_8x1_f32, block_4x1_f32 = _block(FLOAT, 8, 1), _block(FLOAT, 4, 1)
-block_1x2_f32, block_1x1_f32 = _block(FLOAT, 1, 2), _block(FLOAT, 1, 1)
-block_4x1_f64, block_1x1_f64 = _block(DOUBLE, 4, 1), _block(DOUBLE, 1, 1)
+# Of eight, four and one row, and of one row and two panels.
+SHAPES = ((8, 1), (4, 1), (1, 1), (1, 2))
+BLOCKS_F32 = tuple(_block(FLOAT, rows, panels) for rows, panels in SHAPES)
+BLOCKS_F64 = tuple(_block(DOUBLE, rows, panels) for rows, panels in SHAPES)
+BLOCKS_BF16 = tuple(_block(FLOAT, rows, panels, half=True) for rows, panels in SHAPES)
 dot_f32, dot_f64 = _dot(FLOAT, types.float32), _dot(DOUBLE, types.float64)
 sum_f32, sum_f64 = _sum(FLOAT, types.float32), _sum(DOUBLE, types.float64)
 combine_f32, combine_f64 = _combine(FLOAT), _combine(DOUBLE)

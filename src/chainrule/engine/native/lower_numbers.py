@@ -7,15 +7,15 @@ from typing import Any
 
 import torch
 
-from chainrule.engine.native import functions, kernels
+from chainrule.engine.native import functions, slow
 from chainrule.engine.native.builder import Builder, contiguous, expanded
 from chainrule.engine.native.codes import Code
-from chainrule.engine.native.rules import lowers
 from chainrule.engine.native.record import Call, Unsupported, View
+from chainrule.engine.native.rules import lowers
 
 UNARY, BINARY, WHOLE = list(functions.UNARY), list(functions.BINARY), list(functions.WHOLE)
 DOUBLE_UNARY = [name for name in UNARY if name != "gelu"]
-COMPARE, SLOW = list(functions.COMPARE), list(kernels.SLOW)
+COMPARE, SLOW = list(functions.COMPARE), list(slow.SLOW)
 
 
 def unary(builder: Builder, name: str, out: View, a: View) -> None:
@@ -61,7 +61,9 @@ def choose(builder: Builder, out: View, mask: View, a: Any, b: Any) -> None:
 @lowers(*UNARY, *(f"{name}_" for name in UNARY), "log", "log1p", "expm1", "asinh")
 def _unary(builder: Builder, call: Call) -> None:
     name = call.name.removesuffix("_")
-    if name == "elu" and (len(call.args) > 1 and tuple(call.args[1:]) != (1.0, 1.0, 1.0)[: len(call.args) - 1]):
+    if name == "elu" and (
+        len(call.args) > 1 and tuple(call.args[1:]) != (1.0, 1.0, 1.0)[: len(call.args) - 1]
+    ):
         raise Unsupported("its step uses elu with a scale")
     if name == "gelu" and call.kwargs.get("approximate", "none") != "none":
         raise Unsupported("its step uses gelu by tanh")
@@ -102,7 +104,17 @@ def _sum(builder: Builder, call: Call) -> None:
     binary(builder, name, call.out, a, b)
 
 
-@lowers("mul", "mul_", "maximum", "minimum", "leaky_relu", "bitwise_and", "bitwise_or", "logical_and", "logical_or")
+@lowers(
+    "mul",
+    "mul_",
+    "maximum",
+    "minimum",
+    "leaky_relu",
+    "bitwise_and",
+    "bitwise_or",
+    "logical_and",
+    "logical_or",
+)
 def _binary(builder: Builder, call: Call) -> None:
     name = call.name.removesuffix("_").replace("logical", "bitwise")
     second = call.args[1] if len(call.args) > 1 else 0.01

@@ -10,8 +10,8 @@ import torch
 
 from chainrule.engine.native.builder import COPIED, Builder, collapsed, contiguous, natural
 from chainrule.engine.native.codes import Code
-from chainrule.engine.native.rules import lowers
 from chainrule.engine.native.record import Call, Unsupported, View
+from chainrule.engine.native.rules import lowers
 
 
 def narrow(view: View, dim: int, start: int, size: int) -> View:
@@ -176,5 +176,3 @@ def _search(builder: Builder, call: Call) -> None:
         raise Unsupported("its step searches in numbers of other kinds")
     n, m = a.shape[-1], values.shape[-1]
     builder.emit(Code.SEARCH, builder.kind(a), call.out, a, values, values.size // max(1, m), n, m, right)
-
-

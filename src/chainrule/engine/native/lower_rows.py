@@ -14,19 +14,20 @@ from chainrule.engine.native.codes import REDUCTIONS, Code
 from chainrule.engine.native.intrinsics import PANEL
 from chainrule.engine.native.lower_numbers import binary, choose, compare, unary
 from chainrule.engine.native.lower_places import narrow, permuted
-from chainrule.engine.native.rules import lowers
 from chainrule.engine.native.record import Call, Unsupported, View
+from chainrule.engine.native.rules import lowers
 from chainrule.engine.native.vectors import DOUBLE, FLOAT
 
 PANELS = {torch.float32: PANEL[FLOAT], torch.float64: PANEL[DOUBLE]}
 FEW = 4  # columns of a weight that are not worth a panel
 
 
-def packed(weight: Tensor) -> Tensor:
-    """(K, N) → (⌈N / PANEL⌉, K, PANEL), zero behind column N."""
+def packed(weight: Tensor, half: bool) -> Tensor:
+    """(K, N) → (⌈N / PANEL⌉, K, PANEL), zero behind column N; of bfloat16, four to an int64, if `half`."""
     panel = PANELS[weight.dtype]
     padded = torch.nn.functional.pad(weight, (0, -weight.shape[1] % panel))
-    return padded.unflatten(1, (-1, panel)).transpose(0, 1).contiguous()
+    panels = padded.unflatten(1, (-1, panel)).transpose(0, 1).contiguous()
+    return panels.bfloat16().view(torch.int64) if half else panels
 
 
 def product(builder: Builder, out: View, x: View, weight: View) -> None:
@@ -40,10 +41,16 @@ def product(builder: Builder, out: View, x: View, weight: View) -> None:
         x = builder.dense(x)
     tensor = builder.tensor_of(weight)
     if tensor is not None and outer > FEW:
-        laid = builder.weights.get(("panels",), tensor, lambda: packed(tensor))
+        half = builder.weights.half and kind == 0
+        laid = builder.weights.get(("panels", half), tensor, lambda: packed(tensor, half))
         spare = builder.scratch((rows, PANELS[out.dtype]), out.dtype)
         w = builder.constant(laid)
-        builder.emit(Code.PRODUCT, kind, out, x, x.strides[0], w, rows, inner, outer, spare)
+        builder.emit(Code.PRODUCT, 2 if half else kind, out, x, x.strides[0], w, rows, inner, outer, spare)
+        return
+    if inner == 1:
+        outer_product = builder.scratch(out.shape, out.dtype)
+        binary(builder, "mul", outer_product, x, weight)
+        binary(builder, "add", out, out, outer_product)
         return
     if tensor is not None:
         weight = permuted(builder.constant(tensor.t().contiguous()), (1, 0))
@@ -77,7 +84,10 @@ def _bmm(builder: Builder, call: Call) -> None:
     else:
         builder.fill(call.out, 0)
     for b in range(x.shape[0]):
-        part = [replace(narrow(v, 0, b, 1), shape=v.shape[1:], strides=v.strides[1:]) for v in (call.out, x, weight)]
+        part = [
+            replace(narrow(v, 0, b, 1), shape=v.shape[1:], strides=v.strides[1:])
+            for v in (call.out, x, weight)
+        ]
         product(builder, *part)
 
 
@@ -247,5 +257,3 @@ def _attention(builder: Builder, call: Call) -> None:
     builder.emit(Code.ATTEND, builder.kind(q), result, q, k, v, mask, spare, scale, *shape, *steps)
     if result is not out:
         builder.copy(out, result)
-
-

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from chainrule.engine.native import lower_numbers, lower_places, lower_rows  # noqa: F401 - they register their rules
-from chainrule.engine.native.builder import Builder, Weights, views
+from chainrule.engine.native.builder import Builder, views
 from chainrule.engine.native.program import Program
 from chainrule.engine.native.record import Call, Recording, Unsupported, View
 from chainrule.engine.native.rules import RULES
+from chainrule.engine.native.weights import Weights
 
 
 def lower(recording: Recording, results: list[View], targets: list[View], weights: Weights) -> Program:

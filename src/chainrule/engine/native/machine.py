@@ -7,12 +7,12 @@ from typing import Any
 
 import numba as nb
 
-from chainrule.engine.native import intrinsics as ir
-from chainrule.engine.native import functions, kernels
+from chainrule.engine.native import functions, products, rows
 from chainrule.engine.native.attention import attend_f32, attend_f64
 from chainrule.engine.native.codes import Code
 from chainrule.engine.native.intrinsics import FAR, f32, f64, i64
-from chainrule.engine.native.kernels import FAST
+from chainrule.engine.native.products import FAST
+from chainrule.engine.native.slow import slow
 
 UNARY, BINARY, WHOLE, COMPARE = int(Code.UNARY), int(Code.BINARY), int(Code.WHOLE), int(Code.COMPARE)
 WHERE, COPY, COPY_AT = int(Code.WHERE), int(Code.COPY), int(Code.COPY_AT)
@@ -32,9 +32,9 @@ def _unary(c):
                 at = a + (i * c[10] + j * c[11] + k * c[12]) * size
                 if c[0] == SLOW:
                     if kind == 0:
-                        kernels.slow(fn, f32(to, n), f32(at, FAR), n, c[13])
+                        slow(fn, f32(to, n), f32(at, FAR), n, c[13])
                     else:
-                        kernels.slow(fn, f64(to, n), f64(at, FAR), n, c[13])
+                        slow(fn, f64(to, n), f64(at, FAR), n, c[13])
                 elif kind == 0:
                     functions.unary_f32(fn, to, n, at, c[13])
                 else:
@@ -163,26 +163,26 @@ def _copy_at(c):
 
 @nb.njit(**FAST)
 def _rows(c):
-    kind, which, out, a, rows, n = c[2], c[3], c[4], c[5], c[6], c[7]
+    kind, which, out, a, count, n = c[2], c[3], c[4], c[5], c[6], c[7]
     if kind == 2:  # only sums are taken of integers
-        kernels.sums(i64(out, FAR), i64(a, FAR), rows, n)
+        rows.sums(i64(out, FAR), i64(a, FAR), count, n)
     elif which == 3:
         if kind == 0:
-            kernels.largest(i64(out, FAR), f32(a, FAR), rows, n)
+            rows.largest(i64(out, FAR), f32(a, FAR), count, n)
         else:
-            kernels.largest(i64(out, FAR), f64(a, FAR), rows, n)
+            rows.largest(i64(out, FAR), f64(a, FAR), count, n)
     elif kind == 0:
-        kernels.reduce(which, f32(out, FAR), f32(a, FAR), rows, n)
+        rows.reduce(which, f32(out, FAR), f32(a, FAR), count, n)
     else:
-        kernels.reduce(which, f64(out, FAR), f64(a, FAR), rows, n)
+        rows.reduce(which, f64(out, FAR), f64(a, FAR), count, n)
 
 
 @nb.njit(**FAST)
 def _gather(c):
     index = i64(c[5], FAR)
     if c[2] == 0:
-        return kernels.gather(f32(c[3], FAR), f32(c[4], FAR), index, c[6], c[7], c[8])
-    return kernels.gather(i64(c[3], FAR), i64(c[4], FAR), index, c[6], c[7], c[8])
+        return rows.gather(f32(c[3], FAR), f32(c[4], FAR), index, c[6], c[7], c[8])
+    return rows.gather(i64(c[3], FAR), i64(c[4], FAR), index, c[6], c[7], c[8])
 
 
 def _source() -> int:
@@ -198,7 +198,7 @@ def _source() -> int:
 def _make(source: int) -> Any:
     @nb.njit(nogil=True, cache=True, fastmath=FAST["fastmath"], error_model="numpy")
     def run(code, starts, clock, first, last):
-        """Sites first … last-1: the instructions at `starts[t]`, with t at the address `clock`.
+        """Sites first … last-1: the instructions at `starts[t - first]`, with t at the address `clock`.
 
         Returns:
             The first site at which an index pointed outside of its tensor; -1 if none did.
@@ -207,22 +207,24 @@ def _make(source: int) -> Any:
         time = i64(clock, 1)
         for t in range(first, last):
             time[0] = t
-            pc = starts[t]
+            pc = starts[t - first]
             while True:
                 c = code[pc:]
                 what = c[0]
                 if what == PRODUCT:
                     if c[2] == 0:
-                        kernels.product_f32(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+                        products.product_f32(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+                    elif c[2] == 2:
+                        products.product_bf16(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
                     else:
-                        kernels.product_f64(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
-                elif what == UNARY or what == SLOW:
+                        products.product_f64(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+                elif what in (UNARY, SLOW):
                     _unary(c)
                 elif what == CAST:
                     _cast(c)
                 elif what == DIVIDE:
                     _divide(c)
-                elif what == BINARY or what == WHOLE or what == COMPARE:
+                elif what in (BINARY, WHOLE, COMPARE):
                     _binary(c)
                 elif what == COPY:
                     _copy(c[2], c[3], c[4], c, 5)
@@ -233,29 +235,29 @@ def _make(source: int) -> Any:
                     _where(c)
                 elif what == DOTS:
                     if c[2] == 0:
-                        kernels.dots_f32(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+                        products.dots_f32(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
                     else:
-                        kernels.dots_f64(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+                        products.dots_f64(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
                 elif what == SOFTMAX:
                     if c[2] == 0:
-                        kernels.softmax(f32(c[3], FAR), c[3], f32(c[4], FAR), c[5], c[6], c[7])
+                        rows.softmax(f32(c[3], FAR), c[3], f32(c[4], FAR), c[5], c[6], c[7])
                     else:
-                        kernels.softmax(f64(c[3], FAR), c[3], f64(c[4], FAR), c[5], c[6], c[7])
+                        rows.softmax(f64(c[3], FAR), c[3], f64(c[4], FAR), c[5], c[6], c[7])
                 elif what == REDUCE:
                     _rows(c)
                 elif what == SEARCH:
                     if c[2] == 0:
                         found, values = f32(c[4], FAR), f32(c[5], FAR)
-                        kernels.search(i64(c[3], FAR), found, values, c[6], c[7], c[8], c[9])
+                        rows.search(i64(c[3], FAR), found, values, c[6], c[7], c[8], c[9])
                     else:
                         sorted_, wanted = f64(c[4], FAR), f64(c[5], FAR)
-                        kernels.search(i64(c[3], FAR), sorted_, wanted, c[6], c[7], c[8], c[9])
+                        rows.search(i64(c[3], FAR), sorted_, wanted, c[6], c[7], c[8], c[9])
                 elif what == NORM:
                     eps = f64(c[9], 1)[0]
                     if c[2] == 0:
-                        kernels.layer_norm_f32(c[3], c[4], c[5], c[6], c[7], c[8], eps)
+                        rows.layer_norm_f32(c[3], c[4], c[5], c[6], c[7], c[8], eps)
                     else:
-                        kernels.layer_norm_f64(c[3], c[4], c[5], c[6], c[7], c[8], eps)
+                        rows.layer_norm_f64(c[3], c[4], c[5], c[6], c[7], c[8], eps)
                 elif what == GATHER:
                     if not _gather(c):
                         return t

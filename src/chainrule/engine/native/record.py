@@ -11,13 +11,26 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from chainrule.errors import ChainruleError
 
 # Operations whose result depends on the shape of a tensor alone.
-SHAPED = {"zeros_like", "ones_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty"}
+SHAPED = {
+    "zeros_like",
+    "ones_like",
+    "full_like",
+    "empty_like",
+    "new_zeros",
+    "new_ones",
+    "new_full",
+    "new_empty",
+}
 
 
-class Unsupported(Exception):
+class Unsupported(ChainruleError):
     """Why a step cannot be run natively."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"native runner: {reason}")
 
 
 @dataclass(frozen=True)
@@ -91,7 +104,7 @@ class _Recorder(TorchDispatchMode):
             self.recording.tensors[self._numbers[storage]] = tensor
         number = self._numbers[storage]
         shape, strides = tuple(tensor.shape), tuple(tensor.stride())
-        return View(number, tensor.storage_offset(), shape, strides, tensor.dtype)
+        return View(number, int(tensor.storage_offset()), shape, strides, tensor.dtype)
 
     def changes(self, tensor: Tensor) -> bool:
         return self._numbers.get(tensor.untyped_storage()._cdata) in self._changing

@@ -122,7 +122,9 @@ def store(builder: Any, value: Any, address: Any) -> None:
     builder.store(value, pointer(builder, address, value.type), align=BYTES[value.type.element])
 
 
-def repeat(builder: Any, stop: Any, start: Sequence[Any], body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
+def repeat(
+    builder: Any, stop: Any, start: Sequence[Any], body: Callable[[Any, list[Any]], list[Any]]
+) -> list[Any]:
     """For i in range(stop): values = body(i, values); what they are at the end."""
     before = builder.block
     inside, after = builder.append_basic_block("loop"), builder.append_basic_block("after")

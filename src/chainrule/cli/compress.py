@@ -1,0 +1,127 @@
+"""`chainrule compress` and `chainrule decompress`: a file, a folder or a data set ↔ one compressed file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from chainrule.cli.options import DataDir, Json, RunFolder, data_of, open_run
+from chainrule.cli.output import console, print_json, say
+from chainrule.errors import ChainruleError
+
+Runner = Annotated[
+    str, typer.Option(help="What runs the model's steps: eager, native, or auto for what is faster.")
+]
+
+
+def compress(
+    run: RunFolder,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="For a model of bytes any file or folder; for one of 16-bit sound a .wav or .flac; for others items: "
+            "an array, a folder of images, a table, a named set.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("-o", help="The compressed file.")],
+    split: Annotated[str, typer.Option(help="Of an INPUT with splits: train, valid or test.")] = "test",
+    items: Annotated[int | None, typer.Option(min=1, help="The first so many items; all by default.")] = None,
+    runner: Runner = "auto",
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Compress without loss, by the probabilities of a trained model.
+
+    The file is decoded by the same model on the same kind of processor with the same versions, or refused.
+
+    Examples:
+
+    `chainrule compress runs/bytes-gru book.txt -o book.chr`
+
+    `chainrule compress runs/mnist-pixelcnn mnist -o mnist.chr --items 1000`
+
+    `chainrule compress runs/people people.csv -o people.chr`
+    """
+    from chainrule.data import load_items
+    from chainrule.tasks.compress import compress_bytes, compress_items, compress_sound, kind_of
+
+    opened = open_run(run, "cpu")
+    start, kind = time.perf_counter(), kind_of(opened, source)
+    with _bar(json) as told:
+        options: Any = {"runner": runner, "progress": told}
+        if kind in ("file", "folder"):
+            result = compress_bytes(opened, Path(source).expanduser(), out, **options)
+        elif kind == "sound":
+            result = compress_sound(opened, Path(source).expanduser(), out, **options)
+        else:
+            cond = None
+            if opened.model.conditional:
+                data = data_of(opened, source, data_dir)
+                x, cond = data.split(split)[0], data.cond(split)
+            else:
+                x = load_items(source, opened.model.domain, split=split, data_dir=data_dir, rate=opened.rate)
+            cond = None if cond is None else cond[:items]
+            result = compress_items(opened, x[:items], cond, out, **options)
+    result |= {"seconds": time.perf_counter() - start, "file": str(out)}
+    if "variables" in result:
+        result["bits_per_dim"] = 8 * result["compressed"] / max(result["variables"], 1)
+        what, rate = f"{result['items']} items", f"{result['bits_per_dim']:.4f} bits/dim"
+    else:
+        result["bits_per_byte"] = 8 * result["compressed"] / max(result["bytes"], 1)
+        what, rate = f"{result['bytes']} bytes", f"{result['bits_per_byte']:.4f} bits a byte"
+    if json:
+        print_json(result)
+        return
+    say(f"{what} in {result['compressed']} bytes, {rate}, {result['seconds']:.1f} s: {out}")
+
+
+def decompress(
+    run: RunFolder,
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="What `chainrule compress` wrote.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            help="Any file; for a folder a new one; for items .npy, or .npz with their classes; for rows of a table "
+            "also .csv or .parquet; for images also a new folder of .png; for a sound .wav or .flac.",
+        ),
+    ],
+    anyway: Annotated[
+        bool,
+        typer.Option("--anyway", help="Try it with other versions or on another processor than the file's."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Give back exactly what was compressed, or refuse.
+
+    Example: `chainrule decompress runs/bytes-gru book.chr -o book.txt`
+    """
+    from chainrule.tasks.compress import decompress_file
+
+    if not source.is_file():
+        raise ChainruleError(f"{source}: no such file")
+    opened, start = open_run(run, "cpu"), time.perf_counter()
+    with _bar(json) as told:
+        result = decompress_file(opened, source, out, anyway=anyway, progress=told)
+    result |= {"seconds": time.perf_counter() - start, "file": str(out)}
+    if json:
+        print_json(result)
+        return
+    count = next(f"{result[key]} {key}" for key in ("items", "files", "bytes") if key in result)
+    say(f"{count}, {result['seconds']:.1f} s: {out}")
+
+
+@contextmanager
+def _bar(quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A line that tells how much has been coded, until all is."""
+    columns = (BarColumn(bar_width=24, pulse_style="bar.complete"), TextColumn("{task.completed} coded"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=quiet, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done: bar.update(task, completed=done)

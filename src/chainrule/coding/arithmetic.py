@@ -1,0 +1,104 @@
+"""What must be alike where a file is written and where it is read: the model, the runner, versions, the processor."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from chainrule.engine import exact_arithmetic
+from chainrule.errors import CodeError
+from chainrule.models import Model
+
+RUNNERS = ("eager", "native")
+PACKAGES = ("chainrule", "torch", "constriction", "numba")
+DIGEST = 8  # bytes of SHA-256
+
+Version = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Whose last bits a file relies on.
+
+    Attributes:
+        runner: of `RUNNERS`. Either runs a block on one thread, whatever number of threads there is.
+        versions: of `PACKAGES`, that of numba (0, 0, 0) for eager steps.
+        processor: 16 bits of a checksum of its name and of what it can do.
+    """
+
+    runner: str
+    versions: tuple[Version, ...]
+    processor: int
+
+    @classmethod
+    def here(cls, runner: str) -> Arithmetic:
+        """That of this process."""
+        names = PACKAGES if runner == "native" else PACKAGES[:-1]
+        versions = [_version(name) for name in names] + [(0, 0, 0)] * (len(PACKAGES) - len(names))
+        return cls(runner, tuple(versions), zlib.crc32(_processor(runner).encode()) & 0xFFFF)
+
+    def check(self) -> None:
+        """Refuse to go on where numbers may differ in a last bit.
+
+        Raises:
+            CodeError: naming the first difference.
+        """
+        here = Arithmetic.here(self.runner)
+        for name, theirs, ours in zip(PACKAGES, self.versions, here.versions, strict=True):
+            if theirs != ours:
+                theirs_, ours_ = (".".join(map(str, version)) for version in (theirs, ours))
+                raise CodeError(f"coded with {name} {theirs_}, expected {ours_} as it is here")
+        if self.processor != here.processor:
+            raise CodeError(f"coded on another kind of processor than this one ({_processor(self.runner)})")
+
+
+def digest_of(model: Model) -> bytes:
+    """Of all that tells a model from others: name, hyperparameters, domain and weights."""
+    card = [model.name or type(model).__name__, model.hyperparameters, model.domain.to_json()]
+    digest = hashlib.sha256(json.dumps(card, sort_keys=True, default=str).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.digest()[:DIGEST]
+
+
+@contextmanager
+def repeatable(model: Model) -> Iterator[None]:
+    """Exact arithmetic on one thread: another number of threads splits sums in another way, and rounds them so."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with exact_arithmetic(model):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _version(package: str) -> Version:
+    if package == "chainrule":
+        from chainrule import __version__ as text
+    elif package == "torch":
+        text = torch.__version__
+    else:
+        text = importlib.metadata.version(package)
+    numbers = [int(number) for number in re.findall(r"\d+", text.split("+")[0])[:3]]
+    a, b, c = [*numbers, 0, 0, 0][:3]
+    return a, b, c
+
+
+def _processor(runner: str) -> str:
+    name = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    if runner == "native":
+        from llvmlite import binding
+
+        name = f"{name} {binding.get_host_cpu_name()}"
+    return name

@@ -1,0 +1,151 @@
+"""A block: rows of a batch coded in step with one another, into one payload."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from chainrule.coding.alphabet import Alphabet
+from chainrule.coding.coder import Coder, Decoder, Encoder
+from chainrule.coding.order0 import Mixed
+from chainrule.coding.rule import Coding
+from chainrule.coding.symbols import code_whole, uniform
+from chainrule.engine import Choice, Incremental
+from chainrule.engine.stepwise import draw_stepwise
+from chainrule.models import AutoregressiveModel
+
+
+@dataclass(frozen=True)
+class Block:
+    """What a file holds of some rows.
+
+    Attributes:
+        rows: B.
+        bounds: of each column of whole numbers, its least and its greatest, less the column's shift.
+        payload: of the coder.
+        check: CRC-32 of the rows.
+    """
+
+    rows: int
+    bounds: tuple[tuple[int, int], ...]
+    payload: bytes
+    check: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a block is made of.
+
+    Attributes:
+        symbols: (B, D) int64 in generation order.
+        there: (B, D) booleans, which of them there are.
+        labels: (B,) or (B, k) int64 classes, coded along; None if there are none.
+        cond: what a model is told that is not coded; None if nothing.
+    """
+
+    symbols: Tensor
+    there: Tensor
+    labels: Tensor | None = None
+    cond: Tensor | None = None
+
+    def check(self) -> int:
+        """CRC-32 of all that is coded, as little-endian 64-bit numbers."""
+        known = self.symbols.masked_fill(~self.there, 0)
+        parts = [known, self.there.sum(1), *([] if self.labels is None else [self.labels])]
+        value = 0
+        for part in parts:
+            value = zlib.crc32(part.contiguous().numpy().astype("<i8").tobytes(), value)
+        return value
+
+
+def encode(
+    model: AutoregressiveModel, runner: Incremental, rows: Rows, *, mix: bool = False, sized: bool = False
+) -> Block:
+    """Rows → a block.
+
+    Args:
+        model: gives the conditionals.
+        runner: runs its steps.
+        rows: B ≥ 1 of them.
+        mix: whether tables are mixed with the symbols' counts.
+        sized: whether the decoder knows which symbols there are, so that lengths are not coded.
+    """
+    alphabet, coder = Alphabet(model), Encoder()
+    batch = len(rows.symbols)
+    _code_sides(model, coder, batch, rows.labels, rows.there, sized)
+    bounds = alphabet.bounds(rows.symbols)
+    rule = Coding(alphabet, coder, rows.there, bounds, rows.symbols, _mixed(model, mix))
+    cond = rows.labels if rows.labels is not None else rows.cond
+    _run(model, runner, rule, batch, cond)
+    return Block(batch, tuple(bounds), coder.finish(), rows.check())
+
+
+def decode(
+    model: AutoregressiveModel,
+    runner: Incremental,
+    block: Block,
+    *,
+    cond: Tensor | None = None,
+    there: Tensor | None = None,
+    mix: bool = False,
+) -> Rows:
+    """A block → its rows.
+
+    Args:
+        model, runner, mix: as in `encode`.
+        block: the block.
+        cond: what the model is told, if that is not coded.
+        there: which symbols there are, if the decoder knows.
+
+    Raises:
+        CodeError: if the payload is none, or has more in it; that the rows are right their `check` says.
+    """
+    coder = Decoder(block.payload)
+    labels, there = _code_sides(model, coder, block.rows, None, there, there is not None)
+    rule = Coding(Alphabet(model), coder, there, list(block.bounds), None, _mixed(model, mix))
+    _run(model, runner, rule, block.rows, cond if labels is None else labels)
+    coder.finish()
+    return Rows(rule.symbols, there, labels, cond)
+
+
+@torch.no_grad()
+def _run(
+    model: AutoregressiveModel, runner: Incremental, rule: Choice, batch: int, cond: Tensor | None
+) -> None:
+    """The steps of a rollout, one after another."""
+    shape = (batch, model.sites, model.head.variables)
+    values = torch.zeros(shape, dtype=model.dtype if model.head.levels is None else torch.int64)
+    state = runner.init_state(batch, cond=cond, length=model.sites, device=model.device, dtype=model.dtype)
+    draw_stepwise(model, runner, rule, values, state, 0, model.sites, None)
+
+
+def _code_sides(
+    model: AutoregressiveModel,
+    coder: Coder,
+    batch: int,
+    labels: Tensor | None,
+    there: Tensor | None,
+    sized: bool,
+) -> tuple[Tensor | None, Tensor]:
+    """What stands before the symbols: the classes of each row, and unless `sized` how many steps it has."""
+    every = torch.ones(batch, dtype=torch.bool)
+    if model.condition.counts:
+        given = None if labels is None else labels.reshape(batch, -1)
+        found = [
+            code_whole(uniform, (0, count - 1), coder, None if given is None else given[:, k], every)
+            for k, count in enumerate(model.condition.counts)
+        ]
+        labels = torch.stack(found, dim=1).reshape(batch, *model.condition.item_shape)
+    domain = model.domain
+    if domain.lengths == "given" and not sized:
+        lengths = None if there is None else there.sum(1) // domain.width
+        lengths = code_whole(uniform, (0, domain.steps), coder, lengths, every)
+        there = torch.arange(domain.size) < domain.width * lengths[:, None]
+    return labels, torch.ones(batch, domain.size, dtype=torch.bool) if there is None else there
+
+
+def _mixed(model: AutoregressiveModel, mix: bool) -> Mixed | None:
+    return Mixed(model.domain.max_levels) if mix else None

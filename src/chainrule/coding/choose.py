@@ -1,0 +1,48 @@
+"""Which runner codes: eager steps for little, native ones where they pay and can be had."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Sequence
+
+import torch
+from torch import Tensor
+
+from chainrule.engine import Incremental
+from chainrule.engine.automatic import LONG_PATIENCE, TRIED, find_native
+from chainrule.models import AutoregressiveModel
+
+
+def choose_runner(model: AutoregressiveModel, rows: int, blocks: int, cond: Tensor | None) -> str:
+    """Its name, for so many blocks, each of so many rows under these conditions; to be called in `repeatable`."""
+    phases = model.schedule()
+    start = time.perf_counter()
+    tried = list(enumerate(phases))[:TRIED]
+    _try(model, model, rows, cond, tried)
+    seconds = (time.perf_counter() - start) / len(tried) * len(phases) * blocks
+    native = find_native(model) if seconds > LONG_PATIENCE else "it would not pay"
+    if isinstance(native, str):
+        return "eager"
+    from chainrule.engine.native import Unsupported
+
+    try:
+        # Each kind of step is compiled here, and found again when the blocks are coded.
+        _try(model, native, rows, cond, [(phases.index(phase), phase) for phase in dict.fromkeys(phases)])
+    except Unsupported:
+        return "eager"
+    return "native"
+
+
+@torch.no_grad()
+def _try(
+    model: AutoregressiveModel,
+    runner: Incremental,
+    rows: int,
+    cond: Tensor | None,
+    steps: Sequence[tuple[int, Hashable]],
+) -> None:
+    kind = model.dtype if model.head.levels is None else torch.int64
+    prev = torch.zeros(rows, model.head.variables, dtype=kind)
+    state = runner.init_state(rows, cond=cond, length=model.sites, device=model.device, dtype=model.dtype)
+    for t, phase in steps:
+        _, state = runner.step(prev, state, torch.tensor(t), phase=phase)

@@ -1,0 +1,206 @@
+"""Bytes of any file, or the samples of a sound ↔ a compressed file, block after block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from threading import Lock
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chainrule.coding.alphabet import check_codable
+from chainrule.coding.arithmetic import Arithmetic, digest_of, repeatable
+from chainrule.coding.block import Block, Rows, decode, encode
+from chainrule.coding.choose import choose_runner
+from chainrule.coding.container import Header, Reader, Writer, brief
+from chainrule.coding.items import AUTO, Progress, block_rows, check_header, threads
+from chainrule.coding.parallel import in_order
+from chainrule.engine.automatic import find_runner
+from chainrule.errors import CodeError, DomainError
+from chainrule.models import AutoregressiveModel, Model
+from chainrule.models.length import of_length
+
+SYMBOLS = {"file": "u1", "folder": "u1", "sound": "<u2"}  # one of each kind, as NumPy names it
+ROWS = 32  # of a block, where a net may go on behind the length it was trained on
+
+
+class Cuts:
+    """How many symbols in a row are cut into rows that are coded in step.
+
+    A net whose steps may go on for ever gets few and long rows, since each begins knowing nothing; another one gets
+    rows of its own length.
+
+    Args:
+        model: of sequences.
+        runner: the name of what runs its steps.
+    """
+
+    def __init__(self, model: AutoregressiveModel, runner: str) -> None:
+        self._model, self._runner = model, runner
+        self._models: dict[int, AutoregressiveModel] = {model.sites: model}
+        self._lock = Lock()
+
+    def of(self, symbols: int) -> AutoregressiveModel:
+        """The model of the rows of a block of so many symbols."""
+        longest = -(-symbols // ROWS)
+        steps = max(longest, self._model.sites) if self._model.network.unbounded else self._model.sites
+        with self._lock:
+            if steps not in self._models:
+                try:
+                    self._models[steps] = check_codable(of_length(self._model, steps))
+                except DomainError:  # weights that belong to places
+                    self._models[steps] = self._model
+            return self._models[steps]
+
+    def runner(self, model: AutoregressiveModel) -> Any:
+        """What runs its steps."""
+        with self._lock:
+            return find_runner(model, self._runner)
+
+
+def compress_stream(
+    model: Model,
+    source: BinaryIO,
+    target: BinaryIO,
+    kind: str = "file",
+    *,
+    rate: int = 0,
+    runner: str = AUTO,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """Code all that can be read, in memory that does not grow with it.
+
+    Args:
+        model: unconditional, of sequences: of 256 levels for bytes; of 65,536 for the samples of a sound + 32,768.
+        source: is read to its end.
+        target: is written.
+        kind: "file" or "folder" (bytes), or "sound" (16 bits a sample, unsigned, the low byte first).
+        rate: of a sound, in Hz.
+        runner, workers: as for `compress`.
+        progress: is told how many bytes have been coded.
+
+    Returns:
+        How many bytes were written.
+
+    Raises:
+        ChainruleError: if the model is none of such symbols.
+    """
+    model = check_stream(model, kind)
+    width = np.dtype(SYMBOLS[kind]).itemsize
+    size = block_symbols(model) * width
+    chunks = iter(lambda: source.read(size), b"")
+    first = next(chunks, b"")
+    workers = threads(workers)
+    with repeatable(model):
+        if runner == AUTO:
+            own = Cuts(model, "eager").of(len(first) // width)
+            runner = choose_runner(own, _rows(own, len(first) // width), 1, None) if first else "eager"
+        header = Header(kind, digest_of(model), brief(model.domain), Arithmetic.here(runner), rate=rate)
+        writer, done = Writer(target, header), 0
+        task = partial(_encoded, Cuts(model, runner), kind)
+        for block in in_order(task, _again(first, chunks), workers):
+            writer.block(block)
+            done += block.rows * width
+            if progress is not None:
+                progress(done)
+    writer.close()
+    return writer.size
+
+
+def decompress_stream(
+    model: Model,
+    source: BinaryIO,
+    target: BinaryIO,
+    *,
+    anyway: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Header:
+    """Write all that `compress_stream` read.
+
+    Args:
+        model, anyway, workers: as for `decompress`.
+        source: the file; it must be seekable.
+        target: is written block after block; if there is an error, what was written until then is to be thrown away.
+        progress: is told how many bytes have been decoded.
+
+    Returns:
+        The file's header.
+
+    Raises:
+        CodeError: as `decompress`.
+    """
+    reader = Reader(source)
+    header = reader.header
+    if header.kind not in SYMBOLS:
+        raise CodeError(f"expected a file, a folder or a sound, got {header.kind}")
+    model, done = check_stream(model, header.kind), 0
+    check_header(model, header, header.kind, anyway)
+    task = partial(_decoded, Cuts(model, header.arithmetic.runner), header.kind)
+    workers = threads(workers)
+    with repeatable(model):
+        for block, rows in in_order(task, reader.blocks(block_symbols(model)), workers):
+            reader.agree(block, rows.check())
+            done += target.write(rows.symbols[rows.there].numpy().astype(SYMBOLS[header.kind]).tobytes())
+            if progress is not None:
+                progress(done)
+    return header
+
+
+def check_stream(model: Model, kind: str) -> AutoregressiveModel:
+    """Refuse a model that is not one of such symbols.
+
+    Raises:
+        DomainError: if its items are no sequences of them in their own order, or it is told a condition.
+    """
+    chosen, levels = check_codable(model), 2 ** (8 * np.dtype(SYMBOLS[kind]).itemsize)
+    domain = chosen.domain
+    one = domain.layout == "sequence" and domain.levels == levels and domain.width == 1
+    if not one or domain.lengths == "ends" or not chosen.ordering.is_identity:
+        raise DomainError(f"compress: a {kind} needs a model of sequences of {levels} levels, got {domain}")
+    if chosen.conditional:
+        raise DomainError(
+            f"compress: a {kind} needs a model that is told nothing, got one of {chosen.condition.expected}"
+        )
+    return chosen
+
+
+def block_symbols(model: AutoregressiveModel) -> int:
+    """Symbols of a block, at most."""
+    return block_rows(model.domain) * model.domain.size
+
+
+def _rows(model: AutoregressiveModel, symbols: int) -> int:
+    return -(-symbols // model.sites)
+
+
+def _there(model: AutoregressiveModel, symbols: int) -> Tensor:
+    rows = _rows(model, symbols)
+    return (torch.arange(rows * model.sites) < symbols).view(rows, model.sites)
+
+
+def _encoded(cuts: Cuts, kind: str, chunk: bytes) -> Block:
+    flat = torch.from_numpy(np.frombuffer(chunk, SYMBOLS[kind]).astype(np.int64))
+    model = cuts.of(len(flat))
+    there = _there(model, len(flat))
+    symbols = torch.zeros(there.shape, dtype=torch.int64).masked_scatter(there, flat)
+    block = encode(model, cuts.runner(model), Rows(symbols, there), mix=kind != "sound", sized=True)
+    return replace(block, rows=len(flat))
+
+
+def _decoded(cuts: Cuts, kind: str, block: Block) -> tuple[Block, Rows]:
+    model = cuts.of(block.rows)
+    there = _there(model, block.rows)
+    whole = replace(block, rows=len(there))
+    return block, decode(model, cuts.runner(model), whole, there=there, mix=kind != "sound")
+
+
+def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from rest

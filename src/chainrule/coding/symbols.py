@@ -1,0 +1,111 @@
+"""One variable of every row ↔ the coder: a level at once, or a whole number digit by digit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from chainrule.coding.coder import Coder
+from chainrule.coding.order0 import Mixed
+from chainrule.errors import ChainruleError
+from chainrule.heads import Conditional, Table
+from chainrule.heads.columns import Gap
+from chainrule.heads.mixture import BinnedComponents
+
+MOST_LEVELS = 4096  # that are coded at once; of more, digit after digit
+BASE = 256
+MISSING = -(2**63)  # the symbol of a missing number
+
+
+def code_variable(
+    conditional: Conditional,
+    coder: Coder,
+    symbols: Tensor | None,
+    rows: Tensor,
+    bounds: tuple[int, int] | None,
+    mixed: Mixed | None = None,
+) -> Tensor:
+    """Code one variable.
+
+    Args:
+        conditional: its distribution in each of B rows.
+        coder: either direction.
+        symbols: (B,) levels, whole numbers or `MISSING`; None to decode.
+        rows: which have it, booleans (B,).
+        bounds: of whole numbers, the least and the greatest.
+        mixed: what a table is mixed with.
+
+    Returns:
+        The symbols (B,); 0, or the lower bound, in rows without one.
+
+    Raises:
+        ChainruleError: if the variable is real.
+    """
+    if isinstance(conditional, Gap):
+        p = torch.sigmoid(conditional.logit.double())
+        gaps = None if symbols is None else (symbols == MISSING).long()
+        missing = code_levels(torch.stack([1 - p, p], dim=-1), coder, gaps, rows).bool()
+        value = code_variable(conditional.there, coder, symbols, rows & ~missing, bounds)
+        return torch.where(missing, MISSING, value)
+    if isinstance(conditional, BinnedComponents):
+        assert bounds is not None
+        return code_whole(conditional.masses, bounds, coder, symbols, rows)
+    if not isinstance(conditional, Table):
+        raise ChainruleError(
+            f"compress: expected levels, categories or whole numbers, got a {type(conditional).__name__}"
+        )
+    if conditional.levels > MOST_LEVELS:
+        return code_whole(conditional.masses, (0, conditional.levels - 1), coder, symbols, rows)
+    probabilities = conditional.probabilities()
+    if mixed is None:
+        return code_levels(probabilities, coder, symbols, rows)
+    found = code_levels(mixed.mix(probabilities), coder, symbols, rows)
+    mixed.see(probabilities, found, rows)
+    return found
+
+
+def code_levels(probabilities: Tensor, coder: Coder, symbols: Tensor | None, rows: Tensor) -> Tensor:
+    """(B, K) float64 → symbols (B,), 0 in rows without one."""
+    if rows.all():
+        return coder.code(probabilities, symbols)
+    found = torch.zeros(len(rows), dtype=torch.int64)
+    found[rows] = coder.code(probabilities[rows], None if symbols is None else symbols[rows])
+    return found
+
+
+def code_whole(
+    masses: Callable[[Tensor], Tensor],
+    bounds: tuple[int, int],
+    coder: Coder,
+    symbols: Tensor | None,
+    rows: Tensor,
+) -> Tensor:
+    """Whole numbers between bounds, by their digits to the base 256, the highest first, each given those before.
+
+    Args:
+        masses: edges (B, E+1) → (B, E) float64, what lies from one up to the next.
+        bounds: the least and the greatest number.
+        coder, symbols, rows: as in `code_variable`.
+    """
+    least, greatest = bounds
+    start, width = torch.full((len(rows),), least), 1
+    while width * BASE <= greatest - least:
+        width *= BASE
+    while width:
+        digits = min(BASE, (greatest - least) // width + 1)
+        edges = start[:, None] + width * torch.arange(digits + 1)
+        edges = edges.clamp(max=greatest + 1)
+        p = masses(edges)
+        # Where the model sees nothing at all, numbers are alike.
+        p = torch.where(p.sum(1, keepdim=True) > 0, p, (edges.diff(dim=1) > 0).double())
+        digit = None if symbols is None else (symbols - start).div(width, rounding_mode="floor")
+        start = start + width * code_levels(p, coder, digit, rows)
+        width //= BASE
+    return start
+
+
+def uniform(edges: Tensor) -> Tensor:
+    """The masses of numbers that are all alike: (B, E+1) → (B, E) float64."""
+    return edges.diff(dim=1).double()

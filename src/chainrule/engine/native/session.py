@@ -1,0 +1,140 @@
+"""A rollout under way: the state of each thread's rows, and the programs that carry it on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Event
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from chainrule.engine.choice import Choice, tables
+from chainrule.engine.native.programs import Programs, Site
+from chainrule.engine.native.share import Share
+from chainrule.engine.site import draw_site
+from chainrule.layers import State
+
+
+class Session:
+    """Draws sites by the native loop, one stretch after another.
+
+    Args:
+        model: an `engine.rollout.Stepwise`.
+        programs: of its steps.
+        state: to begin with; copied.
+        batch: rows of it.
+        threads: among which these are shared.
+    """
+
+    def __init__(self, model: Any, programs: Programs, state: State, batch: int, threads: int) -> None:
+        self.model, self.programs = model, programs
+        leaves, self._tree = tree_flatten(state)
+        parts = [part for part in np.array_split(np.arange(batch), min(batch, threads) or 1) if len(part)]
+        rows = [slice(int(part[0]), int(part[-1]) + 1) for part in parts]
+        self._parts = [(own, [leaf[own].clone() for leaf in leaves]) for own in rows]
+
+    def draw(
+        self,
+        choose: Choice,
+        values: Tensor,
+        first: int,
+        last: int,
+        *,
+        terms: Tensor | None = None,
+        place: int = 0,
+        site: int = 0,
+    ) -> None:
+        """Draw the sites first … last-1 of the model's clock.
+
+        Args:
+            choose: the rule.
+            values: (B, n, V); site t belongs at t + place, and what is before it there has been drawn.
+            first, last: of the clock; behind the model's last site, all are of its kind.
+            terms: (B, n, V) float64, to take the log-probability of each value.
+            place: of site 0 in `values`.
+            site: which one of the rule's is site 0.
+
+        Raises:
+            Unsupported: if the machine cannot run this model or rule; nothing is drawn then.
+        """
+        columns = tables(choose)
+        arrays = [values, *([] if terms is None else [terms]), *columns]
+        form = repr(choose.map(lambda table: table.new_zeros(0)))  # what the rule is beside its tables
+        kinds, numbers = self._kinds(first, last)
+        shares = []
+        for rows, leaves in self._parts:
+            inputs = [
+                torch.zeros((), dtype=torch.int64),
+                torch.tensor([place, site]),
+                *(array[rows] for array in arrays),
+                *leaves,
+            ]
+            programs = {}
+            for number, (phase, head, t) in kinds.items():
+                step = self._step(choose, phase, head, len(columns), terms is not None)
+                kind = ("site", phase, id(head), form, terms is not None)
+                programs[number] = self.programs.get(kind, step, inputs, len(leaves), t)
+            shares.append((Share(inputs), programs))
+        stop = Event()
+        _in_threads(
+            [partial(share.run, programs, numbers, first, last, stop) for share, programs in shares], stop
+        )
+        for (_, leaves), (share, _) in zip(self._parts, shares, strict=True):
+            for leaf, after in zip(leaves, share.inputs[len(share.inputs) - len(leaves) :], strict=True):
+                if leaf is not after:  # a boolean one, which the machine kept as whole numbers
+                    leaf.copy_(after)
+
+    def _kinds(self, first: int, last: int) -> tuple[dict[int, tuple[Hashable, Any, int]], list[int]]:
+        """The kinds of sites there are (phase, head, a site of it) by number, and that of each site."""
+        end, head = self.model.sites - 1, self.model.head
+        phases = self.model.schedule(self.model.sites)
+        found: dict[Hashable, int] = {}
+        kinds: dict[int, tuple[Hashable, Any, int]] = {}
+        numbers = []
+        for t in range(first, last):
+            own = head.at(min(t, end))
+            number = found.setdefault((phases[min(t, end)], id(own)), len(found))
+            kinds.setdefault(number, (phases[min(t, end)], own, t))
+            numbers.append(number)
+        return kinds, numbers
+
+    def _step(self, choose: Choice, phase: Hashable, head: Any, columns: int, score: bool) -> Site:
+        model, tree = self.model, self._tree
+        kind = model.dtype if model.head.levels is None else torch.int64
+
+        def step(clock: Tensor, shift: Tensor, values: Tensor, *rest: Tensor) -> list[Tensor]:
+            terms, rest = (rest[0], rest[1:]) if score else (None, rest)
+            given = iter(rest[:columns])
+            rule = choose.map(lambda _: next(given))
+            here, site = (clock + shift).split(1)
+            prev = values.index_select(1, (here - 1).clamp(min=0))[:, 0]
+            params, after = model.step(prev, tree_unflatten(list(rest[columns:]), tree), clock, phase=phase)
+            drawn, scores = [], []
+            for value, conditional in draw_site(head, params, rule, site, kind):
+                drawn.append(value)
+                if score:
+                    scores.append(conditional.log_prob(value).double())
+            values.index_copy_(1, here, torch.stack(drawn, dim=1)[:, None])
+            if terms is not None:
+                terms.index_copy_(1, here, torch.stack(scores, dim=1)[:, None])
+            return tree_flatten(after)[0]
+
+        return step
+
+
+def _in_threads(tasks: Sequence[Callable[[], None]], stop: Event) -> None:
+    """All at once; an exception in one, or an interrupt, stops the others."""
+    if len(tasks) == 1:
+        tasks[0]()
+        return
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        try:
+            for done in [pool.submit(task) for task in tasks]:
+                done.result()
+        finally:
+            stop.set()

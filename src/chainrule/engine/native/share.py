@@ -1,0 +1,62 @@
+"""The rows of one thread: the memory that programs read and write, and the call that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from threading import Event
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chainrule.engine.native.machine import run
+from chainrule.engine.native.program import ALIGNMENT, Program
+
+BETWEEN = 64  # sites between two looks at whether to stop
+
+
+class Share:
+    """The rows of one thread, and what of them programs read and write."""
+
+    def __init__(self, inputs: Sequence[Tensor]) -> None:
+        # The machine reads whole numbers in place of booleans.
+        self.inputs = [
+            copied(tensor, torch.int64) if tensor.dtype == torch.bool else tensor for tensor in inputs
+        ]
+
+    def run_site(self, program: Program, t: int) -> None:
+        """One site."""
+        self.run({0: program}, [0], t, t + 1, Event())
+
+    def run(
+        self, programs: Mapping[int, Program], numbers: Sequence[int], first: int, last: int, stop: Event
+    ) -> None:
+        """Sites first … last-1, each by the program of its number, unless told to stop.
+
+        Args:
+            programs: by number.
+            numbers: of the program of each site, from `first` on.
+            first, last: what the clock, which is the first input, shows at the sites.
+            stop: set when another thread has failed.
+
+        Raises:
+            IndexError: if an index points outside of its tensor.
+        """
+        scratch = np.zeros(max(p.size for p in programs.values()) // 8 + ALIGNMENT, dtype=np.int64)
+        start = -(-scratch.ctypes.data // ALIGNMENT) * ALIGNMENT
+        addresses = [tensor.data_ptr() for tensor in self.inputs]
+        bound = {number: program.bind(addresses, start) for number, program in programs.items()}
+        starts = dict(zip(bound, np.cumsum([0, *map(len, bound.values())]), strict=False))
+        code = np.concatenate(list(bound.values()))
+        where = np.array([starts[number] for number in numbers], dtype=np.int64)
+        for site in range(first, last, BETWEEN):
+            if stop.is_set():
+                return
+            found = run(code, where[site - first :], addresses[0], site, min(site + BETWEEN, last))
+            if found >= 0:
+                raise IndexError(f"site {found}: an index points outside of its tensor")
+
+
+def copied(tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """A copy with the same strides."""
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=dtype or tensor.dtype).copy_(tensor)

@@ -1,0 +1,89 @@
+"""Sites of a stream, some at a time: eagerly, then by a native loop once these have taken long."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from chainrule.engine.automatic import find_native, patience
+from chainrule.engine.choice import Choice
+from chainrule.engine.site import draw_site
+from chainrule.layers import State
+
+if TYPE_CHECKING:
+    from chainrule.engine.native import NativeRunner
+
+FEW = 16  # sites that are drawn eagerly between two looks at the time
+
+
+class Stretches:
+    """Draws the next sites from where it stands.
+
+    Args:
+        model: an `engine.rollout.Stepwise`.
+        most: sites that will be asked for at once.
+    """
+
+    def __init__(self, model: Any, *, most: int) -> None:
+        self.model, self._most = model, most
+        self._taken = 0.0  # seconds of eager steps
+        self._native: NativeRunner | None = None
+
+    def begin(self, state: State, prev: Tensor, t: int) -> None:
+        """Stand before site t of the net's clock: its state there, and the site before it (B, V)."""
+        self._state, self._prev, self.t = state, prev, t
+        self._session = None if self._native is None else self._native.session(state, len(prev))
+
+    def draw(self, rule: Choice, site: int, n: int) -> Tensor:
+        """n sites (B, n, V), which are the rule's from `site` on."""
+        parts, left = [], n
+        while left:
+            if self._session is None and self._taken > patience():
+                self._go_native()
+            now = min(left, FEW) if self._session is None else left
+            part = self._natively(rule, site + n - left, now) if self._session is not None else None
+            parts.append(self._eagerly(rule, site + n - left, now) if part is None else part)
+            left -= now
+        return torch.cat(parts, dim=1)
+
+    def _go_native(self) -> None:
+        found = find_native(self.model)
+        if isinstance(found, str):
+            self._taken = -math.inf  # nor later
+        else:
+            self._native, self._session = found, found.session(self._state, len(self._prev))
+
+    def _natively(self, rule: Choice, site: int, n: int) -> Tensor | None:
+        from chainrule.engine.native import Unsupported
+
+        assert self._session is not None
+        batch, variables = self._prev.shape
+        # One buffer of the same size every time, so that one program serves all stretches.
+        values = torch.zeros(batch, self._most + 1, variables, dtype=torch.int64)
+        values[:, 0] = self._prev
+        try:
+            self._session.draw(rule, values, self.t, self.t + n, place=1 - self.t, site=site - self.t)
+        except Unsupported:
+            self._native, self._session, self._taken = None, None, -math.inf
+            return None
+        self._prev, self.t = values[:, n].clone(), self.t + n
+        return values[:, 1 : n + 1]
+
+    def _eagerly(self, rule: Choice, site: int, n: int) -> Tensor:
+        model, start = self.model, time.perf_counter()
+        phases = model.schedule(model.sites)
+        drawn = []
+        for i in range(n):
+            clock = torch.full((), self.t, device=self._prev.device)
+            phase = phases[min(self.t, model.sites - 1)]
+            params, self._state = model.step(self._prev, self._state, clock, phase=phase)
+            values = draw_site(model.head, params, rule, site + i, torch.int64)
+            self._prev = torch.stack([value for value, _ in values], dim=1)
+            drawn.append(self._prev)
+            self.t += 1
+        self._taken += time.perf_counter() - start
+        return torch.stack(drawn, dim=1)

@@ -1,0 +1,180 @@
+"""What compression by trained models gives: bytes beside the log-likelihood and beside general and special codecs."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import math
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from PIL import Image
+
+from chainrule.coding import compress, decompress
+from chainrule.coding.container import Reader
+from chainrule.coding.streams import compress_stream, decompress_stream
+from chainrule.data import Data
+from chainrule.data.text import is_bytes
+from chainrule.domain import Domain
+from chainrule.errors import ChainruleError
+from chainrule.models.store import WEIGHTS
+from chainrule.training import Recipe, Run
+from chainrule.training.run import CONFIG
+
+MOST = 1 << 17  # variables of a run's items
+CODECS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip -9": lambda raw: zlib.compress(raw, 9),
+    "xz -9e": lambda raw: lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME),
+    "zstd -19": lambda raw: pa.Codec("zstd", compression_level=19).compress(raw, asbytes=True),
+}
+
+
+def measure(batch: int, repeats: int, runs: Sequence[Path] = (), files: Sequence[Path] = ()) -> dict:
+    """The first items of each run's test split; of a model of bytes the test text, and these files.
+
+    Args:
+        batch: items at most, and at most 2^17 variables.
+        repeats: not used: a byte more or less tells more than a second.
+        runs: folders.
+        files: for models of bytes.
+
+    Raises:
+        ChainruleError: without a run, or if what is decoded is not what was coded.
+    """
+    if not runs:
+        raise ChainruleError("bench compression: expected run folders of trained models, --run RUN, got none")
+    rows: dict[str, dict] = {}
+    for folder in runs:
+        run = Run.open(folder)
+        name = "/".join(folder.parts[-2:])
+        data = Recipe.read(folder / CONFIG).load_data(None)
+        weights = {"model": run.model.name, "model_bytes": (folder / WEIGHTS).stat().st_size}
+        if is_bytes(run.vocabulary or ""):
+            text = data.streams["test"].values.numpy().astype(np.uint8).tobytes()
+            contents = {f"{data.name}, test": text, **{path.name: path.read_bytes() for path in files}}
+            for title, content in contents.items():
+                rows[f"{name}: {title}"] = {**weights, **_bytes(run, content)}
+        else:
+            rows[name] = {**weights, **_items(run, data, min(batch, max(1, MOST // data.domain.size)))}
+    return {"about": "Lossless compression by trained models", "sources": rows}
+
+
+def _bytes(run: Run, content: bytes) -> dict:
+    target = io.BytesIO()
+    start = time.perf_counter()
+    size = compress_stream(run.model, io.BytesIO(content), target)
+    middle = time.perf_counter()
+    back = io.BytesIO()
+    header = decompress_stream(run.model, io.BytesIO(target.getvalue()), back)
+    same = back.getvalue() == content
+    end = time.perf_counter()
+    if not same:
+        raise ChainruleError("bench compression: other bytes came back")
+    return {
+        "variables": len(content),
+        "raw_bytes": len(content),
+        "bytes": {"chainrule": size, **_general(content)},
+        "likelihood_bytes": None,
+        "runner": header.arithmetic.runner,
+        "seconds": {"compress": middle - start, "decompress": end - middle},
+    }
+
+
+def _items(run: Run, data: Data, n: int) -> dict:
+    model, domain = run.model, data.domain
+    x, cond = data.test[:n].long(), data.cond("test")
+    cond = None if cond is None or not model.conditional else cond[:n]
+    start = time.perf_counter()
+    blob = compress(model, x, cond)
+    middle = time.perf_counter()
+    same = torch.equal(decompress(model, blob), x)
+    end = time.perf_counter()
+    if not same:
+        raise ChainruleError("bench compression: other items came back")
+    with torch.no_grad():
+        nats = -sum(
+            model.log_prob(x[i : i + 64], None if cond is None else cond[i : i + 64]).sum().item()
+            for i in range(0, len(x), 64)
+        )
+    raw = _raw(x, domain)
+    return {
+        "items": len(x),
+        "variables": int(domain.counted(x).sum()),
+        "raw_bytes": len(raw),
+        "bytes": {"chainrule": len(blob), **_general(raw), **_special(x, data)},
+        "likelihood_bytes": nats / math.log(2) / 8,
+        "side_bytes": _sides(model, x) / math.log(2) / 8,
+        "runner": Reader(io.BytesIO(blob)).header.arithmetic.runner,
+        "seconds": {"compress": middle - start, "decompress": end - middle},
+    }
+
+
+def _sides(model: Any, x: torch.Tensor) -> float:
+    """Nats of classes and of lengths."""
+    each = sum(map(math.log, model.condition.counts))
+    return len(x) * (each + (math.log(model.domain.steps + 1) if model.domain.lengths == "given" else 0))
+
+
+def _raw(x: torch.Tensor, domain: Domain) -> bytes:
+    """As other codecs get them: eight bits in a byte, levels up to 256 a byte each, others two bytes."""
+    values = x[domain.counted(x)].numpy()
+    if domain.max_levels == 2:
+        return np.packbits(values.astype(np.uint8)).tobytes()
+    return values.astype(np.uint8 if domain.max_levels <= 256 else "<u2").tobytes()
+
+
+def _general(raw: bytes) -> dict[str, int]:
+    return {name: len(code(raw)) for name, code in CODECS.items()}
+
+
+def _special(x: torch.Tensor, data: Data) -> dict[str, int]:
+    """PNG and WebP of all images below one another; FLAC of all 16-bit recordings behind one another."""
+    domain, found = data.domain, {}
+    if domain.layout == "image":
+        sheet = x.permute(0, 2, 3, 1).flatten(0, 1).squeeze(-1).numpy().astype(np.uint8)
+        picture = (
+            Image.fromarray(sheet * 255).convert("1") if domain.max_levels == 2 else Image.fromarray(sheet)
+        )
+        for name, options in (
+            ("PNG", {"optimize": True}),
+            ("WebP", {"lossless": True, "quality": 100, "method": 6}),
+        ):
+            if max(picture.size) < 1 << 14 or name == "PNG":
+                target = io.BytesIO()
+                picture.save(target, name, **options)
+                found[name] = len(target.getvalue())
+    elif data.rate is not None and domain.max_levels == 1 << 16:
+        import soundfile
+
+        target = io.BytesIO()
+        samples = (x[domain.counted(x)].numpy() - (1 << 15)).astype(np.int16)
+        soundfile.write(target, samples, data.rate, format="FLAC", subtype="PCM_16", compression_level=1.0)
+        found["FLAC"] = len(target.getvalue())
+    return found
+
+
+def table(record: dict) -> tuple[list[str], list[list[str]]]:
+    """A row a source: bits a variable."""
+    names = list(dict.fromkeys(name for row in record["sources"].values() for name in row["bytes"]))
+    rows = []
+    for source, row in record["sources"].items():
+        bits = {name: 8 * size / row["variables"] for name, size in row["bytes"].items()}
+        ideal = row["likelihood_bytes"]
+        rows.append(
+            [
+                source,
+                f"{row['variables']:,}",
+                "–" if ideal is None else f"{8 * ideal / row['variables']:.4f}",
+                *(f"{bits[name]:.4f}" if name in bits else "–" for name in names),
+                *(f"{row['raw_bytes'] / row['seconds'][way]:,.0f}" for way in ("compress", "decompress")),
+                f"{row['model_bytes']:,}",
+            ]
+        )
+    columns = ["", "variables", "-log2 p", *names, "bytes/s", "back", "model, bytes"]
+    return columns, rows

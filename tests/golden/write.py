@@ -1,0 +1,57 @@
+"""The golden files: small compressed files of format 1, which every later version has to read.
+
+    python tests/golden/write.py NAME
+
+writes one anew; a file that is there is never written again, for it is what users have.
+"""
+
+import io
+import sys
+from pathlib import Path
+
+import torch
+
+import chainrule as cr
+from chainrule.coding.streams import compress_stream
+
+HERE = Path(__file__).parent
+# Models without weights: none of their numbers depends on a machine.
+MODELS = {
+    "image": cr.Domain.image(1, 4, 4, levels=5),
+    "lengths": cr.Domain.sequence(6, 4, lengths="given"),
+    "categories": cr.Domain.categorical(3, (2, 5, 3)),
+    "file": cr.Domain.sequence(8, 256),
+    "sound": cr.Domain.sequence(8, 65536),
+}
+
+
+def model_of(name):
+    return cr.create_model("uniform", MODELS[name]).eval()
+
+
+def content_of(name):
+    """What the file holds: items, or bytes."""
+    if name == "file":
+        return b"To be, or not to be, that is the question.\n" * 20
+    if name == "sound":
+        return bytes(range(200))
+    x = torch.arange(12 * MODELS[name].size).reshape(12, *MODELS[name].event_shape) ** 2 % 7
+    x = x % torch.tensor(MODELS[name].levels_per_variable).reshape(MODELS[name].event_shape)
+    if name == "lengths":
+        x[3, 2:] = x[7, :] = -1
+    return x
+
+
+def blob_of(name):
+    content = content_of(name)
+    if isinstance(content, torch.Tensor):
+        return cr.compress(model_of(name), content)
+    target = io.BytesIO()
+    compress_stream(model_of(name), io.BytesIO(content), target, name, rate=8000 if name == "sound" else 0)
+    return target.getvalue()
+
+
+if __name__ == "__main__":
+    path = HERE / f"{sys.argv[1]}.chr"
+    with path.open("xb") as file:
+        file.write(blob_of(sys.argv[1]))

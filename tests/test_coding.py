@@ -1,0 +1,368 @@
+"""Compression: what comes back, how short it is, and what is refused."""
+
+import importlib.util
+import io
+import math
+import zlib
+from pathlib import Path
+
+import constriction
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import chainrule as cr
+from chainrule.coding.coder import PRECISION, Decoder, Encoder
+from chainrule.coding.container import unzigzag, zigzag
+from chainrule.coding.folder import Packed, unpack
+from chainrule.coding.streams import compress_stream, decompress_stream
+from chainrule.coding.symbols import code_whole
+from chainrule.column import Column
+from chainrule.errors import ChainruleError, CodeError
+from chainrule.heads import DiscretisedLogistic
+from chainrule.heads.mixture import BinnedComponents
+from test_cli import call
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def bytes_model():
+    torch.manual_seed(0)
+    return cr.create_model("gru", cr.Domain.sequence(8, 256), width=8).eval()
+
+
+def stream(model, content, kind="file", **options):
+    target = io.BytesIO()
+    compress_stream(model, io.BytesIO(content), target, kind, **options)
+    return target.getvalue()
+
+
+def unstream(model, blob, **options):
+    target = io.BytesIO()
+    decompress_stream(model, io.BytesIO(blob), target, **options)
+    return target.getvalue()
+
+
+# --- the coder -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("levels", [2, 3, 256, 4096])
+def test_no_symbol_costs_more_than_the_stated_loss(levels):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2000, levels, generator=generator, dtype=torch.float64) * 8
+    p = torch.softmax(logits, -1)
+    symbols = torch.multinomial(p, 1, generator=generator)[:, 0]
+    coder = Encoder()
+    coder.code(p, symbols)
+    payload = coder.finish()
+    nats = -p.gather(1, symbols[:, None]).log().sum().item() + 2000 * -math.log1p(-levels / 2**PRECISION)
+    assert len(payload) <= nats / math.log(2) / 8 + 8
+    decoder = Decoder(payload)
+    assert torch.equal(decoder.code(p), symbols)
+    decoder.finish()
+
+
+def test_probabilities_become_the_whole_numbers_that_the_format_says():
+    generator, total = np.random.default_rng(0), 2**PRECISION
+    for levels in (2, 3, 256, 1000):
+        p = generator.dirichlet(np.full(levels, 0.3))
+        share = (total - levels) * np.concatenate([[0], np.cumsum(p)[:-1]]) / p.sum()
+        first = np.floor(share).astype(np.int64) + np.arange(levels)
+        for symbol in generator.integers(1, levels, 20):
+            for place, expected in ((first[symbol], symbol), (first[symbol] - 1, symbol - 1)):
+                # The low 24 bits of this coder's state say where in the distribution it is.
+                coder = constriction.stream.stack.AnsCoder(np.array([place, 5], np.uint32))
+                table = constriction.stream.model.Categorical(perfect=False)
+                assert coder.decode(table, p[None])[0] == expected
+
+
+def test_a_symbol_of_probability_zero_costs_24_bits():
+    p = torch.tensor([[1.0, 0.0]], dtype=torch.float64).expand(100, 2)
+    coder = Encoder()
+    coder.code(p, torch.ones(100, dtype=torch.int64))
+    assert 300 <= len(coder.finish()) <= 308
+
+
+def test_nan_is_no_probability():
+    with pytest.raises(ChainruleError, match="NaN"):
+        Encoder().code(torch.full((1, 2), torch.nan, dtype=torch.float64), torch.zeros(1, dtype=torch.int64))
+
+
+def test_the_masses_of_16_bits_are_the_sums_of_their_levels():
+    head = DiscretisedLogistic(65536, components=3)
+    params = torch.randn(4, head.size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    conditional, _ = head.step(None, head.init_state(params), 0)
+    levels = conditional.probabilities()
+    edges = torch.arange(0, 65537, 256).expand(4, -1)
+    assert torch.allclose(conditional.masses(edges), levels.unflatten(1, (256, 256)).sum(2), atol=1e-14)
+    fine = 40_000 + torch.arange(257).expand(4, -1)
+    assert torch.allclose(conditional.masses(fine), levels[:, 40_000:40_256], atol=1e-14)
+
+
+def test_whole_numbers_far_out_in_a_tail_come_back():
+    ones = torch.zeros(3, 1, dtype=torch.float64)
+    conditional = BinnedComponents(ones, ones, ones, torch.tensor(1.0))
+    symbols, rows = torch.tensor([-(10**9), 0, 10**12]), torch.ones(3, dtype=torch.bool)
+    coder, bounds = Encoder(), (-(10**9), 10**12)
+    code_whole(conditional.masses, bounds, coder, symbols, rows)
+    assert torch.equal(code_whole(conditional.masses, bounds, Decoder(coder.finish()), None, rows), symbols)
+
+
+# --- items ---------------------------------------------------------------------------------------
+
+
+def test_blocks_and_workers_change_nothing_but_time():
+    model = cr.create_model("independent", cr.Domain.binary(100)).eval()
+    x = torch.randint(2, (6000, 100), generator=torch.Generator().manual_seed(0))
+    blob = cr.compress(model, x, workers=1)
+    assert cr.compress(model, x, workers=3) == blob
+    seen = []
+    assert torch.equal(cr.decompress(model, blob, workers=3, progress=seen.append), x)
+    assert seen == [2621, 5242, 6000]
+
+
+@pytest.mark.parametrize("runner", ["eager", "native"])
+def test_the_number_of_threads_changes_nothing(runner):
+    torch.manual_seed(0)
+    model = cr.create_model("made", cr.Domain.binary(12), hidden=[600, 600]).eval()
+    x = torch.randint(2, (300, 12), generator=torch.Generator().manual_seed(0))
+    before, blobs = torch.get_num_threads(), []
+    try:
+        for threads in (1, 4):
+            torch.set_num_threads(threads)
+            blobs.append(cr.compress(model, x, runner=runner))
+        assert torch.get_num_threads() == 4
+        assert blobs[0] == blobs[1]
+        assert torch.equal(cr.decompress(model, blobs[0]), x)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_no_items():
+    model = cr.create_model("made", cr.Domain.image(1, 2, 2, levels=4)).eval()
+    assert cr.decompress(model, cr.compress(model, torch.zeros(0, 1, 2, 2, dtype=torch.int64))).shape == (
+        0,
+        1,
+        2,
+        2,
+    )
+
+
+def test_16_bit_items_cost_what_the_model_says():
+    torch.manual_seed(0)
+    model = cr.create_model(
+        "wavenet", cr.Domain.sequence(6, 65536), channels=8, skip=8, depth=2, cycle=2
+    ).eval()
+    x = model.sample(40, generator=torch.Generator().manual_seed(0))
+    blob = cr.compress(model, x)
+    assert torch.equal(cr.decompress(model, blob), x)
+    assert len(blob) <= -1.001 * model.log_prob(x).sum().item() / math.log(2) / 8 + 64
+
+
+def test_a_vector_that_is_told_is_not_in_the_file():
+    model = cr.create_model("gru", cr.Domain.sequence(5, 3), width=4, embedding=2).eval()
+    x, cond = torch.randint(3, (4, 5)), torch.randn(4, 2)
+    blob = cr.compress(model, x, cond)
+    assert torch.equal(cr.decompress(model, blob, cond), x)
+    with pytest.raises(cr.errors.ConditionError, match="what `compress` was given"):
+        cr.decompress(model, blob, cond + 1)
+
+
+def test_what_cannot_be_coded_is_refused_plainly():
+    bits = cr.Domain.binary(4)
+    for model, message in [
+        (cr.create_model("made-ensemble", bits, hidden=[8], masks=2, orderings=2), "one factorisation"),
+        (cr.create_model("gaussian", cr.Domain.vector(2)), "levels, categories or whole numbers"),
+        (
+            cr.create_model("pixelcnn-autoencoder", cr.Domain.image(1, 4, 4, 2), channels=4, depth=1),
+            "likelihood",
+        ),
+    ]:
+        with pytest.raises(ChainruleError, match=message):
+            cr.compress(model, torch.zeros(1, *model.domain.event_shape).long())
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_any_rows_come_back(data):
+    children = Column("children", "integer", missing=True)
+    domain = cr.Domain.table((children, Column("sex", "categorical", ("f", "m"), missing=True)))
+    model = cr.create_model("fvsbn" if data.draw(st.booleans()) else "nade", domain).eval()
+    number = st.one_of(st.none(), st.integers(-(2**53), 2**53), st.integers(-3, 3))
+    rows = data.draw(st.lists(st.tuples(number, st.sampled_from([None, 0, 1])), max_size=8))
+    cells = [[math.nan if cell is None else float(cell) for cell in row] for row in rows]
+    x = torch.tensor(cells, dtype=torch.float64).reshape(-1, 2)
+    found = cr.decompress(model, cr.compress(model, x))
+    assert np.array_equal(found.numpy(), x.numpy(), equal_nan=True)
+
+
+# --- files, folders, sounds ----------------------------------------------------------------------
+
+
+@settings(max_examples=200, deadline=None)
+@given(content=st.binary(max_size=400))
+def test_any_bytes_come_back(bytes_model, content):
+    blob = stream(bytes_model, content)
+    assert unstream(bytes_model, blob) == content
+
+
+def test_bytes_that_the_model_never_saw_cost_little_more_than_their_entropy(bytes_model):
+    content = np.random.default_rng(0).integers(0, 256, 20_000, dtype=np.uint8).tobytes()
+    assert len(stream(bytes_model, content)) < 1.03 * len(content)
+
+
+def test_long_streams_are_cut_into_blocks(bytes_model):
+    content = b"abracadabra" * 4000
+    blob = stream(bytes_model, content, workers=2, runner="eager")
+    sizes = []
+    assert unstream(bytes_model, blob, workers=2, progress=sizes.append) == content
+    assert sizes == [4096 * 8, len(content)]
+
+
+def test_a_sound_keeps_each_sample():
+    torch.manual_seed(0)
+    model = cr.create_model(
+        "wavenet", cr.Domain.sequence(8, 65536, lengths="given"), channels=4, skip=4, depth=2
+    )
+    content = np.random.default_rng(0).integers(0, 65536, 70).astype("<u2").tobytes()
+    target = io.BytesIO()
+    header = decompress_stream(model.eval(), io.BytesIO(stream(model, content, "sound", rate=8000)), target)
+    assert (header.rate, target.getvalue()) == (8000, content)
+
+
+def test_a_folder_comes_back(tmp_path):
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    (tmp_path / "in" / "a.txt").write_bytes(b"hello")
+    (tmp_path / "in" / "sub" / "ä").write_bytes(b"")
+    packed = Packed(tmp_path / "in")
+    assert unpack(io.BytesIO(packed.read(7) + packed.read(1000)), tmp_path / "out") == 2
+    assert (tmp_path / "out" / "a.txt").read_bytes() == b"hello"
+    assert (tmp_path / "out" / "sub" / "ä").read_bytes() == b""
+
+
+@pytest.mark.parametrize("name", [b"../x", b"/x", b"a/../../x", b"\xff", b"a\\x", b"a\0b"])
+def test_a_path_that_leads_out_is_refused(tmp_path, name):
+    with pytest.raises(CodeError):
+        unpack(io.BytesIO(bytes([len(name)]) + name + b"\x01x\x00"), tmp_path / "out")
+    assert not (tmp_path / "out").exists() and not list(tmp_path.iterdir())
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+def test_damage_is_refused_before_anything_is_decoded(bytes_model):
+    blob = stream(bytes_model, b"hello")
+    for place in range(len(blob)):
+        for other in (blob[:place], blob[:place] + bytes([blob[place] ^ 1]) + blob[place + 1 :]):
+            with pytest.raises(CodeError, match=r"truncated|something else|too few"):
+                unstream(bytes_model, other)
+
+
+def test_another_model_and_other_versions_are_refused_by_name(bytes_model, monkeypatch):
+    blob = stream(bytes_model, b"hello")
+    torch.manual_seed(1)
+    other = cr.create_model("gru", bytes_model.domain, width=8).eval()
+    with pytest.raises(CodeError, match="another model"):
+        unstream(other, blob)
+    monkeypatch.setattr(torch, "__version__", "9.8.7+cpu")
+    with pytest.raises(CodeError, match=r"coded with torch .*, expected 9\.8\.7"):
+        unstream(bytes_model, blob)
+    assert unstream(bytes_model, blob, anyway=True) == b"hello"
+
+
+def test_blocks_in_another_order_are_refused():
+    model = cr.create_model("independent", cr.Domain.binary(100)).eval()
+    x = torch.randint(2, (5242, 100), generator=torch.Generator().manual_seed(0))
+    blob, empty = cr.compress(model, x), cr.compress(model, x[:0])
+    start, end = len(empty) - 9, len(blob) - 9
+    half = (end - start) // 2
+    assert half * 2 == end - start  # the same number of rows of fair coins
+    swapped = blob[:start] + blob[start + half : end] + blob[start : start + half] + blob[end:-4]
+    swapped += zlib.crc32(swapped).to_bytes(4, "little")
+    with pytest.raises(CodeError):
+        cr.decompress(model, swapped)
+
+
+def test_mutants_are_refused():
+    told = _module(ROOT / "fuzz" / "compressed.py").fuzz(mutants=1000, seed=7)
+    assert sum(told["refused"].values()) + told["unchanged"] == 1000
+
+
+@given(st.integers(-(2**54), 2**54))
+def test_zigzag(number):
+    assert zigzag(number) >= 0 and unzigzag(zigzag(number)) == number
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    root = tmp_path_factory.mktemp("coding")
+    (root / "words.txt").write_bytes(b"the cat sat on the mat\n" * 40)
+    (root / "people.csv").write_text(
+        "age,sex\n" + "".join(f"{20 + i % 50},{'fm'[i % 2]}\n" for i in range(60))
+    )
+    quick = ("--device", "cpu", "--json")
+    for name, data, *more in (
+        ("independent", "words.txt", "--domain", "sequence:8:256"),
+        ("made", "people.csv", "--column", "age=integer", "--set", "hidden=[8]", "--set", "steps=20"),
+    ):
+        ended = call("train", name, "--data", root / data, *more, *quick, "--out", root / name)
+        assert ended.status == 0, ended.err
+    return root
+
+
+def test_a_file_and_a_folder_by_the_command_line(runs, tmp_path):
+    source = tmp_path / "any.bin"
+    source.write_bytes(bytes(range(256)) * 3)
+    told = call("compress", runs / "independent", source, "-o", tmp_path / "x.chr", "--json").json
+    assert told["bytes"] == 768 and told["compressed"] == (tmp_path / "x.chr").stat().st_size
+    assert call("decompress", runs / "independent", tmp_path / "x.chr", "-o", tmp_path / "y.bin").status == 0
+    assert (tmp_path / "y.bin").read_bytes() == source.read_bytes()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a").write_bytes(b"a")
+    assert call("compress", runs / "independent", tmp_path / "in", "-o", tmp_path / "f.chr").status == 0
+    assert call("decompress", runs / "independent", tmp_path / "f.chr", "-o", tmp_path / "out").status == 0
+    assert (tmp_path / "out" / "a").read_bytes() == b"a"
+    error = call("decompress", runs / "independent", source, "-o", tmp_path / "z").error
+    assert "something else" in error and not (tmp_path / "z").exists()
+
+
+def test_a_table_by_the_command_line(runs, tmp_path):
+    table = runs / "people.csv"
+    assert call("compress", runs / "made", table, "-o", tmp_path / "x.chr").status == 0
+    assert call("decompress", runs / "made", tmp_path / "x.chr", "-o", tmp_path / "y.csv").status == 0
+    assert (tmp_path / "y.csv").read_text() == table.read_text()
+    assert (
+        "expected the ending"
+        in call("decompress", runs / "made", tmp_path / "x.chr", "-o", tmp_path / "y.png").error
+    )
+    assert "truncated or altered" in _cut(runs / "made", tmp_path)
+
+
+def _cut(run, folder):
+    (folder / "cut.chr").write_bytes((folder / "x.chr").read_bytes()[:-3])
+    return call("decompress", run, folder / "cut.chr", "-o", folder / "y.csv").error
+
+
+def _module(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["image", "lengths", "categories", "file", "sound"])
+def test_golden_files_are_read(name):
+    golden = _module(ROOT / "tests" / "golden" / "write.py")
+    blob, content = (golden.HERE / f"{name}.chr").read_bytes(), golden.content_of(name)
+    assert blob[:6] == b"\x89CHR\x01" + bytes([2 * ["items", "file", "folder", "sound"].index(
+        name if name in ("file", "sound") else "items")])  # fmt: skip
+    if isinstance(content, bytes):
+        assert unstream(golden.model_of(name), blob, anyway=True) == content
+    else:
+        assert torch.equal(cr.decompress(golden.model_of(name), blob, anyway=True), content)

@@ -1,0 +1,269 @@
+"""The native machine does what torch does, operation by operation; the runner notices what changes."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+import chainrule as cr
+from chainrule.engine import automatic, exact_arithmetic
+from chainrule.engine.native import NativeRunner, Unsupported
+from chainrule.engine.native.lowering import lower
+from chainrule.engine.native.record import record
+from chainrule.engine.native.share import Share
+from chainrule.engine.native.weights import Weights
+from chainrule.errors import ChainruleError
+
+
+def native(function, *inputs: Tensor) -> list[Tensor]:
+    """What the machine makes of a function's results, which are written into tensors of their own."""
+    with torch.no_grad():
+        shapes = function(*inputs)
+    results = [torch.zeros_like(r, memory_format=torch.contiguous_format) for r in shapes]
+
+    def step(clock: Tensor, *given: Tensor) -> list[Tensor]:
+        found = function(*given[: len(inputs)])
+        for target, value in zip(given[len(inputs) :], found, strict=True):
+            target.copy_(value)
+        return []
+
+    tried = [torch.zeros((), dtype=torch.int64), *(x.clone() for x in inputs), *(r.clone() for r in results)]
+    recording, _ = record(step, tried)
+    program = lower(recording, [], [], Weights())
+    share = Share([torch.zeros((), dtype=torch.int64), *inputs, *results])
+    share.run_site(program, 0)
+    return share.inputs[1 + len(inputs) :]
+
+
+def agree(function, *inputs: Tensor) -> None:
+    with torch.no_grad():
+        expected = function(*(x.clone() for x in inputs))
+    for ours, theirs in zip(native(function, *inputs), expected, strict=True):
+        tolerance = 2e-5 if theirs.dtype == torch.float32 else 1e-12
+        theirs = theirs.to(ours.dtype)
+        assert torch.allclose(ours, theirs, rtol=tolerance, atol=tolerance, equal_nan=True), (
+            (ours - theirs).abs().max()
+        )
+
+
+FLOATS = {
+    "exp": torch.exp,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "gelu": F.gelu,
+    "relu": F.relu,
+    "elu": F.elu,
+    "leaky_relu": lambda x: F.leaky_relu(x, 0.1),
+    "softplus": F.softplus,
+    "log_sigmoid": F.logsigmoid,
+    "log": lambda x: x.abs().log(),
+    "sqrt": lambda x: x.abs().sqrt(),
+    "rsqrt": lambda x: x.abs().rsqrt(),
+    "asinh": torch.asinh,
+    "expm1": torch.expm1,
+    "log1p": lambda x: x.abs().log1p(),
+    "square": torch.square,
+    "round": torch.round,
+    "floor": torch.floor,
+    "clamp": lambda x: x.clamp(-0.5, 0.7),
+    "negative": torch.neg,
+    "minus": lambda x: 1 - x,
+    "scaled": lambda x: torch.add(x, x, alpha=0.3),
+    "addcmul": lambda x: torch.addcmul(x, x, x),
+    "logit": lambda x: torch.logit(torch.sigmoid(x)),
+    "ndtri": lambda x: torch.special.ndtri(torch.sigmoid(3 * x)),
+    "isnan": lambda x: x.isnan(),
+    "nan_to_num": lambda x: torch.where(x > 0, torch.nan, x).nan_to_num(),
+    "masked_fill": lambda x: x.masked_fill(x < 0, -torch.inf),
+    "softmax": lambda x: x.softmax(-1),
+    "log_softmax": lambda x: x.log_softmax(-1),
+    "logsumexp": lambda x: x.logsumexp(1),
+    "cumsum": lambda x: x.cumsum(-1),
+    "sum": lambda x: x.sum((0, 2)),
+    "mean": lambda x: x.mean(1),
+    "amax": lambda x: x.amax(-1),
+    "argmax": lambda x: x.argmax(-1),
+    "double": lambda x: x.double().exp(),
+    "long": lambda x: (10 * x).long(),
+    "bool": lambda x: (x > 0.1) & ~(x > 0.8),
+    "flip": lambda x: x.flip(1),
+    "pad": lambda x: F.pad(x, (1, 2, 0, 1), value=0.5),
+    "cat": lambda x: torch.cat([x, 2 * x[:, :1]], dim=1),
+    "stack": lambda x: torch.stack([x, -x], dim=1),
+    "expand": lambda x: x[:, :1].expand(-1, 4, -1) + x[:, :, :1].mean(1, keepdim=True),
+    "layer_norm": lambda x: F.layer_norm(
+        x, x.shape[-1:], torch.arange(37.0).to(x), torch.ones(37, dtype=x.dtype)
+    ),
+    "select": lambda x: x.index_select(1, torch.tensor([2, 0, 2])),
+    "gather": lambda x: x.gather(-1, (x[..., :3].abs() * 5).long()),
+    "transposed": lambda x: x.transpose(0, 2).exp() * x.transpose(0, 2),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", FLOATS)
+def test_operation(name, dtype):
+    x = torch.randn(3, 4, 37, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(dtype)
+    agree(lambda x: [FLOATS[name](x)], x)
+    # Of every other element, and in another order of dimensions.
+    agree(lambda x: [FLOATS[name](x[:, :, ::2])], F.pad(x, (0, 36)).contiguous())
+    wide = x.permute(2, 0, 1).contiguous().permute(1, 2, 0)
+    agree(lambda x: [FLOATS[name](x)], wide)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("rows", "inner", "outer"), [(1, 5, 3), (1, 70, 130), (2, 33, 64), (7, 33, 65), (13, 1, 40)]
+)
+def test_product(rows, inner, outer, dtype):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(rows, inner, generator=generator, dtype=torch.float64).to(dtype)
+    weight, bias = (torch.randn(*s, generator=generator, dtype=dtype) for s in ((outer, inner), (outer,)))
+    agree(lambda x: [F.linear(x, weight, bias), x @ weight.t()], x)
+    agree(lambda x, w: [F.linear(x, w), x @ w.t().contiguous()], x, weight)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_convolutions(stride):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, 6, 5, generator=generator)
+    weight, bias = torch.randn(7, 3, 2, 3, generator=generator), torch.randn(7, generator=generator)
+    agree(lambda x: [F.conv2d(x, weight, bias, stride=stride, padding=1, dilation=(1, 2))], x)
+    back = torch.randn(3, 4, 2, 3, generator=generator)
+    agree(
+        lambda x: [F.conv_transpose2d(x, back, stride=stride, padding=(0, 1), output_padding=stride - 1)], x
+    )
+
+
+def test_attention_sees_what_the_mask_allows():
+    q, k, v = torch.randn(3, 2, 4, 9, 20, generator=torch.Generator().manual_seed(0))
+    seen = torch.where(torch.arange(9) < 5, 0.0, -torch.inf)[None]
+    agree(lambda q, k, v: [F.scaled_dot_product_attention(q[:, :, :1], k, v, attn_mask=seen)], q, k, v)
+
+
+def test_writing_at_an_index_leaves_the_rest():
+    state, index, value = torch.randn(3, 5, 2), torch.tensor([4, 1]), torch.randn(3, 2, 2)
+    agree(lambda s, i, v: [s.index_copy_(1, i, v)], state, index, value)
+
+
+def test_an_index_outside_is_an_error():
+    def step(clock, x, index, out):
+        out.copy_(x.index_select(1, index))
+        return []
+
+    def inputs(index):
+        return [
+            torch.zeros((), dtype=torch.int64),
+            torch.randn(2, 4),
+            torch.tensor([index]),
+            torch.zeros(2, 1),
+        ]
+
+    recording, _ = record(step, inputs(1))
+    program = lower(recording, [], [], Weights())
+    Share(inputs(3)).run_site(program, 0)
+    with pytest.raises(IndexError, match="points outside"):
+        Share(inputs(7)).run_site(program, 0)
+
+
+def test_what_the_machine_lacks_is_named():
+    with pytest.raises(Unsupported, match="uses sort"):
+        native(lambda x: [x.sort().values], torch.randn(4))
+    with pytest.raises(Unsupported, match="reads a number out"):
+        native(lambda x: [x * x.sum().item()], torch.randn(4))
+
+
+def model(seed: int = 0):
+    torch.manual_seed(seed)
+    return cr.create_model("wavenet", cr.Domain.sequence(40, 8), channels=8, skip=8, depth=3).eval()
+
+
+def sample(net, **options) -> Tensor:
+    return net.sample(5, generator=torch.Generator().manual_seed(1), **options)
+
+
+def test_runner_by_name():
+    net = model()
+    assert torch.equal(sample(net, runner="native"), sample(net, runner="eager"))
+    with pytest.raises(ChainruleError, match="expected eager, native or native-bf16, got 'fast'"):
+        net.sample(1, runner="fast")
+
+
+@pytest.mark.parametrize("write", [lambda p: p.mul_(-1), lambda p: p.data.mul_(-1)])
+def test_changed_parameters_are_noticed(write):
+    net = model()
+    before = sample(net, runner="native")
+    with torch.no_grad():
+        for parameter in net.parameters():
+            write(parameter)
+    after = sample(net, runner="native")
+    assert not torch.equal(after, before)
+    assert torch.equal(after, sample(net, runner="eager"))
+
+
+def test_automatic_goes_native_when_many_sites_are_left(monkeypatch):
+    net, used = model(), []
+    loop = NativeRunner.loop
+    monkeypatch.setattr(NativeRunner, "loop", lambda self, *a, **k: used.append(1) or loop(self, *a, **k))
+    sample(net)
+    assert not used  # a few milliseconds are not worth it
+    monkeypatch.setattr(automatic, "PATIENCE", 0.0)
+    monkeypatch.setattr(automatic, "LONG_PATIENCE", 0.0)
+    assert torch.equal(sample(net), sample(net, runner="eager"))
+    assert used
+
+
+def test_automatic_says_why_it_stays_eager(monkeypatch, caplog):
+    net = model()
+    monkeypatch.setattr(automatic, "PATIENCE", 0.0)
+    monkeypatch.setattr(automatic, "LONG_PATIENCE", 0.0)
+    with caplog.at_level(logging.INFO, logger="chainrule"):
+        drawn = sample(net, top_p=0.9)
+    assert "wavenet: native runner: its step uses sort" in caplog.text
+    assert torch.equal(drawn, sample(net, top_p=0.9, runner="eager"))
+    with pytest.raises(ChainruleError, match="native runner: its step uses sort"):
+        sample(net, top_p=0.9, runner="native")
+
+
+def _in_child(queue, net) -> None:
+    queue.put(sample(net, runner="native").tolist())
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*")
+def test_works_after_a_fork():
+    net = model()
+    expected = sample(net, runner="native").tolist()
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_in_child, args=(queue, net))
+    child.start()
+    assert queue.get(timeout=60) == expected
+    child.join()
+
+
+def test_half_weights_are_the_rounded_model():
+    rows, steps = 5, 6
+    net = cr.create_model("lstm", cr.Domain.sequence(steps, 40), width=24, depth=2).eval()
+    x = torch.randint(0, 40, (rows, steps, 1), generator=torch.Generator().manual_seed(0))
+
+    def params(runner) -> Tensor:
+        state = runner.init_state(rows, cond=None, length=steps, device=net.device, dtype=net.dtype)
+        found = []
+        for t in range(steps):
+            p, state = runner.step(x[:, max(t - 1, 0)], state, torch.tensor(t), phase=None)
+            found.append(p)
+        return torch.stack(found)
+
+    with exact_arithmetic(net):
+        exact, half = params(NativeRunner(net)), params(NativeRunner(net, half=True))
+        for parameter in net.parameters():
+            if parameter.ndim > 1:
+                parameter.copy_(parameter.bfloat16())
+        rounded = params(NativeRunner(net))
+    assert torch.allclose(half, rounded, atol=1e-6)
+    assert not torch.allclose(half, exact, atol=1e-4)
