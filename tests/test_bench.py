@@ -8,16 +8,35 @@ import torch
 import chainrule as cr
 from chainrule.engine import FixedPoint
 from chainrule.errors import ChainruleError
-from chainrule.tasks import bench_made, bench_maf, bench_nade_training, bench_wavenet
+from chainrule.tasks import (
+    bench_anomaly,
+    bench_defence,
+    bench_made,
+    bench_maf,
+    bench_nade_training,
+    bench_wavenet,
+)
 from chainrule.tasks.bench import CASES, find_case, run_case, table_of
 from chainrule.tasks.premasked import premasked
 from chainrule.tasks.timing import Times, time_interleaved
 from digits_run import write_run
 
+# Of the fixture `runs`, for the cases that measure trained models.
+RUNS = {
+    "predictive": ["target"],
+    "compression": ["plain"],
+    "anomaly": ["plain", "plain"],
+    "defence": ["plain"],
+}
+
 
 @pytest.fixture
 def small(monkeypatch):
     """The same cases on a few variables."""
+    monkeypatch.setattr(bench_anomaly, "INSIDE", "digits")
+    monkeypatch.setattr(bench_anomaly, "OUTSIDE", "digits")
+    monkeypatch.setattr(bench_defence, "DATA", "digits")
+    monkeypatch.setattr(bench_defence, "EPOCHS", 1)
     monkeypatch.setattr(bench_made, "SIZE", 12)
     monkeypatch.setattr(bench_made, "HIDDEN", (8, 8))
     monkeypatch.setattr(bench_nade_training, "SIZE", 12)
@@ -78,6 +97,7 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     write_run(folder / "target", "pixelcnn", channels=8, depth=1, last=8, classes=3)
     write_run(folder / "draft", "finite-memory", memory=2)
+    write_run(folder / "plain", "independent")
     write_run(folder / "other", "independent", domain=cr.Domain.binary(4))
     return folder
 
@@ -85,7 +105,7 @@ def runs(tmp_path_factory):
 @pytest.mark.parametrize("name", CASES)
 def test_records(name, small, runs):
     models = ["count-table"] if name == "sampling" else None
-    own = [runs / "target"] if name == "predictive" else None
+    own = [runs / folder for folder in RUNS.get(name, ())] or None
     threads = torch.get_num_threads()
     record = run_case(name, batch=2, repeats=1, threads=1, models=models, runs=own)
     assert torch.get_num_threads() == threads
@@ -151,8 +171,10 @@ def test_calls_of_the_runs(runs):
 def test_refusals(runs):
     with pytest.raises(ChainruleError, match="expected run folders of trained models, --run RUN, got none"):
         run_case("predictive")
-    with pytest.raises(ChainruleError, match="only predictive takes runs"):
+    with pytest.raises(ChainruleError, match="only predictive, compression, anomaly, defence take runs"):
         run_case("maf", runs=[runs / "target"])
+    with pytest.raises(ChainruleError, match="expected two runs, --run RUN --run BACKGROUND, got 1"):
+        run_case("anomaly", runs=[runs / "plain"])
     with pytest.raises(ChainruleError, match="did you mean 'made'"):
         find_case("mad")
     with pytest.raises(ChainruleError, match="only sampling and images take others"):

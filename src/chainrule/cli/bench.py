@@ -26,7 +26,8 @@ def bench(
     run: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="RUN", help="Trained models, for predictive, compression, anomaly and defence; repeatable."
+            metavar="RUN",
+            help="Trained models, for predictive, compression, anomaly and defence; repeatable.",
         ),
     ] = None,
     draft: Annotated[
