@@ -20,7 +20,10 @@ DIGITS = {"debd": 3, "tinyshakespeare": 3}  # where the published values have mo
 RESULTS = ROOT / "docs" / "results.md"
 PAGES = (
     ROOT / "README.md",
-    *(ROOT / "docs" / name for name in ("results.md", "speed.md", "predictive.md", "tables-howto.md", "compression.md")),
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in ("results", "speed", "predictive", "scores", "purify", "tables-howto", "compression")
+    ),
 )
 IMPUTATION = ["", "RMSE", "spread ÷ true", "classes right", "nats a cell", "seconds"]
 COLUMNS = ["recipe", "valid, nats", "test, nats", "test, bits/dim", "published", "training"]

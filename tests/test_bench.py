@@ -10,6 +10,8 @@ import chainrule as cr
 from chainrule.engine import FixedPoint
 from chainrule.errors import ChainruleError
 from chainrule.tasks import (
+    bench_anomaly,
+    bench_defence,
     bench_nade_training,
     bench_nets,
     bench_sampling,
@@ -37,6 +39,14 @@ SMALL = {
     },
 }
 
+# Of the fixture `runs`, for the cases that measure trained models.
+RUNS = {
+    "predictive": ["target"],
+    "compression": ["plain"],
+    "anomaly": ["plain", "plain"],
+    "defence": ["plain"],
+}
+
 
 @pytest.fixture
 def small(monkeypatch):
@@ -50,6 +60,10 @@ def small(monkeypatch):
     monkeypatch.setattr(bench_sampling, "measure_fresh", lambda *_: fresh)
     monkeypatch.setattr(ceilings, "SECONDS", 1e-4)
     monkeypatch.setattr(ceilings, "SIDES", (8,))
+    monkeypatch.setattr(bench_anomaly, "INSIDE", "digits")
+    monkeypatch.setattr(bench_anomaly, "OUTSIDE", "digits")
+    monkeypatch.setattr(bench_defence, "DATA", "digits")
+    monkeypatch.setattr(bench_defence, "EPOCHS", 1)
     monkeypatch.setattr(bench_nade_training, "SIZE", 12)
     monkeypatch.setattr(bench_nade_training, "HIDDEN", 8)
 
@@ -103,14 +117,14 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     write_run(folder / "target", "pixelcnn", channels=8, depth=1, last=8, classes=3)
     write_run(folder / "draft", "finite-memory", memory=2)
+    write_run(folder / "plain", "independent")
     write_run(folder / "other", "independent", domain=cr.Domain.binary(4))
     return folder
 
 
-# The other cases need data that no test has; their parts are tested where they are.
-@pytest.mark.parametrize("name", [name for name in CASES if name not in ("compression", "anomaly", "defence")])
+@pytest.mark.parametrize("name", CASES)
 def test_records(name, small, runs):
-    own = [runs / "target"] if name == "predictive" else None
+    own = [runs / folder for folder in RUNS.get(name, ())] or None
     threads = torch.get_num_threads()
     record = run_case(name, batch=2, repeats=1, threads=1, runs=own)
     assert torch.get_num_threads() == threads

@@ -18,7 +18,7 @@ from chainrule.training import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN = 10  # the strangest items, on the terminal and in the picture
+SHOWN = 10  # of the least likely items, on the terminal
 
 
 def score(
@@ -74,6 +74,7 @@ def score(
     """
     import pandas as pd
 
+    from chainrule.report.bits import COLUMNS
     from chainrule.report.export import check_ending, export_frame
     from chainrule.tasks.score import alarm_threshold
     from chainrule.tasks.score import score as task
@@ -107,7 +108,7 @@ def score(
     if out is not None:
         export_frame(frame, out)
     if picture is not None:
-        _draw(model, x, cond, scores.nats.topk(min(SHOWN, len(x))).indices, picture)
+        _draw(model, x, cond, scores.nats.topk(min(COLUMNS, len(x))).indices, picture)
     summary = {
         "items": len(x),
         "reference": {"items": len(held), "split": reference, "nats": scores.reference_nats.mean().item()},
