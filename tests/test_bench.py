@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import chainrule as cr
-from chainrule.engine import FixedPoint
+from chainrule.engine import FixedPoint, automatic
 from chainrule.errors import ChainruleError
 from chainrule.tasks import (
     bench_anomaly,
@@ -142,7 +142,7 @@ def test_sampling_is_measured_at_each_batch_and_number_of_threads(small, monkeyp
     assert [(row["threads"], row["batch"]) for row in rows] == [(1, 1), (1, 2), (2, 1), (2, 2)]
     for row in rows:
         rates = row["steps_per_second"]
-        assert {"naive", "eager", "native"} <= set(rates)
+        assert {"naive", "eager", "native", "native-bf16"} <= set(rates)
         assert rates[row["best"]] == max(rates["eager"], rates["native"])
         assert row["speedup"]["naive"] == pytest.approx(rates[row["best"]] / rates["naive"])
         assert row["of_roofline"] == pytest.approx(row["roofline"]["seconds"] * rates[row["best"]] / 12)
@@ -188,7 +188,7 @@ def test_without_the_other_libraries(small, monkeypatch):
     monkeypatch.setitem(sys.modules, "zuko.flows", None)
     monkeypatch.setitem(sys.modules, "nflows.flows", None)
     record = run_case("sampling", batch=2, repeats=1, threads=1, models=["maf"])
-    assert set(record["rows"][0]["steps_per_second"]) == {"naive", "eager", "native"}
+    assert set(record["rows"][0]["steps_per_second"]) == {"naive", "eager", "native", "native-bf16"}
     assert set(record["absent"]) == {"zuko", "nflows"}
     assert "Without zuko: zuko.flows is not installed." in notes_of(record)
 
@@ -204,9 +204,9 @@ def test_beside_a_library_that_breaks(small, monkeypatch):
 
 
 def test_a_net_that_the_native_runner_lacks_is_measured_without(small, monkeypatch):
-    monkeypatch.setattr(bench_sampling, "find_native", lambda model: "numba cannot be loaded: none")
+    monkeypatch.setattr(automatic, "_make", lambda model, half: "numba cannot be loaded: none")
     record = run_case("sampling", batch=2, repeats=1, threads=1, models=["made"])
-    assert record["absent"] == {"the native runner of made": "numba cannot be loaded: none"}
+    assert record["absent"] == {"the native runner of made": "native runner: numba cannot be loaded: none"}
     assert record["rows"][0]["best"] == "eager" and len(table_of(record)[1]) == 1
 
 
