@@ -69,3 +69,9 @@ def test_every_command_in_the_readme_exists():
     known = {command.name for command in app.registered_commands}
     used = set(re.findall(r"^chainrule (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
     assert used and used <= known
+
+
+def test_strange_items():
+    names = {}
+    exec(blocks("docs/scores.md")[1], names)
+    assert names["hidden"].exact.all() and names["scores"].p_value.shape == (447,)

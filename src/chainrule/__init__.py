@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from chainrule.coding import compress, decompress
     from chainrule.data import Data, list_data, load_data
     from chainrule.distribution import as_distribution
+    from chainrule.tasks.purify import purify
+    from chainrule.tasks.score import score
     from chainrule.training import Run, load
     from chainrule.training.fit import fit
 
@@ -37,6 +39,8 @@ __all__ = [
     "list_models",
     "load",
     "load_data",
+    "purify",
+    "score",
     "sklearn",
     "testing",
 ]
@@ -52,6 +56,8 @@ _LAZY = {
     "Run": "training",
     "fit": "training",
     "load": "training",
+    "purify": "tasks.purify",
+    "score": "tasks.score",
 }
 
 

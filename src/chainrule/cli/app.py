@@ -17,8 +17,10 @@ from chainrule.cli import (
     compress,
     demo,
     evaluate,
+    purify,
     reproduce,
     sample,
+    score,
     show,
     train,
 )
@@ -44,6 +46,8 @@ app.command("complete")(complete.complete)
 app.command("classify")(classify.classify)
 app.command("compress")(compress.compress)
 app.command("decompress")(compress.decompress)
+app.command("score")(score.score)
+app.command("purify")(purify.purify)
 app.command("show")(show.show)
 app.command("bench")(bench.bench)
 app.command("reproduce")(reproduce.reproduce)

@@ -80,6 +80,26 @@ class Greedy:
 
 
 @dataclass(frozen=True)
+class Within:
+    """The most probable of the levels in an interval, each given those before it: PixelDefend's rule.
+
+    Args:
+        lowest, highest: (B, D) in generation order; the interval holds both.
+    """
+
+    lowest: Tensor
+    highest: Tensor
+
+    def __call__(self, conditional: Conditional, d: int | Tensor) -> Tensor:
+        """(B,) values."""
+        return conditional.between(column(self.lowest, d), column(self.highest, d)).mode()
+
+    def map(self, fn: Callable[[Tensor], Tensor]) -> Within:
+        """With the intervals of other rows or variables."""
+        return Within(fn(self.lowest), fn(self.highest))
+
+
+@dataclass(frozen=True)
 class Known:
     """Take what is known, leave the rest to another rule.
 

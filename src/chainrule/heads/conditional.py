@@ -31,6 +31,14 @@ class Conditional(ABC):
         """Given that the value is not missing; itself where it cannot be."""
         return self
 
+    def between(self, lowest: Tensor, highest: Tensor) -> Conditional:
+        """Given that the value is one of the levels lowest … highest, both (B,).
+
+        Raises:
+            ChainruleError: of real values.
+        """
+        raise ChainruleError("between: expected a discrete model, got a real-valued one")
+
     @abstractmethod
     def tempered(self, temperature: float) -> Conditional:
         """The distribution ∝ p^(1/temperature)."""
@@ -82,6 +90,13 @@ class Table(Conditional):
     def present(self) -> Table:
         """Without the level of a missing value."""
         return Table(self.logits[..., :-1]) if self.gap else self
+
+    def between(self, lowest: Tensor, highest: Tensor) -> Table:
+        """Levels outside get -inf."""
+        logits = self.logits
+        level = torch.arange(logits.shape[-1], device=logits.device)
+        outside = (level < lowest[..., None]) | (level > highest[..., None])
+        return Table(logits.masked_fill(outside, -math.inf), self.gap)
 
     def tempered(self, temperature: float) -> Table:
         """Logits divided by the temperature."""

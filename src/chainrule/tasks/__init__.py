@@ -1,23 +1,35 @@
 """What one does with a model: functions that return plain results."""
 
-from chainrule.tasks.bench_networks import SamplingBench, bench_sampling
+from chainrule.tasks.auroc import AUROC, auroc
+from chainrule.tasks.blame import Blame, blame
 from chainrule.tasks.classify import classify
+from chainrule.tasks.complexity import complexity_bits
+from chainrule.tasks.conditional import ConditionalLikelihood, conditional_log_prob
 from chainrule.tasks.evaluate import Evaluation, evaluate
 from chainrule.tasks.interpolate import interpolate
 from chainrule.tasks.known import given_part, known_mask
 from chainrule.tasks.likelihood import Likelihood, likelihood
 from chainrule.tasks.nearest import nearest
+from chainrule.tasks.purify import purify
 from chainrule.tasks.receptive_field import influence, receptive_field, receptive_fields
 from chainrule.tasks.reconstruction import ReconstructionCost, reconstruction_cost
 from chainrule.tasks.reproduce import list_tables, recipes_of, reproduce
+from chainrule.tasks.score import Scores, alarm_threshold, rank_p_value, score
 
 __all__ = [
+    "AUROC",
+    "Blame",
+    "ConditionalLikelihood",
     "Evaluation",
     "Likelihood",
     "ReconstructionCost",
-    "SamplingBench",
-    "bench_sampling",
+    "Scores",
+    "alarm_threshold",
+    "auroc",
+    "blame",
     "classify",
+    "complexity_bits",
+    "conditional_log_prob",
     "evaluate",
     "given_part",
     "influence",
@@ -26,9 +38,12 @@ __all__ = [
     "likelihood",
     "list_tables",
     "nearest",
+    "purify",
+    "rank_p_value",
     "receptive_field",
     "receptive_fields",
     "recipes_of",
     "reconstruction_cost",
     "reproduce",
+    "score",
 ]

@@ -51,6 +51,16 @@ def likelihood(model: Model, x: Tensor, cond: Tensor | None = None, *, batch_siz
     Raises:
         ChainruleError: if x is empty or does not lie in the model's domain.
     """
+    log_prob = log_probs(model, x, cond, batch_size=batch_size)
+    return Likelihood.of(log_prob, model.domain.counted(x).flatten(1).sum(1))
+
+
+def log_probs(model: Model, x: Tensor, cond: Tensor | None = None, *, batch_size: int = 256) -> Tensor:
+    """The log-likelihood of each of items (N, *event_shape): (N,) float64 nats, on the CPU.
+
+    Raises:
+        ChainruleError: if x is empty or does not lie in the model's domain.
+    """
     if len(x) == 0:
         raise ChainruleError("x: expected at least one item, got none")
     if cond is not None and len(cond) != len(x):
@@ -60,10 +70,10 @@ def likelihood(model: Model, x: Tensor, cond: Tensor | None = None, *, batch_siz
     )
     with exact_arithmetic(model):
         parts = [
-            model.log_prob(part.to(model.device), None if c is None else c.to(model.device)).cpu()
+            model.log_prob(part.to(model.device), None if c is None else c.to(model.device)).double().cpu()
             for part, c in zip(x.split(batch_size), conds, strict=True)
         ]
-    return Likelihood.of(torch.cat(parts), model.domain.counted(x).flatten(1).sum(1))
+    return torch.cat(parts)
 
 
 @dataclass(frozen=True)

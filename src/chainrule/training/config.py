@@ -33,7 +33,9 @@ class TrainingConfig:
         ema: decay of the running average of the weights that is validated and kept; 0 for none.
         patience: epochs without a better validation before stopping; 0 never stops.
         precision: "float32", "bf16" (autocast), or "auto", which is bf16 where the hardware computes in it.
-        seed: of initial weights, order of the data and dropout.
+        mutate: probability with which each variable of a training item is any of its levels instead: for the background
+            model of a likelihood ratio. Validation is on the data as they are.
+        seed: of initial weights, order of the data, dropout and mutations.
     """
 
     epochs: int = 80
@@ -49,6 +51,7 @@ class TrainingConfig:
     ema: float = 0.99
     patience: int = 40
     precision: str = "auto"
+    mutate: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -61,6 +64,8 @@ class TrainingConfig:
             raise ChainruleError(f"seed: expected an integer in [0, 2^32), got {self.seed}")
         if not 0 <= self.ema < 1:
             raise ChainruleError(f"ema: expected a decay in [0, 1), got {self.ema}")
+        if not 0 <= self.mutate <= 1:
+            raise ChainruleError(f"mutate: expected a probability in [0, 1], got {self.mutate}")
         for name, known in (("optimizer", OPTIMIZERS), ("precision", PRECISIONS)):
             if getattr(self, name) not in known:
                 raise ChainruleError(

@@ -14,6 +14,7 @@ from chainrule.errors import DataError, RunError
 from chainrule.models import Model, save_model
 from chainrule.training.config import TrainingConfig
 from chainrule.training.descent import descend
+from chainrule.training.mutation import check_mutable
 from chainrule.training.run import CONFIG, Run, read_config, write_config
 from chainrule.training.trials import choose_trial
 
@@ -60,6 +61,8 @@ def fit(
     config = TrainingConfig.of(model.training_defaults, options)
     if model.domain != data.domain:
         raise DataError(f"{data.name}: expected data in the model's domain {model.domain}, got {data.domain}")
+    if config.mutate:
+        check_mutable(model.domain)
     if model.conditional:
         _check_cond(model, data)
     if out is None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from chainrule.models import Model
 from chainrule.training.config import OPTIMIZERS, TrainingConfig
+from chainrule.training.mutation import mutated
 
 
 class Likelihood(pl.LightningModule):
@@ -34,8 +35,10 @@ class Likelihood(pl.LightningModule):
 
     def training_step(self, batch: list[Tensor], index: int) -> Tensor:
         """Nats per variable, averaged over the batch."""
-        # Each step has its own seed: a resumed run draws the dropout it would have drawn.
+        # Each step has its own seed: a resumed run draws the dropout and mutations it would have drawn.
         torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)
+        if self.config.mutate:
+            batch = [mutated(batch[0], self.model.domain, self.config.mutate), *batch[1:]]
         nats = self.model.loss(*batch)
         self.train_nats.append(nats.detach())
         return nats.mean() / self.model.domain.size

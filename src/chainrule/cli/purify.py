@@ -1,0 +1,70 @@
+"""`chainrule purify`: the likeliest items near given ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from chainrule.cli.options import DataDir, Device, Json, Label, RunFolder, check_label, open_run
+from chainrule.cli.output import print_json, say, span
+
+
+def purify(
+    run: RunFolder,
+    source: Annotated[
+        str, typer.Argument(metavar="INPUT", help="An image, an array, a folder or a named set.")
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", help=".png for a grid of pairs; .npy, .csv for the purified items.")
+    ],
+    epsilon: Annotated[
+        int, typer.Option("--epsilon", min=0, help="How many levels a variable may change.")
+    ] = 16,
+    split: Annotated[str, typer.Option(help="Of INPUT, where it has splits of its own.")] = "test",
+    items: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of INPUT, from the first on; of a grid 16 by default, else all."),
+    ] = None,
+    label: Label = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """PixelDefend: change each variable by at most --epsilon levels to what the model finds most probable there.
+
+    A grid shows each item as it was, and purified.
+
+    Example: `chainrule purify runs/digits-causal-conv1d digits --epsilon 3 -o purified.png`
+    """
+    from chainrule.data import load_items
+    from chainrule.files import atomic_path
+    from chainrule.report import image_grid
+    from chainrule.report.export import check_output, export_items
+    from chainrule.tasks.likelihood import log_probs
+    from chainrule.tasks.purify import purify as task
+
+    opened = open_run(run, device)
+    model = opened.model
+    check_output(out, model.domain, opened.rate)
+    cond = check_label(opened, label)
+    grid = out.suffix.lower() == ".png"
+    found = load_items(source, model.domain, split=split, data_dir=data_dir, rate=opened.rate)
+    x = model.domain.check(found[: items or (16 if grid else None)])
+    purified = task(model, x, epsilon, cond=cond)
+    files = [out]
+    if grid:
+        pairs = torch.stack([x.cpu(), purified], dim=1).flatten(0, 1)
+        with atomic_path(out) as temporary:
+            image_grid(pairs, model.domain, columns=8).save(temporary)
+    else:
+        files = export_items(purified, model.domain, out, vocabulary=opened.vocabulary, rate=opened.rate)
+    told = model.expand_cond(cond, len(x))
+    nats = [-log_probs(model, part, told).mean().item() for part in (x, purified)]
+    if json:
+        result = {"items": len(x), "epsilon": epsilon, "nats": nats[0], "purified_nats": nats[1]}
+        print_json({**result, "file": str(out), **({"files": files} if len(files) > 1 else {})})
+        return
+    say(f"{len(x)} items, {nats[0]:.1f} nats each before, {nats[1]:.1f} after: {span(files)}")

@@ -1,0 +1,184 @@
+"""`chainrule score`: how strange each item is, and what of it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from torch import Tensor
+
+from chainrule.cli.options import DataDir, Device, Json, RunFolder, data_of, open_run
+from chainrule.cli.output import print_json, print_table, say
+from chainrule.errors import ChainruleError
+from chainrule.models import Model
+from chainrule.training import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = 10  # of the least likely items, on the terminal
+
+
+def score(
+    run: RunFolder,
+    source: Annotated[
+        str, typer.Argument(metavar="INPUT", help="A named set, an image, an array, a folder or a table.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", help="A .csv or .parquet, a line an item, in their order.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Of INPUT, where it has splits of its own.")] = "test",
+    items: Annotated[
+        int | None, typer.Option(min=1, help="Of INPUT, from the first on; all by default.")
+    ] = None,
+    reference: Annotated[
+        str,
+        typer.Option(help="The split of the run's data that p-values are ranks in; PixelDefend's is train."),
+    ] = "valid",
+    reference_items: Annotated[int, typer.Option(min=1, help="Of it, from the first on.")] = 1000,
+    data: Annotated[
+        str | None, typer.Option(help="The reference, instead of the data the run was trained on.")
+    ] = None,
+    background: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN", help="A background model, as --set mutate=0.1 trains it: adds the ratio."
+        ),
+    ] = None,
+    complexity: Annotated[
+        bool, typer.Option("--complexity", help="Compress the items: adds the bits in excess of that.")
+    ] = False,
+    false_alarms: Annotated[
+        float, typer.Option(help="The share of usual items that may alarm, in (0, 1).")
+    ] = 0.01,
+    blame: Annotated[
+        bool, typer.Option("--blame", help="Of each item that alarms: which column, and what was expected.")
+    ] = False,
+    picture: Annotated[
+        Path | None, typer.Option(help="A .png of the strangest images, and the bits of their pixels.")
+    ] = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Score items: nats, bits/dim, the p-value among held-out items, and how untypical the likelihood is.
+
+    Likelihood alone fails on items of another kind: simple ones are likely under any model. --background and
+    --complexity correct for it.
+
+    Example: `chainrule score runs/digits-causal-conv1d scans/ -o scores.csv --picture strangest.png`
+
+    Example: `chainrule score runs/people new.csv --false-alarms 0.01 --blame -o scores.csv`
+    """
+    import pandas as pd
+
+    from chainrule.report.bits import COLUMNS
+    from chainrule.report.export import check_ending, export_frame
+    from chainrule.tasks.score import alarm_threshold
+    from chainrule.tasks.score import score as task
+
+    opened = open_run(run, device)
+    model = opened.model
+    if out is not None:
+        check_ending(out, (".csv", ".parquet"))
+    if picture is not None:
+        check_ending(picture, (".png",))
+    x, cond = _items(opened, source, split, data_dir)
+    x, cond = x[:items], None if cond is None else cond[:items]
+    usual = data_of(opened, data, data_dir)
+    held = usual.split(reference)[0][:reference_items]
+    told = usual.cond(reference) if model.conditional else None
+    scores = task(
+        model,
+        x,
+        held,
+        cond=cond,
+        reference_cond=None if told is None else told[:reference_items],
+        background=None if background is None else open_run(background, device).model,
+        complexity=complexity,
+    )
+    threshold, alarms = alarm_threshold(scores.reference_nats, false_alarms), scores.alarms(false_alarms)
+    frame = pd.DataFrame({name: value.numpy() for name, value in scores.to_dict().items()})
+    frame.insert(0, "item", range(len(x)))
+    frame["alarm"] = alarms.numpy()
+    if blame:
+        frame = frame.join(blamed(model, x, alarms, held), on="item")
+    if out is not None:
+        export_frame(frame, out)
+    if picture is not None:
+        _draw(model, x, cond, scores.nats.topk(min(COLUMNS, len(x))).indices, picture)
+    summary = {
+        "items": len(x),
+        "reference": {"items": len(held), "split": reference, "nats": scores.reference_nats.mean().item()},
+        "false_alarms": false_alarms,
+        "threshold_nats": threshold,
+        "alarms": int(alarms.sum()),
+        "file": out,
+    }
+    if json:
+        print_json(summary if out is not None else {**summary, "scores": frame.to_dict("records")})
+        return
+    strangest = frame.drop(columns=["bits_per_dim", "atypicality"]).sort_values("nats", ascending=False)
+    rows = [[_cell(value) for value in row] for row in strangest.head(SHOWN).itertuples(index=False)]
+    print_table(f"The {len(rows)} least likely of {len(x)} items", list(strangest.columns), rows)
+    say(
+        f"{summary['alarms']} of {len(x)} items above {threshold:.2f} nats, "
+        f"where at most {false_alarms:.2%} of items like the {len(held)} of {reference} would be"
+        f"{'' if out is None else f': {out}'}"
+    )
+
+
+def blamed(model: Model, x: Tensor, alarms: Tensor, reference: Tensor) -> pd.DataFrame:
+    """By the numbers of items that alarm: the column to blame, its value, what was expected, and the gain in nats."""
+    import pandas as pd
+
+    from chainrule.data import decode
+    from chainrule.tasks.blame import blame
+
+    found = blame(model, x[alarms], reference)
+    worst = found.gain.nan_to_num(nan=-math.inf).argmax(1).tolist()
+    columns = model.domain.columns
+    if columns:
+        names = [column.name for column in columns]
+        value, expected = decode(x[alarms], columns), decode(found.expected, columns)
+    else:
+        names = [str(d) for d in range(model.domain.size)]
+        value, expected = pd.DataFrame(x[alarms].numpy()), pd.DataFrame(found.expected.numpy())
+    cells = [
+        (names[d], str(value.iat[row, d]), str(expected.iat[row, d]), found.gain[row, d].item())
+        for row, d in enumerate(worst)
+    ]
+    numbers = alarms.nonzero().flatten().tolist()
+    return pd.DataFrame(cells, index=numbers, columns=["column", "value", "expected", "gain_nats"])
+
+
+def _items(run: Run, source: str, split: str, data_dir: Path | None) -> tuple[Tensor, Tensor | None]:
+    """Items to score, and the condition of each, for a model that is told one."""
+    from chainrule.data import load_items
+
+    if run.model.conditional:
+        data = data_of(run, source, data_dir)
+        return data.split(split)[0], data.cond(split)
+    return load_items(source, run.model.domain, split=split, data_dir=data_dir, rate=run.rate), None
+
+
+def _draw(model: Model, x: Tensor, cond: Tensor | None, which: Tensor, path: Path) -> None:
+    from chainrule.engine import exact_arithmetic
+    from chainrule.report.bits import draw_bits
+
+    if model.domain.layout != "image" or not model.domain.discrete:
+        raise ChainruleError(f"--picture: expected images of levels, got {model.domain}")
+    own = None if cond is None else cond[which].to(model.device)
+    with exact_arithmetic(model):
+        terms = model.log_prob(x[which].to(model.device), own, reduce=False)
+    draw_bits(x[which], terms, model.domain, path)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4g}"
+    return str(value)

@@ -1,0 +1,75 @@
+"""Which column of a row is strange, and what was expected there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from chainrule.errors import DomainError
+from chainrule.models import Model
+from chainrule.tasks.likelihood import log_probs
+
+CANDIDATES = 64  # values that are tried in a column of numbers
+
+
+@dataclass(frozen=True)
+class Blame:
+    """Of each column of each row, (B, D) float64.
+
+    Attributes:
+        gain: nats by which the row becomes likelier when this one cell holds what was expected in it, given all other
+            cells; negative where the cell is better as it is. NaN where the cell is missing.
+        expected: that value, as the domain has it: codes of categories, numbers.
+    """
+
+    gain: Tensor
+    expected: Tensor
+
+
+def blame(model: Model, x: Tensor, reference: Tensor) -> Blame:
+    """Try other values in each column of each row, one column at a time.
+
+    The terms of single columns, log p(x_d | x_<d), would blame what comes later for what was wrong before; the whole
+    row's likelihood with another value in column d is in proportion to p(x_d | all others), whatever the ordering.
+    A column of categories, or of levels, is tried with each of them, a column of numbers with quantiles of the
+    reference.
+
+    Args:
+        model: of vectors or rows of a table, unconditional.
+        x: (B, D).
+        reference: usual items (M, D), whose numbers are tried.
+
+    Raises:
+        DomainError: if items are no vectors or rows, or do not lie in the domain.
+    """
+    domain = model.domain
+    if len(domain.event_shape) > 1 or domain.layout not in ("vector", "table"):
+        raise DomainError(f"blame: expected rows of a table, or vectors, got {domain}")
+    x = domain.check(x).cpu()
+    gain = torch.full(x.shape, torch.nan, dtype=torch.float64)
+    expected = torch.zeros(x.shape, dtype=torch.float64)
+    own = log_probs(model, x)
+    for d in range(domain.size):
+        values = _candidates(model, reference[:, d].cpu(), d).to(x.dtype)
+        tried = x[:, None].repeat(1, len(values), 1)
+        tried[:, :, d] = values
+        joint = log_probs(model, tried.flatten(0, 1)).reshape(len(x), len(values))
+        best, which = joint.max(1)
+        gain[:, d] = torch.where(x[:, d].isnan(), torch.nan, best - own)
+        expected[:, d] = values[which].double()
+    return Blame(gain, expected)
+
+
+def _candidates(model: Model, seen: Tensor, d: int) -> Tensor:
+    """What is tried in column d, of whose values some have been seen (M,)."""
+    levels = model.domain.levels
+    count = levels[d] if isinstance(levels, tuple) else levels
+    if count is not None:
+        return torch.arange(count)
+    seen = seen[~seen.isnan()].double()
+    if len(seen) == 0:
+        raise DomainError(f"reference: expected values in column {d}, all are missing")
+    shares = torch.linspace(0, 1, CANDIDATES, dtype=torch.float64)
+    return seen.quantile(shares, interpolation="nearest").unique()
