@@ -38,14 +38,9 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	$(BIN)/chainrule bench sampling --repeats 15 -o benchmarks/sampling-digits.json
-	$(BIN)/chainrule bench made --threads 1 --repeats 9 -o benchmarks/made.json
+	$(BIN)/chainrule bench sampling -o benchmarks/sampling.json
+	$(BIN)/chainrule bench training -o benchmarks/training.json
 	$(BIN)/chainrule bench nade-training --threads 1 --repeats 9 -o benchmarks/nade-training.json
-	$(BIN)/chainrule bench maf --threads 1 --repeats 15 -o benchmarks/maf.json
-	$(BIN)/chainrule bench wavenet --threads 1 -o benchmarks/wavenet.json
-	$(BIN)/chainrule bench transformer --threads 1 --repeats 3 -o benchmarks/transformer.json
-	$(BIN)/chainrule bench images --threads 1 --repeats 3 -o benchmarks/images.json
-	$(BIN)/chainrule bench images --threads 1 --repeats 1 --model pixelcnn-plus-plus -o benchmarks/images-paper.json
 	$(BIN)/chainrule bench image-training --threads 2 -o benchmarks/image-training.json
 
 docs: $(VENV)/.docs

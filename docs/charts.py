@@ -1,8 +1,10 @@
-"""Draw docs/figures/TABLE.svg of every table of results: ours as bars, published values as black marks.
+"""Draw docs/figures/TABLE.svg of every table of results: ours as bars, published values as black marks;
+and docs/figures/sampling.svg, how fast nets are sampled.
 
 Usage: python docs/charts.py
 """
 
+import json
 import math
 from itertools import groupby
 from pathlib import Path
@@ -15,7 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from records import label_of, reproduced, tables
+from records import ROOT, label_of, reproduced, tables
+from sampling_chart import sampling_chart
 
 from chainrule.tasks.published import Published, compared, read_published
 
@@ -127,9 +130,14 @@ def draw_all() -> None:
     FIGURES.mkdir(exist_ok=True)
     with plt.rc_context(STYLE):
         for table in filter(reproduced, tables()):
-            figure = chart(table)
-            figure.savefig(FIGURES / f"{table}.svg", metadata={"Date": None})
-            plt.close(figure)
+            save(chart(table), table)
+        save(sampling_chart(json.loads((ROOT / "benchmarks" / "sampling.json").read_text())), "sampling")
+
+
+def save(figure: Figure, name: str) -> None:
+    """As docs/figures/NAME.svg."""
+    figure.savefig(FIGURES / f"{name}.svg", metadata={"Date": None})
+    plt.close(figure)
 
 
 if __name__ == "__main__":

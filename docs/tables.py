@@ -13,7 +13,7 @@ from records import ROOT, records_of, reproduced, tables
 
 from chainrule.files import write_text
 from chainrule.models.registry import MODELS
-from chainrule.tasks.bench import table_of
+from chainrule.tasks.bench import notes_of, table_of
 from chainrule.tasks.published import beside, compared
 
 DIGITS = {"debd": 3, "tinyshakespeare": 3}  # where the published values have more than two
@@ -90,9 +90,9 @@ def effort(record: dict) -> str:
 def bench_table(path: Path) -> str:
     """What a bench measured."""
     record = json.loads(path.read_text())
-    threads = f", {record['threads']} thread{'s' * (record['threads'] > 1)}" if "threads" in record else ""
+    threads = f", {record['threads']} thread{'s' * (record['threads'] > 1)}" if record.get("threads") else ""
     load = f", load average {record['load_average']:.1f}" if record.get("load_average") is not None else ""
-    notes = "".join(f" Without {name}: {reason}." for name, reason in record.get("absent", {}).items())
+    notes = " ".join(["", *notes_of(record)])
     note = f"`{record['command']}`, {record['hardware']}{threads}{load}, {record['date']}.{notes}"
     return f"{markdown(*table_of(record))}\n\n{note}"
 

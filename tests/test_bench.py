@@ -1,5 +1,6 @@
 """Benches: the peers compute what ours does, the records say what was measured. No test looks at a time."""
 
+import dataclasses
 import sys
 
 import pytest
@@ -11,41 +12,48 @@ from chainrule.errors import ChainruleError
 from chainrule.tasks import (
     bench_anomaly,
     bench_defence,
-    bench_made,
-    bench_maf,
     bench_nade_training,
-    bench_wavenet,
+    bench_nets,
+    bench_sampling,
+    bench_training,
+    ceilings,
+    fresh_process,
+    roofline,
 )
-from chainrule.tasks.bench import CASES, find_case, run_case, table_of
+from chainrule.tasks.bench import CASES, find_case, notes_of, run_case, table_of
 from chainrule.tasks.premasked import premasked
 from chainrule.tasks.timing import Times, time_interleaved
 from digits_run import write_run
 
-# Of the fixture `runs`, for the cases that measure trained models.
-RUNS = {
-    "predictive": ["target"],
-    "compression": ["plain"],
-    "anomaly": ["plain", "plain"],
-    "defence": ["plain"],
+SMALL = {
+    "made": {
+        "domain": cr.Domain.binary(12),
+        "hyperparameters": {"hidden": (8, 8), "residual": False},
+        "batches": (1, 2),
+    },
+    "maf": {"domain": cr.Domain.vector(4), "batches": (3,)},
+    "transformer": {
+        "domain": cr.Domain.sequence(6, levels=5),
+        "hyperparameters": {"channels": 8, "depth": 1, "heads": 2, "positions": "learned"},
+        "batches": (1, 2),
+    },
 }
 
 
 @pytest.fixture
 def small(monkeypatch):
-    """The same cases on a few variables."""
-    monkeypatch.setattr(bench_anomaly, "INSIDE", "digits")
-    monkeypatch.setattr(bench_anomaly, "OUTSIDE", "digits")
-    monkeypatch.setattr(bench_defence, "DATA", "digits")
-    monkeypatch.setattr(bench_defence, "EPOCHS", 1)
-    monkeypatch.setattr(bench_made, "SIZE", 12)
-    monkeypatch.setattr(bench_made, "HIDDEN", (8, 8))
+    """A few nets of a few variables, short looks at the machine, and no process of their own."""
+    nets = {name: dataclasses.replace(bench_nets.NETS[name], **changes) for name, changes in SMALL.items()}
+    for module in (bench_sampling, bench_training):
+        monkeypatch.setattr(module, "NETS", nets)
+    monkeypatch.setattr(bench_training, "BATCHES", {"made": 5, "transformer": 2})
+    monkeypatch.setattr(bench_training, "measure_compiled", lambda *_: {"absent": "not tried"})
+    fresh = {"imports": 2.0, "first": 3.0, "second": 1.0, "held": 5e6}
+    monkeypatch.setattr(bench_sampling, "measure_fresh", lambda *_: fresh)
+    monkeypatch.setattr(ceilings, "SECONDS", 1e-4)
+    monkeypatch.setattr(ceilings, "SIDES", (8,))
     monkeypatch.setattr(bench_nade_training, "SIZE", 12)
     monkeypatch.setattr(bench_nade_training, "HIDDEN", 8)
-    monkeypatch.setattr(bench_maf, "SIZE", 4)
-    monkeypatch.setattr(bench_maf, "HIDDEN", 8)
-    monkeypatch.setattr(bench_wavenet, "CYCLE", 2)
-    monkeypatch.setattr(bench_wavenet, "CHANNELS", 4)
-    monkeypatch.setattr(bench_wavenet, "STEPS", 2)
 
 
 def test_ways_take_turns():
@@ -102,49 +110,116 @@ def runs(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", CASES)
+# The other cases measure runs of their own data: see below.
+@pytest.mark.parametrize(
+    "name", [name for name in CASES if name not in ("compression", "anomaly", "defence")]
+)
 def test_records(name, small, runs):
-    models = ["count-table"] if name == "sampling" else None
-    own = [runs / folder for folder in RUNS.get(name, ())] or None
+    own = [runs / "target"] if name == "predictive" else None
     threads = torch.get_num_threads()
-    record = run_case(name, batch=2, repeats=1, threads=1, models=models, runs=own)
+    record = run_case(name, batch=2, repeats=1, threads=1, runs=own)
     assert torch.get_num_threads() == threads
     assert record["command"].startswith(f"chainrule bench {name} --batch 2 --repeats 1 --threads 1")
-    assert (record["case"], record["threads"]) == (name, 1)
+    assert (record["case"], record["batch"], record["threads"]) == (name, 2, 1)
     assert {"hardware", "torch", "date", "commit", "load_average"} <= set(record)
     columns, rows = table_of(record)
     assert rows and all(len(row) == len(columns) for row in rows)
 
 
-def test_flops_of_a_sample_are_those_of_a_pass(small):
-    assert run_case("made", batch=2, repeats=1)["flops"] == pytest.approx(1.0)
-    assert run_case("maf", batch=2, repeats=1)["flops"] == pytest.approx(1.0)
+@pytest.mark.parametrize(("name", "count"), [("compression", 1), ("anomaly", 2), ("defence", 1)])
+def test_records_of_runs(name, count, runs, monkeypatch):
+    """Digits in place of clothes, and a model that needs no training."""
+    monkeypatch.setattr(bench_anomaly, "INSIDE", "digits")
+    monkeypatch.setattr(bench_anomaly, "OUTSIDE", "digits")
+    monkeypatch.setattr(bench_defence, "DATA", "digits")
+    monkeypatch.setattr(bench_defence, "EPOCHS", 1)
+    record = run_case(name, batch=2, repeats=1, threads=1, runs=[runs / "plain"] * count)
+    columns, rows = table_of(record)
+    assert rows and all(len(row) == len(columns) for row in rows)
 
 
-def test_a_forward_of_wavenet_is_over_what_a_step_reads(small):
-    record = run_case("wavenet", batch=2, repeats=1)
-    model = cr.create_model("wavenet", cr.Domain.sequence(100, 256), channels=4, depth=30, cycle=2)
-    assert model.connectivity()[-1].sum() == record["sites"]
-    assert record["flops"] == pytest.approx(1.0)
-    assert list(record["batches"]) == ["1", "2"]
+def test_sampling_is_measured_at_each_batch_and_number_of_threads(small, monkeypatch):
+    monkeypatch.setattr(bench_sampling.os, "cpu_count", lambda: 2)
+    record = run_case("sampling", repeats=1, models=["made"])
+    rows = record["rows"]
+    assert [(row["threads"], row["batch"]) for row in rows] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    for row in rows:
+        rates = row["steps_per_second"]
+        assert {"naive", "eager", "native"} <= set(rates)
+        assert rates[row["best"]] == max(rates["eager"], rates["native"])
+        assert row["speedup"]["naive"] == pytest.approx(rates[row["best"]] / rates["naive"])
+        assert row["of_roofline"] == pytest.approx(row["roofline"]["seconds"] * rates[row["best"]] / 12)
 
 
-def test_maf_without_the_other_libraries(small, monkeypatch):
+def test_a_roofline_is_the_slower_of_its_two_ceilings(monkeypatch):
+    model = cr.create_model("lstm", cr.Domain.sequence(5, levels=3), width=4).eval()
+    monkeypatch.setattr(roofline, "measure_peak", lambda threads: {"torch": 1e3, "native": 2e3})
+    for rate, by in ((1e9, "arithmetic"), (1.0, "memory")):
+        monkeypatch.setattr(roofline, "measure_bandwidth", lambda size, threads, rate=rate: {"torch": rate})
+        found = roofline.roofline(model, 7, 5)
+        moved = found["weight_bytes"] + found["state_bytes"]
+        expected = found["flops"] / 2e3 if by == "arithmetic" else moved / rate
+        assert (found["by"], found["seconds"]) == (by, pytest.approx(expected))
+
+
+def test_rounds_end_when_time_is_up():
+    calls = []
+    times = time_interleaved({"a": lambda: calls.append("a")}, 1000, seconds=0)
+    assert len(times.rounds["a"]) == 1 and len(calls) == 2
+
+
+def test_items_of_training_take_three_passes(small):
+    (row, _) = run_case("training", repeats=1)["rows"]
+    model = bench_training.build("made")
+    dense = sum(p.numel() for p in model.parameters() if p.ndim > 1)
+    assert row["flops_per_item"] == 3 * 2 * dense  # each weight of a perceptron is used once
+
+
+def test_a_new_process_tells_what_it_takes():
+    found = fresh_process.measure_fresh("maf", 2, 1, None)
+    assert found["first"] > found["second"] > 0
+    assert found["held"] >= found["imported"] > 1e6
+
+
+def test_a_process_that_fails_says_why(monkeypatch):
+    monkeypatch.setattr(fresh_process, "CHILD", "import sys; raise KeyError(sys.argv[1])")
+    with pytest.raises(ChainruleError, match="bench sampling nonsense: KeyError: 'nonsense'"):
+        fresh_process.measure_fresh("nonsense", 2, 1, None)
+
+
+def test_without_the_other_libraries(small, monkeypatch):
     monkeypatch.setitem(sys.modules, "zuko.flows", None)
     monkeypatch.setitem(sys.modules, "nflows.flows", None)
-    record = run_case("maf", batch=2, repeats=1)
-    assert set(record["seconds"]) == {"ours", "naive"}
+    record = run_case("sampling", batch=2, repeats=1, threads=1, models=["maf"])
+    assert set(record["rows"][0]["steps_per_second"]) == {"naive", "eager", "native"}
     assert set(record["absent"]) == {"zuko", "nflows"}
-    assert len(table_of(record)[1]) == 2
+    assert "Without zuko: zuko.flows is not installed." in notes_of(record)
 
 
-def test_maf_beside_a_library_that_breaks(small, monkeypatch):
-    def broken():
+def test_beside_a_library_that_breaks(small, monkeypatch):
+    def broken(domain, sizes):
         raise AttributeError("module 'numpy' has no attribute 'float'")
 
-    monkeypatch.setattr(bench_maf, "PEERS", {"nflows": broken})
-    record = run_case("maf", batch=2, repeats=1)
+    net = dataclasses.replace(bench_sampling.NETS["maf"], peers={"nflows": broken})
+    monkeypatch.setitem(bench_sampling.NETS, "maf", net)
+    record = run_case("sampling", batch=2, repeats=1, threads=1, models=["maf"])
     assert record["absent"] == {"nflows": "AttributeError: module 'numpy' has no attribute 'float'"}
+
+
+def test_a_net_that_the_native_runner_lacks_is_measured_without(small, monkeypatch):
+    monkeypatch.setattr(bench_sampling, "find_native", lambda model: "numba cannot be loaded: none")
+    record = run_case("sampling", batch=2, repeats=1, threads=1, models=["made"])
+    assert record["absent"] == {"the native runner of made": "numba cannot be loaded: none"}
+    assert record["rows"][0]["best"] == "eager" and len(table_of(record)[1]) == 1
+
+
+def test_the_naive_pass_of_a_made_is_its_own(small):
+    for name in ("made", "maf"):
+        net = bench_sampling.NETS[name]
+        model = net.build()
+        kind = torch.int64 if net.domain.discrete else torch.float32
+        x = torch.zeros(3, *net.domain.event_shape, dtype=kind)
+        torch.testing.assert_close(net.forward(model, 3)(), model(x).flatten(1))
 
 
 def test_calls_of_the_runs(runs):
@@ -171,11 +246,14 @@ def test_calls_of_the_runs(runs):
 def test_refusals(runs):
     with pytest.raises(ChainruleError, match="expected run folders of trained models, --run RUN, got none"):
         run_case("predictive")
-    with pytest.raises(ChainruleError, match="only predictive, compression, anomaly, defence take runs"):
-        run_case("maf", runs=[runs / "target"])
+    with pytest.raises(ChainruleError, match="bench training: has its own models; runs are for predictive"):
+        run_case("training", runs=[runs / "target"])
     with pytest.raises(ChainruleError, match="expected two runs, --run RUN --run BACKGROUND, got 1"):
         run_case("anomaly", runs=[runs / "plain"])
-    with pytest.raises(ChainruleError, match="did you mean 'made'"):
-        find_case("mad")
-    with pytest.raises(ChainruleError, match="only sampling and images take others"):
-        run_case("maf", models=["lstm"])
+    with pytest.raises(ChainruleError, match="did you mean 'training'"):
+        find_case("trainin")
+    with pytest.raises(ChainruleError, match="models are for sampling and training"):
+        run_case("nade-training", models=["lstm"])
+    for case in ("sampling", "training"):
+        with pytest.raises(ChainruleError, match=f"bench {case}: unknown model 'mad'; did you mean 'mad"):
+            run_case(case, models=["mad"])

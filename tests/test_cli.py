@@ -281,11 +281,11 @@ def test_models_and_data():
 
 
 def test_bench_and_reproduce(tmp_path):
-    options = ("--model", "count-table", "--batch", "2", "--repeats", "1")
-    record = call("bench", "sampling", *options, "-o", "b.json", "--json").json
+    options = ("nade-training", "--batch", "2", "--repeats", "1")
+    record = call("bench", *options, "-o", "b.json", "--json").json
     assert record == json.loads((tmp_path / "b.json").read_text())
-    assert (record["batch"], list(record["models"])) == (2, ["count-table"])
-    assert "count-table" in call("bench", *options).out
+    assert (record["case"], record["batch"]) == ("nade-training", 2)
+    assert "unbound first" in call("bench", *options).out
 
     assert "uniform" in call("reproduce", "--json").json["digits"]
     (record,) = call("reproduce", "digits", "--only", "uniform", "--json", "--out", "r").json
@@ -458,7 +458,10 @@ def test_names_are_looked_up(tmp_path):
     assert "integers in [0, 4)" in call(*train, "digits", "--domain", "image:1x8x8:4").error
     assert "did you mean 'causal-conv1d'" in call("train", "causal-conv", "--data", "digits").error
     assert "expected a discrete domain" in _real_valued(tmp_path).error
-    assert "no such case; known: image-training, images, made, maf" in call("bench", "foo").error
+    assert (
+        "no such case; known: image-training, nade-training, predictive, sampling"
+        in call("bench", "foo").error
+    )
     assert "unknown model 'lst'; did you mean 'lstm'" in call("bench", "--model", "lst").error
     assert "unknown table 'digit'; did you mean 'digits'" in call("reproduce", "digit").error
     assert not (tmp_path / "r").exists()

@@ -169,6 +169,7 @@ def test_a_vector_that_is_told_is_not_in_the_file():
     assert torch.equal(cr.decompress(model, blob, cond), x)
     with pytest.raises(cr.errors.ConditionError, match="what `compress` was given"):
         cr.decompress(model, blob, cond + 1)
+    assert torch.equal(cr.decompress(model, cr.compress(model, x, cond[0]), cond[0]), x)
 
 
 def test_what_cannot_be_coded_is_refused_plainly():

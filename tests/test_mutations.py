@@ -178,6 +178,14 @@ class BatchConv(CausalConv1d):
         return y + 0.1 * y.mean(0, keepdim=True), state
 
 
+class RestlessConv(CausalConv1d):
+    """Its steps are never twice the same."""
+
+    def step(self, x, state, t):
+        y, state = super().step(x, state, t)
+        return y + 0.1 * torch.rand_like(y), state
+
+
 class BrokenStateGRU(Recurrent):
     """Starts the steps from zero, not from the learned h_0."""
 
@@ -318,6 +326,8 @@ MUTANTS = {
         lambda d: stack(d, head=OtherTable(d.max_levels)),
         "rollout_scores_itself",
     ),
+    "codes by another table": (lambda d: stack(d, head=OtherTable(d.max_levels)), "compresses"),
+    "steps never twice the same": (conv(RestlessConv), "compresses"),
     "condition ignored": (lambda d: stack(d, condition=UnseenCondition(8, classes=3)), "conditioned"),
     "condition optional": (lambda d: stack(d, condition=OptionalCondition(8, classes=3)), "conditioned"),
     "global randomness": (model_of(OwnRandomness), "same_noise_same_sample"),

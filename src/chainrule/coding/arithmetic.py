@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from chainrule.engine import exact_arithmetic
-from chainrule.errors import CodeError
+from chainrule.errors import ChainruleError, CodeError
 from chainrule.models import Model
 
 RUNNERS = ("eager", "native")
@@ -41,7 +41,13 @@ class Arithmetic:
 
     @classmethod
     def here(cls, runner: str) -> Arithmetic:
-        """That of this process."""
+        """That of this process.
+
+        Raises:
+            ChainruleError: on a runner that files do not know.
+        """
+        if runner not in RUNNERS:
+            raise ChainruleError(f"runner: expected {' or '.join(RUNNERS)}, got {runner!r}")
         names = PACKAGES if runner == "native" else PACKAGES[:-1]
         versions = [_version(name) for name in names] + [(0, 0, 0)] * (len(PACKAGES) - len(names))
         return cls(runner, tuple(versions), zlib.crc32(_processor(runner).encode()) & 0xFFFF)
@@ -62,9 +68,11 @@ class Arithmetic:
 
 
 def digest_of(model: Model) -> bytes:
-    """Of all that tells a model from others: name, hyperparameters, domain and weights."""
-    card = [model.name or type(model).__name__, model.hyperparameters, model.domain.to_json()]
-    digest = hashlib.sha256(json.dumps(card, sort_keys=True, default=str).encode())
+    """Of what tells a model from others: name, domain, columns, ordering and weights."""
+    columns = [[c.name, c.kind, list(c.categories), c.missing] for c in model.domain.columns]
+    order = model.factorisation.ordering.variables.tolist()
+    card = [model.name or type(model).__name__, str(model.domain), columns, order]
+    digest = hashlib.sha256(json.dumps(card, default=str).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())

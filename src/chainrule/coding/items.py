@@ -65,12 +65,12 @@ def compress(
     """
     alphabet = Alphabet(model)
     x = model.domain.check(x)
+    told = None if model.condition.counts else cond
     cond = model.expand_cond(cond, len(x))
     model.check_cond(cond)
     if model.conditional:
         model.condition(cond, len(x))  # raises now
     rows = block_rows(model.domain)
-    told = None if model.condition.counts else cond
     parts = [(x[i : i + rows], None if cond is None else cond[i : i + rows]) for i in range(0, len(x), rows)]
     stream = io.BytesIO()
     workers = threads(workers)
@@ -123,20 +123,17 @@ def decompress(
     alphabet = Alphabet(model)
     reader = Reader(io.BytesIO(blob), len(alphabet.whole))
     check_header(model, reader.header, "items", anyway)
-    if model.condition.counts or not model.conditional:
-        model.check_cond(None if cond is None else torch.as_tensor(cond))
-        told = None
-    else:
-        told = cond if isinstance(cond, Tensor) else None
-        if _check_of(told) != reader.header.cond:
-            raise ConditionError("cond: expected what `compress` was given, got another")
+    model.check_cond(None if cond is None else torch.as_tensor(cond))
+    told = None if model.condition.counts else cond
+    if _check_of(told) != reader.header.cond:
+        raise ConditionError("cond: expected what `compress` was given, got another")
     runner = find_runner(model, reader.header.arithmetic.runner)
     x: list[Tensor] = []
     classes: list[Tensor] = []
     done = 0
     workers = threads(workers)
     with repeatable(model):
-        tasks = _with_cond(reader.blocks(block_rows(model.domain)), told)
+        tasks = _with_cond(reader.blocks(block_rows(model.domain)), model, told)
         for block, rows in in_order(partial(_decoded, alphabet, runner), tasks, workers):
             reader.agree(block, rows.check())
             x.append(alphabet.items(rows.symbols, rows.there))
@@ -190,17 +187,22 @@ def _decoded(alphabet: Alphabet, runner: Any, task: tuple[Block, Tensor | None])
     return block, decode(alphabet.model, runner, block, cond=cond)
 
 
-def _with_cond(blocks: Iterator[Block], cond: Tensor | None) -> Iterator[tuple[Block, Tensor | None]]:
+def _with_cond(
+    blocks: Iterator[Block], model: Model, cond: Tensor | int | None
+) -> Iterator[tuple[Block, Tensor | None]]:
+    """Each block with the conditions of its rows, or the one of all."""
     start = 0
     for block in blocks:
-        yield block, None if cond is None else cond[start : start + block.rows]
+        several = isinstance(cond, Tensor) and cond.ndim > len(model.condition.item_shape)
+        own = cond[start : start + block.rows] if isinstance(cond, Tensor) and several else cond
+        yield block, model.expand_cond(own, block.rows)
         start += block.rows
 
 
-def _check_of(cond: Tensor | None) -> int:
+def _check_of(cond: Tensor | int | None) -> int:
     if cond is None:
         return 0
-    return zlib.crc32(cond.detach().double().contiguous().numpy().astype("<f8").tobytes())
+    return zlib.crc32(torch.as_tensor(cond).detach().double().contiguous().numpy().astype("<f8").tobytes())
 
 
 def threads(workers: int | None) -> int:

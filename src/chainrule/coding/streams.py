@@ -36,11 +36,10 @@ class Cuts:
 
     Args:
         model: of sequences.
-        runner: the name of what runs its steps.
     """
 
-    def __init__(self, model: AutoregressiveModel, runner: str) -> None:
-        self._model, self._runner = model, runner
+    def __init__(self, model: AutoregressiveModel) -> None:
+        self._model = model
         self._models: dict[int, AutoregressiveModel] = {model.sites: model}
         self._lock = Lock()
 
@@ -56,10 +55,10 @@ class Cuts:
                     self._models[steps] = self._model
             return self._models[steps]
 
-    def runner(self, model: AutoregressiveModel) -> Any:
+    def runner(self, model: AutoregressiveModel, name: str) -> Any:
         """What runs its steps."""
         with self._lock:
-            return find_runner(model, self._runner)
+            return find_runner(model, name)
 
 
 def compress_stream(
@@ -94,15 +93,15 @@ def compress_stream(
     width = np.dtype(SYMBOLS[kind]).itemsize
     size = block_symbols(model) * width
     chunks = iter(lambda: source.read(size), b"")
-    first = next(chunks, b"")
+    first, cuts = next(chunks, b""), Cuts(model)
     workers = threads(workers)
     with repeatable(model):
         if runner == AUTO:
-            own = Cuts(model, "eager").of(len(first) // width)
+            own = cuts.of(len(first) // width)
             runner = choose_runner(own, _rows(own, len(first) // width), 1, None) if first else "eager"
         header = Header(kind, digest_of(model), brief(model.domain), Arithmetic.here(runner), rate=rate)
         writer, done = Writer(target, header), 0
-        task = partial(_encoded, Cuts(model, runner), kind)
+        task = partial(_encoded, cuts, runner, kind)
         for block in in_order(task, _again(first, chunks), workers):
             writer.block(block)
             done += block.rows * width
@@ -141,7 +140,7 @@ def decompress_stream(
         raise CodeError(f"expected a file, a folder or a sound, got {header.kind}")
     model, done = check_stream(model, header.kind), 0
     check_header(model, header, header.kind, anyway)
-    task = partial(_decoded, Cuts(model, header.arithmetic.runner), header.kind)
+    task = partial(_decoded, Cuts(model), header)
     workers = threads(workers)
     with repeatable(model):
         for block, rows in in_order(task, reader.blocks(block_symbols(model)), workers):
@@ -184,20 +183,21 @@ def _there(model: AutoregressiveModel, symbols: int) -> Tensor:
     return (torch.arange(rows * model.sites) < symbols).view(rows, model.sites)
 
 
-def _encoded(cuts: Cuts, kind: str, chunk: bytes) -> Block:
+def _encoded(cuts: Cuts, runner: str, kind: str, chunk: bytes) -> Block:
     flat = torch.from_numpy(np.frombuffer(chunk, SYMBOLS[kind]).astype(np.int64))
     model = cuts.of(len(flat))
     there = _there(model, len(flat))
     symbols = torch.zeros(there.shape, dtype=torch.int64).masked_scatter(there, flat)
-    block = encode(model, cuts.runner(model), Rows(symbols, there), mix=kind != "sound", sized=True)
+    block = encode(model, cuts.runner(model, runner), Rows(symbols, there), mix=kind != "sound", sized=True)
     return replace(block, rows=len(flat))
 
 
-def _decoded(cuts: Cuts, kind: str, block: Block) -> tuple[Block, Rows]:
+def _decoded(cuts: Cuts, header: Header, block: Block) -> tuple[Block, Rows]:
     model = cuts.of(block.rows)
     there = _there(model, block.rows)
     whole = replace(block, rows=len(there))
-    return block, decode(model, cuts.runner(model), whole, there=there, mix=kind != "sound")
+    runner = cuts.runner(model, header.arithmetic.runner)
+    return block, decode(model, runner, whole, there=there, mix=header.kind != "sound")
 
 
 def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

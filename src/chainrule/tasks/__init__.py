@@ -1,7 +1,6 @@
 """What one does with a model: functions that return plain results."""
 
 from chainrule.tasks.auroc import AUROC, auroc
-from chainrule.tasks.bench_networks import SamplingBench, bench_sampling
 from chainrule.tasks.blame import Blame, blame
 from chainrule.tasks.classify import classify
 from chainrule.tasks.complexity import complexity_bits
@@ -24,11 +23,9 @@ __all__ = [
     "Evaluation",
     "Likelihood",
     "ReconstructionCost",
-    "SamplingBench",
     "Scores",
     "alarm_threshold",
     "auroc",
-    "bench_sampling",
     "blame",
     "classify",
     "complexity_bits",

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,14 +17,10 @@ from chainrule.tasks import (
     bench_compression,
     bench_defence,
     bench_image_training,
-    bench_images,
-    bench_made,
-    bench_maf,
     bench_nade_training,
-    bench_networks,
     bench_predictive,
-    bench_transformer,
-    bench_wavenet,
+    bench_sampling,
+    bench_training,
 )
 
 
@@ -33,26 +30,37 @@ class Case:
 
     Attributes:
         summary: what is measured beside what.
-        batch: items at once, unless told otherwise.
-        measure: (batch, repeats) → what the record says.
+        batch: items at once, unless told otherwise; None where each net has its own number.
+        measure: (batch, repeats, **choices) → what the record says.
         table: the record → columns and rows.
+        choices: what else its `measure` lets one choose.
+        notes: the record → sentences to go with the table.
     """
 
     summary: str
-    batch: int
+    batch: int | None
     measure: Callable[..., dict]
     table: Callable[[dict], tuple[list[str], list[list[str]]]]
+    choices: tuple[str, ...] = ()
+    notes: Callable[[dict], list[str]] = lambda record: []
 
 
 CASES = {
     "sampling": Case(
-        "digits from each network, beside one forward pass per pixel",
-        64,
-        bench_networks.measure,
-        bench_networks.table,
+        "steps a second of each net, beside one pass per site, other libraries and the roofline",
+        None,
+        bench_sampling.measure,
+        bench_sampling.table,
+        ("models", "threads"),
+        bench_sampling.notes,
     ),
-    "made": Case(
-        "784 bits from a MADE, beside one forward pass per bit", 16, bench_made.measure, bench_made.table
+    "training": Case(
+        "items a second of each net in float32, bf16 and compiled, beside the machine's peak",
+        None,
+        bench_training.measure,
+        bench_training.table,
+        ("models",),
+        bench_training.notes,
     ),
     "nade-training": Case(
         "steps of NADE on 784 bits, beside the loop over variables",
@@ -60,54 +68,41 @@ CASES = {
         bench_nade_training.measure,
         bench_nade_training.table,
     ),
-    "images": Case(
-        "images from each net of images, beside one forward pass per site",
-        16,
-        bench_images.measure,
-        bench_images.table,
-    ),
     "image-training": Case(
         "steps of a gated PixelCNN, beside masked kernels",
         16,
         bench_image_training.measure,
         bench_image_training.table,
     ),
-    "transformer": Case(
-        "tokens of a Transformer with its cache, beside Hugging Face's generate",
-        16,
-        bench_transformer.measure,
-        bench_transformer.table,
-    ),
-    "wavenet": Case(
-        "a step of WaveNet, beside one forward pass over its receptive field",
-        64,
-        bench_wavenet.measure,
-        bench_wavenet.table,
-    ),
     "predictive": Case(
         "trained models by guessing ahead, beside their cached steps",
         16,
         bench_predictive.measure,
         bench_predictive.table,
-    ),
-    "anomaly": Case(
-        "scores of Fashion-MNIST (own split) beside MNIST", 2000, bench_anomaly.measure, bench_anomaly.table
-    ),
-    "defence": Case(
-        "PixelDefend on Fashion-MNIST, own split", 200, bench_defence.measure, bench_defence.table
+        ("runs", "drafts"),
     ),
     "compression": Case(
         "bytes of trained models' test items, beside other codecs",
         4096,
         bench_compression.measure,
         bench_compression.table,
+        ("runs", "files"),
     ),
-    "maf": Case(
-        "64 reals from an affine flow, beside zuko and nflows", 256, bench_maf.measure, bench_maf.table
+    "anomaly": Case(
+        "scores of Fashion-MNIST (own split) beside MNIST",
+        2000,
+        bench_anomaly.measure,
+        bench_anomaly.table,
+        ("runs",),
+    ),
+    "defence": Case(
+        "PixelDefend on Fashion-MNIST, own split",
+        200,
+        bench_defence.measure,
+        bench_defence.table,
+        ("runs",),
     ),
 }
-
-WITH_RUNS = ("predictive", "compression", "anomaly", "defence")
 
 
 def run_case(
@@ -127,43 +122,44 @@ def run_case(
         name: of `CASES`.
         batch: items at once; the case's own by default.
         repeats: counted rounds.
-        threads: of torch, for all ways alike; as they are by default.
-        models: which networks, for "sampling" and "images".
-        runs: run folders of models, for the cases of `WITH_RUNS`.
-        drafts: of drafts for them, for "predictive".
+        threads: of torch, for all ways alike; by default as they are, "sampling" with one and with all cores.
+        models: which nets, for "sampling" and "training".
+        runs: run folders of models, for the cases that take some.
+        drafts: run folders of drafts for them, for "predictive".
         files: for models of bytes, for "compression".
 
     Raises:
         ChainruleError: on an unknown case, or a choice of models or runs for a case that has its own.
     """
     case = find_case(name)
-    if models and name not in ("sampling", "images"):
-        raise ChainruleError(f"bench {name}: has its own models; only sampling and images take others")
-    if (runs or drafts) and name not in WITH_RUNS:
-        raise ChainruleError(f"bench {name}: has its own models; only {', '.join(WITH_RUNS)} take runs")
-    if (files and name != "compression") or (drafts and name != "predictive"):
-        raise ChainruleError("bench: only compression takes files, only predictive drafts")
+    given = {"models": models, "runs": runs, "drafts": drafts, "files": files}
+    for choice, value in given.items():
+        if value and choice not in case.choices:
+            takers = " and ".join(other for other, its in CASES.items() if choice in its.choices)
+            raise ChainruleError(f"bench {name}: has its own models; {choice} are for {takers}")
     batch = case.batch if batch is None else batch
-    command = f"chainrule bench {name} --batch {batch} --repeats {repeats}"
+    command = f"chainrule bench {name}"
+    command += f" --batch {batch}" if batch else ""
+    command += f" --repeats {repeats}"
     command += f" --threads {threads}" if threads else ""
-    command += "".join(f" --model {model}" for model in models or ())
-    command += "".join(f" --run {run}" for run in runs or ()) + "".join(
-        f" --draft {draft}" for draft in drafts or ()
+    command += "".join(
+        f" --{choice[:-1]} {value}" for choice, values in given.items() for value in values or ()
     )
-    command += "".join(f" --file {file}" for file in files or ())
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
+    choices: dict[str, Any] = {choice: value for choice, value in given.items() if value}
+    if "threads" in case.choices:
+        choices["threads"] = threads
     try:
-        chosen = [models] if models else [runs, files or drafts or ()] if runs else []
-        measured = case.measure(batch, repeats, *chosen)
+        measured = case.measure(batch, repeats, **choices)
     finally:
         torch.set_num_threads(before)
     return {
         "case": name,
         "batch": batch,
         "repeats": repeats,
-        "threads": threads or before,
+        "threads": threads if "threads" in case.choices else threads or before,
         "command": command,
         **measured,
         "load_average": load,
@@ -185,3 +181,9 @@ def find_case(name: str) -> Case:
 def table_of(record: dict) -> tuple[list[str], list[list[str]]]:
     """The columns and rows that show a record."""
     return find_case(record["case"]).table(record)
+
+
+def notes_of(record: dict) -> list[str]:
+    """Sentences to go with the table: what is missing, and what the case has to say."""
+    absent = [f"Without {name}: {reason}." for name, reason in record.get("absent", {}).items()]
+    return [*absent, *find_case(record["case"]).notes(record)]

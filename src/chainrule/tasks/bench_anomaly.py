@@ -15,14 +15,13 @@ INSIDE, OUTSIDE = "fashion-mnist", "mnist"
 REFERENCE = 1000  # held-out images
 
 
-def measure(batch: int, repeats: int, runs: Sequence[Path] = (), drafts: Sequence[Path] = ()) -> dict:
+def measure(batch: int, repeats: int, runs: Sequence[Path] = ()) -> dict:
     """The first `batch` test images of Fashion-MNIST, and of MNIST.
 
     Args:
         batch: images of either kind.
         repeats: not used; scores are the same each time.
         runs: the run folder of a model of clothes, and that of a background model.
-        drafts: not used.
 
     Raises:
         ChainruleError: unless two runs are given, of models of these images.
@@ -41,7 +40,8 @@ def measure(batch: int, repeats: int, runs: Sequence[Path] = (), drafts: Sequenc
     )
     each = {name: (values, strange.to_dict()[name]) for name, values in usual.to_dict().items()}
     del each["bits_per_dim"]  # of images of one size it ranks as nats do
-    each["p_value"] = -usual.p_value, -strange.p_value  # low where strange
+    usually, strangely = each["p_value"]
+    each["p_value"] = (-usually, -strangely)  # low where strange
     return {
         "about": "Scores of Fashion-MNIST (own split) beside MNIST",
         "runs": [str(folder) for folder in runs],

@@ -25,14 +25,13 @@ REFERENCE = 1000  # held-out images that p-values are ranks in
 BINS = 10  # of p-values
 
 
-def measure(batch: int, repeats: int, runs: Sequence[Path] = (), drafts: Sequence[Path] = ()) -> dict:
+def measure(batch: int, repeats: int, runs: Sequence[Path] = ()) -> dict:
     """The first `batch` test images of Fashion-MNIST.
 
     Args:
         batch: images.
         repeats: not used; attack and defence are the same each time.
         runs: one run folder, of a model of these images.
-        drafts: not used.
 
     Raises:
         ChainruleError: unless one run is given, of such a model.

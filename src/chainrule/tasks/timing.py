@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -27,13 +28,25 @@ class Times:
         return statistics.median(a / b for a, b in zip(self.rounds[way], self.rounds[to], strict=True))
 
 
-def time_interleaved(ways: Mapping[str, Callable[[], object]], repeats: int) -> Times:
-    """Run every way once unmeasured, then `repeats` rounds of all of them."""
+def time_interleaved(
+    ways: Mapping[str, Callable[[], object]], repeats: int, *, seconds: float = math.inf
+) -> Times:
+    """Run every way once unmeasured, then `repeats` rounds of all of them.
+
+    Args:
+        ways: by name.
+        repeats: counted rounds.
+        seconds: no further round begins once the counted ones have taken so long.
+    """
+    for run in ways.values():
+        run()
     rounds: dict[str, list[float]] = {way: [] for way in ways}
-    for repeat in range(repeats + 1):
+    begun = time.perf_counter()
+    for _ in range(repeats):
         for way, run in ways.items():
             start = time.perf_counter()
             run()
-            if repeat:
-                rounds[way].append(time.perf_counter() - start)
+            rounds[way].append(time.perf_counter() - start)
+        if time.perf_counter() - begun > seconds:
+            break
     return Times(rounds)

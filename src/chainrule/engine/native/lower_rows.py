@@ -22,7 +22,7 @@ PANELS = {torch.float32: PANEL[FLOAT], torch.float64: PANEL[DOUBLE]}
 FEW = 4  # columns of a weight that are not worth a panel
 
 
-def packed(weight: Tensor, half: bool) -> Tensor:
+def packed(weight: Tensor, half: bool = False) -> Tensor:
     """(K, N) → (⌈N / PANEL⌉, K, PANEL), zero behind column N; of bfloat16, four to an int64, if `half`."""
     panel = PANELS[weight.dtype]
     padded = torch.nn.functional.pad(weight, (0, -weight.shape[1] % panel))

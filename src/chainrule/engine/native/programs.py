@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Sequence
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -33,6 +34,7 @@ class Programs:
         self._weights = Weights()
         self._halves = Weights(half=True) if half else None
         self._kept: dict[Hashable, Program | Unsupported] = {}
+        self._lock = Lock()
 
     def get(self, kind: Hashable, site: Site, inputs: Sequence[Tensor], leaves: int, t: int) -> Program:
         """The program of a step.
@@ -48,12 +50,13 @@ class Programs:
             Unsupported: if the machine lacks one of its operations.
         """
         key = (kind, tuple((tuple(x.shape), x.stride(), x.dtype) for x in inputs))
-        if key not in self._kept:
-            try:
-                self._kept[key] = self._compile(site, inputs, leaves, t)
-            except Unsupported as reason:
-                log.info("%s: %s", self.name, reason)
-                self._kept[key] = reason
+        with self._lock:  # blocks of a compressed file are coded in several threads
+            if key not in self._kept:
+                try:
+                    self._kept[key] = self._compile(site, inputs, leaves, t)
+                except Unsupported as reason:
+                    log.info("%s: %s", self.name, reason)
+                    self._kept[key] = reason
         program = self._kept[key]
         if isinstance(program, Unsupported):
             raise program

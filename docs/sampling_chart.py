@@ -1,0 +1,51 @@
+"""The chart of `chainrule bench sampling`: steps a second of each net, beside all that it was measured beside."""
+
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+BAR, ROW = "#8fb3d9", 0.24  # a bar's colour, and its height in inches
+MARKS = {
+    "eager": {"marker": "D", "color": "#2b5c8a", "markersize": 4},
+    "naive": {"marker": "o", "color": "black", "markersize": 5, "markerfacecolor": "white"},
+    "peer": {"marker": "X", "color": "black", "markersize": 6},
+    "roofline": {"marker": "|", "color": "#c0392b", "markersize": 11, "markeredgewidth": 2},
+}
+
+
+def sampling_chart(record: dict) -> Figure:
+    """A row for each net and batch size, with as many threads as were measured; steps a second, logarithmic."""
+    most = max(row["threads"] for row in record["rows"])
+    rows = [row for row in record["rows"] if row["threads"] == most]
+    figure, axis = plt.subplots(figsize=(7.6, ROW * len(rows) + 1.2), layout="constrained")
+    points = [marks(row) for row in rows]
+    left = min(value for found in points for _, value in found) / 2
+    for y, (row, found) in enumerate(zip(rows, points, strict=True)):
+        rate = row["steps_per_second"][row["best"]]
+        axis.barh(y, rate - left, left=left, color=BAR, height=0.7)
+        for kind, value in found:
+            axis.plot(value, y, linestyle="", zorder=3, **MARKS[kind])
+        axis.text(1.02, y, f"{row['of_roofline']:.0%}", transform=axis.get_yaxis_transform(), va="center")
+    axis.set(xscale="log", ylim=(len(rows) - 0.4, -0.6), xlabel="steps a second: more is better")
+    axis.set_yticks(range(len(rows)), [f"{row['net']}, batch {row['batch']}" for row in rows])
+    axis.tick_params(axis="y", length=0)
+    axis.text(1.02, 1, "of roofline", transform=axis.transAxes, va="bottom")
+    figure.legend(handles=legend(most), loc="outside lower center", ncols=5, frameon=False)
+    return figure
+
+
+def marks(row: dict) -> list[tuple[str, float]]:
+    """What a row is beside, and its steps a second."""
+    rates = row["steps_per_second"]
+    kinds = {"naive": "naive", "eager": "eager", "native": None}
+    found = [(kinds.get(way, "peer"), rate) for way, rate in rates.items()]
+    bound = "roofline", row["steps"] / row["roofline"]["seconds"]
+    return [(kind, rate) for kind, rate in [*found, bound] if kind]
+
+
+def legend(threads: int) -> list[Patch | Line2D]:
+    """The bar and each mark."""
+    names = {"eager": "eager", "naive": "a pass per site", "peer": "another library", "roofline": "roofline"}
+    bar = Patch(color=BAR, label=f"native, {threads} thread{'s' * (threads > 1)}")
+    return [bar, *(Line2D([], [], linestyle="", label=names[kind], **style) for kind, style in MARKS.items())]
