@@ -8,6 +8,7 @@ from matplotlib.patches import Patch
 BAR, ROW = "#8fb3d9", 0.24  # a bar's colour, and its height in inches
 MARKS = {
     "eager": {"marker": "D", "color": "#2b5c8a", "markersize": 4},
+    "native-bf16": {"marker": ">", "color": "#2b5c8a", "markersize": 5, "markerfacecolor": "white"},
     "naive": {"marker": "o", "color": "black", "markersize": 5, "markerfacecolor": "white"},
     "peer": {"marker": "X", "color": "black", "markersize": 6},
     "roofline": {"marker": "|", "color": "#c0392b", "markersize": 11, "markeredgewidth": 2},
@@ -22,7 +23,7 @@ def sampling_chart(record: dict) -> Figure:
     points = [marks(row) for row in rows]
     left = min(value for found in points for _, value in found) / 2
     for y, (row, found) in enumerate(zip(rows, points, strict=True)):
-        rate = row["steps_per_second"][row["best"]]
+        rate = row["steps_per_second"].get("native", left)
         axis.barh(y, rate - left, left=left, color=BAR, height=0.7)
         for kind, value in found:
             axis.plot(value, y, linestyle="", zorder=3, **MARKS[kind])
@@ -31,21 +32,19 @@ def sampling_chart(record: dict) -> Figure:
     axis.set_yticks(range(len(rows)), [f"{row['net']}, batch {row['batch']}" for row in rows])
     axis.tick_params(axis="y", length=0)
     axis.text(1.02, 1, "of roofline", transform=axis.transAxes, va="bottom")
-    figure.legend(handles=legend(most), loc="outside lower center", ncols=5, frameon=False)
+    figure.legend(handles=legend(most), loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 
 def marks(row: dict) -> list[tuple[str, float]]:
     """What a row is beside, and its steps a second."""
     rates = row["steps_per_second"]
-    kinds = {"naive": "naive", "eager": "eager", "native": None}
-    found = [(kinds.get(way, "peer"), rate) for way, rate in rates.items()]
-    bound = "roofline", row["steps"] / row["roofline"]["seconds"]
-    return [(kind, rate) for kind, rate in [*found, bound] if kind]
+    found = [(way if way in MARKS else "peer", rate) for way, rate in rates.items() if way != "native"]
+    return [*found, ("roofline", row["steps"] / row["roofline"]["seconds"])]
 
 
 def legend(threads: int) -> list[Patch | Line2D]:
     """The bar and each mark."""
-    names = {"eager": "eager", "naive": "a pass per site", "peer": "another library", "roofline": "roofline"}
+    names = {kind: kind for kind in MARKS} | {"naive": "a pass per site", "peer": "another library"}
     bar = Patch(color=BAR, label=f"native, {threads} thread{'s' * (threads > 1)}")
     return [bar, *(Line2D([], [], linestyle="", label=names[kind], **style) for kind, style in MARKS.items())]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import chainrule as cr
-from chainrule.engine import FixedPoint
+from chainrule.engine import FixedPoint, automatic
 from chainrule.errors import ChainruleError
 from chainrule.tasks import (
     bench_anomaly,
@@ -37,6 +37,17 @@ SMALL = {
         "hyperparameters": {"channels": 8, "depth": 1, "heads": 2, "positions": "learned"},
         "batches": (1, 2),
     },
+<<<<<<< HEAD
+=======
+}
+
+# Of the fixture `runs`, for the cases that measure trained models.
+RUNS = {
+    "predictive": ["target"],
+    "compression": ["plain"],
+    "anomaly": ["plain", "plain"],
+    "defence": ["plain"],
+>>>>>>> 815edb1850b1d20a991296e443f06c170d3005d2
 }
 
 
@@ -52,6 +63,13 @@ def small(monkeypatch):
     monkeypatch.setattr(bench_sampling, "measure_fresh", lambda *_: fresh)
     monkeypatch.setattr(ceilings, "SECONDS", 1e-4)
     monkeypatch.setattr(ceilings, "SIDES", (8,))
+<<<<<<< HEAD
+=======
+    monkeypatch.setattr(bench_anomaly, "INSIDE", "digits")
+    monkeypatch.setattr(bench_anomaly, "OUTSIDE", "digits")
+    monkeypatch.setattr(bench_defence, "DATA", "digits")
+    monkeypatch.setattr(bench_defence, "EPOCHS", 1)
+>>>>>>> 815edb1850b1d20a991296e443f06c170d3005d2
     monkeypatch.setattr(bench_nade_training, "SIZE", 12)
     monkeypatch.setattr(bench_nade_training, "HIDDEN", 8)
 
@@ -110,12 +128,18 @@ def runs(tmp_path_factory):
     return folder
 
 
+<<<<<<< HEAD
 # The other cases measure runs of their own data: see below.
 @pytest.mark.parametrize(
     "name", [name for name in CASES if name not in ("compression", "anomaly", "defence")]
 )
 def test_records(name, small, runs):
     own = [runs / "target"] if name == "predictive" else None
+=======
+@pytest.mark.parametrize("name", CASES)
+def test_records(name, small, runs):
+    own = [runs / folder for folder in RUNS.get(name, ())] or None
+>>>>>>> 815edb1850b1d20a991296e443f06c170d3005d2
     threads = torch.get_num_threads()
     record = run_case(name, batch=2, repeats=1, threads=1, runs=own)
     assert torch.get_num_threads() == threads
@@ -145,7 +169,7 @@ def test_sampling_is_measured_at_each_batch_and_number_of_threads(small, monkeyp
     assert [(row["threads"], row["batch"]) for row in rows] == [(1, 1), (1, 2), (2, 1), (2, 2)]
     for row in rows:
         rates = row["steps_per_second"]
-        assert {"naive", "eager", "native"} <= set(rates)
+        assert {"naive", "eager", "native", "native-bf16"} <= set(rates)
         assert rates[row["best"]] == max(rates["eager"], rates["native"])
         assert row["speedup"]["naive"] == pytest.approx(rates[row["best"]] / rates["naive"])
         assert row["of_roofline"] == pytest.approx(row["roofline"]["seconds"] * rates[row["best"]] / 12)
@@ -191,7 +215,7 @@ def test_without_the_other_libraries(small, monkeypatch):
     monkeypatch.setitem(sys.modules, "zuko.flows", None)
     monkeypatch.setitem(sys.modules, "nflows.flows", None)
     record = run_case("sampling", batch=2, repeats=1, threads=1, models=["maf"])
-    assert set(record["rows"][0]["steps_per_second"]) == {"naive", "eager", "native"}
+    assert set(record["rows"][0]["steps_per_second"]) == {"naive", "eager", "native", "native-bf16"}
     assert set(record["absent"]) == {"zuko", "nflows"}
     assert "Without zuko: zuko.flows is not installed." in notes_of(record)
 
@@ -207,9 +231,9 @@ def test_beside_a_library_that_breaks(small, monkeypatch):
 
 
 def test_a_net_that_the_native_runner_lacks_is_measured_without(small, monkeypatch):
-    monkeypatch.setattr(bench_sampling, "find_native", lambda model: "numba cannot be loaded: none")
+    monkeypatch.setattr(automatic, "_make", lambda model, half: "numba cannot be loaded: none")
     record = run_case("sampling", batch=2, repeats=1, threads=1, models=["made"])
-    assert record["absent"] == {"the native runner of made": "numba cannot be loaded: none"}
+    assert record["absent"] == {"the native runner of made": "native runner: numba cannot be loaded: none"}
     assert record["rows"][0]["best"] == "eager" and len(table_of(record)[1]) == 1
 
 

@@ -122,6 +122,12 @@ def decompress(
 def _bar(quiet: bool) -> Iterator[Callable[[int], None]]:
     """A line that tells how much has been coded, until all is."""
     columns = (BarColumn(bar_width=24, pulse_style="bar.complete"), TextColumn("{task.completed} coded"))
-    with Progress(*columns, TimeElapsedColumn(), console=console, disable=quiet, transient=True) as bar:
+    with Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=console,
+        disable=quiet or not console.is_terminal,
+        transient=True,
+    ) as bar:
         task = bar.add_task("", total=None)
         yield lambda done: bar.update(task, completed=done)

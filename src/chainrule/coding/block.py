@@ -79,7 +79,7 @@ def encode(
     bounds = alphabet.bounds(rows.symbols)
     rule = Coding(alphabet, coder, rows.there, bounds, rows.symbols, _mixed(model, mix))
     cond = rows.labels if rows.labels is not None else rows.cond
-    _run(model, runner, rule, batch, cond)
+    _run(model, runner, rule, rows.there, cond)
     return Block(batch, tuple(bounds), coder.finish(), rows.check())
 
 
@@ -106,20 +106,22 @@ def decode(
     coder = Decoder(block.payload)
     labels, there = _code_sides(model, coder, block.rows, None, there, there is not None)
     rule = Coding(Alphabet(model), coder, there, list(block.bounds), None, _mixed(model, mix))
-    _run(model, runner, rule, block.rows, cond if labels is None else labels)
+    _run(model, runner, rule, there, cond if labels is None else labels)
     coder.finish()
     return Rows(rule.symbols, there, labels, cond)
 
 
 @torch.no_grad()
 def _run(
-    model: AutoregressiveModel, runner: Incremental, rule: Choice, batch: int, cond: Tensor | None
+    model: AutoregressiveModel, runner: Incremental, rule: Choice, there: Tensor, cond: Tensor | None
 ) -> None:
-    """The steps of a rollout, one after another."""
-    shape = (batch, model.sites, model.head.variables)
+    """The steps of a rollout, one after another, up to the last site of the longest row."""
+    batch, width = len(there), model.head.variables
+    last = -(-int((there.any(0) * torch.arange(1, model.domain.size + 1)).max()) // width)
+    shape = (batch, model.sites, width)
     values = torch.zeros(shape, dtype=model.dtype if model.head.levels is None else torch.int64)
     state = runner.init_state(batch, cond=cond, length=model.sites, device=model.device, dtype=model.dtype)
-    draw_stepwise(model, runner, rule, values, state, 0, model.sites, None)
+    draw_stepwise(model, runner, rule, values, state, 0, last, None)
 
 
 def _code_sides(

@@ -10,7 +10,6 @@ from importlib import metadata
 from pathlib import Path
 
 from chainrule.engine import exact_arithmetic
-from chainrule.engine.automatic import find_native
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import AutoregressiveModel
 from chainrule.tasks.bench_nets import NETS, Net
@@ -20,6 +19,8 @@ from chainrule.tasks.fresh_process import measure_fresh
 from chainrule.tasks.roofline import roofline
 from chainrule.tasks.timing import time_interleaved
 
+WAYS = ("naive", "eager", "native", "native-bf16")
+EXACT = {"eager", "native"}  # runners that draw from the model as it is, not from one with rounded weights
 SECONDS = 2.0  # of counted rounds, of each net, batch size and number of threads
 
 
@@ -57,7 +58,7 @@ def measure(
             absent[f"the native runner of {name}"] = reason
         else:
             native.append(name)
-            ways["native"] = partial(net.draw, model, runner="native")
+            ways |= {way: partial(net.draw, model, runner=way) for way in ("native", "native-bf16")}
         for count in counts:
             with torch_threads(count):
                 for size in (batch,) if batch else net.batches:
@@ -93,7 +94,7 @@ def _measure(
     steps = net.steps(model)
     # One pass over all items for each site, its time taken from one pass.
     seconds = times.medians() | {"naive": times.median("naive") * steps * batch / together}
-    best = min(runners, key=lambda name: seconds[name])
+    best = min(EXACT & set(runners), key=lambda name: seconds[name])
     bound = roofline(model, batch, steps)
     return {
         "batch": batch,
@@ -109,14 +110,9 @@ def _measure(
 
 def _refusal(net: Net, model: AutoregressiveModel) -> str:
     """Why there is no native runner of a model; empty if there is one."""
-    found = find_native(model)
-    if isinstance(found, str):
-        return found
-    from chainrule.engine.native import Unsupported
-
     try:
         net.draw(model, 1, "native")
-    except Unsupported as reason:
+    except ChainruleError as reason:
         return str(reason)
     return ""
 
@@ -146,7 +142,7 @@ def table(record: dict) -> tuple[list[str], list[list[str]]]:
                 row["net"],
                 f"{row['batch']}",
                 f"{row['threads']}",
-                *(number(rates[way]) if way in rates else "" for way in ("naive", "eager", "native")),
+                *(number(rates[way]) if way in rates else "" for way in WAYS),
                 number(speedup["naive"]),
                 ", ".join(peers),
                 f"{row['of_roofline']:.0%}, {row['roofline']['by']}",
@@ -154,7 +150,7 @@ def table(record: dict) -> tuple[list[str], list[list[str]]]:
                 f"{fresh['held'] / 1e6:.0f} MB" if fresh.get("held") else "",
             ]
         )
-    columns = ["net", "batch", "threads", "naive, steps/s", "eager", "native", "× naive", "× peer"]
+    columns = ["net", "batch", "threads", "naive, steps/s", *WAYS[1:], "× naive", "× peer"]
     return [*columns, "of roofline", "set-up", "memory"], rows
 
 

@@ -84,7 +84,11 @@ def _native(threads: int, rows: int, size: int) -> Iterator[Way]:
     kept: list[Tensor] = []
     codes = []
     for _ in range(threads):
-        x, y, w = torch.rand(rows, INNER), torch.zeros(rows, outer), packed(torch.rand(INNER, outer))
+        x, y, w = (
+            torch.rand(rows, INNER),
+            torch.zeros(rows, outer),
+            packed(torch.rand(INNER, outer), half=False),
+        )
         spare = torch.zeros(rows * w.shape[2])
         kept += [x, y, w, spare]
         operands = [y.data_ptr(), x.data_ptr(), INNER, w.data_ptr(), rows, INNER, outer, spare.data_ptr()]
