@@ -37,8 +37,6 @@ SMALL = {
         "hyperparameters": {"channels": 8, "depth": 1, "heads": 2, "positions": "learned"},
         "batches": (1, 2),
     },
-<<<<<<< HEAD
-=======
 }
 
 # Of the fixture `runs`, for the cases that measure trained models.
@@ -47,7 +45,6 @@ RUNS = {
     "compression": ["plain"],
     "anomaly": ["plain", "plain"],
     "defence": ["plain"],
->>>>>>> 815edb1850b1d20a991296e443f06c170d3005d2
 }
 
 
@@ -63,13 +60,10 @@ def small(monkeypatch):
     monkeypatch.setattr(bench_sampling, "measure_fresh", lambda *_: fresh)
     monkeypatch.setattr(ceilings, "SECONDS", 1e-4)
     monkeypatch.setattr(ceilings, "SIDES", (8,))
-<<<<<<< HEAD
-=======
     monkeypatch.setattr(bench_anomaly, "INSIDE", "digits")
     monkeypatch.setattr(bench_anomaly, "OUTSIDE", "digits")
     monkeypatch.setattr(bench_defence, "DATA", "digits")
     monkeypatch.setattr(bench_defence, "EPOCHS", 1)
->>>>>>> 815edb1850b1d20a991296e443f06c170d3005d2
     monkeypatch.setattr(bench_nade_training, "SIZE", 12)
     monkeypatch.setattr(bench_nade_training, "HIDDEN", 8)
 
@@ -128,36 +122,15 @@ def runs(tmp_path_factory):
     return folder
 
 
-<<<<<<< HEAD
-# The other cases measure runs of their own data: see below.
-@pytest.mark.parametrize(
-    "name", [name for name in CASES if name not in ("compression", "anomaly", "defence")]
-)
-def test_records(name, small, runs):
-    own = [runs / "target"] if name == "predictive" else None
-=======
 @pytest.mark.parametrize("name", CASES)
 def test_records(name, small, runs):
     own = [runs / folder for folder in RUNS.get(name, ())] or None
->>>>>>> 815edb1850b1d20a991296e443f06c170d3005d2
     threads = torch.get_num_threads()
     record = run_case(name, batch=2, repeats=1, threads=1, runs=own)
     assert torch.get_num_threads() == threads
     assert record["command"].startswith(f"chainrule bench {name} --batch 2 --repeats 1 --threads 1")
     assert (record["case"], record["batch"], record["threads"]) == (name, 2, 1)
     assert {"hardware", "torch", "date", "commit", "load_average"} <= set(record)
-    columns, rows = table_of(record)
-    assert rows and all(len(row) == len(columns) for row in rows)
-
-
-@pytest.mark.parametrize(("name", "count"), [("compression", 1), ("anomaly", 2), ("defence", 1)])
-def test_records_of_runs(name, count, runs, monkeypatch):
-    """Digits in place of clothes, and a model that needs no training."""
-    monkeypatch.setattr(bench_anomaly, "INSIDE", "digits")
-    monkeypatch.setattr(bench_anomaly, "OUTSIDE", "digits")
-    monkeypatch.setattr(bench_defence, "DATA", "digits")
-    monkeypatch.setattr(bench_defence, "EPOCHS", 1)
-    record = run_case(name, batch=2, repeats=1, threads=1, runs=[runs / "plain"] * count)
     columns, rows = table_of(record)
     assert rows and all(len(row) == len(columns) for row in rows)
 
@@ -272,8 +245,6 @@ def test_refusals(runs):
         run_case("predictive")
     with pytest.raises(ChainruleError, match="bench training: has its own models; runs are for predictive"):
         run_case("training", runs=[runs / "target"])
-    with pytest.raises(ChainruleError, match="expected two runs, --run RUN --run BACKGROUND, got 1"):
-        run_case("anomaly", runs=[runs / "plain"])
     with pytest.raises(ChainruleError, match="did you mean 'training'"):
         find_case("trainin")
     with pytest.raises(ChainruleError, match="models are for sampling and training"):
