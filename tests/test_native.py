@@ -194,6 +194,10 @@ def test_runner_by_name():
         net.sample(1, runner="fast")
 
 
+def test_no_rows():
+    assert model().sample(0, runner="native").shape == (0, 40)
+
+
 @pytest.mark.parametrize("write", [lambda p: p.mul_(-1), lambda p: p.data.mul_(-1)])
 def test_changed_parameters_are_noticed(write):
     net = model()

@@ -272,4 +272,4 @@ def test_spatial_lstm_of_reals(shape, law):
         return cr.create_model("spatial-lstm", cr.Domain.image(*shape, levels=None), **options)
 
     outcome = check_model(model, laws=[law])[law]
-    assert outcome == "holds" or outcome.endswith("in few dimensions only")
+    assert outcome == "holds" or outcome.endswith("in few dimensions only") or "not for coding" in outcome

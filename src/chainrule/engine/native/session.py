@@ -129,8 +129,9 @@ class Session:
 
 def _in_threads(tasks: Sequence[Callable[[], None]], stop: Event) -> None:
     """All at once; an exception in one, or an interrupt, stops the others."""
-    if len(tasks) == 1:
-        tasks[0]()
+    if len(tasks) < 2:
+        for task in tasks:
+            task()
         return
     with ThreadPoolExecutor(len(tasks)) as pool:
         try:
