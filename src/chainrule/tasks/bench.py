@@ -48,7 +48,7 @@ CASES = {
         None,
         bench_sampling.measure,
         bench_sampling.table,
-        ("models", "threads"),
+        ("models", "threads", "tell"),
         bench_sampling.notes,
     ),
     "training": Case(
@@ -56,7 +56,7 @@ CASES = {
         None,
         bench_training.measure,
         bench_training.table,
-        ("models",),
+        ("models", "tell"),
         bench_training.notes,
     ),
     "nade-training": Case(
@@ -90,6 +90,7 @@ def run_case(
     models: list[str] | None = None,
     runs: list[Path] | None = None,
     drafts: list[Path] | None = None,
+    tell: Callable[[str], object] = str,
 ) -> dict:
     """Measure one case: medians over interleaved repeats.
 
@@ -100,6 +101,7 @@ def run_case(
         threads: of torch, for all ways alike; by default as they are, "sampling" with one and with all cores.
         models: which nets, for "sampling" and "training".
         runs, drafts: run folders of models and of drafts for them, for "predictive".
+        tell: is told what is measured next, where that takes minutes.
 
     Raises:
         ChainruleError: on an unknown case, or a choice of models or runs for a case that has its own.
@@ -121,9 +123,9 @@ def run_case(
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
+    others = {"threads": threads, "tell": tell}
     choices: dict[str, Any] = {choice: value for choice, value in given.items() if value}
-    if "threads" in case.choices:
-        choices["threads"] = threads
+    choices |= {choice: value for choice, value in others.items() if choice in case.choices}
     try:
         measured = case.measure(batch, repeats, **choices)
     finally:
