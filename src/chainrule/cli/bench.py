@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.options import Json
-from chainrule.cli.output import print_json, print_table, say
+from chainrule.cli.output import console, print_json, print_table, say
 
 
 def bench(
@@ -82,9 +82,18 @@ def bench(
     """
     from chainrule.tasks.bench import notes_of, run_case, table_of
 
-    record = run_case(
-        case, batch=batch, repeats=repeats, threads=threads, models=model, runs=run, drafts=draft, files=file
-    )
+    with console.status(case) as status:
+        record = run_case(
+            case,
+            batch=batch,
+            repeats=repeats,
+            threads=threads,
+            models=model,
+            runs=run,
+            drafts=draft,
+            files=file,
+            tell=status.update,
+        )
     if out is not None:
         from chainrule.files import write_text
         from chainrule.results import to_json

@@ -51,7 +51,7 @@ CASES = {
         None,
         bench_sampling.measure,
         bench_sampling.table,
-        ("models", "threads"),
+        ("models", "threads", "tell"),
         bench_sampling.notes,
     ),
     "training": Case(
@@ -59,7 +59,7 @@ CASES = {
         None,
         bench_training.measure,
         bench_training.table,
-        ("models",),
+        ("models", "tell"),
         bench_training.notes,
     ),
     "nade-training": Case(
@@ -115,6 +115,7 @@ def run_case(
     runs: list[Path] | None = None,
     drafts: list[Path] | None = None,
     files: list[Path] | None = None,
+    tell: Callable[[str], object] = str,
 ) -> dict:
     """Measure one case: medians over interleaved repeats.
 
@@ -127,6 +128,7 @@ def run_case(
         runs: run folders of models, for the cases that take some.
         drafts: run folders of drafts for them, for "predictive".
         files: for models of bytes, for "compression".
+        tell: is told what is measured next, where that takes minutes.
 
     Raises:
         ChainruleError: on an unknown case, or a choice of models or runs for a case that has its own.
@@ -148,9 +150,9 @@ def run_case(
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
+    others = {"threads": threads, "tell": tell}
     choices: dict[str, Any] = {choice: value for choice, value in given.items() if value}
-    if "threads" in case.choices:
-        choices["threads"] = threads
+    choices |= {choice: value for choice, value in others.items() if choice in case.choices}
     try:
         measured = case.measure(batch, repeats, **choices)
     finally:

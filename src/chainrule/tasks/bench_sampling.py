@@ -25,7 +25,12 @@ SECONDS = 2.0  # of counted rounds, of each net, batch size and number of thread
 
 
 def measure(
-    batch: int | None, repeats: int, *, models: list[str] | None = None, threads: int | None = None
+    batch: int | None,
+    repeats: int,
+    *,
+    models: list[str] | None = None,
+    threads: int | None = None,
+    tell: Callable[[str], object] = str,
 ) -> dict:
     """Every net at its batch sizes, with one thread and with all.
 
@@ -34,6 +39,7 @@ def measure(
         repeats: counted rounds, fewer where they take longer than `SECONDS`.
         models: which of `NETS`; all by default.
         threads: only with so many.
+        tell: is told what is measured next.
 
     Raises:
         ChainruleError: on an unknown net.
@@ -62,9 +68,11 @@ def measure(
         for count in counts:
             with torch_threads(count):
                 for size in (batch,) if batch else net.batches:
+                    tell(f"{name}, batch {size}, threads {count}")
                     row = _measure(net, model, size, repeats, ways, peers)
                     rows.append({"net": name, "about": net.about, "threads": count, **row})
     largest = {row["net"]: row["batch"] for row in rows}
+    tell("new processes")
     fresh, compiling = _fresh({name: largest[name] for name in native}, max(counts))
     return {
         "about": "Sampling: steps a second, each of one site of every item",

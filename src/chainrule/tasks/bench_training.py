@@ -39,13 +39,20 @@ DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 CHILD = "from chainrule.tasks.bench_training import report; report()"
 
 
-def measure(batch: int | None, repeats: int, *, models: list[str] | None = None) -> dict:
+def measure(
+    batch: int | None,
+    repeats: int,
+    *,
+    models: list[str] | None = None,
+    tell: Callable[[str], object] = str,
+) -> dict:
     """Forward, backward and AdamW on random items.
 
     Args:
         batch: items at once, in place of each net's own number.
         repeats: counted rounds, fewer where they take longer than `SECONDS`.
         models: which of `BATCHES`; all by default.
+        tell: is told what is measured next.
 
     Raises:
         ChainruleError: on an unknown net.
@@ -56,9 +63,13 @@ def measure(batch: int | None, repeats: int, *, models: list[str] | None = None)
     threads = torch.get_num_threads()
     peaks = {name: max(measure_peak(threads, dtype).values()) for name, dtype in DTYPES.items()}
     sizes = {name: batch or BATCHES[name] for name in models or BATCHES}
+    rows = []
+    for name, size in sizes.items():
+        tell(f"{name}, batch {size}")
+        rows.append(_measure(name, size, repeats, peaks))
     return {
         "about": "Training: items a second",
-        "rows": [_measure(name, size, repeats, peaks) for name, size in sizes.items()],
+        "rows": rows,
         "peak_flops": peaks,
     }
 
