@@ -68,8 +68,9 @@ def results_table(table: str) -> str:
         rows.append(
             [
                 record["name"],
-                *("{:.{d}f} ± {:.{d}f}".format(*compared(score), d=digits) for score in scores),
-                f"{record['test']['per_step']['bits'] if stepped else record['test']['bits_per_dim']:.3f}",
+                *(sign(score) + "{:.{d}f} ± {:.{d}f}".format(*compared(score), d=digits) for score in scores),
+                sign(record["test"])
+                + f"{record['test']['per_step']['bits'] if stepped else record['test']['bits_per_dim']:.3f}",
                 *([f"{accuracy:.1%}" if accuracy else ""] if labelled else []),
                 beside(record),
                 effort(record),
@@ -78,6 +79,11 @@ def results_table(table: str) -> str:
     units = [name.replace("nats", "nats a step").replace("bits/dim", "bits a step") for name in COLUMNS[:4]]
     columns = [*(units if stepped else COLUMNS[:4]), *(["labels right"] if labelled else []), *COLUMNS[4:]]
     return f"{markdown(columns, rows)}\n\n{made_by(table)}"
+
+
+def sign(score: dict) -> str:
+    """What stands before a bound."""
+    return "≤ " if score.get("bound") else ""
 
 
 def effort(record: dict) -> str:

@@ -20,6 +20,10 @@ def evaluate(
         int | None,
         typer.Option(min=0, help="Of long sequences: steps told before those scored; default half a window."),
     ] = None,
+    samples: Annotated[
+        int,
+        typer.Option(min=1, help="Of a bound: draws of what is latent in each item; more make it tighter."),
+    ] = 1,
     baselines: Annotated[bool, typer.Option(help="Also estimate the baselines.")] = True,
     data_dir: DataDir = None,
     device: Device = "auto",
@@ -28,6 +32,8 @@ def evaluate(
     """Mean negative log-likelihood in nats and bits/dim, ± its standard error.
 
     Of a model of classes also the accuracy: how many items have their label as the most probable class.
+
+    Of a model with latent variables, or a flow on levels, a bound: the likelihood is no worse (≤).
 
     Of an autoencoder, which has no likelihood, the reconstruction cost.
 
@@ -42,12 +48,16 @@ def evaluate(
         cost = reconstruction_cost(opened.model, chosen, split)
         print_json(cost.to_dict()) if json else print_cost(opened.model.name or "model", cost)
         return
-    result = task(opened.model, chosen, split, baselines=baselines, context=context)
+    result = task(opened.model, chosen, split, baselines=baselines, context=context, samples=samples)
     if json:
         print_json(result.to_dict())
         return
     rows = [
-        [name, f"{v.nats:.2f} ± {v.nats_se:.2f}", f"{v.bits_per_dim:.3f} ± {v.bits_per_dim_se:.3f}"]
+        [
+            name,
+            f"{v.sign}{v.nats:.2f} ± {v.nats_se:.2f}",
+            f"{v.sign}{v.bits_per_dim:.3f} ± {v.bits_per_dim_se:.3f}",
+        ]
         for name, v in [*result.baselines.items(), (opened.model.name or "model", result.model)]
     ]
     columns = ["", "nats", "bits/dim"]

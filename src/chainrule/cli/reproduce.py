@@ -88,7 +88,8 @@ def reproduce(
 
     def cell(scores: dict) -> str:
         nats, error = compared(scores)
-        return f"{nats:.3f} ± {error:.3f}" if "per_step" in scores else f"{nats:.2f} ± {error:.2f}"
+        sign = "≤ " if scores.get("bound") else ""
+        return f"{nats:.3f} ± {error:.3f}" if "per_step" in scores else f"{sign}{nats:.2f} ± {error:.2f}"
 
     rows = [
         [

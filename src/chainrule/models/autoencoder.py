@@ -30,7 +30,8 @@ class Autoencoder(Model):
     Shapes: B items, E numbers of a code.
     """
 
-    exact = False
+    likelihood = "none"
+    completes = False
     decoder: AutoregressiveModel  # of p(x | h), with the code h (B, E) as its condition
 
     def __init__(self, domain: Domain, *, bottleneck: int) -> None:
@@ -80,6 +81,13 @@ class Autoencoder(Model):
 
     def log_prob(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refused: log p(x | h(x)) is not log p(x)."""
+        raise self._refusal(
+            "log p(x | h(x)) leaves out what the code h costs",
+            "reconstruction_cost(x), or decoder.log_prob(x, h)",
+        )
+
+    def log_prob_bound(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: a code that is any real number costs infinitely many nats, so there is no bound either."""
         raise self._refusal(
             "log p(x | h(x)) leaves out what the code h costs",
             "reconstruction_cost(x), or decoder.log_prob(x, h)",

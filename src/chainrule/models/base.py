@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,15 +20,17 @@ VECTOR_TRAINING = {"epochs": 0, "batch_size": 0, "patience": 20, "precision": "f
 
 
 class Model(nn.Module, ABC):
-    """An exact likelihood: log_prob, sample, complete; unless it says that it is not `exact`.
+    """A likelihood, exact unless it says otherwise: log_prob, sample, complete.
 
     Args:
         domain: what is modelled.
     """
 
-    # Whether there is a log-likelihood, and log_prob is it. A model without one refuses the three verbs, only the laws
-    # that concern every model bind it, and its loss is told under a name of its own, never among likelihoods.
-    exact = True
+    # What is known of log p(x): "exact", "bound" (log_prob is refused, log_prob_bound lies below it), or "none" (all
+    # three verbs are refused; the loss is told under a name of its own, never among likelihoods).
+    likelihood: Literal["exact", "bound", "none"] = "exact"
+    # Whether `complete` draws what is unknown given what is known; a model that cannot refuses it.
+    completes = True
     # Whether `estimate` finds the parameters from the data in closed form, instead of gradient descent.
     closed_form = False
     # Whether a missing cell is left out of the likelihood, summed over, instead of being an outcome of its own.
@@ -45,6 +47,24 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def log_prob(self, x: Tensor, cond: Tensor | None = None, reduce: bool = True) -> Tensor:
         """The exact log-likelihood in nats: of each item (B,), or of each variable (B, *event_shape)."""
+
+    def log_prob_bound(
+        self,
+        x: Tensor,
+        cond: Tensor | None = None,
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """What log p(x) is at least, in nats: (B, *event_shape) → (B,); log_prob itself where that is exact.
+
+        Args:
+            x: (B, *event_shape).
+            cond: one per item, for a conditional model.
+            samples: importance samples of what is latent in each item; the more, the tighter.
+            generator: where these come from.
+        """
+        return self.log_prob(x, cond)
 
     @abstractmethod
     def sample(self, n: int, *args: Any, **kwargs: Any) -> Tensor:
@@ -93,6 +113,11 @@ class Model(nn.Module, ABC):
         raise ChainruleError(
             f"{type(self).__name__} has no closed-form estimate: train it with chainrule.fit"
         )
+
+    @property
+    def exact(self) -> bool:
+        """Whether there is a log-likelihood, and log_prob is it."""
+        return self.likelihood == "exact"
 
     # --- conditions --------------------------------------------------------------------------------
 

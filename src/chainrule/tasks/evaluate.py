@@ -47,7 +47,13 @@ class Evaluation:
 
 
 def evaluate(
-    model: Model, data: Data, split: str = "test", *, baselines: bool = True, context: int | None = None
+    model: Model,
+    data: Data,
+    split: str = "test",
+    *,
+    baselines: bool = True,
+    context: int | None = None,
+    samples: int = 1,
 ) -> Evaluation:
     """Likelihood of a split under the model, and under baselines estimated from the training split.
 
@@ -59,6 +65,7 @@ def evaluate(
         split: "train", "valid" or "test".
         baselines: whether to add uniform, independent and gaussian, where they serve the domain.
         context: of long sequences, how many steps are told before those scored; half a window by default.
+        samples: of a model that knows a bound only, draws of what is latent in each item; more make it tighter.
 
     Raises:
         ChainruleError: if the data do not fit the model.
@@ -72,7 +79,7 @@ def evaluate(
     if model.conditional and cond is None:
         what = "features" if model.condition.maps else "labels"
         raise ChainruleError(f"{data.name}: the model is conditional, expected {what}, found none")
-    own, floors = likelihood(model, x, cond), nats_by_floor(model, x, cond)
+    own, floors = likelihood(model, x, cond, samples=samples), nats_by_floor(model, x, cond)
     right = class_accuracy(model, x, labels)
     return Evaluation(
         split,
@@ -85,9 +92,9 @@ def evaluate(
 
 
 def steps_of(model: Model, data: Data, split: str, context: int | None = None) -> StepLikelihood | None:
-    """The likelihood of the steps of a split's long sequences; None if it has none."""
+    """The likelihood of the steps of a split's long sequences; None if it has none, or the model no terms of steps."""
     streams = data.streams.get(split)
-    return None if streams is None else step_likelihood(model, streams, context=context)
+    return None if streams is None or not model.exact else step_likelihood(model, streams, context=context)
 
 
 def class_accuracy(model: Model, x: Tensor, labels: Tensor | None) -> float | None:

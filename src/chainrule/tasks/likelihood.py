@@ -26,6 +26,7 @@ class Likelihood:
         nats_se: its standard error; 0 for one item.
         bits_per_dim: nats / (D ln 2); where items differ in length, all nats over all variables that count.
         bits_per_dim_se: its standard error.
+        bound: whether the mean is at most this: the model knows a lower bound of log p(x).
     """
 
     n: int
@@ -33,34 +34,55 @@ class Likelihood:
     nats_se: float
     bits_per_dim: float
     bits_per_dim_se: float
+    bound: bool = False
 
     @classmethod
-    def of(cls, log_prob: Tensor, variables: Tensor) -> Likelihood:
-        """From the log-likelihoods (n,) of items, and how many variables have a term in each (n,)."""
+    def of(cls, log_prob: Tensor, variables: Tensor, *, bound: bool = False) -> Likelihood:
+        """From the log-likelihoods (n,) of items, or bounds, and how many variables have a term in each (n,)."""
         n = len(log_prob)
         (nats, error), (bits, bits_error) = (
             ratio(-log_prob, torch.ones_like(log_prob)),
             ratio(-log_prob / math.log(2), variables),
         )
-        return cls(n, nats, error, bits, bits_error)
+        return cls(n, nats, error, bits, bits_error, bound)
+
+    @property
+    def sign(self) -> str:
+        """What stands before its numbers: "≤ " before bounds."""
+        return "≤ " if self.bound else ""
 
 
-def likelihood(model: Model, x: Tensor, cond: Tensor | None = None, *, batch_size: int = 256) -> Likelihood:
-    """The mean likelihood of items x (N, *event_shape), in full precision, a batch at a time.
+def likelihood(
+    model: Model, x: Tensor, cond: Tensor | None = None, *, batch_size: int = 256, samples: int = 1
+) -> Likelihood:
+    """The mean likelihood of items x (N, *event_shape), or its bound, in full precision, a batch at a time.
+
+    Args:
+        model: one with a likelihood, exact or a bound.
+        x: items.
+        cond: one per item, for a conditional model.
+        batch_size: items at once.
+        samples: of a bound, draws of what is latent in each item.
 
     Raises:
-        ChainruleError: if x is empty or does not lie in the model's domain.
+        ChainruleError: if x is empty or does not lie in the model's domain, or the model has no likelihood.
     """
-    log_prob = log_probs(model, x, cond, batch_size=batch_size)
-    return Likelihood.of(log_prob, model.domain.counted(x).flatten(1).sum(1))
+    log_prob = log_probs(model, x, cond, batch_size=batch_size, samples=samples)
+    variables = model.domain.counted(x).flatten(1).sum(1)
+    return Likelihood.of(log_prob, variables, bound=model.likelihood == "bound")
 
 
-def log_probs(model: Model, x: Tensor, cond: Tensor | None = None, *, batch_size: int = 256) -> Tensor:
-    """The log-likelihood of each of items (N, *event_shape): (N,) float64 nats, on the CPU.
+def log_probs(
+    model: Model, x: Tensor, cond: Tensor | None = None, *, batch_size: int = 256, samples: int = 1
+) -> Tensor:
+    """The log-likelihood of each of items (N, *event_shape), or its bound: (N,) float64 nats, on the CPU.
+
+    The draws that a bound is made of are always the same.
 
     Raises:
-        ChainruleError: if x is empty or does not lie in the model's domain.
+        ChainruleError: if x is empty or does not lie in the model's domain, or the model has no likelihood.
     """
+    generator = torch.Generator(model.device).manual_seed(0)
     if len(x) == 0:
         raise ChainruleError("x: expected at least one item, got none")
     if cond is not None and len(cond) != len(x):
@@ -70,7 +92,14 @@ def log_probs(model: Model, x: Tensor, cond: Tensor | None = None, *, batch_size
     )
     with exact_arithmetic(model):
         parts = [
-            model.log_prob(part.to(model.device), None if c is None else c.to(model.device)).double().cpu()
+            model.log_prob_bound(
+                part.to(model.device),
+                None if c is None else c.to(model.device),
+                samples=samples,
+                generator=generator,
+            )
+            .double()
+            .cpu()
             for part, c in zip(x.split(batch_size), conds, strict=True)
         ]
     return torch.cat(parts)

@@ -138,7 +138,7 @@ def reproduce(
             run, scores = _over_folds(recipe, data, folder, options)
         else:
             run = _train(recipe, data, folder, options)
-            scores = {split: _scores(run.model, data, split) for split in ("valid", "test")}
+            scores = {split: _scores(run.model, data, split, recipe.samples) for split in ("valid", "test")}
         yield {
             "table": table,
             "name": name,
@@ -182,16 +182,18 @@ def _effort(run: Run, items: int) -> dict:
     return effort
 
 
-def _score(model: Model, data: Data, split: str) -> Likelihood:
-    return likelihood(model, data.split(split)[0], data.cond(split) if model.conditional else None)
+def _score(model: Model, data: Data, split: str, samples: int = 1) -> Likelihood:
+    cond = data.cond(split) if model.conditional else None
+    return likelihood(model, data.split(split)[0], cond, samples=samples)
 
 
-def _scores(model: Model, data: Data, split: str) -> dict:
+def _scores(model: Model, data: Data, split: str, samples: int) -> dict:
     """Of a split: what `Likelihood` holds, and of a model of classes the accuracy."""
     right = class_accuracy(model, *data.split(split))
     steps = steps_of(model, data, split)
     return {
-        **vars(_score(model, data, split)),
+        **vars(_score(model, data, split, samples)),
+        **({"samples": samples} if model.likelihood == "bound" else {}),
         **({} if steps is None else {"per_step": vars(steps)}),
         **({} if right is None else {"accuracy": right}),
     }

@@ -10,7 +10,8 @@ from chainrule.domain import Domain
 from chainrule.engine import exact_arithmetic
 from chainrule.errors import ConditionError
 from chainrule.models import AutoregressiveModel, Model
-from chainrule.testing.subject import LawNotBinding, Subject, close, require
+from chainrule.testing.contract import nats
+from chainrule.testing.subject import SCORED, LawNotBinding, Subject, close, require
 from chainrule.testing.support import cells
 
 P_VALUE = 1e-4  # of the χ² test, at a fixed seed
@@ -118,11 +119,11 @@ def extreme_inputs(subject: Subject) -> None:
             .reshape(4, *domain.event_shape)
         )
     for scale in (0.0, 1.0, 30.0):
-        model = subject.build(torch.float32)
+        model = subject.build(torch.float32, likelihoods=SCORED)
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.mul_(scale)
-        log_prob = model.log_prob(x, subject.cond(model, len(x), torch.float32))
+        log_prob = -nats(model, x, subject.cond(model, len(x), torch.float32))
         require(
             torch.isfinite(log_prob).all(), f"extreme_inputs: log_prob = {log_prob.tolist()} at scale {scale}"
         )
@@ -136,9 +137,9 @@ def extreme_inputs(subject: Subject) -> None:
 
 def conditioned(subject: Subject) -> None:
     """The condition changes the distribution; a model that needs one raises without it, another with it."""
-    model, x = subject.build(), subject.items(16)
+    model, x = subject.build(likelihoods=SCORED), subject.items(16)
     wrong = None if model.conditional else torch.zeros(16, dtype=torch.int64)
-    for verb in (lambda: model.log_prob(x, wrong), lambda: model.sample(2, None if model.conditional else 0)):
+    for verb in (lambda: nats(model, x, wrong), lambda: model.sample(2, None if model.conditional else 0)):
         try:
             verb()
         except ConditionError:
@@ -169,7 +170,7 @@ def _params_and_terms(model: AutoregressiveModel, x: Tensor, cond: Tensor | None
 def _log_prob(model: Model, x: Tensor, cond: Tensor | None) -> Tensor:
     many = None if cond is None else cond.expand(len(x), *cond.shape[1:])
     with exact_arithmetic(model):
-        return model.log_prob(x, many)
+        return -nats(model, x, many)
 
 
 def _extreme_rows(domain: Domain) -> Tensor:

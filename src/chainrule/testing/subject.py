@@ -17,6 +17,9 @@ from chainrule.layers import State
 from chainrule.models import AutoregressiveModel, Model
 from chainrule.testing.support import MOST_ITEMS, support
 
+SCORED = ("exact", "bound")
+ANY = (*SCORED, "none")
+
 
 class LawViolation(AssertionError):
     """A law does not hold: which one, of what, and by how much."""
@@ -89,19 +92,22 @@ class Subject:
         """A fresh generator, the same each time."""
         return torch.Generator().manual_seed(self.seed)
 
-    def build(self, dtype: torch.dtype = torch.float64, *, exact: bool = True) -> Model:
+    def build(
+        self, dtype: torch.dtype = torch.float64, *, likelihoods: tuple[str, ...] = ("exact",)
+    ) -> Model:
         """A model with random parameters, in evaluation mode.
 
         Args:
             dtype: of the parameters.
-            exact: whether the law is one of likelihoods.
+            likelihoods: which kinds of them the law is about; see `Model.likelihood`.
 
         Raises:
-            LawNotBinding: if it is, and the model has no exact one.
+            LawNotBinding: if the model has none of these.
         """
         model = self.fresh()
-        if exact and not model.exact:
-            raise LawNotBinding("the model has no exact likelihood")
+        if model.likelihood not in likelihoods:
+            kind = {"none": "no likelihood", "bound": "a bound of its likelihood"}.get(model.likelihood)
+            raise LawNotBinding(f"the model has {kind or 'an exact likelihood'}")
         randomise(model, self.generator(), 1.0 if self.domain.discrete else 0.2)
         model = model.to(dtype).eval()
         model.prepare(self.items(64))
@@ -111,11 +117,11 @@ class Subject:
         """A model with random parameters, for laws of a single factorisation.
 
         Raises:
-            LawNotBinding: if the model mixes several.
+            LawNotBinding: if the model mixes several, or has none.
         """
         model = self.build(dtype)
         if not isinstance(model, AutoregressiveModel):
-            raise LawNotBinding("the model mixes several factorisations")
+            raise LawNotBinding("the model is not one factorisation")
         return model
 
     def fresh(self) -> Model:

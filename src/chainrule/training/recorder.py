@@ -70,9 +70,9 @@ class Recorder(pl.Callback):
                 "step": trainer.global_step,
                 "train_nats": torch.cat(module.train_nats).mean().item(),
                 "valid_nats": valid,
-                # Bits per dimension are a likelihood's alone.
+                # Bits per dimension are a likelihood's alone, or its bound's.
                 "valid_bits_per_dim": valid / (module.model.domain.size * math.log(2))
-                if module.model.exact
+                if module.model.likelihood != "none"
                 else math.nan,
                 "lr": trainer.optimizers[0].param_groups[0]["lr"],
                 "seconds": self.seconds,

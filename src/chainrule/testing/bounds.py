@@ -1,0 +1,50 @@
+"""Laws of models that know their likelihood as a bound."""
+
+from __future__ import annotations
+
+import torch
+
+from chainrule.engine import exact_arithmetic
+from chainrule.testing.subject import LawNotBinding, Subject, require
+from chainrule.testing.support import cells
+
+DRAWS = 400  # of what is latent, in each item
+SAMPLES = 4_000
+ERRORS = 5.0  # standard errors, at a fixed seed
+
+
+def bounds(subject: Subject) -> None:
+    """exp(log_prob_bound) has a mean of p(x) at most: they sum to 1 at most, and samples are no rarer than they say.
+
+    A bound that forgets the latent's own density, or a Jacobian, goes over somewhere. The more draws of the latent,
+    the higher the bound.
+    """
+    model = subject.build(likelihoods=("bound",))
+    if not model.domain.discrete:
+        raise LawNotBinding("the items of a real domain cannot be counted")
+    items, _ = subject.support(model)
+    generator = subject.generator()
+    with exact_arithmetic(model):
+        each = torch.stack([model.log_prob_bound(items, generator=generator) for _ in range(DRAWS)])
+        tighter = model.log_prob_bound(items, samples=DRAWS, generator=generator)
+    weights = each.exp()
+    total, mean = weights.sum(1), weights.mean(0)
+    error = (total.std() / DRAWS**0.5).item()
+    require(
+        total.mean() <= 1 + ERRORS * error + 1e-9,
+        f"bounds: Σ exp(bound) = {total.mean():.4f} ± {error:.4f}, over 1",
+    )
+    require(
+        tighter.mean() >= each.mean() - ERRORS * each.mean(1).std() / DRAWS**0.5 - 1e-9,
+        f"bounds: {DRAWS} draws give {tighter.mean():.4f} nats, one gives {each.mean():.4f}",
+    )
+    drawn = model.sample(SAMPLES, generator=subject.generator())
+    places = torch.cat([cells(subject.domain, items), cells(subject.domain, drawn)]).unique(
+        return_inverse=True
+    )[1]
+    seen = torch.bincount(places[len(items) :], minlength=len(items)).double()[places[: len(items)]] / SAMPLES
+    spread = (weights.var(0) / DRAWS + mean.clamp(max=1) / SAMPLES).sqrt()
+    excess = ((mean - seen) / (spread + 1 / SAMPLES)).max().item()
+    require(
+        excess <= ERRORS, f"bounds: an item is {excess:.1f} standard errors rarer in samples than its bound"
+    )
