@@ -22,6 +22,8 @@ SMALL = {
     "multi-scale": {"channels": 12, "depth": 1, "last": 24},
     "pixelcnn-plus-plus": {"channels": 6, "depth": 1, "components": 2},
     "pixelcnn-autoencoder": {"channels": 8, "depth": 1, "last": 8, "encoder_channels": 4},
+    "vae": {"latent": 2, "channels": 8, "hidden": 16},
+    "pixel-vae": {"latent": 2, "encoder_channels": 4, "channels": 8, "depth": 1, "last": 8},
     "causal-conv1d": {"channels": 32},
     "transformer": {"channels": 64, "depth": 2},
     "tcn": {"channels": 16, "depth": 2},

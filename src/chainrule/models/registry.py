@@ -52,6 +52,8 @@ MODELS = {
         "pixelcnn_autoencoder:PixelCNNAutoencoder",
         "a gated PixelCNN decodes images from codes; no likelihood",
     ),
+    "vae": Entry("vae:VAE", "latent numbers, pixels independent given these; a bound"),
+    "pixel-vae": Entry("pixel_vae:PixelVAE", "latent numbers, then a shallow PixelCNN; a bound"),
     "multi-scale": Entry("multi_scale:MultiScalePixelCNN", "every s-th pixel first, then those between"),
     "transformer": Entry("transformer:Transformer", "masked self-attention, decoder only"),
     "causal-conv1d": Entry("causal_conv1d:CausalConv1dARM", "stack of causal 1-D convolutions"),
