@@ -51,7 +51,8 @@ class GaussianLatent(BoundedModel):
         Raises:
             DomainError: if x does not lie in the domain.
         """
-        mean, log_scale = self.encoder(self.codes(self.domain.check(x))).chunk(2, dim=1)
+        numbers = self.encoder(self.codes(self.domain.check(x))).to(self.dtype)  # also under autocast
+        mean, log_scale = numbers.chunk(2, dim=1)
         return mean, log_scale.clamp(*LOG_SCALES)
 
     # --- the bound -------------------------------------------------------------------------------
