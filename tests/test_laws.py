@@ -24,6 +24,7 @@ SMALL = {
     "pixelcnn-autoencoder": {"channels": 8, "depth": 1, "last": 8, "encoder_channels": 4},
     "vae": {"latent": 2, "channels": 8, "hidden": 16},
     "pixel-vae": {"latent": 2, "encoder_channels": 4, "channels": 8, "depth": 1, "last": 8},
+    "vq-vae": {"codes": 3, "encoder_channels": 4, "size": 4, "prior": "nade", "prior_options": {"hidden": 8}},
     "causal-conv1d": {"channels": 32},
     "transformer": {"channels": 64, "depth": 2},
     "tcn": {"channels": 16, "depth": 2},
