@@ -16,7 +16,7 @@ COMPONENTS = 5
 
 
 class Factorised(AutoregressiveModel):
-    """p(x | h) = ∏_d p(x_d | h): each variable's parameters are linear in the condition, for images in that of its pixel.
+    """p(x | h) = ∏_d p(x_d | h): parameters of a variable are linear in the condition, of images in that of its pixel.
 
     Args:
         domain: images of levels, or vectors of levels.
@@ -59,9 +59,7 @@ class ConditionOnly(Network):
         parts = features.unflatten(1, (-1, self.size))
         return parts if parts.ndim == 3 else parts.permute(0, 3, 4, 1, 2).flatten(1, 3)
 
-    def init_state(
-        self, batch: int, *, cond: Tensor | None = None, length: int, device, dtype
-    ) -> State:
+    def init_state(self, batch: int, *, cond: Tensor | None = None, length: int, device, dtype) -> State:
         """The parameters of all sites (B, T, P)."""
         return self.params(cond, batch)
 

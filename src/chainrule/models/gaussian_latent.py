@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
-from chainrule.engine import Predictive, exact_arithmetic
+from chainrule.engine import Runner, exact_arithmetic
 from chainrule.heads.gaussian import LOG_SCALES
 from chainrule.models.bounded import BoundedModel
 from chainrule.models.completion import check_count
@@ -33,9 +33,16 @@ class GaussianLatent(BoundedModel):
     """
 
     completes = True
+    reconstructs = True
 
     def __init__(
-        self, domain: Domain, *, latent: int, encoder: nn.Module, upward: nn.Module, decoder: AutoregressiveModel
+        self,
+        domain: Domain,
+        *,
+        latent: int,
+        encoder: nn.Module,
+        upward: nn.Module,
+        decoder: AutoregressiveModel,
     ) -> None:
         super().__init__(domain)
         self.latent = latent
@@ -95,7 +102,7 @@ class GaussianLatent(BoundedModel):
         *,
         top_k: int | None = None,
         top_p: float | None = None,
-        runner: Predictive | None = None,
+        runner: Runner | None = None,
     ) -> Tensor:
         """Draw n items (n, *event_shape): z ~ N(0, I), then x ~ p(x | z).
 
@@ -104,7 +111,9 @@ class GaussianLatent(BoundedModel):
         check_count("n: expected a number of items", n, 0)
         self.check_cond(cond if isinstance(cond, Tensor) or cond is None else torch.tensor(cond))
         choice: Any = {"top_k": top_k, "top_p": top_p, "runner": runner}
-        return self.decode(self.normal((n, self.latent), generator), generator, temperature=temperature, **choice)
+        return self.decode(
+            self.normal((n, self.latent), generator), generator, temperature=temperature, **choice
+        )
 
     def decode(self, z: Tensor, generator: torch.Generator | None = None, **options: Any) -> Tensor:
         """Draw an item from p(x | z) for each of z: (B, E) → (B, *event_shape); options are those of `sample`."""
