@@ -21,7 +21,7 @@ def bounds(subject: Subject) -> None:
     """
     model = subject.build(likelihoods=("bound",))
     if not model.domain.discrete:
-        raise LawNotBinding("the items of a real domain cannot be counted")
+        raise LawNotBinding("the model is of reals, which cannot be counted")
     items, _ = subject.support(model)
     generator = subject.generator()
     with exact_arithmetic(model):
