@@ -26,6 +26,8 @@ SMALL = {
     "transformer": {"channels": 64, "depth": 2},
     "tcn": {"channels": 16, "depth": 2},
     "wavenet": {"channels": 12, "skip": 16, "depth": 3, "cycle": 2},
+    "vrnn": {"width": 16, "latent": 3},
+    "stcn": {"channels": 12, "depth": 2, "latent": 4},
     "rnn": {"width": 32},
     "lstm": {"width": 32},
     "gru": {"width": 32},
