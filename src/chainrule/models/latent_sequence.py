@@ -112,9 +112,7 @@ class LatentSequence(BoundedModel):
         self.check_cond(self.expand_cond(cond, n))
         if runner is not None:
             raise self.refusal("no runners of its steps", "sample without one")
-        rule = Sample(
-            draw_noise(n, self.domain.size, generator).to(self.device), temperature, top_k, top_p
-        )
+        rule = Sample(draw_noise(n, self.domain.size, generator).to(self.device), temperature, top_k, top_p)
         noise = self._normal(n, generator)
         clock = torch.arange(self.steps, device=self.device)
         drawn = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -87,7 +88,7 @@ class STCN(LatentSequence):
 
     def begin(self, batch: int) -> State:
         """d before the first step, zeros (B, channels) of each level, and the states of the blocks."""
-        options = {"device": self.device, "dtype": self.dtype}
+        options: Any = {"device": self.device, "dtype": self.dtype}
         features = tuple(torch.zeros(batch, self.width, **options) for _ in self.blocks)
         return features, tuple(block.init_state(batch, length=self.steps, **options) for block in self.blocks)
 
