@@ -23,7 +23,7 @@ def bounds(subject: Subject) -> None:
     # The errors of draws hide those of single precision, in which convolutions are many times faster.
     model = subject.build(torch.float32, likelihoods=("bound",))
     if not model.domain.discrete:
-        raise LawNotBinding("the items of a real domain cannot be counted")
+        raise LawNotBinding("the model is of reals, which cannot be counted")
     items, _ = subject.support(model)
     generator = subject.generator()
     with exact_arithmetic(model):
