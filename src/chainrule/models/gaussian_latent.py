@@ -35,7 +35,13 @@ class GaussianLatent(BoundedModel):
     completes = True
 
     def __init__(
-        self, domain: Domain, *, latent: int, encoder: nn.Module, upward: nn.Module, decoder: AutoregressiveModel
+        self,
+        domain: Domain,
+        *,
+        latent: int,
+        encoder: nn.Module,
+        upward: nn.Module,
+        decoder: AutoregressiveModel,
     ) -> None:
         super().__init__(domain)
         self.latent = latent
@@ -104,7 +110,9 @@ class GaussianLatent(BoundedModel):
         check_count("n: expected a number of items", n, 0)
         self.check_cond(cond if isinstance(cond, Tensor) or cond is None else torch.tensor(cond))
         choice: Any = {"top_k": top_k, "top_p": top_p, "runner": runner}
-        return self.decode(self.normal((n, self.latent), generator), generator, temperature=temperature, **choice)
+        return self.decode(
+            self.normal((n, self.latent), generator), generator, temperature=temperature, **choice
+        )
 
     def decode(self, z: Tensor, generator: torch.Generator | None = None, **options: Any) -> Tensor:
         """Draw an item from p(x | z) for each of z: (B, E) → (B, *event_shape); options are those of `sample`."""

@@ -139,7 +139,9 @@ class VQVAE(BoundedModel):
     def prepare(self, x: Tensor) -> None:
         """Put the codebook's vectors at what the encoder makes of the first training images."""
         with exact_arithmetic(self):
-            self.codebook.start(self.features(x[:STARTED_ON].to(self.device)), torch.Generator().manual_seed(0))
+            self.codebook.start(
+                self.features(x[:STARTED_ON].to(self.device)), torch.Generator().manual_seed(0)
+            )
 
     # --- the verbs -------------------------------------------------------------------------------
 
