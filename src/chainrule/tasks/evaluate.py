@@ -94,7 +94,7 @@ def evaluate(
 def steps_of(
     model: Model, data: Data, split: str, context: int | None = None, samples: int = 1
 ) -> StepLikelihood | None:
-    """The likelihood of the steps of a split's long sequences, or its bound; None if there are none, or no likelihood."""
+    """The likelihood of the steps of a split's long sequences, or its bound; None without either."""
     streams = data.streams.get(split)
     if streams is None or model.likelihood == "none":
         return None
