@@ -98,7 +98,7 @@ def test_weights_have_a_mean_of_p(name, domain):
     weights = log_weights.exp()
     assert ((weights.mean(1) - exact.exp()).abs() < 5 * weights.std(1) / n**0.5 + 1e-5).all()
     assert (log_weights.mean(1) < exact).all()
-    assert ((near - exact).abs() < 0.2 * (exact - log_weights.mean(1))).all()
+    assert (near - exact).mean().abs() < 0.25 * (exact - log_weights.mean(1)).mean()
 
 
 @pytest.mark.parametrize("name", ["vrnn", "stcn-of-two-levels"])
