@@ -20,11 +20,11 @@ STIR, WORD = 0x2F0B4447, 0xFFFFFFFF  # an odd number, and 32 bits
 class Contexts:
     """a p + (1 - a) Σ_n w_n q_n: the model's p(x | before), and counts behind the last n bytes that fall back on it.
 
-    q_0 falls back on p, a little of it spread evenly, and q_n takes a discount δ off each count c above 0 of what followed the same n bytes, and gives it to
-    q_{n-1}: q_n = (max(c - δ, 0) + δ Σ[c > 0] q_{n-1}) / Σ c. Where the n bytes are new q_n = q_{n-1}. The weights w are the
-    mean shares that each had in the last symbols seen under as long a known context. Counts and weights are shared by
-    the rows of a block; a, which begins as ½, is the model's share if one of both alone made the row, by Bayes's
-    rule. So a row never costs more than 1 bit above what the model takes.
+    q_0 falls back on p, a little of it spread evenly, and q_n takes a discount δ off each count c above 0 of what
+    followed the same n bytes, and gives it to q_{n-1}: q_n = (max(c - δ, 0) + δ Σ[c > 0] q_{n-1}) / Σ c. Where the n
+    bytes are new q_n = q_{n-1}. The weights w are the mean shares that each had in the last symbols seen under as long
+    a known context. Counts and weights are shared by the rows of a block; a, which begins as ½, is the model's share
+    if one of both alone made the row, by Bayes's rule. So a row never costs more than 1 bit above what the model takes.
 
     Args:
         levels: K.
