@@ -177,6 +177,12 @@ def block_symbols(model: AutoregressiveModel) -> int:
     return block_rows(model.domain) * model.domain.size
 
 
+def cut(model: AutoregressiveModel, symbols: Tensor) -> Rows:
+    """Symbols (n,) in rows as long as the model's items; what the last one lacks is 0, and not there."""
+    there = _there(model, len(symbols))
+    return Rows(torch.zeros(there.shape, dtype=torch.int64).masked_scatter(there, symbols), there)
+
+
 def _rows(model: AutoregressiveModel, symbols: int) -> int:
     return -(-symbols // model.sites)
 
@@ -189,10 +195,9 @@ def _there(model: AutoregressiveModel, symbols: int) -> Tensor:
 def _encoded(cuts: Cuts, runner: str, kind: str, chunk: bytes) -> Block:
     flat = torch.from_numpy(np.frombuffer(chunk, SYMBOLS[kind]).astype(np.int64))
     model = cuts.of(len(flat))
-    there = _there(model, len(flat))
-    symbols = torch.zeros(there.shape, dtype=torch.int64).masked_scatter(there, flat)
-    mixer = _mixer(kind, there, VERSION)
-    block = encode(model, cuts.runner(model, runner), Rows(symbols, there), mixer=mixer, sized=True)
+    rows = cut(model, flat)
+    mixer = _mixer(kind, rows.there, VERSION)
+    block = encode(model, cuts.runner(model, runner), rows, mixer=mixer, sized=True)
     return replace(block, rows=len(flat))
 
 
