@@ -120,7 +120,7 @@ def items(draw: DrawFn, domain: Domain) -> torch.Tensor:
         if domain.lengths == "given":
             steps = torch.randint(domain.steps + 1, (n,), generator=generator)
             behind = torch.arange(domain.steps) >= steps[:, None]
-            x = x.masked_fill(behind.reshape(n, -1, *[1] * (len(domain.event_shape) - 1)), -1)
+            x = x.masked_fill(behind.reshape(n, domain.steps, *[1] * (len(domain.event_shape) - 1)), -1)
         return x
     cells = torch.empty(n, len(domain.columns), dtype=torch.float64)
     for d, column in enumerate(domain.columns):
