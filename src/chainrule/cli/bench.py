@@ -15,8 +15,8 @@ def bench(
     case: Annotated[
         str,
         typer.Argument(
-            help="What to measure: sampling, training, nade-training, image-training, predictive, compression, "
-            "anomaly or defence."
+            help="What to measure: sampling, training, nade-training, image-training, predictive, rounding, "
+            "compression, anomaly or defence."
         ),
     ] = "sampling",
     model: Annotated[
@@ -27,7 +27,7 @@ def bench(
         list[Path] | None,
         typer.Option(
             metavar="RUN",
-            help="Trained models, for predictive, compression, anomaly and defence; repeatable.",
+            help="Trained models, for predictive, rounding, compression, anomaly and defence; repeatable.",
         ),
     ] = None,
     draft: Annotated[
@@ -42,7 +42,7 @@ def bench(
         typer.Option(
             min=1,
             help="Items at once: of predictive and image-training 16, of nade-training 100, else each net's own; "
-            "images in all: of anomaly 2000, of defence 200.",
+            "items in all: of rounding 64, of anomaly 2000, of defence 200.",
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Counted runs of each; fewer where they are long.")] = 5,
@@ -65,6 +65,8 @@ def bench(
     image-training: steps of a gated PixelCNN, beside masked kernels.
 
     predictive: samples of trained models by guessing ahead, beside their cached steps.
+
+    rounding: likelihoods of test items with weights rounded to bfloat16, from which native-bf16 draws.
 
     compression: bytes of trained models' test items, beside gzip, xz, zstd, PNG, WebP and FLAC.
 

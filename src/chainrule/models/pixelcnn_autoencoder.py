@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from chainrule.domain import Domain
 from chainrule.models.autoencoder import Autoencoder
 from chainrule.models.gated_pixelcnn import GatedPixelCNN
+from chainrule.models.image_encoder import image_encoder
 from chainrule.models.registry import create_model
-
-SMALLEST = 4  # pixels: sides longer than this are halved
 
 
 class PixelCNNAutoencoder(Autoencoder):
@@ -76,19 +75,3 @@ class PixelCNNAutoencoder(Autoencoder):
         """(B, C, H, W) → (B, E); levels enter as numbers in [-1, 1]."""
         levels = self.domain.check(x).to(self.dtype)
         return self.encoder(2 * levels / max(self.domain.max_levels - 1, 1) - 1)
-
-
-def image_encoder(event_shape: tuple[int, ...], channels: int, outputs: int) -> nn.Sequential:
-    """Convolutions that halve an image until its sides are at most 4, and a linear layer of all that is left.
-
-    Args:
-        event_shape: (C, H, W) of an image.
-        channels: of the first convolution, doubled at each halving.
-        outputs: numbers it ends in.
-    """
-    colours, height, width = event_shape
-    layers: list[nn.Module] = [nn.Conv2d(colours, channels, 3, padding=1), nn.ReLU()]
-    while max(height, width) > SMALLEST:
-        layers += [nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1), nn.ReLU()]
-        height, width, channels = -(-height // 2), -(-width // 2), 2 * channels
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * height * width, outputs))

@@ -125,15 +125,20 @@ def _items(model: Model, data: Data) -> dict:
             "real_text": as_text(real[:16], None, data.domain),
             "sample_text": as_text(samples[:16], None, data.domain),
         }
-    known = known_mask(data.domain, "top" if data.domain.layout == "image" else "0.5")
-    x = data.domain.check(data.valid[:COMPLETED]).to(model.device)
-    drawn = model.complete(x, known, DRAWS, generator, cond=None if cond is None else cond[: len(x)])
     return {
         "real": as_source(image_grid(real, data.domain)),
         "samples": as_source(image_grid(samples, data.domain)),
-        "completions": as_source(completion_grid(x, known, drawn, data.domain)),
+        **(_completions(model, data, cond, generator) if model.completes else {}),
         **(_neighbours(samples.cpu(), data) if data.domain.layout == "image" else {}),
     }
+
+
+def _completions(model: Model, data: Data, cond: Any, generator: torch.Generator) -> dict:
+    """A few items of which half is kept."""
+    known = known_mask(data.domain, "top" if data.domain.layout == "image" else "0.5")
+    x = data.domain.check(data.valid[:COMPLETED]).to(model.device)
+    drawn = model.complete(x, known, DRAWS, generator, cond=None if cond is None else cond[: len(x)])
+    return {"completions": as_source(completion_grid(x, known, drawn, data.domain))}
 
 
 def _neighbours(samples: torch.Tensor, data: Data) -> dict:

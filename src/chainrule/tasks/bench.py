@@ -19,6 +19,7 @@ from chainrule.tasks import (
     bench_image_training,
     bench_nade_training,
     bench_predictive,
+    bench_rounding,
     bench_sampling,
     bench_training,
 )
@@ -80,6 +81,13 @@ CASES = {
         bench_predictive.measure,
         bench_predictive.table,
         ("runs", "drafts"),
+    ),
+    "rounding": Case(
+        "likelihoods with weights rounded to bfloat16, beside the trained ones",
+        64,
+        bench_rounding.measure,
+        bench_rounding.table,
+        ("runs",),
     ),
     "compression": Case(
         "bytes of trained models' test items, beside other codecs",

@@ -1,0 +1,155 @@
+"""Latent numbers with a Gaussian prior and a Gaussian posterior: what VAEs of every decoder share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from chainrule.domain import Domain
+from chainrule.engine import Predictive, exact_arithmetic
+from chainrule.heads.gaussian import LOG_SCALES
+from chainrule.models.bounded import BoundedModel
+from chainrule.models.completion import check_count
+from chainrule.models.latent_completion import draw_given
+from chainrule.models.model import AutoregressiveModel
+
+
+class GaussianLatent(BoundedModel):
+    """p(x) = ∫ N(z; 0, I) p(x | z) dz, bounded with q(z | x) = N(z; μ(x), diag σ(x)²).
+
+    Args:
+        domain: what is modelled.
+        latent: E numbers of z.
+        encoder: what `codes` gives → (B, 2E), μ and log σ.
+        upward: z (B, E) → the condition of the decoder.
+        decoder: p(x | z), with an exact likelihood.
+
+    Shapes: B items, E latent numbers.
+
+    References:
+        Kingma, Welling (2014), "Auto-encoding variational Bayes", https://arxiv.org/abs/1312.6114
+    """
+
+    completes = True
+
+    def __init__(
+        self,
+        domain: Domain,
+        *,
+        latent: int,
+        encoder: nn.Module,
+        upward: nn.Module,
+        decoder: AutoregressiveModel,
+    ) -> None:
+        super().__init__(domain)
+        self.latent = latent
+        self.encoder, self.upward, self.decoder = encoder, upward, decoder
+
+    def codes(self, x: Tensor) -> Tensor:
+        """How x, checked, enters the encoder: levels evenly on [-1, 1], unless a model says otherwise."""
+        return 2 * x.to(self.dtype) / max(self.domain.max_levels - 1, 1) - 1
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """μ and log σ of q(z | x): (B, *event_shape) → (B, E) twice.
+
+        Raises:
+            DomainError: if x does not lie in the domain.
+        """
+        numbers = self.encoder(self.codes(self.domain.check(x))).to(self.dtype)  # also under autocast
+        mean, log_scale = numbers.chunk(2, dim=1)
+        return mean, log_scale.clamp(*LOG_SCALES)
+
+    # --- the bound -------------------------------------------------------------------------------
+
+    def log_weight(self, x: Tensor, cond: Tensor | None, generator: torch.Generator | None) -> Tensor:
+        """log p(x | z) + log N(z; 0, I) - log q(z | x) of one z ~ q(z | x): (B,) nats."""
+        mean, log_scale = self.posterior(x)
+        z = mean + log_scale.exp() * self.normal(mean.shape, generator)
+        return self.decoder.log_prob(x, self.upward(z)) - self.log_ratio(z, mean, log_scale)
+
+    def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
+        """KL(q(z | x) || N(0, I)) - log p(x | z) of one z: the bound's mean over the rest of its noise, (B,) nats."""
+        self.check_cond(cond)
+        mean, log_scale = self.posterior(x)
+        z = mean + log_scale.exp() * self.normal(mean.shape, None)
+        return self.divergence(mean, log_scale) - self.decoder.log_prob(x, self.upward(z))
+
+    def log_ratio(self, z: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+        """log N(z; μ, σ²) - log N(z; 0, I): (B, E) thrice → (B,) nats."""
+        standard = (z - mean) * torch.exp(-log_scale)
+        return ((z.square() - standard.square()) / 2 - log_scale).sum(1)
+
+    def divergence(self, mean: Tensor, log_scale: Tensor) -> Tensor:
+        """KL(N(μ, σ²) || N(0, I)): (B, E) twice → (B,) nats."""
+        return ((mean.square() + (2 * log_scale).exp() - 1) / 2 - log_scale).sum(1)
+
+    def normal(self, shape: Any, generator: torch.Generator | None) -> Tensor:
+        """Standard normal numbers, drawn where the generator lives."""
+        device = self.device if generator is None else generator.device
+        return torch.randn(shape, generator=generator, device=device, dtype=self.dtype).to(self.device)
+
+    # --- the verbs -------------------------------------------------------------------------------
+
+    def sample(
+        self,
+        n: int,
+        cond: Tensor | int | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        *,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        runner: Predictive | None = None,
+    ) -> Tensor:
+        """Draw n items (n, *event_shape): z ~ N(0, I), then x ~ p(x | z).
+
+        Arguments and errors are those of `AutoregressiveModel.sample`; temperature, top_k and top_p are of p(x | z).
+        """
+        check_count("n: expected a number of items", n, 0)
+        self.check_cond(cond if isinstance(cond, Tensor) or cond is None else torch.tensor(cond))
+        choice: Any = {"top_k": top_k, "top_p": top_p, "runner": runner}
+        return self.decode(
+            self.normal((n, self.latent), generator), generator, temperature=temperature, **choice
+        )
+
+    def decode(self, z: Tensor, generator: torch.Generator | None = None, **options: Any) -> Tensor:
+        """Draw an item from p(x | z) for each of z: (B, E) → (B, *event_shape); options are those of `sample`."""
+        with exact_arithmetic(self):
+            return self.decoder.sample(len(z), self.upward(z), generator=generator, **options)
+
+    def reconstruct(self, x: Tensor, n: int = 1, generator: torch.Generator | None = None) -> Tensor:
+        """Draw z ~ q(z | x), then an item from p(· | z), n times for each: (B, *event_shape) → (B, n, *event_shape).
+
+        Raises:
+            DomainError: if x does not lie in the domain.
+        """
+        check_count("n: expected a number of draws", n, 1)
+        with exact_arithmetic(self):
+            mean, log_scale = (part.repeat_interleave(n, 0) for part in self.posterior(x))
+        z = mean + log_scale.exp() * self.normal(mean.shape, generator)
+        return self.decode(z, generator).unflatten(0, (len(x), n))
+
+    def complete(
+        self,
+        x: Tensor,
+        known: Tensor,
+        n: int = 1,
+        generator: torch.Generator | None = None,
+        *,
+        cond: Tensor | int | None = None,
+        particles: int = 16,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+    ) -> Tensor:
+        """Draw what is unknown, n times for each item: (B, n, *event_shape), known values unchanged.
+
+        z and what is unknown are drawn in turn, `particles` times, so that what is known informs z: see `draw_given`.
+        Exact in the limit only, also where the known come first: this warns. Other arguments and errors are those of
+        `AutoregressiveModel.complete`.
+        """
+        self.check_cond(cond if isinstance(cond, Tensor) or cond is None else torch.tensor(cond))
+        choice: Any = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        return draw_given(self, x, known, n, generator, particles=particles, **choice)

@@ -1,0 +1,124 @@
+"""Draw what is unknown of an item whose latent numbers must fit what is known."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from chainrule.engine import Sample, draw_noise, exact_arithmetic
+from chainrule.models.completion import ApproximateCompletionWarning, check_count, force
+from chainrule.models.levels import known_part
+
+if TYPE_CHECKING:
+    from chainrule.models.gaussian_latent import GaussianLatent
+
+
+def draw_given(
+    model: GaussianLatent,
+    x: Tensor,
+    known: Tensor,
+    n: int,
+    generator: torch.Generator | None,
+    *,
+    particles: int,
+    **choice: Any,
+) -> Tensor:
+    """Metropolis within Gibbs: n chains an item, whose law tends to p(z, unknown | known) as they grow longer.
+
+    A chain starts at z ~ N(0, I), and in each of its steps
+
+    - z' ~ r(z) = ½ q(z | x) + ½ N(0, I) takes the place of z with probability min(1, p(x, z') r(z) / p(x, z) r(z')):
+      the encoder has seen all of x as it is now; the prior lets a chain leave where an encoder has never been;
+    - what is unknown is drawn anew from the decoder's conditionals with the known values kept, and is taken with
+      probability min(1, K' / K), K the product of the conditionals of what is known: 1 where that comes first, or
+      where the decoder's variables are independent.
+
+    Args:
+        model: with its encoder and decoder.
+        x: (B, *event_shape); read only where known.
+        known: booleans (*event_shape) or (B, *event_shape).
+        n: draws per item.
+        generator: where the randomness comes from.
+        particles: steps of a chain.
+        **choice: temperature, top_k, top_p: of the last draw of what is unknown; the chain has none.
+
+    References:
+        Mattei, Frellsen (2018), "Leveraging the exact likelihood of deep latent variable models", algorithm 2,
+        https://arxiv.org/abs/1802.04826. The prior among the proposals and the second acceptance are ours.
+    """
+    check_count("n: expected a number of draws", n, 1)
+    check_count("particles: expected an integer", particles, 1)
+    x, known = known_part(model.domain, x, known)
+    told = known.flatten(1).any(1)
+    if (told & ~known.flatten(1).all(1)).any():
+        warnings.warn(
+            f"what is latent is drawn by {particles} steps of a Markov chain, whose law is that given what is known "
+            "only after many; particles=100, say, takes more",
+            ApproximateCompletionWarning,
+            stacklevel=3,
+        )
+    values, mask = x.repeat_interleave(n, 0), known.repeat_interleave(n, 0)
+    with exact_arithmetic(model):
+        chain = Chain(model, values, mask, generator)
+        for _ in range(particles if told.any() else 0):
+            chain.move_latent()
+            chain.move_unknown()
+        if choice != {"temperature": 1.0, "top_k": None, "top_p": None}:
+            chain.x, _ = chain.draw(chain.z, **choice)
+        return chain.x.unflatten(0, (len(x), n))
+
+
+class Chain:
+    """A row of Markov chains.
+
+    Attributes:
+        x: (B, *event_shape), with the known values.
+        z: (B, E).
+        terms: Σ_{known} log p(x_d | x_<d, z), (B,) nats.
+    """
+
+    def __init__(
+        self, model: GaussianLatent, x: Tensor, known: Tensor, generator: torch.Generator | None
+    ) -> None:
+        self.model, self.x, self.known, self.generator = model, x, known, generator
+        self.z = model.normal((len(x), model.latent), generator)
+        self.x, self.terms = self.draw(self.z)
+
+    def draw(self, z: Tensor, **choice: Any) -> tuple[Tensor, Tensor]:
+        """What is unknown given z, known values kept; and the terms of these."""
+        noise = draw_noise(len(z), self.model.domain.size, self.generator).to(z.device)
+        return force(self.model.decoder, self.x, self.known, Sample(noise, **choice), self.model.upward(z))
+
+    def move_latent(self) -> None:
+        """z given x, all of it."""
+        model, x, z = self.model, self.x, self.z
+        mean, log_scale = model.posterior(x)
+        prior = model.normal(z.shape, self.generator)
+        from_encoder = (self.uniform() < 0.5)[:, None]
+        proposed = torch.where(from_encoder, mean + log_scale.exp() * prior, prior)
+        here, there = self.score(z), self.score(proposed)
+        # log p(z) / r(z), but for a constant.
+        was, new = (-F.softplus(model.log_ratio(value, mean, log_scale)) for value in (z, proposed))
+        moves = self.uniform().log() < there.sum(1) - here.sum(1) + new - was
+        self.z = torch.where(moves[:, None], proposed, z)
+        terms = torch.where(moves[:, None], there, here)
+        self.terms = torch.where(self.known.flatten(1), terms, 0.0).sum(1)
+
+    def move_unknown(self) -> None:
+        """What is unknown, given z and what is known."""
+        x, terms = self.draw(self.z)
+        moves = self.uniform().log() < terms - self.terms
+        self.x = torch.where(moves.reshape(-1, *[1] * (x.ndim - 1)), x, self.x)
+
+    def score(self, z: Tensor) -> Tensor:
+        """log p(x_d | x_<d, z) of every variable, (B, D) nats."""
+        terms = self.model.decoder.log_prob(self.x, self.model.upward(z), reduce=False)
+        return terms.double().flatten(1)
+
+    def uniform(self) -> Tensor:
+        """A number in [0, 1) a row."""
+        return draw_noise(len(self.x), 1, self.generator)[:, 0].to(self.x.device)
