@@ -1,5 +1,5 @@
 """Draw docs/figures/TABLE.svg of every table of results: ours as bars, published values as black marks;
-and docs/figures/sampling.svg, how fast nets are sampled.
+docs/figures/sampling.svg, how fast nets are sampled, and docs/figures/reversible.svg, the memory that training takes.
 
 Usage: python docs/charts.py
 """
@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from records import ROOT, label_of, reproduced, tables
+from reversible_chart import reversible_chart
 from sampling_chart import sampling_chart
 
 from chainrule.tasks.published import Published, compared, read_published
@@ -131,7 +132,8 @@ def draw_all() -> None:
     with plt.rc_context(STYLE):
         for table in filter(reproduced, tables()):
             save(chart(table), table)
-        save(sampling_chart(json.loads((ROOT / "benchmarks" / "sampling.json").read_text())), "sampling")
+        for name, draw in {"sampling": sampling_chart, "reversible": reversible_chart}.items():
+            save(draw(json.loads((ROOT / "benchmarks" / f"{name}.json").read_text())), name)
 
 
 def save(figure: Figure, name: str) -> None:

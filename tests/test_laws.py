@@ -29,6 +29,13 @@ SMALL = {
     "transformer": {"channels": 64, "depth": 2},
     "tcn": {"channels": 16, "depth": 2},
     "wavenet": {"channels": 12, "skip": 16, "depth": 3, "cycle": 2},
+    "revnet": {"channels": 12, "depth": 1},
+    "vrnn": {"width": 16, "latent": 3},
+    "stcn": {"channels": 12, "depth": 2, "latent": 4},
+    "nice": {"hidden": [32, 32]},
+    "realnvp": {"channels": 8, "depth": 1, "hidden": [16, 16], "transforms": 4},
+    "maf": {"hidden": [16, 16], "transforms": 3},
+    "iaf": {"hidden": [16, 16], "transforms": 2},
     "rnn": {"width": 32},
     "lstm": {"width": 32},
     "gru": {"width": 32},
@@ -216,6 +223,22 @@ def test_positions_of_transformers(options, law):
     options = {**SMALL["transformer"], **options}
     outcome = check_model(lambda domain: cr.create_model("transformer", domain, **options), laws=[law])
     assert outcome[law] == "holds"
+
+
+@pytest.mark.parametrize("law", ["connected", "step_is_forward", "prefix_is_steps", "one_pass"])
+@pytest.mark.parametrize("depth, cycle, kernel_size", [(3, 2, 2), (2, 1, 3)])
+def test_cycles_of_revnet(depth, cycle, kernel_size, law):
+    options = {"channels": 8, "depth": depth, "cycle": cycle, "kernel_size": kernel_size}
+    outcome = check_model(lambda domain: cr.create_model("revnet", domain, **options), laws=[law])
+    assert outcome[law] == "holds"
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("name", ["transformer", "tcn"])
+def test_reversible_blocks(name, law):
+    options = {**SMALL[name], "reversible": True}
+    outcome = check_model(lambda domain: cr.create_model(name, domain, **options), laws=[law])
+    assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
 
 
 @pytest.mark.parametrize("law", ["step_is_forward", "gradients_agree", "survives_saving", "overfits"])

@@ -15,8 +15,8 @@ def bench(
     case: Annotated[
         str,
         typer.Argument(
-            help="What to measure: sampling, training, nade-training, image-training, predictive, compression, "
-            "anomaly or defence."
+            help="What to measure: sampling, training, nade-training, image-training, reversible, predictive, "
+            "rounding, compression, anomaly or defence."
         ),
     ] = "sampling",
     model: Annotated[
@@ -27,7 +27,7 @@ def bench(
         list[Path] | None,
         typer.Option(
             metavar="RUN",
-            help="Trained models, for predictive, compression, anomaly and defence; repeatable.",
+            help="Trained models, for predictive, rounding, compression, anomaly and defence; repeatable.",
         ),
     ] = None,
     draft: Annotated[
@@ -41,8 +41,8 @@ def bench(
         int | None,
         typer.Option(
             min=1,
-            help="Items at once: of predictive and image-training 16, of nade-training 100, else each net's own; "
-            "images in all: of anomaly 2000, of defence 200.",
+            help="Items at once: of reversible 8, of predictive and image-training 16, of nade-training 100, else "
+            "each net's own; items in all: of rounding 64, of anomaly 2000, of defence 200.",
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Counted runs of each; fewer where they are long.")] = 5,
@@ -64,7 +64,11 @@ def bench(
 
     image-training: steps of a gated PixelCNN, beside masked kernels.
 
+    reversible: memory and time of training reversible blocks of several depths, beside ordinary ones.
+
     predictive: samples of trained models by guessing ahead, beside their cached steps.
+
+    rounding: likelihoods of test items with weights rounded to bfloat16, from which native-bf16 draws.
 
     compression: bytes of trained models' test items, beside gzip, xz, zstd, PNG, WebP and FLAC.
 

@@ -12,7 +12,7 @@ from chainrule.data.folder import data_folder, verified
 from chainrule.data.raw import Raw
 from chainrule.data.recordings import read_spoken_digits
 from chainrule.data.rnade import read_continuous, read_patches
-from chainrule.data.synthetic import copy_memory
+from chainrule.data.synthetic import copy_memory, moons, rings
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,8 @@ NAMED = {
         SHEETS,
     ),
     "copy-memory": Entry("ten symbols, a thousand blanks, the ten symbols again", copy_memory),
+    "moons": Entry("points of two half circles that reach into each other", moons),
+    "rings": Entry("points of two circles, one in the other", rings),
     "tinyshakespeare": Entry(
         "a million characters of Shakespeare, 65 different ones",
         loaders.tiny_shakespeare,

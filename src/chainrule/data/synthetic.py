@@ -1,4 +1,4 @@
-"""Sequences made up to test a memory."""
+"""Made up: sequences that test a memory, points of a plane whose density can be drawn."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from chainrule.domain import Domain
 
 BLANK, MARK = 0, 9
 LETTERS = 8  # 1 … 8
+POINTS = 10_000
 
 
 def copy_memory(delay: int = 1000, items: int = 5000, seed: int = 0, *, word: int = 10) -> Raw:
@@ -42,3 +43,27 @@ def copy_memory(delay: int = 1000, items: int = 5000, seed: int = 0, *, word: in
         domain=Domain.sequence(length, MARK + 1),
         split=f"words of {word} symbols, {delay} steps to their copy",
     )
+
+
+def moons() -> Raw:
+    """Two half circles that reach into each other, with normal noise of 0.08."""
+    from sklearn.datasets import make_moons  # slow to import, and only needed here
+
+    return _plane("moons", make_moons(POINTS, noise=0.08, random_state=0)[0], "scikit-learn make_moons")
+
+
+def rings() -> Raw:
+    """Two circles, one in the other, with normal noise of 0.05."""
+    from sklearn.datasets import make_circles
+
+    return _plane(
+        "rings",
+        2 * make_circles(POINTS, noise=0.025, factor=0.5, random_state=0)[0],
+        "scikit-learn make_circles",
+    )
+
+
+def _plane(name: str, points: np.ndarray, source: str) -> Raw:
+    train, valid, test = np.split(points, (POINTS * 3 // 5, POINTS * 4 // 5))
+    arrays = {"train": train, "valid": valid, "test": test}
+    return Raw(name, source, arrays, domain=Domain.vector(2), split="drawn at random, seed 0")

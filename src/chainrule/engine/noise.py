@@ -1,4 +1,4 @@
-"""The randomness of a rollout: one uniform number per (row, variable), drawn before the first step."""
+"""The randomness of a rollout: one number per (row, variable), drawn before the first step."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def draw_noise(rows: int, variables: int, generator: torch.Generator | None = No
     """
     device = "cpu" if generator is None else generator.device
     return torch.rand(rows, variables, generator=generator, dtype=torch.float64, device=device)
+
+
+def draw_normal(rows: int, variables: int, generator: torch.Generator | None = None) -> Tensor:
+    """Standard normal noise (rows, variables) float64: Φ⁻¹ of `draw_noise`, and row by row as that is."""
+    return torch.special.ndtri(draw_noise(rows, variables, generator).clamp(1e-300, 1 - 1e-16))

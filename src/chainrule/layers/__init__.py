@@ -23,6 +23,7 @@ from chainrule.layers.raster import Place, Raster
 from chainrule.layers.raster_stack import RasterStack
 from chainrule.layers.recurrent import Recurrent
 from chainrule.layers.reordered import Reordered
+from chainrule.layers.reversible import Reversible
 from chainrule.layers.row_conv import RowConv, shift_down
 from chainrule.layers.row_lstm import RowLSTM
 from chainrule.layers.running_hidden import RunningHidden
@@ -68,6 +69,7 @@ __all__ = [
     "Reordered",
     "Replay",
     "Residual",
+    "Reversible",
     "RowConv",
     "RowLSTM",
     "RunningHidden",

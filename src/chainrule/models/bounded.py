@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ class BoundedModel(Model):
         Burda, Grosse, Salakhutdinov (2016), "Importance weighted autoencoders", https://arxiv.org/abs/1509.00519
     """
 
-    likelihood = "bound"
+    likelihood: Literal["exact", "bound", "none"] = "bound"
     completes = False
 
     @abstractmethod

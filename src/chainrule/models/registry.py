@@ -59,7 +59,14 @@ MODELS = {
     "transformer": Entry("transformer:Transformer", "masked self-attention, decoder only"),
     "causal-conv1d": Entry("causal_conv1d:CausalConv1dARM", "stack of causal 1-D convolutions"),
     "tcn": Entry("tcn:TCN", "residual blocks of dilated causal convolutions"),
+    "revnet": Entry("revnet:RevNet", "reversible residual blocks of convolutions: memory of one block"),
+    "nice": Entry("nice:NICE", "additive couplings: a flow of volume one"),
+    "realnvp": Entry("realnvp:RealNVP", "affine couplings, images at several scales: a flow"),
+    "maf": Entry("maf:MAF", "a stack of MADEs as a flow, fast densities"),
+    "iaf": Entry("maf:IAF", "the same the other way round, fast samples"),
     "wavenet": Entry("wavenet:WaveNet", "gated residual blocks of dilated causal convolutions"),
+    "vrnn": Entry("vrnn:VRNN", "recurrent net with a latent variable a step; a bound"),
+    "stcn": Entry("stcn:STCN", "TCN with a ladder of latent variables a step; a bound"),
 }
 
 

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from chainrule.domain import Domain
-from chainrule.layers import CausalLayer, Condition, Pointwise, Serial, Stack, StrictInput, TemporalBlock
+from chainrule.layers import (
+    CausalLayer,
+    Condition,
+    NormedConv1d,
+    Pointwise,
+    Reversible,
+    Serial,
+    Stack,
+    StrictInput,
+    TemporalBlock,
+)
 from chainrule.models.model import AutoregressiveModel
 from chainrule.models.sequence import sequence_parts
 
@@ -20,6 +32,9 @@ class TCN(AutoregressiveModel):
         depth: blocks.
         kernel_size: taps of each convolution.
         dropout: after each activation.
+        reversible: whether there are two streams of so many channels behind the first block. Each convolution of a
+            block then reads one and is added to the other, with no ReLU behind the sum; training takes the memory of
+            one block.
         output: see `models.sequence`.
         classes, embedding: of the condition, which is added behind the first block; see `layers.Condition`.
         encoding: see `models.encoding`.
@@ -27,7 +42,8 @@ class TCN(AutoregressiveModel):
 
     References:
         Bai, Kolter, Koltun (2018), "An empirical evaluation of generic convolutional and recurrent networks
-        for sequence modeling", https://arxiv.org/abs/1803.01271
+        for sequence modeling", https://arxiv.org/abs/1803.01271; reversible: Gomez et al. (2017),
+        https://arxiv.org/abs/1707.04585
     """
 
     def __init__(
@@ -38,6 +54,7 @@ class TCN(AutoregressiveModel):
         depth: int = 5,
         kernel_size: int = 3,
         dropout: float = 0.1,
+        reversible: bool = False,
         output: str = "independent",
         classes: int | list[int] | None = None,
         embedding: int | None = None,
@@ -45,16 +62,25 @@ class TCN(AutoregressiveModel):
         ordering: str | list[int] = "natural",
     ) -> None:
         parts = sequence_parts(domain, encoding=encoding, output=output)
+        stream = 2 * channels if reversible else channels
+        options: Any = {"kernel_size": kernel_size, "dropout": dropout}
 
-        def block(inputs: int, dilation: int) -> CausalLayer:
-            return TemporalBlock(
-                inputs, channels, kernel_size=kernel_size, dilation=dilation, dropout=dropout
-            )
+        first = TemporalBlock(parts.channels, stream, **options)
+        blocks: list[CausalLayer] = []
+        for dilation in (2**i for i in range(1, depth)):
+            if reversible:
+                blocks += [_half(channels, dilation=dilation, **options) for _ in "FG"]
+            else:
+                blocks.append(TemporalBlock(channels, channels, dilation=dilation, **options))
+        last = Pointwise(nn.Linear(stream, parts.head.size))
+        body = Serial(Reversible(*blocks), last) if reversible else Serial(*blocks, last)
 
-        first = block(parts.channels, 1)
-        layers = [block(channels, 2**i) for i in range(1, depth)]
-        body = Serial(*layers, Pointwise(nn.Linear(channels, parts.head.size)))
-
-        condition = Condition(channels, classes=classes, embedding=embedding)
+        condition = Condition(stream, classes=classes, embedding=embedding)
         network = Stack(StrictInput(parts.code), first, body, condition)
         super().__init__(network, domain, parts.head, ordering=ordering)
+
+
+def _half(channels: int, *, kernel_size: int, dilation: int, dropout: float) -> CausalLayer:
+    """One of the two convolutions of a block."""
+    conv = NormedConv1d(channels, channels, kernel_size=kernel_size, dilation=dilation)
+    return Serial(conv, Pointwise(nn.ReLU()), Pointwise(nn.Dropout(dropout)))

@@ -13,6 +13,7 @@ from chainrule.layers import (
     Pointwise,
     Position,
     Residual,
+    Reversible,
     Serial,
     Stack,
     StrictInput,
@@ -32,6 +33,8 @@ class Transformer(AutoregressiveModel):
         heads: of each attention.
         positions: "rotary" or "learned".
         dropout: of the embedding, the attention weights and what each block adds.
+        reversible: whether there are two streams of so many channels, one changed by attentions that read the other,
+            which is changed by perceptrons that read the first; training then takes the memory of one block.
         output: see `models.sequence`.
         classes, embedding: of the condition; see `layers.Condition`.
         encoding: see `models.encoding`.
@@ -39,7 +42,8 @@ class Transformer(AutoregressiveModel):
 
     References:
         Radford et al. (2019), "Language models are unsupervised multitask learners" (the pre-norm decoder and its
-        initialisation); Vaswani et al. (2017), https://arxiv.org/abs/1706.03762
+        initialisation); Vaswani et al. (2017), https://arxiv.org/abs/1706.03762; Kitaev, Kaiser,
+        Levskaya (2020), "Reformer: the efficient transformer", §3, https://arxiv.org/abs/2001.04451 (reversible)
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Transformer(AutoregressiveModel):
         heads: int = 4,
         positions: str = "rotary",
         dropout: float = 0.1,
+        reversible: bool = False,
         output: str = "independent",
         classes: int | list[int] | None = None,
         embedding: int | None = None,
@@ -61,8 +66,10 @@ class Transformer(AutoregressiveModel):
             raise ChainruleError(f"positions: expected rotary or learned, got {positions!r}")
         code, inputs, head, length = sequence_parts(domain, encoding=encoding, output=output)
 
-        layers: list[CausalLayer] = [] if positions == "rotary" else [Position(length, channels)]
+        stream = 2 * channels if reversible else channels
+        layers: list[CausalLayer] = [] if positions == "rotary" else [Position(length, stream)]
         layers.append(Pointwise(nn.Dropout(dropout)))
+        blocks: list[CausalLayer] = []
         for _ in range(depth):
             attention = CausalAttention(
                 channels, heads=heads, length=length, rotary=positions == "rotary", dropout=dropout
@@ -70,16 +77,21 @@ class Transformer(AutoregressiveModel):
             wide, narrow = nn.Linear(channels, 4 * channels), nn.Linear(4 * channels, channels)
             perceptron = Pointwise(nn.Sequential(wide, nn.GELU(), narrow))
             for layer, last in ((attention, attention.write), (perceptron, narrow)):
-                layers.append(Residual(nn.LayerNorm(channels), layer, dropout))
+                norm = nn.LayerNorm(channels)
+                if reversible:
+                    blocks.append(Serial(Pointwise(norm), layer, Pointwise(nn.Dropout(dropout))))
+                else:
+                    blocks.append(Residual(norm, layer, dropout))
                 _initialise(layer)
                 # What the blocks add up to starts as large as the stream, however many there are.
                 nn.init.normal_(last.weight, std=INITIAL / (2 * depth) ** 0.5)
-        layers += [Pointwise(nn.LayerNorm(channels)), Pointwise(nn.Linear(channels, head.size))]
-        first = Pointwise(nn.Linear(inputs, channels))
+        layers += [Reversible(*blocks)] if reversible else blocks
+        layers += [Pointwise(nn.LayerNorm(stream)), Pointwise(nn.Linear(stream, head.size))]
+        first = Pointwise(nn.Linear(inputs, stream))
         _initialise(first)
         _initialise(layers[-1])
 
-        condition = Condition(channels, classes=classes, embedding=embedding)
+        condition = Condition(stream, classes=classes, embedding=embedding)
         network = Stack(StrictInput(code), first, Serial(*layers), condition)
         super().__init__(network, domain, head, ordering=ordering)
 

@@ -19,6 +19,8 @@ from chainrule.tasks import (
     bench_image_training,
     bench_nade_training,
     bench_predictive,
+    bench_reversible,
+    bench_rounding,
     bench_sampling,
     bench_training,
 )
@@ -74,12 +76,27 @@ CASES = {
         bench_image_training.measure,
         bench_image_training.table,
     ),
+    "reversible": Case(
+        "memory and time of training reversible blocks, beside ordinary ones",
+        8,
+        bench_reversible.measure,
+        bench_reversible.table,
+        ("tell",),
+        bench_reversible.notes,
+    ),
     "predictive": Case(
         "trained models by guessing ahead, beside their cached steps",
         16,
         bench_predictive.measure,
         bench_predictive.table,
         ("runs", "drafts"),
+    ),
+    "rounding": Case(
+        "likelihoods with weights rounded to bfloat16, beside the trained ones",
+        64,
+        bench_rounding.measure,
+        bench_rounding.table,
+        ("runs",),
     ),
     "compression": Case(
         "bytes of trained models' test items, beside other codecs",

@@ -117,7 +117,7 @@ def pass_flops(model: AutoregressiveModel) -> int:
 
 def training_step(model: AutoregressiveModel, loss: Callable[[Tensor], Tensor]) -> Callable[[Tensor], None]:
     """A step of AdamW on a batch."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
 
     def step(x: Tensor) -> None:
         optimizer.zero_grad()

@@ -57,21 +57,23 @@ def survives_saving(subject: Subject) -> None:
 
 def overfits(subject: Subject) -> None:
     """Shown one item again and again, the model comes to expect it."""
-    model, x = subject.fresh(), subject.items(1, torch.float32)
+    model, domain, x = subject.fresh(), subject.domain, subject.items(1, torch.float32)
     cond = subject.cond(model, 1, torch.float32)
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not parameters:
         raise LawNotBinding("the model has nothing to train")
     with exact_arithmetic(model):
         before = -nats(model, x, cond).item()
+    if domain.discrete:  # reals keep their units: of one item there are none
+        model.prepare(x.expand(100, *x.shape[1:]))
     best = before
     if model.closed_form:
         model.estimate(x.expand(1000, *x.shape[1:]))
     else:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(subject.seed)
-            optimiser = torch.optim.Adam(parameters, lr=1e-2 if subject.domain.discrete else 2e-3)
-            for _ in range(100 if subject.domain.discrete else 200):
+            optimiser = torch.optim.Adam(parameters, lr=1e-2 if domain.discrete else 2e-3)
+            for _ in range(100 if domain.discrete else 200):
                 optimiser.zero_grad()
                 log_prob = -nats(model, x, cond).mean()
                 (-log_prob).backward()
@@ -80,7 +82,7 @@ def overfits(subject: Subject) -> None:
                 best = max(best, log_prob.item())
     with exact_arithmetic(model):
         after = max(best, -nats(model, x, cond).item())
-    gained = after > before / 2 if subject.domain.discrete else after > before + 0.5
+    gained = after > before / 2 if domain.discrete else after > before + 0.5
     require(gained, f"overfits: {before:.3f} nats before, only {after:.3f} after")
 
 

@@ -10,7 +10,7 @@ from chainrule.column import Column
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
-from chainrule.testing import bounds, coding, contract, distribution, modes, native, predictive
+from chainrule.testing import bounds, coding, contract, distribution, flows, modes, native, predictive
 from chainrule.testing.subject import LawNotBinding, LawNotTried, Subject, under
 
 # Small enough to enumerate, and of every kind: bits, columns of different levels, one variable, sequences of
@@ -52,6 +52,8 @@ LAWS: dict[str, Callable[[Subject], None]] = {
         distribution.extreme_inputs,
         distribution.conditioned,
         bounds.bounds,
+        flows.inverts,
+        flows.counts_volume,
         modes.step_is_forward,
         modes.prefix_is_steps,
         modes.state_is_a_tree_of_rows,

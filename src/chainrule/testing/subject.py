@@ -149,8 +149,10 @@ class Subject:
             x = torch.where(there.reshape(n, -1, *[1] * (x.ndim - 2)), x, -1)
         return self.domain.settle(x)
 
-    def support(self, model: Model, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
-        """All items of the domain, or a grid over its reals, and the weight of each.
+    def support(
+        self, model: Model, dtype: torch.dtype = torch.float64, *, coarse: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """All items of the domain, or a grid over its reals, coarse or fine, and the weight of each.
 
         A missing cell is an item of its own, unless the model sums over what is missing.
 
@@ -165,7 +167,7 @@ class Subject:
             )
         if not domain.discrete and domain.size > (3 if domain.columns else 2):
             raise LawNotBinding("domains with reals are integrated in few dimensions only")
-        return support(domain.without_gaps() if model.marginalises else domain, dtype)
+        return support(domain.without_gaps() if model.marginalises else domain, dtype, coarse=coarse)
 
     def cond(self, model: Model, n: int, dtype: torch.dtype = torch.float64) -> Tensor | None:
         """n random conditions, None for an unconditional model."""

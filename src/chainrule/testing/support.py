@@ -52,20 +52,21 @@ class Axis:
         return torch.where(values.isnan(), self.cells - 1, cell)
 
 
-def axes(domain: Domain) -> list[Axis]:
-    """One for each variable of the flattened data."""
+def axes(domain: Domain, coarse: bool = False) -> list[Axis]:
+    """One for each variable of the flattened data; of reals every second point, if coarse."""
     if domain.discrete:
         return [Axis("categorical", levels, False, 0) for levels in domain.levels_per_variable]
     kinds = [(c.kind, len(c.categories), c.missing) for c in domain.columns] or [
         ("real", 0, False)
     ] * domain.size
     points = 1201 if sum(kind == "real" for kind, _, _ in kinds) == 1 else 301
+    points = points // 2 + 1 if coarse else points
     return [Axis(kind, levels, missing, points) for kind, levels, missing in kinds]
 
 
-def support(domain: Domain, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def support(domain: Domain, dtype: torch.dtype, *, coarse: bool = False) -> tuple[Tensor, Tensor]:
     """All items (N, *event_shape), a grid where there are reals, and their weights (N,)."""
-    parts = axes(domain)
+    parts = axes(domain, coarse)
     items = torch.cartesian_prod(*[axis.values for axis in parts]).reshape(-1, *domain.event_shape)
     weights = torch.cartesian_prod(*[axis.weights for axis in parts]).reshape(len(items), -1).prod(1)
     if domain.discrete:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from typing import Any
 
 import torch
 
 from chainrule.errors import ChainruleError, nearest
 
-OPTIMIZERS = {"adamw": torch.optim.AdamW, "adamax": torch.optim.Adamax}
+# Fused: one pass over each parameter instead of seven, a fifth of a step of MADE.
+OPTIMIZERS = {"adamw": partial(torch.optim.AdamW, fused=True), "adamax": torch.optim.Adamax}
 PRECISIONS = {"auto": None, "bf16": "bf16-mixed", "float32": "32-true"}
 
 

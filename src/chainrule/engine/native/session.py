@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from threading import Event
 from typing import Any
@@ -128,14 +129,24 @@ class Session:
 
 
 def _in_threads(tasks: Sequence[Callable[[], None]], stop: Event) -> None:
-    """All at once; an exception in one, or an interrupt, stops the others."""
-    if len(tasks) < 2:
-        for task in tasks:
+    """All at once, the first in this thread; an exception in one, or an interrupt, stops the others."""
+    running = [_helpers(len(tasks) - 1).submit(task) for task in tasks[1:]]
+    try:
+        for task in tasks[:1]:
             task()
-        return
-    with ThreadPoolExecutor(len(tasks)) as pool:
-        try:
-            for done in [pool.submit(task) for task in tasks]:
-                done.result()
-        finally:
-            stop.set()
+        for done in running:
+            done.result()
+    finally:
+        stop.set()
+        wait(running)
+
+
+_pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
+
+
+def _helpers(count: int) -> ThreadPoolExecutor:
+    """Threads of this process, not of its parent: kept, since starting them takes as long as a short rollout."""
+    key = os.getpid(), count
+    if key not in _pools:
+        _pools[key] = ThreadPoolExecutor(count, "chainrule")
+    return _pools[key]

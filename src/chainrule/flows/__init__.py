@@ -1,0 +1,43 @@
+"""Bijections with log-determinants, their priors, and levels as numbers."""
+
+from chainrule.flows.autoregressive import Autoregressive
+from chainrule.flows.bijection import Bijection, Chain, Inverse
+from chainrule.flows.coupling import (
+    AdditiveCoupling,
+    AffineCoupling,
+    alternate,
+    checkerboard,
+    half_channels,
+)
+from chainrule.flows.dequantise import Uniform, Variational
+from chainrule.flows.logit import Logit
+from chainrule.flows.nets import ResidualConvs, perceptron
+from chainrule.flows.priors import Logistic, Normal, Prior
+from chainrule.flows.scaling import ActNorm, Scaling
+from chainrule.flows.shapes import FactorOut, Flatten, Reverse, Squeeze
+
+__all__ = [
+    "ActNorm",
+    "AdditiveCoupling",
+    "AffineCoupling",
+    "Autoregressive",
+    "Bijection",
+    "Chain",
+    "FactorOut",
+    "Flatten",
+    "Inverse",
+    "Logistic",
+    "Logit",
+    "Normal",
+    "Prior",
+    "ResidualConvs",
+    "Reverse",
+    "Scaling",
+    "Squeeze",
+    "Uniform",
+    "Variational",
+    "alternate",
+    "checkerboard",
+    "half_channels",
+    "perceptron",
+]

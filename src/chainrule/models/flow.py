@@ -1,0 +1,185 @@
+"""What every flow is: a bijection, a prior, and for levels a way to make numbers of them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chainrule.domain import Domain
+from chainrule.engine import draw_noise, exact_arithmetic
+from chainrule.errors import ChainruleError, DomainError
+from chainrule.flows import Bijection, Chain, Logit, Prior, Uniform, Variational
+from chainrule.models.bounded import BoundedModel
+from chainrule.models.completion import check_count
+from chainrule.models.units import Units
+
+LOOKED_AT = 1024  # items that the layers see before training
+DEQUANTISATIONS = ("uniform", "variational")
+
+
+class Flow(BoundedModel):
+    """log p(y) = log p(z(y)) + log |det ∂z/∂y|. Of reals an exact likelihood.
+
+    Of levels, y = (x + u) / levels with noise u in [0, 1): what is known is a bound of log P(x), typed as one.
+
+    Args:
+        domain: reals, or one number of levels; items of one length.
+        bijection: (B, *event_shape) ↔ z (B, D).
+        prior: of z.
+        logit: whether levels enter as logits, which have no edges.
+        dequantisation: of levels; "uniform" noise, or "variational", noise that is learnt.
+        hidden: width of the net that learns it.
+
+    Raises:
+        DomainError: on tables with other than real columns, without gaps; on items that differ in length.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        bijection: Bijection,
+        prior: Prior,
+        *,
+        logit: bool = True,
+        dequantisation: str = "uniform",
+        hidden: int = 256,
+    ) -> None:
+        super().__init__(domain)
+        check_continuous(domain)
+        if dequantisation not in DEQUANTISATIONS:
+            raise ChainruleError(
+                f"dequantisation: expected one of {', '.join(DEQUANTISATIONS)}, got {dequantisation!r}"
+            )
+        self.prior = prior
+        self.units = None if domain.discrete else Units(domain)
+        self.dequantiser: Any = None
+        if domain.discrete:
+            self.dequantiser = Uniform() if dequantisation == "uniform" else Variational(domain.size, hidden)
+        else:
+            self.likelihood = "exact"
+        self.bijection = Chain(Logit(), bijection) if domain.discrete and logit else bijection
+
+    # --- the likelihood --------------------------------------------------------------------------
+
+    def log_density(self, y: Tensor) -> Tensor:
+        """log p(y) on the flow's own scale: (B, *event_shape) → (B,) nats."""
+        z, log_det = self.bijection(y)
+        return self.prior.log_prob(z).double().sum(1) + log_det.double()
+
+    def log_prob(self, x: Tensor, cond: Tensor | None = None, reduce: bool = True) -> Tensor:
+        """The exact log-density of reals in nats, (B, *event_shape) → (B,); of levels refused.
+
+        Raises:
+            DomainError: if x does not lie in the domain.
+            ChainruleError: of levels, for which there is `log_prob_bound`; for terms of each variable: there are none.
+        """
+        if self.units is None:
+            return super().log_prob()
+        if not reduce:
+            raise self.refusal("no term of each variable, only a sum", "reduce=True")
+        self.check_cond(cond)
+        y = self._standardised(self.domain.check(x))
+        return self.log_density(y) + self.units.log_jacobian().double().sum()
+
+    def log_prob_bound(
+        self,
+        x: Tensor,
+        cond: Tensor | None = None,
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Of levels a bound, by `samples` draws of the noise for each item; of reals log_prob: (B,) nats."""
+        if self.units is not None:
+            return self.log_prob(x, cond)
+        return super().log_prob_bound(x, cond, samples=samples, generator=generator)
+
+    def log_weight(self, x: Tensor, cond: Tensor | None, generator: torch.Generator | None) -> Tensor:
+        """log p(x + u) - log q(u | x)."""
+        levels = self.domain.max_levels
+        u, log_q = self.dequantiser((x.to(self.dtype) + 0.5) / levels, generator)
+        density = self.log_density((x + u) / levels)
+        return density - log_q.double() - self.domain.size * math.log(levels)
+
+    # --- samples ---------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def sample(
+        self,
+        n: int,
+        cond: Tensor | int | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        **others: Any,
+    ) -> Tensor:
+        """Draw n items (n, *event_shape): z from the prior, and back.
+
+        Args:
+            n: how many.
+            cond: None.
+            temperature: factor of z; below 1, items nearer to the most typical one.
+            generator: where the randomness comes from.
+            **others: top_k, top_p and runner of autoregressive models, which must be None.
+        """
+        asked = [name for name, value in others.items() if value is not None]
+        if asked:
+            raise self.refusal(
+                f"no use for {asked[0]}: all variables are drawn at once", "temperature, or none"
+            )
+        check_count("n: expected a number of items", n, 0)
+        if not temperature >= 0:
+            raise ChainruleError(f"temperature: expected a number ≥ 0, got {temperature}")
+        self.check_cond(None if cond is None else torch.as_tensor(cond))
+        noise = draw_noise(n, self.domain.size, generator).to(self.device)
+        with exact_arithmetic(self):
+            return self.decode(temperature * self.prior.quantile(noise).to(self.dtype))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """z of items: (B, *event_shape) → (B, D). Of levels that of their middles."""
+        x = self.domain.check(x)
+        if self.units is not None:
+            return self.bijection(self._standardised(x))[0]
+        return self.bijection((x.to(self.dtype) + 0.5) / self.domain.max_levels)[0]
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Items of z: (B, D) → (B, *event_shape)."""
+        y = self.bijection.inverse(z)
+        if self.units is None:
+            return (y * self.domain.max_levels).floor().long().clamp(0, self.domain.max_levels - 1)
+        x = self.units.restore(y.flatten(1)).unflatten(1, self.domain.event_shape)
+        return x if self.domain.columns else x.to(self.dtype)
+
+    # --- fitting ---------------------------------------------------------------------------------
+
+    def prepare(self, x: Tensor) -> None:
+        """Units of reals; then each layer looks at some items."""
+        x = self.domain.check(x)
+        if self.units is not None:
+            self.units.fit(x.flatten(1))
+            y = self._standardised(x[:LOOKED_AT])
+        else:
+            noise = torch.rand(
+                x[:LOOKED_AT].shape, generator=torch.Generator().manual_seed(0), dtype=self.dtype
+            )
+            y = (x[:LOOKED_AT] + noise.to(x.device)) / self.domain.max_levels
+        self.bijection.prepare(y.to(self.device))
+
+    def _standardised(self, x: Tensor) -> Tensor:
+        assert self.units is not None
+        return self.units.standardise(x.flatten(1), self.dtype).unflatten(1, self.domain.event_shape)
+
+
+def check_continuous(domain: Domain) -> None:
+    """Refuse a domain whose items are no vectors of reals, nor of one number of levels.
+
+    Raises:
+        DomainError: which says what was expected.
+    """
+    mixed = any(column.kind != "real" or column.missing for column in domain.columns)
+    if mixed or domain.lengths != "fixed" or (isinstance(domain.levels, tuple) and not domain.columns):
+        raise DomainError(
+            f"expected reals without gaps, or one number of levels, and items of one length; got {domain}"
+        )

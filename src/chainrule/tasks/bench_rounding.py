@@ -1,0 +1,89 @@
+"""What weights rounded to bfloat16 cost in likelihood: the model `native-bf16` draws from, beside the trained one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from chainrule.engine import Known, Sample
+from chainrule.engine.native import NativeRunner
+from chainrule.errors import ChainruleError
+from chainrule.models import AutoregressiveModel
+from chainrule.tasks.likelihood import log_probs
+from chainrule.training import Recipe, Run
+from chainrule.training.run import CONFIG
+
+
+def measure(batch: int, repeats: int, runs: Sequence[Path] = ()) -> dict:
+    """Test items, told value by value to native steps in float32 and with rounded weights.
+
+    Args:
+        batch: items.
+        repeats: not used; likelihoods are the same each time.
+        runs: run folders of autoregressive models.
+
+    Raises:
+        ChainruleError: without runs, or if one is of another kind of model.
+    """
+    if not runs:
+        raise ChainruleError("bench rounding: expected trained models, --run RUN, got none")
+    return {
+        "about": "Likelihood of test items with weights rounded to bfloat16",
+        "rows": [_measure(folder, batch) for folder in runs],
+    }
+
+
+def _measure(folder: Path, batch: int) -> dict:
+    model, data = Run.open(folder).model, Recipe.read(folder / CONFIG).load_data(None)
+    if not isinstance(model, AutoregressiveModel):
+        raise ChainruleError(
+            f"bench rounding: expected an autoregressive model, got {model.name} in {folder}"
+        )
+    x = data.test[:batch]
+    cond = data.cond("test") if model.conditional else None
+    cond = None if cond is None else cond[:batch]
+    trained = log_probs(model, x, cond)
+    rounded = told(model, x, cond, half=True)
+    more = trained - rounded
+    return {
+        "run": str(folder),
+        "model": model.name,
+        "items": len(x),
+        "nats": -trained.mean().item(),
+        "nats_rounded": -rounded.mean().item(),
+        "more_nats": more.mean().item(),
+        "more_nats_se": (more.std() / math.sqrt(len(more))).item(),
+        "native_is_off_by": (told(model, x, cond, half=False) - trained).abs().max().item(),
+    }
+
+
+def told(model: AutoregressiveModel, x: Tensor, cond: Tensor | None, *, half: bool) -> Tensor:
+    """log p(x) as native steps accumulate it: (B, *event_shape) → (B,) nats."""
+    sites = model.to_sites(model.domain.check(x))
+    values = model.readable(sites).flatten(1)
+    rule = Known(
+        values, torch.ones_like(values, dtype=torch.bool), Sample(torch.zeros(values.shape).double())
+    )
+    drawn = model.rollout(rule, len(x), cond, score=True, runner=NativeRunner(model, half=half))
+    assert drawn.log_prob is not None
+    behind = sites.flatten(1) < 0 if model.domain.lengths == "given" else False  # the end of an item: no term
+    return drawn.log_prob.flatten(1).masked_fill(torch.as_tensor(behind), 0.0).sum(1)
+
+
+def table(record: dict) -> tuple[list[str], list[list[str]]]:
+    """A row a run."""
+    rows = [
+        [
+            Path(row["run"]).parent.name + ", " + row["model"],
+            f"{row['items']}",
+            f"{row['nats']:.3f}",
+            f"{row['nats_rounded']:.3f}",
+            f"{row['more_nats']:+.4f} ± {row['more_nats_se']:.4f}",
+        ]
+        for row in record["rows"]
+    ]
+    return ["", "items", "nats, float32", "nats, bf16 weights", "difference"], rows
