@@ -68,7 +68,7 @@ def interpolate(
 
 
 def interpolate_latent(
-    model: GaussianLatent,
+    model: Model,
     start: Tensor,
     end: Tensor,
     steps: int,
