@@ -22,9 +22,15 @@ PAGES = (
     ROOT / "README.md",
     *(
         ROOT / "docs" / f"{name}.md"
-        for name in ("results", "speed", "predictive", "scores", "purify", "tables-howto", "compression")
+        for name in ("results", "speed", "predictive", "scores", "purify", "tables-howto", "compression", "families")
     ),
 )
+FAMILIES = {
+    "autoregressive": ("gru", "gated-pixelcnn", "pixelcnn-plus-plus", "conv-nade", "post"),
+    "reversible": ("nice", "realnvp", "maf"),
+    "latent": ("vae", "pixel-vae", "vq-vae"),
+    "yardsticks": ("gaussian", "independent", "uniform"),
+}
 IMPUTATION = ["", "RMSE", "spread ÷ true", "classes right", "nats a cell", "seconds"]
 COLUMNS = ["recipe", "valid, nats", "test, nats", "test, bits/dim", "published", "training"]
 
@@ -112,6 +118,27 @@ def imputation_table(path: Path) -> str:
     return f"{markdown(IMPUTATION, rows)}\n\n{note}"
 
 
+def families_table() -> str:
+    """Models of every family on the digits, and on binarized MNIST where they were trained on it."""
+    rows = []
+    for family, models in FAMILIES.items():
+        for name in models:
+            cells = [score_of("digits", name, split) for split in ("valid", "test")]
+            if any(cells):
+                rows.append([family, f"`{name}`", *cells, score_of("binarized-mnist", name, "test")])
+    columns = ["family", "recipe", "digits, valid", "digits, test", "binarized MNIST, test"]
+    return f"{markdown(columns, rows)}\n\nNats an image; {made_by('digits')}"
+
+
+def score_of(table: str, name: str, split: str) -> str:
+    """What a recipe came to, if it was run."""
+    path = ROOT / "results" / table / f"{name}.json"
+    if not path.is_file():
+        return ""
+    score = json.loads(path.read_text())[split]
+    return f"{sign(score)}{score['nats']:.2f}"
+
+
 def add_sections(path: Path) -> None:
     """A section, with its chart, for each table of results that a page lacks."""
     text = path.read_text()
@@ -128,6 +155,7 @@ def fill(path: Path) -> None:
     for file in (ROOT / "benchmarks").glob("*.json"):
         table = imputation_table(file) if file.stem == "imputation" else bench_table(file)
         made[f"bench-{file.stem}"] = table
+    made["families"] = families_table()
     summaries = [[f"`{name}`", entry.summary.replace("|", "\\|")] for name, entry in MODELS.items()]
     made["models"] = markdown(["name", "what it is"], summaries)
     text = path.read_text()

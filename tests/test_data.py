@@ -12,6 +12,7 @@ from PIL import Image
 
 from chainrule.data import Data, data_folder, decode, list_data, load_data, load_items
 from chainrule.data import named as named_sets
+from chainrule.data.text import as_bytes, is_bytes, read_text
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DataError, DomainError, MissingExtraError
 
@@ -816,3 +817,25 @@ def test_a_sheet_of_photographs_is_cut_row_by_row(tmp_path):
     cut = _sheet(tmp_path / "sheet.png")
     assert cut.shape == (10000, 3, 32, 32)
     assert (cut == pixels.reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2)).all()
+
+
+# --- texts as bytes -------------------------------------------------------------------------------
+
+
+def test_characters_become_the_bytes_of_the_file(tmp_path):
+    content = "naïve – cafés\n".encode() * 30
+    (tmp_path / "book.txt").write_bytes(content)
+    found = as_bytes(read_text(tmp_path / "book.txt", Domain.sequence(8, 20)))
+    assert b"".join(bytes(part.tolist()) for parts in found.streams.values() for part in parts) == content
+    assert is_bytes("".join(found.vocabulary))
+
+
+def test_a_named_text_has_as_many_levels_as_its_domain_says(tmp_path, monkeypatch):
+    (tmp_path / "book.txt").write_bytes(content := b"to be or not to be\n" * 20)
+    entry = named_sets.Entry(
+        "a book", lambda path: read_text(path, None), "book.txt", hashlib.sha256(content).hexdigest()
+    )
+    monkeypatch.setitem(named_sets.NAMED, "book", entry)
+    data = load_data("book", data_dir=tmp_path, domain="sequence:16:256")
+    assert data.streams["train"].values[:5].tolist() == list(b"to be") and is_bytes("".join(data.vocabulary))
+    assert load_data("book", data_dir=tmp_path).domain.levels == 8

@@ -223,6 +223,19 @@ def test_the_command_on_images(tmp_path):
     assert len(json.loads(ended.out)["scores"]) == 20 and picture.stat().st_size > 0
 
 
+def test_the_command_scores_a_part_given_the_rest(tmp_path):
+    model = write_run(tmp_path / "run", "gated-pixelcnn", channels=4, depth=1)
+    args = ("score", tmp_path / "run", "digits", "--items", 70, "--reference-items", 50, "--json")
+    x = cr.load_data("digits").test[:70]
+    terms = model.log_prob(x, reduce=False).detach()
+    frame = pd.DataFrame(call(*args, "--known", "top").json["scores"])
+    assert frame["hidden_nats"].to_numpy() == pytest.approx(-terms[:, :, 4:].sum((1, 2, 3)).numpy(), rel=1e-5)
+    assert "hidden_se" not in frame  # exact: the top half comes first
+    frame = pd.DataFrame(call(*args, "--known", "bottom").json["scores"])
+    whole = frame["hidden_nats"] < frame["nats"]  # what is known has a probability below 1
+    assert whole.all() and (frame["hidden_se"] > 0).all()
+
+
 def test_the_command_blames_columns(tmp_path):
     generator = np.random.default_rng(0)
     size = generator.normal(170, 10, 400)
@@ -252,6 +265,7 @@ def test_the_command_blames_columns(tmp_path):
         (("-o", "scores.txt"), "expected the ending .csv or .parquet"),
         (("--blame", "--false-alarms", "0.9"), "blame: expected rows of a table, or vectors"),
         (("--reference", "tests"), "no such split"),
+        (("--known", "middle"), "keep: expected top, left, bottom, right, a fraction, or the file of a mask"),
     ],
 )
 def test_the_command_says_what_is_wrong(tmp_path, arguments, message):

@@ -1,4 +1,4 @@
-"""The golden files: small compressed files of format 1, which every later version has to read.
+"""The golden files: small compressed files of formats 1 and 2, which every later version has to read.
 
     python tests/golden/write.py NAME
 
@@ -20,7 +20,8 @@ MODELS = {
     "image": cr.Domain.image(1, 4, 4, levels=5),
     "lengths": cr.Domain.sequence(6, 4, lengths="given"),
     "categories": cr.Domain.categorical(3, (2, 5, 3)),
-    "file": cr.Domain.sequence(8, 256),
+    "file": cr.Domain.sequence(8, 256),  # of format 1, as all above and "sound"
+    "file-2": cr.Domain.sequence(8, 256),
     "sound": cr.Domain.sequence(8, 65536),
 }
 
@@ -31,7 +32,7 @@ def model_of(name):
 
 def content_of(name):
     """What the file holds: items, or bytes."""
-    if name == "file":
+    if name.startswith("file"):
         return b"To be, or not to be, that is the question.\n" * 20
     if name == "sound":
         return bytes(range(200))
@@ -47,7 +48,8 @@ def blob_of(name):
     if isinstance(content, torch.Tensor):
         return cr.compress(model_of(name), content)
     target = io.BytesIO()
-    compress_stream(model_of(name), io.BytesIO(content), target, name, rate=8000 if name == "sound" else 0)
+    kind = name.split("-")[0]
+    compress_stream(model_of(name), io.BytesIO(content), target, kind, rate=8000 if kind == "sound" else 0)
     return target.getvalue()
 
 

@@ -18,6 +18,7 @@ from chainrule.training import Run
 if TYPE_CHECKING:
     import pandas as pd
 
+BATCH = 64  # items at once, of which estimates draw many candidates each
 SHOWN = 10  # of the least likely items, on the terminal
 
 
@@ -56,6 +57,13 @@ def score(
     blame: Annotated[
         bool, typer.Option("--blame", help="Of each item that alarms: which column, and what was expected.")
     ] = False,
+    known: Annotated[
+        str | None,
+        typer.Option(
+            help="top, left, bottom, right, a fraction such as 0.3, or the file of a mask: adds the nats of the other "
+            "part given this one."
+        ),
+    ] = None,
     picture: Annotated[
         Path | None, typer.Option(help="A .png of the strangest images, and the bits of their pixels.")
     ] = None,
@@ -69,6 +77,8 @@ def score(
     --complexity correct for it.
 
     Example: `chainrule score runs/digits-causal-conv1d scans/ -o scores.csv --picture strangest.png`
+
+    Example: `chainrule score runs/digits-causal-conv1d digits --known top`
 
     Example: `chainrule score runs/people new.csv --false-alarms 0.01 --blame -o scores.csv`
     """
@@ -103,6 +113,9 @@ def score(
     frame = pd.DataFrame({name: value.numpy() for name, value in scores.to_dict().items()})
     frame.insert(0, "item", range(len(x)))
     frame["alarm"] = alarms.numpy()
+    if known is not None:
+        for name, value in hidden_nats(model, x, cond, known).items():
+            frame.insert(frame.columns.get_loc("nats") + 1, name, value.numpy())
     if blame:
         frame = frame.join(blamed(model, x, alarms, held), on="item")
     if out is not None:
@@ -128,6 +141,22 @@ def score(
         f"where at most {false_alarms:.2%} of items like the {len(held)} of {reference} would be"
         f"{'' if out is None else f': {out}'}"
     )
+
+
+def hidden_nats(model: Model, x: Tensor, cond: Tensor | None, known: str) -> dict[str, Tensor]:
+    """-log p(hidden | known) of each item; with its standard error where it is an estimate of some."""
+    import torch
+
+    from chainrule.tasks import conditional_log_prob, known_mask
+
+    mask, generator = known_mask(model.domain, known), torch.Generator().manual_seed(0)
+    conds = [None] * len(x) if cond is None else cond.to(model.device).split(BATCH)
+    parts = [
+        conditional_log_prob(model, part, mask, cond=own, generator=generator)
+        for part, own in zip(x.split(BATCH), conds, strict=False)
+    ]
+    log_prob, se, exact = (torch.cat(each).cpu() for each in zip(*parts, strict=True))
+    return {**({} if exact.all() else {"hidden_se": se}), "hidden_nats": -log_prob}
 
 
 def blamed(model: Model, x: Tensor, alarms: Tensor, reference: Tensor) -> pd.DataFrame:

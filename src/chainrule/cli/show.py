@@ -13,6 +13,7 @@ from torch import Tensor
 from chainrule.cli.options import DataDir, Json, Label, RunFolder, check_label, open_run
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.errors import ChainruleError, ConditionError
+from chainrule.models import Autoencoder, AutoregressiveModel, Model
 from chainrule.models.ensemble import Ensemble
 from chainrule.training import Run
 
@@ -49,7 +50,9 @@ def show(
     from chainrule.report.export import check_ending
 
     opened = open_run(run, "cpu")
-    if bits is None:
+    if bits is None and not isinstance(opened.model, AutoregressiveModel | Ensemble | Autoencoder):
+        _parts(opened, json)
+    elif bits is None:
         out = out or run / "structure.png"
         check_ending(out, (".png",))
         _structure(opened, out, label, json)
@@ -57,6 +60,27 @@ def show(
         out = out or run / "bits.png"
         check_ending(out, (".png",))
         _bits(opened, bits, out, items, label, data_dir, json)
+
+
+def _parts(run: Run, json: bool) -> None:
+    """Of a model whose variables do not read one another: what it is made of, without a picture."""
+    model = run.model
+    card = {
+        "model": model.name,
+        "domain": str(model.domain),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "likelihood": model.likelihood,
+    }
+    if json:
+        print_json(card)
+        return
+    print_table(str(run.folder), ["", ""], [[name, str(value)] for name, value in card.items()], words=True)
+    _shapes(model)
+
+
+def _shapes(model: Model) -> None:
+    shapes = [[name, "×".join(map(str, p.shape)), f"{p.numel():,}"] for name, p in model.named_parameters()]
+    print_table("Parameters", ["", "shape", "count"], shapes)
 
 
 def _structure(run: Run, out: Path, label: list[str] | None, json: bool) -> None:
@@ -87,8 +111,7 @@ def _structure(run: Run, out: Path, label: list[str] | None, json: bool) -> None
         return
     rows = [[name.replace("_", " "), str(value)] for name, value in card.items()]
     print_table(str(run.folder), ["", ""], rows, words=True)
-    shapes = [[name, "×".join(map(str, p.shape)), f"{p.numel():,}"] for name, p in model.named_parameters()]
-    print_table("Parameters", ["", "shape", "count"], shapes)
+    _shapes(model)
     say(f"picture: {out}")
     if "receptive_field" in card:
         say(f"picture: {card['receptive_field']}")

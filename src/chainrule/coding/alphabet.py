@@ -101,7 +101,7 @@ def check_codable(model: Model) -> AutoregressiveModel:
         ChainruleError: if it mixes several factorisations, has no likelihood, is of reals, or not on the CPU.
     """
     if not model.exact:
-        raise ChainruleError(f"compress: expected a model with a likelihood, got {model.name}")
+        raise ChainruleError(f"compress: expected a model with an exact likelihood, got {model.name}")
     if not isinstance(model, AutoregressiveModel):
         raise ChainruleError(
             f"compress: expected one factorisation, got {model.name}, a mixture of several, which has no "

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from chainrule.coding.alphabet import Alphabet
 from chainrule.coding.coder import Coder, Decoder, Encoder
-from chainrule.coding.order0 import Mixed
 from chainrule.coding.rule import Coding
-from chainrule.coding.symbols import code_whole, uniform
+from chainrule.coding.symbols import Mixer, code_whole, uniform
 from chainrule.engine import Choice, Incremental
 from chainrule.engine.stepwise import draw_stepwise
 from chainrule.models import AutoregressiveModel
@@ -62,7 +61,12 @@ class Rows:
 
 
 def encode(
-    model: AutoregressiveModel, runner: Incremental, rows: Rows, *, mix: bool = False, sized: bool = False
+    model: AutoregressiveModel,
+    runner: Incremental,
+    rows: Rows,
+    *,
+    mixer: Mixer | None = None,
+    sized: bool = False,
 ) -> Block:
     """Rows → a block.
 
@@ -70,14 +74,14 @@ def encode(
         model: gives the conditionals.
         runner: runs its steps.
         rows: B ≥ 1 of them.
-        mix: whether tables are mixed with the symbols' counts.
+        mixer: a new one, what tables are mixed with.
         sized: whether the decoder knows which symbols there are, so that lengths are not coded.
     """
     alphabet, coder = Alphabet(model), Encoder()
     batch = len(rows.symbols)
     _code_sides(model, coder, batch, rows.labels, rows.there, sized)
     bounds = alphabet.bounds(rows.symbols)
-    rule = Coding(alphabet, coder, rows.there, bounds, rows.symbols, _mixed(model, mix))
+    rule = Coding(alphabet, coder, rows.there, bounds, rows.symbols, mixer)
     cond = rows.labels if rows.labels is not None else rows.cond
     _run(model, runner, rule, rows.there, cond)
     return Block(batch, tuple(bounds), coder.finish(), rows.check())
@@ -90,12 +94,12 @@ def decode(
     *,
     cond: Tensor | None = None,
     there: Tensor | None = None,
-    mix: bool = False,
+    mixer: Mixer | None = None,
 ) -> Rows:
     """A block → its rows.
 
     Args:
-        model, runner, mix: as in `encode`.
+        model, runner, mixer: as in `encode`.
         block: the block.
         cond: what the model is told, if that is not coded.
         there: which symbols there are, if the decoder knows.
@@ -105,7 +109,7 @@ def decode(
     """
     coder = Decoder(block.payload)
     labels, there = _code_sides(model, coder, block.rows, None, there, there is not None)
-    rule = Coding(Alphabet(model), coder, there, list(block.bounds), None, _mixed(model, mix))
+    rule = Coding(Alphabet(model), coder, there, list(block.bounds), None, mixer)
     _run(model, runner, rule, there, cond if labels is None else labels)
     coder.finish()
     return Rows(rule.symbols, there, labels, cond)
@@ -147,7 +151,3 @@ def _code_sides(
         lengths = code_whole(uniform, (0, domain.steps), coder, lengths, every)
         there = torch.arange(domain.size) < domain.width * lengths[:, None]
     return labels, torch.ones(batch, domain.size, dtype=torch.bool) if there is None else there
-
-
-def _mixed(model: AutoregressiveModel, mix: bool) -> Mixed | None:
-    return Mixed(model.domain.max_levels) if mix else None

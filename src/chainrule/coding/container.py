@@ -14,7 +14,8 @@ from chainrule.domain import LAYOUTS, Domain
 from chainrule.errors import CodeError
 from chainrule.lengths import LENGTHS
 
-MAGIC, VERSION = b"\x89CHR", 1
+MAGIC, VERSION = b"\x89CHR", 2
+READABLE = (1, VERSION)  # older files differ in how bytes are mixed
 KINDS = ("items", "file", "folder", "sound")
 RANKS = 4  # of event shapes: 0 to 3 numbers
 CHECK = 4  # bytes of a CRC-32
@@ -35,6 +36,7 @@ class Header:
         arithmetic: what it was coded with.
         cond: CRC-32 of what the model was told that is not in the file; 0 if nothing.
         rate: of a sound, in Hz; 0 of others.
+        version: of the format.
     """
 
     kind: str
@@ -43,13 +45,14 @@ class Header:
     arithmetic: Arithmetic
     cond: int = 0
     rate: int = 0
+    version: int = VERSION
 
     def to_bytes(self) -> bytes:
         """As it stands in a file."""
         numbers = [*self.domain, *(number for version in self.arithmetic.versions for number in version)]
         numbers += [self.arithmetic.processor, self.cond, self.rate]
         kind = KINDS.index(self.kind) * len(RUNNERS) + RUNNERS.index(self.arithmetic.runner)
-        start = MAGIC + bytes([VERSION, kind]) + self.digest
+        start = MAGIC + bytes([self.version, kind]) + self.digest
         return start + b"".join(map(varint, numbers))
 
 
@@ -108,8 +111,8 @@ class Reader:
         start = self._take(len(MAGIC) + 2)
         if start[: len(MAGIC)] != MAGIC:
             raise CodeError("expected a file of `chainrule compress`, got something else")
-        if start[-2] != VERSION:
-            raise CodeError(f"written in format {start[-2]}, expected {VERSION}")
+        if start[-2] not in READABLE:
+            raise CodeError(f"written in format {start[-2]}, expected {' or '.join(map(str, READABLE))}")
         if start[-1] >= len(KINDS) * len(RUNNERS):
             raise CodeError(DAMAGED)
         kind, runner = KINDS[start[-1] // len(RUNNERS)], RUNNERS[start[-1] % len(RUNNERS)]
@@ -118,7 +121,8 @@ class Reader:
         domain = (code, *[self._varint() for _ in range(code % RANKS + 1)])
         versions = tuple((self._varint(), self._varint(), self._varint()) for _ in PACKAGES)
         arithmetic = Arithmetic(runner, versions, self._varint(0xFFFF))
-        self.header = Header(kind, digest, domain, arithmetic, self._varint(2**32 - 1), self._varint(2**32))
+        cond, rate = self._varint(2**32 - 1), self._varint(2**32)
+        self.header = Header(kind, digest, domain, arithmetic, cond, rate, start[-2])
         self._chain = zlib.crc32(self.header.to_bytes())
 
     def blocks(self, most: int) -> Iterator[Block]:

@@ -1,4 +1,4 @@
-"""A model's bytes mixed with what bytes a file has had so far, so that no file costs much more than 8 bits a byte."""
+"""Format 1: a model's bytes mixed with what bytes a file has had so far."""
 
 from __future__ import annotations
 
@@ -29,19 +29,18 @@ class Mixed:
 
     def mix(self, probabilities: Tensor) -> Tensor:
         """(B, K) of the model → (B, K)."""
+        self._given = probabilities
         weight = self._share / self._seen
         return torch.lerp(probabilities, self._counts / self._counts.sum(), weight)
 
-    def see(self, probabilities: Tensor, symbols: Tensor, rows: Tensor | None) -> None:
-        """Learn from what was coded.
+    def see(self, symbols: Tensor, rows: Tensor) -> None:
+        """Learn from what was coded with the last mixture.
 
         Args:
-            probabilities: (B, K) that the model gave.
             symbols: (B,).
-            rows: (B,) booleans, which have one; None for all.
+            rows: (B,) booleans, which have one.
         """
-        if rows is not None:
-            probabilities, symbols = probabilities[rows], symbols[rows]
+        probabilities, symbols = self._given[rows], symbols[rows]
         weight, counted = self._share / self._seen, (self._counts / self._counts.sum())[symbols]
         own = weight * counted
         predicted = probabilities.gather(1, symbols[:, None])[:, 0]

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from chainrule.coding.alphabet import Alphabet
 from chainrule.coding.coder import Coder
-from chainrule.coding.order0 import Mixed
-from chainrule.coding.symbols import code_variable
+from chainrule.coding.symbols import Mixer, code_variable
 from chainrule.heads import Conditional
 
 
@@ -23,7 +22,7 @@ class Coding:
         there: which variables there are, (B, D) booleans in generation order; the others are not coded.
         bounds: of each column of whole numbers.
         symbols: (B, D), to encode; None to decode.
-        mixed: what tables are mixed with.
+        mixer: what tables are mixed with.
 
     Attributes:
         symbols: (B, D), once the rollout is over.
@@ -36,9 +35,9 @@ class Coding:
         there: Tensor,
         bounds: list[tuple[int, int]],
         symbols: Tensor | None = None,
-        mixed: Mixed | None = None,
+        mixer: Mixer | None = None,
     ) -> None:
-        self._alphabet, self._coder, self._there, self._mixed = alphabet, coder, there, mixed
+        self._alphabet, self._coder, self._there, self._mixer = alphabet, coder, there, mixer
         self._known = symbols
         self._bounds = dict(zip(alphabet.whole, bounds, strict=True))
         self.symbols = torch.zeros(there.shape, dtype=torch.int64) if symbols is None else symbols
@@ -48,7 +47,7 @@ class Coding:
         assert isinstance(d, int)  # coders work step by step
         known = None if self._known is None else self._known[:, d]
         rows, bounds = self._there[:, d], self._bounds.get(d)
-        found = code_variable(conditional, self._coder, known, rows, bounds, self._mixed)
+        found = code_variable(conditional, self._coder, known, rows, bounds, self._mixer)
         if known is None:
             self.symbols[:, d] = found
         return self._alphabet.value(found, d)

@@ -16,9 +16,12 @@ from chainrule.coding.alphabet import check_codable
 from chainrule.coding.arithmetic import Arithmetic, digest_of, repeatable
 from chainrule.coding.block import Block, Rows, decode, encode
 from chainrule.coding.choose import choose_runner
-from chainrule.coding.container import Header, Reader, Writer, brief
+from chainrule.coding.container import VERSION, Header, Reader, Writer, brief
+from chainrule.coding.contexts import Contexts
 from chainrule.coding.items import AUTO, Progress, block_rows, check_header, threads
+from chainrule.coding.order0 import Mixed
 from chainrule.coding.parallel import in_order
+from chainrule.coding.symbols import Mixer
 from chainrule.engine.automatic import find_runner
 from chainrule.errors import CodeError, DomainError
 from chainrule.models import AutoregressiveModel, Model
@@ -174,6 +177,12 @@ def block_symbols(model: AutoregressiveModel) -> int:
     return block_rows(model.domain) * model.domain.size
 
 
+def cut(model: AutoregressiveModel, symbols: Tensor) -> Rows:
+    """Symbols (n,) in rows as long as the model's items; what the last one lacks is 0, and not there."""
+    there = _there(model, len(symbols))
+    return Rows(torch.zeros(there.shape, dtype=torch.int64).masked_scatter(there, symbols), there)
+
+
 def _rows(model: AutoregressiveModel, symbols: int) -> int:
     return -(-symbols // model.sites)
 
@@ -186,9 +195,9 @@ def _there(model: AutoregressiveModel, symbols: int) -> Tensor:
 def _encoded(cuts: Cuts, runner: str, kind: str, chunk: bytes) -> Block:
     flat = torch.from_numpy(np.frombuffer(chunk, SYMBOLS[kind]).astype(np.int64))
     model = cuts.of(len(flat))
-    there = _there(model, len(flat))
-    symbols = torch.zeros(there.shape, dtype=torch.int64).masked_scatter(there, flat)
-    block = encode(model, cuts.runner(model, runner), Rows(symbols, there), mix=kind != "sound", sized=True)
+    rows = cut(model, flat)
+    mixer = _mixer(kind, rows.there, VERSION)
+    block = encode(model, cuts.runner(model, runner), rows, mixer=mixer, sized=True)
     return replace(block, rows=len(flat))
 
 
@@ -197,7 +206,15 @@ def _decoded(cuts: Cuts, header: Header, block: Block) -> tuple[Block, Rows]:
     there = _there(model, block.rows)
     whole = replace(block, rows=len(there))
     runner = cuts.runner(model, header.arithmetic.runner)
-    return block, decode(model, runner, whole, there=there, mix=header.kind != "sound")
+    mixer = _mixer(header.kind, there, header.version)
+    return block, decode(model, runner, whole, there=there, mixer=mixer)
+
+
+def _mixer(kind: str, there: Tensor, version: int) -> Mixer | None:
+    """What the bytes of a block are mixed with, in a file of this version."""
+    if kind == "sound":
+        return None
+    return Mixed(256) if version == 1 else Contexts(256, len(there), int(there.sum()))
 
 
 def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

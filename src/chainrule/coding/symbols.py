@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from chainrule.coding.coder import Coder
-from chainrule.coding.order0 import Mixed
 from chainrule.errors import ChainruleError
 from chainrule.heads import Conditional, Table
 from chainrule.heads.columns import Gap
@@ -19,13 +19,23 @@ BASE = 256
 MISSING = -(2**63)  # the symbol of a missing number
 
 
+class Mixer(Protocol):
+    """What knows a block as far as it has been coded, and corrects a model by that."""
+
+    def mix(self, probabilities: Tensor) -> Tensor:
+        """(B, K) of the model → (B, K)."""
+
+    def see(self, symbols: Tensor, rows: Tensor) -> None:
+        """Learn from the symbols (B,) coded with the last mixture, in the rows (B,), booleans, that have one."""
+
+
 def code_variable(
     conditional: Conditional,
     coder: Coder,
     symbols: Tensor | None,
     rows: Tensor,
     bounds: tuple[int, int] | None,
-    mixed: Mixed | None = None,
+    mixer: Mixer | None = None,
 ) -> Tensor:
     """Code one variable.
 
@@ -35,7 +45,7 @@ def code_variable(
         symbols: (B,) levels, whole numbers or `MISSING`; None to decode.
         rows: which have it, booleans (B,).
         bounds: of whole numbers, the least and the greatest.
-        mixed: what a table is mixed with.
+        mixer: what a table is mixed with.
 
     Returns:
         The symbols (B,); 0, or the lower bound, in rows without one.
@@ -59,10 +69,10 @@ def code_variable(
     if conditional.levels > MOST_LEVELS:
         return code_whole(conditional.masses, (0, conditional.levels - 1), coder, symbols, rows)
     probabilities = conditional.probabilities()
-    if mixed is None:
+    if mixer is None:
         return code_levels(probabilities, coder, symbols, rows)
-    found = code_levels(mixed.mix(probabilities), coder, symbols, rows)
-    mixed.see(probabilities, found, rows)
+    found = code_levels(mixer.mix(probabilities), coder, symbols, rows)
+    mixer.see(found, rows)
     return found
 
 

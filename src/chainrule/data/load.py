@@ -22,7 +22,7 @@ from chainrule.data.raw import Raw, reading
 from chainrule.data.recordings import at_rate, read_recordings
 from chainrule.data.sound import SUFFIXES as SOUNDS
 from chainrule.data.table import read_table
-from chainrule.data.text import read_text
+from chainrule.data.text import as_bytes, of_bytes, read_text
 from chainrule.data.tree import files_below
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DataError, nearest
@@ -198,7 +198,8 @@ def _read(
     if isinstance(source, str) and source.startswith(HUB):
         return read_hub(source.removeprefix(HUB), source, domain, columns)
     if isinstance(source, str) and source in NAMED:
-        return read_named(source, data_dir)
+        raw = read_named(source, data_dir)
+        return as_bytes(raw) if of_bytes(domain) and raw.streams and raw.vocabulary else raw
     if not str(source).strip():
         raise DataError("data: expected a name or a path, got an empty text")
     path = Path(source).expanduser()

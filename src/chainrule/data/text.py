@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,24 @@ BYTES = tuple(map(chr, range(256)))
 def is_bytes(vocabulary: str) -> bool:
     """Whether levels are the bytes of a text, and not its characters."""
     return vocabulary == "".join(BYTES)
+
+
+def of_bytes(domain: Domain | None) -> bool:
+    """Whether a text is to be read as its bytes."""
+    return domain is not None and domain.levels == len(BYTES) and domain.lengths == "fixed"
+
+
+def as_bytes(raw: Raw) -> Raw:
+    """A text whose levels are characters → one whose levels are the bytes of UTF-8."""
+    points = np.array([ord(character) for character in raw.vocabulary or ()], np.uint32)
+    streams = {
+        split: [
+            np.frombuffer(points[part].tobytes().decode("utf-32-le").encode(), np.uint8).astype(np.intp)
+            for part in parts
+        ]
+        for split, parts in raw.streams.items()
+    }
+    return replace(raw, streams=streams, vocabulary=BYTES)
 
 
 def read_text(path: Path, domain: Domain | None, held: Sequence[int] | None = None) -> Raw:
@@ -38,7 +57,7 @@ def read_text(path: Path, domain: Domain | None, held: Sequence[int] | None = No
     """
     with reading(str(path)):
         content = path.read_bytes()
-        if domain is not None and domain.levels == len(BYTES) and domain.lengths == "fixed":
+        if of_bytes(domain):
             levels, vocabulary = np.frombuffer(content, np.uint8).astype(np.intp), BYTES
         else:
             # Bytes, because text mode would change the line ends.

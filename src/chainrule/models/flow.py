@@ -113,6 +113,7 @@ class Flow(BoundedModel):
         cond: Tensor | int | None = None,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
+        **others: Any,
     ) -> Tensor:
         """Draw n items (n, *event_shape): z from the prior, and back.
 
@@ -121,7 +122,13 @@ class Flow(BoundedModel):
             cond: None.
             temperature: factor of z; below 1, items nearer to the most typical one.
             generator: where the randomness comes from.
+            **others: top_k, top_p and runner of autoregressive models, which must be None.
         """
+        asked = [name for name, value in others.items() if value is not None]
+        if asked:
+            raise self.refusal(
+                f"no use for {asked[0]}: all variables are drawn at once", "temperature, or none"
+            )
         check_count("n: expected a number of items", n, 0)
         if not temperature >= 0:
             raise ChainruleError(f"temperature: expected a number ≥ 0, got {temperature}")

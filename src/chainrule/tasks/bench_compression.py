@@ -18,11 +18,19 @@ from PIL import Image
 
 from chainrule.coding import compress, decompress
 from chainrule.coding.container import Reader
-from chainrule.coding.streams import compress_stream, decompress_stream
+from chainrule.coding.streams import (
+    Cuts,
+    block_symbols,
+    check_stream,
+    compress_stream,
+    cut,
+    decompress_stream,
+)
 from chainrule.data import Data
 from chainrule.data.text import is_bytes
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
+from chainrule.models import Model
 from chainrule.models.store import WEIGHTS
 from chainrule.training import Recipe, Run
 from chainrule.training.run import CONFIG
@@ -80,10 +88,23 @@ def _bytes(run: Run, content: bytes) -> dict:
         "variables": len(content),
         "raw_bytes": len(content),
         "bytes": {"chainrule": size, **_general(content)},
-        "likelihood_bytes": None,
+        "likelihood_bytes": _nats(run.model, content) / math.log(2) / 8,
         "runner": header.arithmetic.runner,
         "seconds": {"compress": middle - start, "decompress": end - middle},
     }
+
+
+@torch.no_grad()
+def _nats(model: Model, content: bytes) -> float:
+    """Of bytes by the model alone, in the rows that they are coded in."""
+    stream = check_stream(model, "file")
+    cuts, total = Cuts(stream), 0.0
+    for part in torch.frombuffer(bytearray(content), dtype=torch.uint8).long().split(block_symbols(stream)):
+        own = cuts.of(len(part))
+        rows = cut(own, part)
+        for symbols, there in zip(rows.symbols.split(8), rows.there.split(8), strict=True):
+            total -= own.log_prob(symbols, reduce=False).reshape(there.shape)[there].double().sum().item()
+    return total
 
 
 def _items(run: Run, data: Data, n: int) -> dict:
