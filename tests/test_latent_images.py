@@ -38,7 +38,7 @@ def build(name, domain=BITS, **options):
         return cr.create_model(name, domain, **{**TINY[name], **options})
 
 
-def learn(model, x, steps=450):
+def learn(model, x, steps=400):
     """Shown x again and again, in float64."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -58,7 +58,7 @@ TRAIN = torch.cartesian_prod(*[torch.arange(2)] * 5)[:, [0, 1, 2, 3, 4, 0]].resh
 
 @pytest.fixture(scope="module", params=GAUSSIAN)
 def learnt(request):
-    return learn(build(request.param), TRAIN)
+    return learn(build(request.param), TRAIN.repeat(4, 1, 1, 1))
 
 
 @torch.no_grad()
@@ -81,11 +81,11 @@ def test_the_bound_lies_below_and_many_draws_reach_it(learnt):
     exact = integrated(learnt, every)
     assert exact.exp().sum().item() == pytest.approx(1, abs=1e-8)
     with torch.no_grad():
-        single = learnt.log_prob_bound(every.repeat_interleave(200, 0), generator=seed()).reshape(64, 200)
-        assert (single.mean(1) <= exact + 5 * single.std(1) / 200**0.5).all()
-        of_train, many = integrated(learnt, TRAIN), TRAIN.repeat_interleave(50, 0)
+        single = learnt.log_prob_bound(every.repeat_interleave(100, 0), generator=seed()).reshape(64, 100)
+        assert (single.mean(1) <= exact + 5 * single.std(1) / 100**0.5).all()
+        of_train, many = integrated(learnt, TRAIN), TRAIN.repeat_interleave(20, 0)
         bounds = [
-            learnt.log_prob_bound(many, samples=k, generator=seed()).reshape(32, 50) for k in (1, 10, 100)
+            learnt.log_prob_bound(many, samples=k, generator=seed()).reshape(32, 20) for k in (1, 10, 100)
         ]
     gaps = [(of_train - bound.mean(1)).mean() for bound in bounds]
     assert gaps[0] > 0.03 and gaps[0] > 3 * gaps[1]
@@ -96,9 +96,9 @@ def test_the_loss_is_the_bound_on_average(learnt):
     x = TRAIN[:8]
     with torch.no_grad(), torch.random.fork_rng():
         torch.manual_seed(0)
-        losses = torch.stack([learnt.loss(x) for _ in range(1000)])
-        bounds = torch.stack([learnt.log_prob_bound(x) for _ in range(1000)])
-    error = (losses.var(0) + bounds.var(0)).sqrt() / 1000**0.5
+        losses = torch.stack([learnt.loss(x) for _ in range(300)])
+        bounds = torch.stack([learnt.log_prob_bound(x) for _ in range(300)])
+    error = (losses.var(0) + bounds.var(0)).sqrt() / 300**0.5
     assert ((losses.mean(0) + bounds.mean(0)).abs() < 5 * error).all()
 
 
@@ -215,7 +215,7 @@ def test_completion_is_the_conditional(learnt, known):
     x.view(-1)[known[0]] = 1
     fits = (every.flatten(1)[:, mask] == x.flatten(1)[:, mask]).all(1)
     expected = integrated(learnt, every).masked_fill(~fits, -torch.inf).softmax(0)
-    n = 4000
+    n = 2000
     with pytest.warns(ApproximateCompletionWarning, match="20 steps of a Markov chain"):
         drawn = learnt.complete(x, mask.reshape(1, 1, 6), n, seed(), particles=20)[0]
     place = 2 ** torch.arange(6)
@@ -313,12 +313,21 @@ def test_nearest_is_nearest():
 
 
 def test_codes_are_learnt_and_drawn():
-    """Code 3 is made of the last pixels, code 1 of the first: the prior knows that they go together."""
-    model = learn(build("vq-vae", codes=4), TRAIN)
+    """Code 3 is made of the last pixels, code 1 of the first: a prior trained to its end knows that they agree."""
+    model = learn(
+        build("vq-vae", codes=8, encoder_channels=8, prior_options={"hidden": 32}), TRAIN.repeat(4, 1, 1, 1)
+    )
+    assert (model.reconstruct(TRAIN, 20, seed()) == TRAIN[:, None]).double().mean() > 0.99
+    codes = model.as_item(model.encode(TRAIN))
+    optimiser = torch.optim.Adam(model.prior.parameters(), lr=1e-2)
+    for _ in range(300):
+        optimiser.zero_grad()
+        model.prior.loss(codes).mean().backward()
+        optimiser.step()
     drawn = model.sample(1000, generator=seed())
     assert (drawn[..., 0] == drawn[..., 5]).double().mean() > 0.9
-    assert (drawn == drawn[..., :1]).double().mean() < 0.7
-    assert -model.log_prob_bound(TRAIN).mean() < 6 * math.log(2)
+    assert (drawn[..., 0] == drawn[..., 4]).double().mean() < 0.6
+    assert -model.log_prob_bound(TRAIN).mean() < math.log(32) + 0.5
 
 
 @pytest.mark.parametrize("prior", ["gated-pixelcnn", "lstm", "transformer", "wavenet"])

@@ -39,7 +39,8 @@ class VQVAE(BoundedModel):
         encoder_channels: of the convolutions at the image's own size; each halving doubles them.
         prior: a model of the map as an image, or where it takes none as a sequence, with an exact likelihood.
         prior_options: its hyperparameters.
-        channels, depth: of a Gated PixelCNN as the decoder; without a depth its pixels are independent given the codes.
+        channels, depth, dropout: of a Gated PixelCNN as the decoder; without a depth, pixels are independent given the
+            codes.
         commitment: β.
 
     References:
@@ -70,6 +71,7 @@ class VQVAE(BoundedModel):
         prior_options: dict | None = None,
         channels: int = 32,
         depth: int | None = None,
+        dropout: float = 0.0,
         commitment: float = 0.25,
     ) -> None:
         super().__init__(domain)
@@ -82,7 +84,7 @@ class VQVAE(BoundedModel):
         self.upward = nn.Sequential(nn.Conv2d(size, top, 3, padding=1), *upward(encoder_channels, sizes))
         self.map_size = sizes[-1]
         self.prior = prior_of(prior, sizes[-1], codes, prior_options or {})
-        net: Any = {"channels": channels, "depth": depth, "maps": encoder_channels, "dropout": 0.0}
+        net: Any = {"channels": channels, "depth": depth, "maps": encoder_channels, "dropout": dropout}
         self.decoder: Any = (
             Factorised(domain, features=encoder_channels)
             if depth is None
