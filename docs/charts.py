@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from records import ROOT, label_of, reproduced, tables
+from records import ROOT, label_of, reproduced, sign, tables
 from reversible_chart import reversible_chart
 from sampling_chart import sampling_chart
 
@@ -75,7 +75,7 @@ def draw_panel(axis: Axes, panel: list[dict], models: list[str]) -> None:
     for y, record in enumerate(panel):
         nats, error = ours(record)
         axis.barh(y, nats - left, left=left, xerr=error, color=BAR, ecolor=ERROR, height=0.7)
-        text = f"{nats:.2f} ± {error:.2f}"
+        text = f"{sign(record['test'])}{nats:.2f} ± {error:.2f}"
         axis.text(1.02, y, text, transform=axis.get_yaxis_transform(), va="center", color=ERROR)
     for y, value in marks:
         axis.plot(value.nats, y, **style(value, models), zorder=3, clip_on=False)

@@ -14,6 +14,7 @@ from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError, ConditionError
 from chainrule.models import GaussianLatent, Model
 from chainrule.models.completion import check_count
+from chainrule.models.flow import Flow
 
 
 def interpolate(
@@ -77,10 +78,12 @@ def interpolate_latent(
 ) -> Tensor:
     """Draw items between two others: from p(x | z), z on the line between the means of q(z | start) and q(z | end).
 
+    Of a flow, the items whose z lie on the line between those of the ends: there is no chance in them.
+
     A row has the same noise at every step, so that only z changes along it.
 
     Args:
-        model: with Gaussian latent numbers.
+        model: with Gaussian latent numbers, or a flow.
         start, end: items (B, *event_shape) both.
         steps: how many z, both ends included; what is drawn there are reconstructions.
         generator: where the randomness comes from; afterwards as if B items had been drawn once.
@@ -94,13 +97,18 @@ def interpolate_latent(
         DomainError: if the items do not lie in the domain.
     """
     check_count("steps: expected a number of steps", steps, 2)
-    if not isinstance(model, GaussianLatent):
+    if not isinstance(model, GaussianLatent | Flow):
         raise ChainruleError(
-            f"interpolate: expected a model with Gaussian latent numbers, got {model.name or type(model).__name__}"
+            "interpolate: expected a model with Gaussian latent numbers or a flow, "
+            f"got {model.name or type(model).__name__}"
         )
     if len(start) != len(end):
         raise ChainruleError(f"end: expected as many items as start has ({len(start)}), got {len(end)}")
     with exact_arithmetic(model):
+        if isinstance(model, Flow):
+            return _along(
+                lambda z, _: model.decode(z), model.encode(start), model.encode(end), steps, generator
+            )
         (first, _), (last, _) = model.posterior(start), model.posterior(end)
 
     def draw(z: Tensor, generator: torch.Generator) -> Tensor:
