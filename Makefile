@@ -42,6 +42,7 @@ bench: $(VENV)/.dev
 	$(BIN)/chainrule bench training -o benchmarks/training.json
 	$(BIN)/chainrule bench nade-training --threads 1 --repeats 9 -o benchmarks/nade-training.json
 	$(BIN)/chainrule bench image-training --threads 2 -o benchmarks/image-training.json
+	$(BIN)/chainrule bench reversible --threads 1 -o benchmarks/reversible.json
 
 docs: $(VENV)/.docs
 	$(BIN)/python docs/tables.py

@@ -1,5 +1,5 @@
 """Draw docs/figures/TABLE.svg of every table of results: ours as bars, published values as black marks;
-and docs/figures/sampling.svg, how fast nets are sampled.
+docs/figures/sampling.svg, how fast nets are sampled, and docs/figures/reversible.svg, the memory that training takes.
 
 Usage: python docs/charts.py
 """
@@ -17,7 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from records import ROOT, label_of, reproduced, tables
+from records import ROOT, label_of, reproduced, sign, tables
+from reversible_chart import reversible_chart
 from sampling_chart import sampling_chart
 
 from chainrule.tasks.published import Published, compared, read_published
@@ -74,7 +75,7 @@ def draw_panel(axis: Axes, panel: list[dict], models: list[str]) -> None:
     for y, record in enumerate(panel):
         nats, error = ours(record)
         axis.barh(y, nats - left, left=left, xerr=error, color=BAR, ecolor=ERROR, height=0.7)
-        text = f"{nats:.2f} ± {error:.2f}"
+        text = f"{sign(record['test'])}{nats:.2f} ± {error:.2f}"
         axis.text(1.02, y, text, transform=axis.get_yaxis_transform(), va="center", color=ERROR)
     for y, value in marks:
         axis.plot(value.nats, y, **style(value, models), zorder=3, clip_on=False)
@@ -131,7 +132,8 @@ def draw_all() -> None:
     with plt.rc_context(STYLE):
         for table in filter(reproduced, tables()):
             save(chart(table), table)
-        save(sampling_chart(json.loads((ROOT / "benchmarks" / "sampling.json").read_text())), "sampling")
+        for name, draw in {"sampling": sampling_chart, "reversible": reversible_chart}.items():
+            save(draw(json.loads((ROOT / "benchmarks" / f"{name}.json").read_text())), name)
 
 
 def save(figure: Figure, name: str) -> None:

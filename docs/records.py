@@ -28,3 +28,8 @@ def label_of(record: dict) -> str:
     """The recipe's name without that of the data set: "nltcs-made" is made."""
     name, data = record["name"], record["data"]
     return name.removeprefix(f"{data}-").removesuffix(f"-{data}") or name
+
+
+def sign(score: dict) -> str:
+    """What stands before a bound."""
+    return "≤ " if score.get("bound") else ""

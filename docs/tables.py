@@ -9,7 +9,7 @@ import json
 import re
 from pathlib import Path
 
-from records import ROOT, records_of, reproduced, tables
+from records import ROOT, records_of, reproduced, sign, tables
 
 from chainrule.files import write_text
 from chainrule.models.registry import MODELS
@@ -85,11 +85,6 @@ def results_table(table: str) -> str:
     units = [name.replace("nats", "nats a step").replace("bits/dim", "bits a step") for name in COLUMNS[:4]]
     columns = [*(units if stepped else COLUMNS[:4]), *(["labels right"] if labelled else []), *COLUMNS[4:]]
     return f"{markdown(columns, rows)}\n\n{made_by(table)}"
-
-
-def sign(score: dict) -> str:
-    """What stands before a bound."""
-    return "≤ " if score.get("bound") else ""
 
 
 def effort(record: dict) -> str:

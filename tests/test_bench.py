@@ -14,6 +14,7 @@ from chainrule.tasks import (
     bench_defence,
     bench_nade_training,
     bench_nets,
+    bench_reversible,
     bench_sampling,
     bench_training,
     ceilings,
@@ -64,6 +65,9 @@ def small(monkeypatch):
     monkeypatch.setattr(bench_anomaly, "OUTSIDE", "digits")
     monkeypatch.setattr(bench_defence, "DATA", "digits")
     monkeypatch.setattr(bench_defence, "EPOCHS", 1)
+    monkeypatch.setattr(bench_reversible, "DOMAIN", cr.Domain.sequence(6, 3))
+    monkeypatch.setattr(bench_reversible, "CHANNELS", 8)
+    monkeypatch.setattr(bench_reversible, "DEPTHS", (2, 3))
     monkeypatch.setattr(bench_nade_training, "SIZE", 12)
     monkeypatch.setattr(bench_nade_training, "HIDDEN", 8)
 

@@ -37,6 +37,13 @@ def test_your_own_model():
     assert str(violation.value) == printed
 
 
+def test_latent_images():
+    names = {}
+    exec(blocks("docs/latent.md")[0], names)
+    assert names["codes"].encode(names["x"]).shape == (2, 1, 4, 4)
+    assert names["model"].reconstruct(names["x"], n=3).shape == (2, 3, 1, 8, 8)
+
+
 def test_autoencoders(capsys):
     names = {}
     for block in blocks("docs/autoencoders.md"):

@@ -15,8 +15,8 @@ def bench(
     case: Annotated[
         str,
         typer.Argument(
-            help="What to measure: sampling, training, nade-training, image-training, predictive, rounding, "
-            "compression, anomaly or defence."
+            help="What to measure: sampling, training, nade-training, image-training, reversible, predictive, "
+            "rounding, compression, anomaly or defence."
         ),
     ] = "sampling",
     model: Annotated[
@@ -41,8 +41,8 @@ def bench(
         int | None,
         typer.Option(
             min=1,
-            help="Items at once: of predictive and image-training 16, of nade-training 100, else each net's own; "
-            "items in all: of rounding 64, of anomaly 2000, of defence 200.",
+            help="Items at once: of reversible 8, of predictive and image-training 16, of nade-training 100, else "
+            "each net's own; items in all: of rounding 64, of anomaly 2000, of defence 200.",
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Counted runs of each; fewer where they are long.")] = 5,
@@ -63,6 +63,8 @@ def bench(
     nade-training: steps of NADE on 784 bits, beside the loop over variables.
 
     image-training: steps of a gated PixelCNN, beside masked kernels.
+
+    reversible: memory and time of training reversible blocks of several depths, beside ordinary ones.
 
     predictive: samples of trained models by guessing ahead, beside their cached steps.
 

@@ -67,13 +67,20 @@ def evaluate(
     print_table(f"{split}, {result.model.n} items", columns, rows, last_bold=True)
     if result.per_step is not None:
         steps = result.per_step
-        say(
-            f"each of {steps.steps} steps, told at least {steps.context} before it where there are so many: "
-            f"{steps.nats:.4f} ± {steps.nats_se:.4f} nats, {steps.bits:.4f} ± {steps.bits_se:.4f} bits"
+        told = (
+            "in windows that are told nothing of those before them"
+            if steps.bound
+            else f"told at least {steps.context} before it where there are so many"
         )
-        after = f"{steps.nats_after_first:.4f} ± {steps.nats_after_first_se:.4f} nats"
-        if not after.startswith(f"{steps.nats:.4f}"):  # of a few long sequences it is the same
-            say(f"without the first step of each sequence: {after}")
+        say(
+            f"each of {steps.steps} steps, {told}: "
+            f"{steps.sign}{steps.nats:.4f} ± {steps.nats_se:.4f} nats, "
+            f"{steps.sign}{steps.bits:.4f} ± {steps.bits_se:.4f} bits"
+        )
+        if steps.nats_after_first is not None:
+            after = f"{steps.nats_after_first:.4f} ± {steps.nats_after_first_se:.4f} nats"
+            if not after.startswith(f"{steps.nats:.4f}"):  # of a few long sequences it is the same
+                say(f"without the first step of each sequence: {after}")
     if result.floors:
         nats = ", ".join(f"{nats:.2f} at {smallest}" for smallest, nats in result.floors.items())
         say(f"nats by the smallest scale of a density, in units of its column's: {nats}")

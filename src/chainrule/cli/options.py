@@ -59,7 +59,8 @@ Particles = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Candidates for each draw, of which the known values behind it choose; 64 for tables, else 1.",
+        help="Candidates for each draw, of which the known values behind it choose; 64 for tables, 16 for models with "
+        "latent variables, else 1.",
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
@@ -167,8 +168,11 @@ def parse_given(settings: list[str]) -> dict[str, str]:
 
 
 def candidates(run: Run, particles: int | None) -> int:
-    """The particles asked for, or what suits: in tables any cell may be known, in other items mostly the first."""
-    return particles or (64 if run.model.domain.columns else 1)
+    """The particles asked for, or what suits: in tables any cell may be known, in other items mostly the first.
+
+    What is latent needs many anyway.
+    """
+    return particles or (64 if run.model.domain.columns else 1 if run.model.exact else 16)
 
 
 def check_label(run: Run, given: list[str] | None, option: str = "--label") -> int | torch.Tensor | None:

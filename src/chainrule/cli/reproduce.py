@@ -89,7 +89,8 @@ def reproduce(
     def cell(scores: dict) -> str:
         nats, error = compared(scores)
         sign = "≤ " if scores.get("bound") else ""
-        return f"{nats:.3f} ± {error:.3f}" if "per_step" in scores else f"{sign}{nats:.2f} ± {error:.2f}"
+        digits = 3 if "per_step" in scores else 2
+        return f"{sign}{nats:.{digits}f} ± {error:.{digits}f}"
 
     rows = [
         [

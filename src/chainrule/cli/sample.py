@@ -38,8 +38,8 @@ def sample(
         typer.Option(
             "-n",
             min=1,
-            help="How many; 64 by default, of music into .mid 1, with --to 8 rows of --steps each. One text is written "
-            "to the terminal as it is drawn.",
+            help="How many; 64 by default, of music into .mid 1, with --to or --between 8 rows of --steps each. One "
+            "text is written to the terminal as it is drawn.",
         ),
     ] = None,
     out: Annotated[
@@ -57,8 +57,16 @@ def sample(
             help="Another class: each row goes there from --label, and nothing else changes along it."
         ),
     ] = None,
+    between: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INPUT",
+            help="For a model with latent numbers: rows from an item to the next of an image, an array, a folder or a "
+            "named set, two items a row; both ends are drawn again.",
+        ),
+    ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=2, help="From --label to --to, both included; 10 by default.")
+        int | None, typer.Option(min=2, help="Of --to or --between, both ends included; 10 by default.")
     ] = None,
     prompt: Annotated[
         str | None,
@@ -111,6 +119,8 @@ def sample(
 
     `chainrule sample runs/digits-by-class --label 3 --to 8 -o from-3-to-8.png`
 
+    `chainrule sample runs/digits-pixel-vae --between digits -n 4 -o between.png`
+
     `chainrule sample runs/mnist-pixelcnn -n 1 --sampler fixed-point`
 
     `chainrule sample runs/spoken --label digit=7 --label speaker=jackson -n 4 -o seven.wav`
@@ -121,15 +131,15 @@ def sample(
 
     `chainrule sample runs/tinyshakespeare-gru -n 1 --prompt "ROMEO:" --length 2000`
     """
-    from chainrule.data import decode
+    from chainrule.data import decode, load_items
     from chainrule.report.export import SOUNDS, check_output, export_items, export_sounds
     from chainrule.report.text import as_text, text_as_drawn
-    from chainrule.tasks import given_part, interpolate
+    from chainrule.tasks import given_part, interpolate, interpolate_latent
 
     opened = open_run(run, device)
     model, vocabulary = opened.model, opened.vocabulary
     if out is None and model.domain.layout == "image" and model.domain.discrete and not json:
-        out = run / ("samples.png" if to is None else "interpolation.png")
+        out = run / ("samples.png" if to is between is None else "interpolation.png")
     if out is not None:
         check_output(out, model.domain, opened.rate)
     cond: Any = check_label(opened, label)
@@ -138,15 +148,26 @@ def sample(
     generator = torch.Generator().manual_seed(seed)
     choice: Any = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     music = out is not None and out.suffix.lower() == ".mid"
-    n = n or (1 if music else 64 if to is None else 8)
+    n = n or (1 if music else 64 if to is between is None else 8)
     domain, files = model.domain, list[Path]()
     runner = open_sampler(sampler, draft, device)
-    if runner and any(asked is not None for asked in (to, given or None, prompt, length, like)):
+    if runner and any(asked is not None for asked in (to, between, given or None, prompt, length, like)):
         raise ChainruleError(
-            f"--sampler {sampler}: expected none of --to, --given, --prompt, --length, --like"
+            f"--sampler {sampler}: expected none of --to, --between, --given, --prompt, --length, --like"
         )
+    sites = (
+        model.factorisation.sites if isinstance(runner, Predictive) else 0
+    )  # refused before anything is drawn
     live = n == 1 and vocabulary is not None and out is None and not json and runner is None
-    if to is not None or steps is not None:
+    if between is not None:
+        if any(asked is not None for asked in (to, given or None, prompt, length, like)):
+            raise ChainruleError("--between: expected none of --to, --given, --prompt, --length, --like")
+        steps = steps or 10
+        x = model.domain.check(load_items(between, model.domain, data_dir=data_dir)[: 2 * n]).to(model.device)
+        if len(x) < 2 * n:
+            raise ChainruleError(f"--between {between}: expected {2 * n} items, two a row, got {len(x)}")
+        drawn = interpolate_latent(model, x[::2], x[1::2], steps, generator, **choice).flatten(0, 1)
+    elif to is not None or steps is not None:
         if len(model.condition.counts) > 1:
             raise ChainruleError(f"--to: expected a model of one label, got {model.condition.expected}")
         end = check_label(opened, None if to is None else [str(to)], "--to")
@@ -196,7 +217,7 @@ def sample(
         if len(files) > 1:
             along["files"] = files
         if isinstance(runner, Predictive):
-            along |= calls_of(runner, model.factorisation.sites)
+            along |= calls_of(runner, sites)
         print_json({"n": n, **along, "file": out, "items": items if out is None else None})
     elif out is not None:
         say(f"{n} samples{'' if steps is None else f', {steps} steps each'}: {span(files)}")
@@ -205,4 +226,4 @@ def sample(
     else:
         print(as_text(drawn, vocabulary, domain), end="")
     if isinstance(runner, Predictive) and not json:
-        say(told(runner, model.factorisation.sites))
+        say(told(runner, sites))

@@ -112,30 +112,35 @@ class _Recomputed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, chain: Reversible, *parameters: Tensor) -> Tensor:
         device = x.device.type
-        ctx.layers, ctx.random = chain.layers, []
         ctx.autocast = (device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
+        ctx.layers, ctx.parameters, ctx.devices = chain.layers, len(parameters), get_device_states(x)[0]
+        random: list[Tensor] = []
 
         def run(layer: Any, half: Tensor) -> Tensor:
-            ctx.random.append((torch.get_rng_state(), *get_device_states(x)) if chain.training else None)
+            if chain.training:
+                random.extend((torch.get_rng_state(), *get_device_states(x)[1]))
             return layer(half)
 
         y = chain._through(x, run)
-        ctx.save_for_backward(y, *parameters)
+        ctx.save_for_backward(y, *parameters, *random)
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        y, *parameters = ctx.saved_tensors
+        y, *rest = ctx.saved_tensors
+        parameters, random = rest[: ctx.parameters], rest[ctx.parameters :]
+        each = len(random) // len(ctx.layers)
         gradients: dict[Tensor, Tensor] = {}
         read, changed = y.chunk(2, dim=-1)
         of_read, of_changed = gradient.chunk(2, dim=-1)
-        for layer, random in zip(reversed(ctx.layers), reversed(ctx.random), strict=True):
-            leaf = read.detach().requires_grad_()
+        for i in reversed(range(len(ctx.layers))):
+            layer, leaf = ctx.layers[i], read.detach().requires_grad_()
             trained = [p for p in layer.parameters() if p.requires_grad]
             # What the layer counts goes into copies: the forward pass has counted it.
             counts = {name: buffer.clone() for name, buffer in layer.named_buffers()}
-            with torch.enable_grad(), torch.autocast(*ctx.autocast), _replayed(random):
+            states = random[i * each : (i + 1) * each]
+            with torch.enable_grad(), torch.autocast(*ctx.autocast), _replayed(ctx.devices, states):
                 added = functional_call(layer, counts, (leaf,))
             of_leaf, *of_trained = torch.autograd.grad(
                 added, [leaf, *trained], of_changed.to(added.dtype), materialize_grads=True
@@ -148,13 +153,12 @@ class _Recomputed(torch.autograd.Function):
 
 
 @contextmanager
-def _replayed(random: tuple | None) -> Iterator[None]:
-    """Random numbers as they were, (state of the CPU, devices, their states), and afterwards as they are."""
-    if random is None:
+def _replayed(devices: list[int], states: list[Tensor]) -> Iterator[None]:
+    """Random numbers as they were, of the CPU and of devices, and afterwards as they are; no states: as they are."""
+    if not states:
         yield
         return
-    state, devices, states = random
     with torch.random.fork_rng(devices=devices):
-        torch.set_rng_state(state)
-        set_device_states(devices, states)
+        torch.set_rng_state(states[0])
+        set_device_states(devices, states[1:])
         yield

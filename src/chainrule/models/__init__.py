@@ -3,6 +3,7 @@
 from chainrule.models.autoencoder import Autoencoder
 from chainrule.models.base import Model
 from chainrule.models.completion import ApproximateCompletionWarning
+from chainrule.models.gaussian_latent import GaussianLatent
 from chainrule.models.model import AutoregressiveModel
 from chainrule.models.registry import MODELS, create_model, hyperparameters_of, list_models
 from chainrule.models.store import load_model, save_model
@@ -12,6 +13,7 @@ __all__ = [
     "ApproximateCompletionWarning",
     "Autoencoder",
     "AutoregressiveModel",
+    "GaussianLatent",
     "Model",
     "create_model",
     "hyperparameters_of",

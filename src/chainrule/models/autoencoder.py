@@ -32,6 +32,7 @@ class Autoencoder(Model):
 
     likelihood = "none"
     completes = False
+    reconstructs = True
     decoder: AutoregressiveModel  # of p(x | h), with the code h (B, E) as its condition
 
     def __init__(self, domain: Domain, *, bottleneck: int) -> None:

@@ -31,6 +31,8 @@ class Model(nn.Module, ABC):
     likelihood: Literal["exact", "bound", "none"] = "exact"
     # Whether `complete` draws what is unknown given what is known; a model that cannot refuses it.
     completes = True
+    # Whether `reconstruct(x, n, generator)` draws items (B, n, *event_shape) from what the model makes of x.
+    reconstructs = False
     # Whether `estimate` finds the parameters from the data in closed form, instead of gradient descent.
     closed_form = False
     # Whether a missing cell is left out of the likelihood, summed over, instead of being an outcome of its own.

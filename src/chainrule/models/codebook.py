@@ -35,8 +35,9 @@ class Codebook(nn.Module):
 
     def nearest(self, h: Tensor) -> Tensor:
         """(B, E, H, W) → codes (B, 1, H, W) in [0, K)."""
-        rows = h.movedim(1, -1)
-        distance = self.vectors.square().sum(1) - 2 * rows @ self.vectors.t()
+        with torch.autocast(h.device.type, enabled=False):  # whose rounding would change the code
+            rows = h.movedim(1, -1).to(self.vectors.dtype)
+            distance = self.vectors.square().sum(1) - 2 * rows @ self.vectors.t()
         return distance.argmin(-1)[:, None]
 
     def forward(self, codes: Tensor) -> Tensor:
@@ -56,9 +57,9 @@ class Codebook(nn.Module):
     def follow(self, h: Tensor, codes: Tensor) -> None:
         """Move each vector towards the mean of those of h (B, E, H, W) whose code it is."""
         rows, which = h.movedim(1, -1).flatten(0, -2).to(self.vectors.dtype), codes.flatten()
-        one_hot = F.one_hot(which, len(self.vectors)).to(rows.dtype)
-        self.uses.lerp_(one_hot.sum(0), 1 - DECAY)
-        self.sums.lerp_(one_hot.t() @ rows, 1 - DECAY)
+        uses = torch.zeros_like(self.uses).index_add_(0, which, torch.ones_like(rows[:, 0]))
+        self.uses.lerp_(uses, 1 - DECAY)
+        self.sums.lerp_(torch.zeros_like(self.sums).index_add_(0, which, rows), 1 - DECAY)
         dead = self.uses < DEAD
         fresh = rows[torch.randint(len(rows), (len(self.uses),), device=rows.device)]
         self.uses.masked_fill_(dead, 1.0)

@@ -16,7 +16,7 @@ COMPONENTS = 5
 
 
 class Factorised(AutoregressiveModel):
-    """p(x | h) = ∏_d p(x_d | h): each variable's parameters are linear in the condition, for images in that of its pixel.
+    """p(x | h) = ∏_d p(x_d | h): parameters of a variable are linear in the condition, of images in that of its pixel.
 
     Args:
         domain: images of levels, or vectors of levels.

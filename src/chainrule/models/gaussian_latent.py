@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
-from chainrule.engine import Predictive, exact_arithmetic
+from chainrule.engine import Runner, exact_arithmetic
 from chainrule.heads.gaussian import LOG_SCALES
 from chainrule.models.bounded import BoundedModel
 from chainrule.models.completion import check_count
@@ -33,6 +33,7 @@ class GaussianLatent(BoundedModel):
     """
 
     completes = True
+    reconstructs = True
 
     def __init__(
         self,
@@ -101,7 +102,7 @@ class GaussianLatent(BoundedModel):
         *,
         top_k: int | None = None,
         top_p: float | None = None,
-        runner: Predictive | None = None,
+        runner: Runner | None = None,
     ) -> Tensor:
         """Draw n items (n, *event_shape): z ~ N(0, I), then x ~ p(x | z).
 

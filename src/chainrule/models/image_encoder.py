@@ -47,7 +47,7 @@ def image_encoder(event_shape: tuple[int, ...], channels: int, outputs: int) -> 
 
 
 def upward(channels: int, sizes: list[tuple[int, int]]) -> list[nn.Module]:
-    """The way back of `downward`: (B, channels · 2^halvings, …) → (B, channels, H, W), through the sizes of `halved`."""
+    """The way back of `downward`, through the sizes of `halved`: (B, channels · 2^k, …) → (B, channels, H, W)."""
     layers: list[nn.Module] = [nn.ReLU()]
     for k, size in reversed(list(enumerate(sizes[:-1]))):
         layers += [Doubled(channels << (k + 1), channels << k, size), nn.ReLU()]

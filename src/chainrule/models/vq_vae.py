@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
-from chainrule.engine import Predictive, exact_arithmetic
+from chainrule.engine import Runner, exact_arithmetic
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.models.base import Model
 from chainrule.models.bounded import BoundedModel
@@ -24,9 +24,9 @@ STARTED_ON = 1024  # training images that the first codebook is taken from
 
 
 class VQVAE(BoundedModel):
-    """x → a map of codes c(x) → p(x | c), and a prior P(c) of any registered model: log p(x) ≥ log p(x | c(x)) + log P(c(x)).
+    """x → a map of codes c(x) → p(x | c), with any registered model as P(c): log p(x) ≥ log p(x | c(x)) + log P(c(x)).
 
-    p(x) = Σ_c P(c) p(x | c) has a term for every map of codes, the bound that of c(x) alone: there is no chance in it, and
+    p(x) = Σ_c P(c) p(x | c) has a term for every map of codes, the bound that of c(x) alone: no chance is in it, and
     more draws tighten nothing. All is trained at once: the encoder and the decoder on log p(x | c(x)), whose
     gradient passes straight through the codebook, with β |h - e|² to keep what is coded near its code; the codebook by
     running means; the prior on the codes as they are, which sends no gradient back.
@@ -39,7 +39,8 @@ class VQVAE(BoundedModel):
         encoder_channels: of the convolutions at the image's own size; each halving doubles them.
         prior: a model of the map as an image, or where it takes none as a sequence, with an exact likelihood.
         prior_options: its hyperparameters.
-        channels, depth: of a Gated PixelCNN as the decoder; without a depth its pixels are independent given the codes.
+        channels, depth, dropout: of a Gated PixelCNN as the decoder; without a depth, pixels are independent given the
+            codes.
         commitment: β.
 
     References:
@@ -48,13 +49,14 @@ class VQVAE(BoundedModel):
 
     Example:
         >>> import torch, chainrule as cr
-        >>> sizes = {"codes": 8, "encoder_channels": 4, "prior": "pixelcnn", "prior_options": {"channels": 4, "depth": 1}}
+        >>> sizes = {"codes": 8, "encoder_channels": 4, "prior": "nade", "prior_options": {"hidden": 16}}
         >>> model = cr.create_model("vq-vae", cr.Domain.image(1, 8, 8, levels=2), **sizes)
         >>> x = torch.randint(2, (2, 1, 8, 8))
         >>> model.encode(x).shape, model.log_prob_bound(x).shape
         (torch.Size([2, 1, 4, 4]), torch.Size([2]))
     """
 
+    reconstructs = True
     training_defaults = MappingProxyType({"epochs": 60, "lr": 2e-3, "weight_decay": 0.01})
 
     def __init__(
@@ -69,6 +71,7 @@ class VQVAE(BoundedModel):
         prior_options: dict | None = None,
         channels: int = 32,
         depth: int | None = None,
+        dropout: float = 0.0,
         commitment: float = 0.25,
     ) -> None:
         super().__init__(domain)
@@ -81,7 +84,7 @@ class VQVAE(BoundedModel):
         self.upward = nn.Sequential(nn.Conv2d(size, top, 3, padding=1), *upward(encoder_channels, sizes))
         self.map_size = sizes[-1]
         self.prior = prior_of(prior, sizes[-1], codes, prior_options or {})
-        net: Any = {"channels": channels, "depth": depth, "maps": encoder_channels, "dropout": 0.0}
+        net: Any = {"channels": channels, "depth": depth, "maps": encoder_channels, "dropout": dropout}
         self.decoder: Any = (
             Factorised(domain, features=encoder_channels)
             if depth is None
@@ -154,7 +157,7 @@ class VQVAE(BoundedModel):
         *,
         top_k: int | None = None,
         top_p: float | None = None,
-        runner: Predictive | None = None,
+        runner: Runner | None = None,
     ) -> Tensor:
         """Draw n images (n, C, H, W): codes from the prior, then their images.
 

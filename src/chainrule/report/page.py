@@ -14,13 +14,21 @@ import yaml
 from chainrule.column import Column
 from chainrule.data import Data, decode
 from chainrule.files import write_text
-from chainrule.models import Autoencoder, Model
+from chainrule.models import Autoencoder, GaussianLatent, Model
 from chainrule.report.curves import learning_curve
 from chainrule.report.marginals import draw_marginals
 from chainrule.report.pictures import as_source, completion_grid, image_grid, is_roll
 from chainrule.report.sounds import show_sounds
 from chainrule.report.text import as_text
-from chainrule.tasks import Evaluation, ReconstructionCost, evaluate, known_mask, nearest, reconstruction_cost
+from chainrule.tasks import (
+    Evaluation,
+    ReconstructionCost,
+    evaluate,
+    interpolate_latent,
+    known_mask,
+    nearest,
+    reconstruction_cost,
+)
 from chainrule.training import Run
 
 SHOWN, ROLLS = 64, 8  # items in a grid; rolls, which are large
@@ -91,16 +99,29 @@ def _reconstructed(run: Run, data: Data, evaluation: Any) -> dict:
     """The reconstruction cost, its curve, and reconstructions beside their originals."""
     model: Any = run.model
     cost = reconstruction_cost(model, data, "valid") if evaluation is None else evaluation
-    x = data.domain.check(data.valid[:COMPLETED]).to(model.device)
-    drawn = model.reconstruct(x, DRAWS, torch.Generator().manual_seed(0))
-    rows = torch.cat([x[:, None], drawn], dim=1)
     return {
         "cost": cost,
         "n": cost.n,
         "curve": as_source(learning_curve(run.metrics, {})) if run.best else None,
+        **_reconstructions(model, data),
+    }
+
+
+def _reconstructions(model: Any, data: Data) -> dict:
+    """Items beside draws from what the model makes of them; with latent numbers also from one item to another."""
+    x = data.domain.check(data.valid[: 2 * COMPLETED]).to(model.device)
+    drawn = model.reconstruct(x[:COMPLETED], DRAWS, torch.Generator().manual_seed(0))
+    rows = torch.cat([x[:COMPLETED, None], drawn], dim=1)
+    found = {
         "reconstructions": as_source(image_grid(rows.flatten(0, 1), data.domain, columns=1 + DRAWS)),
         "draws": DRAWS,
     }
+    if isinstance(model, GaussianLatent):
+        ends = x[: len(x) // 2 * 2].unflatten(0, (-1, 2))
+        path = interpolate_latent(model, ends[:, 0], ends[:, 1], DRAWS, torch.Generator().manual_seed(0))
+        tiles = torch.cat([ends[:, :1], path, ends[:, 1:]], dim=1)
+        found["path"] = as_source(image_grid(tiles.flatten(0, 1), data.domain, columns=2 + DRAWS))
+    return found
 
 
 def _items(model: Model, data: Data) -> dict:
@@ -128,13 +149,14 @@ def _items(model: Model, data: Data) -> dict:
     return {
         "real": as_source(image_grid(real, data.domain)),
         "samples": as_source(image_grid(samples, data.domain)),
+        **(_reconstructions(model, data) if model.reconstructs else {}),
         **(_completions(model, data, cond, generator) if model.completes else {}),
         **(_neighbours(samples.cpu(), data) if data.domain.layout == "image" else {}),
     }
 
 
 def _completions(model: Model, data: Data, cond: Any, generator: torch.Generator) -> dict:
-    """A few items of which half is kept."""
+    """Of a few items, the first half kept."""
     known = known_mask(data.domain, "top" if data.domain.layout == "image" else "0.5")
     x = data.domain.check(data.valid[:COMPLETED]).to(model.device)
     drawn = model.complete(x, known, DRAWS, generator, cond=None if cond is None else cond[: len(x)])

@@ -6,7 +6,7 @@ from chainrule.tasks.classify import classify
 from chainrule.tasks.complexity import complexity_bits
 from chainrule.tasks.conditional import ConditionalLikelihood, conditional_log_prob
 from chainrule.tasks.evaluate import Evaluation, evaluate
-from chainrule.tasks.interpolate import interpolate
+from chainrule.tasks.interpolate import interpolate, interpolate_latent
 from chainrule.tasks.known import given_part, known_mask
 from chainrule.tasks.likelihood import Likelihood, likelihood
 from chainrule.tasks.nearest import nearest
@@ -34,6 +34,7 @@ __all__ = [
     "given_part",
     "influence",
     "interpolate",
+    "interpolate_latent",
     "known_mask",
     "likelihood",
     "list_tables",

@@ -19,6 +19,7 @@ from chainrule.tasks import (
     bench_image_training,
     bench_nade_training,
     bench_predictive,
+    bench_reversible,
     bench_rounding,
     bench_sampling,
     bench_training,
@@ -74,6 +75,14 @@ CASES = {
         16,
         bench_image_training.measure,
         bench_image_training.table,
+    ),
+    "reversible": Case(
+        "memory and time of training reversible blocks, beside ordinary ones",
+        8,
+        bench_reversible.measure,
+        bench_reversible.table,
+        ("tell",),
+        bench_reversible.notes,
     ),
     "predictive": Case(
         "trained models by guessing ahead, beside their cached steps",

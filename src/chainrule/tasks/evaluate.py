@@ -11,7 +11,7 @@ from chainrule.errors import ChainruleError
 from chainrule.models import Model, create_model
 from chainrule.tasks.classify import accuracy, classify
 from chainrule.tasks.floor import nats_by_floor
-from chainrule.tasks.likelihood import Likelihood, StepLikelihood, likelihood, step_likelihood
+from chainrule.tasks.likelihood import Likelihood, StepLikelihood, likelihood, step_bound, step_likelihood
 
 BASELINES = ("uniform", "independent", "gaussian")
 LARGEST = 4096  # variables of which a covariance is estimated
@@ -86,15 +86,21 @@ def evaluate(
         own,
         _baselines(data, x) if baselines else {},
         floors,
-        steps_of(model, data, split, context),
+        steps_of(model, data, split, context, samples),
         right,
     )
 
 
-def steps_of(model: Model, data: Data, split: str, context: int | None = None) -> StepLikelihood | None:
-    """The likelihood of the steps of a split's long sequences; None if it has none, or the model no terms of steps."""
+def steps_of(
+    model: Model, data: Data, split: str, context: int | None = None, samples: int = 1
+) -> StepLikelihood | None:
+    """The likelihood of the steps of a split's long sequences, or its bound; None without either."""
     streams = data.streams.get(split)
-    return None if streams is None or not model.exact else step_likelihood(model, streams, context=context)
+    if streams is None or model.likelihood == "none":
+        return None
+    if model.likelihood == "bound":
+        return step_bound(model, streams, samples=samples)
+    return step_likelihood(model, streams, context=context)
 
 
 def class_accuracy(model: Model, x: Tensor, labels: Tensor | None) -> float | None:

@@ -1,7 +1,8 @@
-"""Samples on the way from one condition to another."""
+"""Samples on the way from one condition to another, or from one item to another."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,9 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chainrule.domain import INTEGERS
+from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError, ConditionError
-from chainrule.models import Model
+from chainrule.models import GaussianLatent, Model
 from chainrule.models.completion import check_count
+from chainrule.models.flow import Flow
 
 
 def interpolate(
@@ -58,13 +61,76 @@ def interpolate(
             f"interpolate: expected a conditional model, {model.name or type(model).__name__} is unconditional"
         )
     first, last = _end("start", model, start), _end("end", model, end)
+
+    def draw(cond: Tensor, generator: torch.Generator) -> Tensor:
+        return model.sample(n, cond.expand(n, *cond.shape), generator=generator, **options)
+
+    return _along(draw, first, last, steps, generator)
+
+
+def interpolate_latent(
+    model: Model,
+    start: Tensor,
+    end: Tensor,
+    steps: int,
+    generator: torch.Generator | None = None,
+    **options: Any,
+) -> Tensor:
+    """Draw items between two others: from p(x | z), z on the line between the means of q(z | start) and q(z | end).
+
+    Of a flow, the items whose z lie on the line between those of the ends: there is no chance in them.
+
+    A row has the same noise at every step, so that only z changes along it.
+
+    Args:
+        model: with Gaussian latent numbers, or a flow.
+        start, end: items (B, *event_shape) both.
+        steps: how many z, both ends included; what is drawn there are reconstructions.
+        generator: where the randomness comes from; afterwards as if B items had been drawn once.
+        **options: temperature, top_k, top_p.
+
+    Returns:
+        (B, steps, *event_shape).
+
+    Raises:
+        ChainruleError: if the model has no such numbers.
+        DomainError: if the items do not lie in the domain.
+    """
+    check_count("steps: expected a number of steps", steps, 2)
+    if not isinstance(model, GaussianLatent | Flow):
+        raise ChainruleError(
+            "interpolate: expected a model with Gaussian latent numbers or a flow, "
+            f"got {model.name or type(model).__name__}"
+        )
+    if len(start) != len(end):
+        raise ChainruleError(f"end: expected as many items as start has ({len(start)}), got {len(end)}")
+    with exact_arithmetic(model):
+        if isinstance(model, Flow):
+            return _along(
+                lambda z, _: model.decode(z), model.encode(start), model.encode(end), steps, generator
+            )
+        (first, _), (last, _) = model.posterior(start), model.posterior(end)
+
+    def draw(z: Tensor, generator: torch.Generator) -> Tensor:
+        return model.decode(z, generator, **options)
+
+    return _along(draw, first, last, steps, generator)
+
+
+def _along(
+    draw: Callable[[Tensor, torch.Generator], Tensor],
+    first: Tensor,
+    last: Tensor,
+    steps: int,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """What is drawn at each of `steps` points of the line, with the same noise: (B, steps, *event_shape)."""
     if generator is None:
         generator = torch.Generator().manual_seed(int(torch.randint(2**63 - 1, ())))
     before, drawn = generator.get_state(), []
     for w in torch.linspace(0, 1, steps, dtype=first.dtype, device=first.device):
-        cond = (1 - w) * first + w * last
         generator.set_state(before)
-        drawn.append(model.sample(n, cond.expand(n, *cond.shape), generator=generator, **options))
+        drawn.append(draw((1 - w) * first + w * last, generator))
     return torch.stack(drawn, dim=1)
 
 

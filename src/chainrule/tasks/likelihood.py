@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule.data import Streams
+from chainrule.data.streams import Windows
 from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
@@ -117,8 +118,10 @@ class StepLikelihood:
         bits_se: its standard error.
         context: all but the first steps of a sequence were told at least so many steps before them.
         nats_after_first: a step, the first of each sequence left out, which has nothing before it: the figure of code
-            that predicts x[1:] from x[:-1], as that of Bai et al. (2018), https://github.com/locuslab/TCN.
+            that predicts x[1:] from x[:-1], as that of Bai et al. (2018), https://github.com/locuslab/TCN; None of a
+            bound, which has no terms of steps.
         nats_after_first_se: its standard error.
+        bound: whether the means are at most these: the model knows a lower bound of log p(x).
     """
 
     steps: int
@@ -127,8 +130,14 @@ class StepLikelihood:
     bits: float
     bits_se: float
     context: int
-    nats_after_first: float
-    nats_after_first_se: float
+    nats_after_first: float | None
+    nats_after_first_se: float | None
+    bound: bool = False
+
+    @property
+    def sign(self) -> str:
+        """What stands before its numbers: "≤ " before bounds."""
+        return "≤ " if self.bound else ""
 
 
 def step_likelihood(
@@ -163,15 +172,42 @@ def step_likelihood(
             firsts.append(terms[:, :1].flatten(1).sum(1))
     opening = (windows.start == 0).double()
     sums = torch.stack([-torch.cat(totals), torch.cat(counts), -torch.cat(firsts) * opening, opening])
-    if len(streams.lengths) >= FEW:
-        empty = torch.zeros(4, len(streams.lengths), dtype=sums.dtype)
-        sums = empty.index_add(1, windows.stream, sums)
-    nats, steps, first_nats, first_steps = sums
+    nats, steps, first_nats, first_steps = _by_sequence(sums, streams, windows)
     mean, error = ratio(nats, steps)
     after, after_error = ratio(nats - first_nats, steps - first_steps)
     bit = math.log(2)
     n = round(steps.sum().item())
     return StepLikelihood(n, mean, error, mean / bit, error / bit, context, after, after_error)
+
+
+def step_bound(model: Model, streams: Streams, *, samples: int = 1, batch_size: int = 256) -> StepLikelihood:
+    """A bound of the same mean: that of windows side by side, nats of all of them over their steps.
+
+    A window is told nothing of those before it: with a context, what its steps cost would be the difference of two
+    bounds, which bounds nothing.
+
+    Args:
+        model: one that knows a bound, of sequences; if conditional, on the frames or labels of the streams.
+        streams: in the model's domain.
+        samples: draws of what is latent in each window.
+        batch_size: windows at once.
+    """
+    domain, windows = model.domain, streams.disjoint(model.domain)
+    cond = streams.cond(windows.stream, windows.start, domain) if model.conditional else None
+    nats = -log_probs(model, windows.x, cond, batch_size=batch_size, samples=samples)
+    steps = domain.counted(windows.x).flatten(1).sum(1) / domain.width
+    nats, steps = _by_sequence(torch.stack([nats, steps.double()]), streams, windows)
+    mean, error = ratio(nats, steps)
+    n, bit = round(steps.sum().item()), math.log(2)
+    return StepLikelihood(n, mean, error, mean / bit, error / bit, 0, None, None, bound=True)
+
+
+def _by_sequence(sums: Tensor, streams: Streams, windows: Windows) -> Tensor:
+    """(k, N) of windows → (k, n) of the sequences they are of, where these are not too few for a standard error."""
+    if len(streams.lengths) < FEW:
+        return sums
+    empty = torch.zeros(len(sums), len(streams.lengths), dtype=sums.dtype)
+    return empty.index_add(1, windows.stream, sums)
 
 
 def ratio(totals: Tensor, counts: Tensor) -> tuple[float, float]:

@@ -42,7 +42,7 @@ def compared(scores: dict, published: Sequence[Published] = ()) -> tuple[float, 
     Where one of the values leaves the first step of each sequence out, so does this; unless a record does not say it.
     """
     told = scores.get("per_step", scores)
-    if any(value.without_first_step for value in published) and "nats_after_first" in told:
+    if any(value.without_first_step for value in published) and told.get("nats_after_first"):
         return told["nats_after_first"], told["nats_after_first_se"]
     return told["nats"], told["nats_se"]
 
