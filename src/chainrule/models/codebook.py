@@ -35,7 +35,9 @@ class Codebook(nn.Module):
 
     def nearest(self, h: Tensor) -> Tensor:
         """(B, E, H, W) → codes (B, 1, H, W) in [0, K)."""
-        with torch.autocast(h.device.type, enabled=False):  # whose rounding would change the code
+        with torch.autocast(
+            "cpu" if h.is_meta else h.device.type, enabled=False
+        ):  # whose rounding would change the code
             rows = h.movedim(1, -1).to(self.vectors.dtype)
             distance = self.vectors.square().sum(1) - 2 * rows @ self.vectors.t()
         return distance.argmin(-1)[:, None]
