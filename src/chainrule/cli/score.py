@@ -141,6 +141,8 @@ def score(
         f"where at most {false_alarms:.2%} of items like the {len(held)} of {reference} would be"
         f"{'' if out is None else f': {out}'}"
     )
+    if model.likelihood == "bound":
+        say(f"nats are bounds: {model.name} says what an item costs at most, and ranks items by that")
 
 
 def hidden_nats(model: Model, x: Tensor, cond: Tensor | None, known: str) -> dict[str, Tensor]:
