@@ -1,12 +1,17 @@
 """The laws fail when they should: each mutant breaks one thing, and a named law catches it."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
 import chainrule as cr
+from chainrule.flows import Chain, Flatten, Logistic, Scaling
 from chainrule.heads import Categorical
 from chainrule.layers import CausalConv1d, Condition, OneHot, Pointwise, Recurrent, Serial, Stack, StrictInput
+from chainrule.models.flow import Flow
+from chainrule.models.vae import VAE
 from chainrule.testing import LawViolation, check_head, check_layer, check_model
 
 
@@ -281,7 +286,48 @@ def conv(kind, **options):
     )
 
 
+class Shrinking(Scaling):
+    """Counts its volume with the wrong sign."""
+
+    def forward(self, y):
+        z, log_det = super().forward(y)
+        return z, -log_det
+
+
+class OneWay(Scaling):
+    """Goes back another way."""
+
+    def inverse(self, z):
+        return z * self.log_scale.exp()
+
+
+def flow(part):
+    """A flow of one scaling of each variable."""
+    return lambda d: Flow(d, Chain(Flatten(d.event_shape), part(d.size)), Logistic(), logit=False)
+
+
+class FreeNoise(VAE):
+    """A bound that forgets what the latent numbers cost."""
+
+    def log_ratio(self, z, mean, log_scale):
+        return torch.zeros_like(z[:, 0])
+
+
+class Loosening(VAE):
+    """The mean of logarithms in place of the logarithm of the mean, and less with each draw."""
+
+    def log_prob_bound(self, x, cond=None, *, samples=1, generator=None):
+        return super().log_prob_bound(x, cond, generator=generator) - math.log(samples)
+
+
+TINY_VAE = {"latent": 2, "channels": 4, "hidden": 8}
+
 MUTANTS = {
+    "volume with the wrong sign": (flow(Shrinking), "counts_volume"),
+    "volume with the wrong sign, seen in the plane": (flow(Shrinking), "sums_to_one"),
+    "no way back": (flow(OneWay), "inverts"),
+    "latent numbers for nothing": (lambda d: FreeNoise(d, **TINY_VAE), "bounds"),
+    "more draws, less tight": (lambda d: Loosening(d, **TINY_VAE), "bounds"),
     "input not delayed": (lambda d: stack(d, input=LeakyInput(OneHot(d.max_levels))), "causal"),
     "input delayed by two": (lambda d: stack(d, input=TwiceDelayed(OneHot(d.max_levels))), "connected"),
     "two delays, two modes": (
