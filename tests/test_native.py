@@ -218,7 +218,22 @@ def test_automatic_goes_native_when_many_sites_are_left(monkeypatch):
     assert not used  # a few milliseconds are not worth it
     monkeypatch.setattr(automatic, "PATIENCE", 0.0)
     monkeypatch.setattr(automatic, "LONG_PATIENCE", 0.0)
+    monkeypatch.setattr(automatic, "COMPILING", 0.0)
     assert torch.equal(sample(net), sample(net, runner="eager"))
+    assert used
+
+
+def test_automatic_compiles_nothing_for_a_few_seconds(monkeypatch):
+    net, used = model(), []
+    loop = NativeRunner.loop
+    monkeypatch.setattr(NativeRunner, "loop", lambda self, *a, **k: used.append(1) or loop(self, *a, **k))
+    monkeypatch.setattr(automatic, "PATIENCE", 0.0)
+    monkeypatch.setattr(automatic, "LONG_PATIENCE", 0.0)
+    monkeypatch.setattr("chainrule.engine.native.compiled", lambda: False)
+    sample(net)
+    assert not used
+    monkeypatch.setattr(automatic, "COMPILING", 0.0)
+    sample(net)
     assert used
 
 
@@ -226,6 +241,7 @@ def test_automatic_says_why_it_stays_eager(monkeypatch, caplog):
     net = model()
     monkeypatch.setattr(automatic, "PATIENCE", 0.0)
     monkeypatch.setattr(automatic, "LONG_PATIENCE", 0.0)
+    monkeypatch.setattr(automatic, "COMPILING", 0.0)
     with caplog.at_level(logging.INFO, logger="chainrule"):
         drawn = sample(net, top_p=0.9)
     assert "wavenet: native runner: its step uses sort" in caplog.text

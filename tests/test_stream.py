@@ -293,6 +293,7 @@ def test_native_streams_are_eager_ones(name, block, monkeypatch):
     eager = take(model.stream(batch=3, generator=seeded(), block=block), steps)
     monkeypatch.setattr(automatic, "PATIENCE", 0.0)
     monkeypatch.setattr(automatic, "LONG_PATIENCE", 0.0)
+    monkeypatch.setattr(automatic, "COMPILING", 0.0)
     drawn, draw = [], Session.draw
     monkeypatch.setattr(Session, "draw", lambda *a, **k: drawn.append(1) or draw(*a, **k))
     native = take(model.stream(batch=3, generator=seeded(), block=block), steps)

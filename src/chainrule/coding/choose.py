@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule.engine import Incremental
-from chainrule.engine.automatic import LONG_PATIENCE, TRIED, find_native
+from chainrule.engine.automatic import LONG_PATIENCE, TRIED, find_native, pays
 from chainrule.models import AutoregressiveModel
 
 
@@ -20,7 +20,7 @@ def choose_runner(model: AutoregressiveModel, rows: int, blocks: int, cond: Tens
     tried = list(enumerate(phases))[:TRIED]
     _try(model, model, rows, cond, tried)
     seconds = (time.perf_counter() - start) / len(tried) * len(phases) * blocks
-    native = find_native(model) if seconds > LONG_PATIENCE else "it would not pay"
+    native = find_native(model) if seconds > LONG_PATIENCE and pays(seconds) else "it would not pay"
     if isinstance(native, str):
         return "eager"
     from chainrule.engine.native import Unsupported

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 MACHINE = "chainrule.engine.native.machine"
 TRIED = 4  # sites that are drawn eagerly before the time of the rest is estimated
-# Seconds that the rest must take eagerly before it is worth recording the steps, and before it is worth loading the
-# machine, or compiling it where nobody has.
-PATIENCE, LONG_PATIENCE = 0.2, 2.0
+# Seconds that the rest must take eagerly before it is worth recording the steps, before it is worth loading the
+# machine, and before it is worth compiling it where nobody has.
+PATIENCE, LONG_PATIENCE, COMPILING = 0.2, 2.0, 15.0
 
 _runners: WeakKeyDictionary[Any, tuple[Hashable, dict[bool, NativeRunner | str]]] = WeakKeyDictionary()
 
@@ -66,7 +66,7 @@ class Automatic:
         start = time.perf_counter()
         state = draw_stepwise(self.model, self.model, choose, values, state, first, tried, terms)
         left = (time.perf_counter() - start) / TRIED * (length - tried)
-        if left > patience():
+        if pays(left):
             found = find_native(self.model)
             if not isinstance(found, str):
                 from chainrule.engine.native import Unsupported
@@ -76,9 +76,15 @@ class Automatic:
         draw_stepwise(self.model, self.model, choose, values, state, tried, length, terms)
 
 
-def patience() -> float:
-    """Seconds of eager steps that are worth a native loop."""
-    return PATIENCE if MACHINE in sys.modules else LONG_PATIENCE
+def pays(seconds: float) -> bool:
+    """Whether eager steps of so many seconds are worth a native loop."""
+    if seconds <= (PATIENCE if MACHINE in sys.modules else LONG_PATIENCE):
+        return False
+    try:
+        from chainrule.engine.native import compiled
+    except ImportError:  # `find_native` says why
+        return True
+    return seconds > COMPILING or compiled()
 
 
 def find_native(model: Any, half: bool = False) -> NativeRunner | str:

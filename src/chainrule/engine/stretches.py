@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from chainrule.engine.automatic import find_native, patience
+from chainrule.engine.automatic import find_native, pays
 from chainrule.engine.choice import Choice
 from chainrule.engine.site import draw_site
 from chainrule.layers import State
@@ -42,7 +42,7 @@ class Stretches:
         """n sites (B, n, V), which are the rule's from `site` on."""
         parts, left = [], n
         while left:
-            if self._session is None and self._taken > patience():
+            if self._session is None and pays(self._taken):
                 self._go_native()
             now = min(left, FEW) if self._session is None else left
             part = self._natively(rule, site + n - left, now) if self._session is not None else None

@@ -276,3 +276,8 @@ def _make(source: int) -> Any:
 
 
 run = _make(_source())
+
+
+def compiled() -> bool:
+    """Whether the loop is in memory or on disk; its first use ever takes some 12 seconds."""
+    return bool(run.signatures) or any(Path(run.stats.cache_path).glob("machine.*.nbc"))
