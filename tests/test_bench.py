@@ -43,6 +43,7 @@ SMALL = {
 # Of the fixture `runs`, for the cases that measure trained models.
 RUNS = {
     "predictive": ["target"],
+    "rounding": ["draft"],
     "compression": ["plain"],
     "anomaly": ["plain", "plain"],
     "defence": ["plain"],
@@ -137,6 +138,12 @@ def test_records(name, small, runs):
     assert {"hardware", "torch", "date", "commit", "load_average"} <= set(record)
     columns, rows = table_of(record)
     assert rows and all(len(row) == len(columns) for row in rows)
+
+
+def test_rounding_tells_items_to_native_steps(runs):
+    (row,) = run_case("rounding", batch=3, runs=[runs / "draft"])["rows"]
+    assert row["native_is_off_by"] < 1e-3  # float32 steps are the model
+    assert 0 < abs(row["more_nats"]) < 1  # rounded ones nearly
 
 
 def test_sampling_is_measured_at_each_batch_and_number_of_threads(small, monkeypatch):

@@ -444,7 +444,6 @@ def test_commands(trained, tmp_path):
 @pytest.mark.parametrize(
     "command, words",
     [
-        (("show",), "has no factorisation"),
         (("show", "--bits", "digits"), "has no exact likelihood"),
         (("compress", "digits", "-o", "x.chr"), "expected a model with an exact likelihood"),
         (("classify", "digits"), "expected a model of classes"),

@@ -213,7 +213,7 @@ def test_the_command_draws_the_same_and_tells_the_calls(runs, capsys):
         (["--draft", "draft"], "--draft: expected with --sampler speculative and only then"),
         (
             ["--sampler", "fixed-point", "--given", "3=1"],
-            "expected none of --to, --given, --prompt, --length, --like",
+            "expected none of --to, --between, --given, --prompt, --length, --like",
         ),
     ],
 )
