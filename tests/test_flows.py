@@ -7,7 +7,8 @@ import torch
 
 import chainrule as cr
 from chainrule.column import Column
-from chainrule.engine import count_flops
+from chainrule.engine import automatic, count_flops
+from chainrule.engine.native import NativeRunner
 from chainrule.flows import AdditiveCoupling, Inverse
 from chainrule.heads import Gaussian
 from chainrule.models.maf import MAF
@@ -51,6 +52,22 @@ def test_a_rollout_undoes_a_transform_with_the_arithmetic_of_a_pass():
     bijection = shaken(MAF.transform(12, [32, 32])).float().to("meta")
     y = torch.zeros(1, 12, device="meta")
     assert count_flops(lambda: bijection.inverse(y)) <= 1.1 * count_flops(lambda: bijection(y))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_native_steps_undo_a_transform(dtype, monkeypatch):
+    """Long rollouts go native by themselves, with z as their noise, which is no number in [0, 1)."""
+    bijection, used = shaken(MAF.transform(12, [32, 32])).to(dtype), []
+    z = 3 * torch.randn(7, 12, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    eager = bijection.inverse(z)
+    loop = NativeRunner.loop
+    monkeypatch.setattr(NativeRunner, "loop", lambda self, *a, **k: used.append(1) or loop(self, *a, **k))
+    for name in ("PATIENCE", "LONG_PATIENCE", "COMPILING"):
+        monkeypatch.setattr(automatic, name, 0.0)
+    with torch.no_grad():
+        native = bijection.inverse(z)
+    assert used
+    assert torch.allclose(native, eager, atol=1e-4 if dtype == torch.float32 else 1e-12)
 
 
 def test_iaf_is_maf_the_other_way_round():

@@ -100,6 +100,16 @@ class Autoregressive(Bijection):
 
     # --- what a rollout needs --------------------------------------------------------------------
 
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters live."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating-point type of the parameters."""
+        return next(self.parameters()).dtype
+
     def init_state(
         self, batch: int, *, cond: Tensor | None, length: int, device: torch.device, dtype: torch.dtype
     ) -> State:
