@@ -31,7 +31,7 @@ class BoundedModel(Model):
     def log_weight(self, x: Tensor, cond: Tensor | None, generator: torch.Generator | None) -> Tensor:
         """log p(x, z) - log q(z | x) of one z ~ q(z | x) for each of x (B, *event_shape), checked: (B,) nats.
 
-        Its exponential has mean p(x), or what p gives to x at least; without a generator, from torch's own.
+        Its exponential has mean p(x) at most; without a generator, from torch's own.
         """
 
     def log_prob_bound(
