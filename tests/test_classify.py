@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import chainrule as cr
-from chainrule.data import load_labelled
+from chainrule.data import Reading, load_items
 from chainrule.errors import ChainruleError
 from chainrule.tasks import classify, evaluate, reproduce
 from chainrule.tasks.classify import accuracy
@@ -215,16 +215,19 @@ def _unconditional(tmp_path):
 
 
 def test_labels_of_a_source(tmp_path):
-    domain = cr.Domain.image(1, 8, 8, levels=256)
+    how = Reading(cr.Domain.image(1, 8, 8, levels=256), classes={"class": ["ants", "cats", "dogs"]})
     x, y = np.arange(3 * 64).reshape(3, 8, 8), np.array([2, 0, 1])
     np.savez(tmp_path / "own.npz", x=x, y=y)
-    items, labels = load_labelled(tmp_path / "own.npz", domain, 3)  # whole, whatever the split
-    assert np.array_equal(items[:, 0].numpy(), x) and labels.tolist() == [2, 0, 1]
+    items = load_items(tmp_path / "own.npz", how)
+    assert np.array_equal(items.x[:, 0].numpy(), x) and items.labels.tolist() == [2, 0, 1]
 
     for name in ("cats", "dogs"):
         (tmp_path / "folder" / name).mkdir(parents=True)
         Image.fromarray(x[0].astype(np.uint8)).save(tmp_path / "folder" / name / "a.png")
-    assert load_labelled(tmp_path / "folder", domain, 2)[1].tolist() == [0, 1]
-    # Of other classes than the model's: the numbers would mean other names.
-    assert load_labelled(tmp_path / "folder", domain, 3)[1] is None
-    assert load_labelled(tmp_path / "folder" / "cats" / "a.png", domain, 3)[1] is None
+    assert load_items(tmp_path / "folder", how).labels.tolist() == [1, 2]  # by name, not by place
+    assert load_items(tmp_path / "folder" / "cats" / "a.png", how).labels is None
+    (tmp_path / "folder" / "dogs").rename(tmp_path / "folder" / "cows")
+    with pytest.raises(cr.errors.DataError, match="'cows': the run knows 'ants', 'cats', 'dogs'"):
+        load_items(tmp_path / "folder", how)
+    welcome = load_items(tmp_path / "folder", how, labels=None)
+    assert welcome.labels is None and "'cows'" in welcome.notes.ignored[0]

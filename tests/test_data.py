@@ -396,7 +396,7 @@ def test_npz_of_a_single_array(name, save):
 def test_npz_without_a_known_array(save, tmp_path):
     x = np.zeros((9, 2))
     refused("a.npz: expected arrays train, valid, test, .* got foo, bar", save(foo=x, bar=x))
-    refused("a.npz: has x_test but no train", save(x_test=x))
+    refused("a.npz: has test but no train", save(x_test=x))
     refused(r"test: expected items of shape \(2,\) as in train, got \(1,\)", save(train=x, test=x[:, :1]))
     np.savez(tmp_path / "none.npz")
     refused("none.npz: expected arrays .*got none", tmp_path / "none.npz")

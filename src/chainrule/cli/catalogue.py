@@ -65,9 +65,13 @@ def data(
             sizes = {split: len(getattr(loaded, split)) for split in SPLITS}
             columns = describe_columns(loaded)
             about = {"columns": columns, "labels": loaded.classes, "rate": loaded.rate}
+            about |= {"source": loaded.source, "notes": vars(loaded.notes)}
             print_json({"name": loaded.name, "domain": str(loaded.domain), **sizes, **about})
             return
         results.print(loaded.describe(), soft_wrap=True)
+        for line in loaded.notes.lines():
+            results.print(line, soft_wrap=True)
+        results.print(f"split: {loaded.source}", soft_wrap=True)
         print_columns(loaded)
         return
     sets = list_data(data_dir)

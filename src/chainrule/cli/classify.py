@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from torch import Tensor
 
-from chainrule.cli.options import DataDir, Device, Json, RunFolder, open_run
+from chainrule.cli.options import DataDir, Device, Json, RunFolder, Split, items_of, open_run
 from chainrule.cli.output import print_json, say
-from chainrule.errors import ConditionError
+from chainrule.errors import ConditionError, DataError
 
 
 def classify(
@@ -21,10 +21,7 @@ def classify(
     out: Annotated[
         Path | None, typer.Option("-o", help="A .csv, a line an item; the terminal by default.")
     ] = None,
-    split: Annotated[
-        str,
-        typer.Option(help="train, valid or test, where INPUT has splits of its own; else it is all taken."),
-    ] = "test",
+    split: Split = None,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
@@ -35,7 +32,6 @@ def classify(
 
     Example: `chainrule classify runs/digits-classes digits --split test -o labels.csv`
     """
-    from chainrule.data import load_labelled
     from chainrule.files import write_text
     from chainrule.report.export import check_ending
     from chainrule.tasks import classify as task
@@ -53,13 +49,12 @@ def classify(
         )
     if out is not None:
         check_ending(out, (".csv",))
-    of: Any = {
-        "split": split,
-        "data_dir": data_dir,
-        "rate": opened.rate,
-        "label": next(iter(opened.labels), None),
-    }
-    x, labels = load_labelled(source, model.domain, classes, **of)
+    items = items_of(opened, source, split, data_dir, labels=None)
+    x, labels = items.x, items.labels
+    if labels is not None and labels.ndim > 1:
+        labels = None  # of several, none is said to be the model's
+    if labels is not None and labels.max() >= classes:
+        raise DataError(f"{source}: labels: expected classes in [0, {classes}), got {labels.max()}")
     posterior = task(model, x)
     right = None if labels is None else accuracy(posterior, labels)
     if out is not None:

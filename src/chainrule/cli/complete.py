@@ -16,9 +16,11 @@ from chainrule.cli.options import (
     Particles,
     RunFolder,
     Seed,
+    Split,
+    Unknown,
     candidates,
     check_label,
-    data_of,
+    items_of,
     open_run,
 )
 from chainrule.cli.output import print_json, say, span
@@ -54,6 +56,8 @@ def complete(
         int | None,
         typer.Option(min=1, help="Items of INPUT, from the first on; 8 by default, of a table all."),
     ] = None,
+    split: Split = None,
+    unknown: Unknown = None,
     label: Label = None,
     temperature: Annotated[
         float, typer.Option(min=0, help="1 is the model's own; 0 the most probable.")
@@ -77,7 +81,6 @@ def complete(
 
     `chainrule complete runs/people gaps.csv -o filled.csv`
     """
-    from chainrule.data import load_items
     from chainrule.files import atomic_path
     from chainrule.report import completion_grid
     from chainrule.report.export import check_output, export_items
@@ -97,16 +100,10 @@ def complete(
     if model.domain.columns:
         result = _complete_table(model, source, out, keep, n or 1, items, generator, options)
     else:
-        if opened.vocabulary is not None:
-            # Refuses a text of other characters: its levels would mean other ones.
-            data_of(opened, source, data_dir)
-        if opened.features is None:
-            found = load_items(source, model.domain, data_dir=data_dir, rate=opened.rate)
-        else:
-            data = data_of(opened, source, data_dir)
-            found, frames = data.test, data.cond("test")
-            options["cond"] = None if frames is None else frames[: items or 8].to(model.device)
-        x = model.domain.check(found[: items or 8]).to(model.device)
+        given = items_of(opened, source, split, data_dir, unknown, labels=False).first(items or 8)
+        x = model.domain.check(given.x).to(model.device)
+        if given.frames is not None:
+            options["cond"] = given.frames.to(model.device)
         known = known_mask(model.domain, keep or "0.5")
         drawn = model.complete(x, known, n or 8, generator, **options)
         if out.suffix.lower() == ".png":

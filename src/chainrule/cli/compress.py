@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from chainrule.cli.options import DataDir, Json, RunFolder, data_of, open_run
+from chainrule.cli.options import DataDir, Json, RunFolder, Split, items_of, open_run
 from chainrule.cli.output import console, print_json, say
 from chainrule.errors import ChainruleError
 
@@ -31,8 +31,10 @@ def compress(
         ),
     ],
     out: Annotated[Path, typer.Option("-o", help="The compressed file.")],
-    split: Annotated[str, typer.Option(help="Of an INPUT with splits: train, valid or test.")] = "test",
-    items: Annotated[int | None, typer.Option(min=1, help="The first so many items; all by default.")] = None,
+    split: Split = None,
+    items: Annotated[
+        int | None, typer.Option(min=1, help="Number of items, from the first; all by default.")
+    ] = None,
     runner: Runner = "auto",
     data_dir: DataDir = None,
     json: Json = False,
@@ -49,7 +51,6 @@ def compress(
 
     `chainrule compress runs/people people.csv -o people.chr`
     """
-    from chainrule.data import load_items
     from chainrule.tasks.compress import compress_bytes, compress_items, compress_sound, kind_of
 
     opened = open_run(run, "cpu")
@@ -61,14 +62,9 @@ def compress(
         elif kind == "sound":
             result = compress_sound(opened, Path(source).expanduser(), out, **options)
         else:
-            cond = None
-            if opened.model.conditional:
-                data = data_of(opened, source, data_dir)
-                x, cond = data.split(split)[0], data.cond(split)
-            else:
-                x = load_items(source, opened.model.domain, split=split, data_dir=data_dir, rate=opened.rate)
-            cond = None if cond is None else cond[:items]
-            result = compress_items(opened, x[:items], cond, out, **options)
+            given = items_of(opened, source, split, data_dir).first(items)
+            cond = given.cond if opened.model.conditional else None
+            result = compress_items(opened, given.x, cond, out, **options)
     result |= {"seconds": time.perf_counter() - start, "file": str(out)}
     if "variables" in result:
         result["bits_per_dim"] = 8 * result["compressed"] / max(result["variables"], 1)

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from torch import Tensor
 
-from chainrule.cli.options import DataDir, Device, Json, RunFolder, data_of, open_run
+from chainrule.cli.options import DataDir, Device, Json, RunFolder, Unknown, data_of, items_of, open_run
 from chainrule.cli.output import print_json, print_table, say
+from chainrule.data import Items
+from chainrule.errors import ChainruleError
 from chainrule.models import Autoencoder
 from chainrule.tasks import ReconstructionCost
+from chainrule.training import Run
 
 
 def evaluate(
     run: RunFolder,
-    data: Annotated[str | None, typer.Option(help="Other data in the same domain.")] = None,
-    split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
+    data: Annotated[
+        str | None,
+        typer.Option(help="Other data, read by the codes of the run; all of it unless --split is given."),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="train, valid or test; test by default, of the data the run was trained on."),
+    ] = None,
+    unknown: Unknown = None,
     context: Annotated[
         int | None,
         typer.Option(min=0, help="Of long sequences: steps told before those scored; default half a window."),
@@ -43,12 +55,12 @@ def evaluate(
     from chainrule.tasks import reconstruction_cost
 
     opened = open_run(run, device)
-    chosen = data_of(opened, data, data_dir)
+    chosen, train = _items(opened, data, split, data_dir, unknown, baselines)
     if isinstance(opened.model, Autoencoder):
-        cost = reconstruction_cost(opened.model, chosen, split)
+        cost = reconstruction_cost(opened.model, chosen)
         print_json(cost.to_dict()) if json else print_cost(opened.model.name or "model", cost)
         return
-    result = task(opened.model, chosen, split, baselines=baselines, context=context, samples=samples)
+    result = task(opened.model, chosen, train=train, context=context, samples=samples)
     if json:
         print_json(result.to_dict())
         return
@@ -64,7 +76,7 @@ def evaluate(
     if result.accuracy is not None:
         columns.append("accuracy")
         rows[-1].append(f"{result.accuracy:.1%}")
-    print_table(f"{split}, {result.model.n} items", columns, rows, last_bold=True)
+    print_table(f"{result.split}, {result.model.n} items", columns, rows, last_bold=True)
     if result.per_step is not None:
         steps = result.per_step
         told = (
@@ -84,6 +96,26 @@ def evaluate(
     if result.floors:
         nats = ", ".join(f"{nats:.2f} at {smallest}" for smallest, nats in result.floors.items())
         say(f"nats by the smallest scale of a density, in units of its column's: {nats}")
+
+
+def _items(
+    run: Run,
+    source: str | None,
+    split: str | None,
+    data_dir: Path | None,
+    unknown: str | None,
+    baselines: bool,
+) -> tuple[Items, Tensor | None]:
+    """What is evaluated, and the training items that baselines are estimated from, where they can be had."""
+    if source is None:
+        data = data_of(run, data_dir)
+        return data.items(split or "test"), data.train if baselines else None
+    items = items_of(run, source, split, data_dir, unknown)
+    try:
+        return items, data_of(run, data_dir).train if baselines else None
+    except ChainruleError as error:
+        say(f"no baselines: {error}")
+        return items, None
 
 
 def print_cost(name: str, cost: ReconstructionCost) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from chainrule.cli.options import data_of
+from chainrule.cli.options import items_of
 from chainrule.data.mel import mel_frames
 from chainrule.data.sound import SUFFIXES, read_sound
 from chainrule.domain import Domain
@@ -33,7 +33,7 @@ def drawn_like(
 
     Args:
         run: of a model of features.
-        source: a .wav or .flac, for n draws; or a set, for a draw of each of the first n recordings of its test split.
+        source: a .wav or .flac, for n draws; or a set, for a draw of each of its first n recordings.
         n: how many.
         generator: where the randomness comes from.
         most: steps of a part.
@@ -57,7 +57,8 @@ def drawn_like(
         frames = [torch.from_numpy(mel_frames(samples, run.rate, bands, hop))] * n
         lengths = torch.full((n,), len(samples))
     else:
-        streams = data_of(run, source, data_dir).streams["test"]
+        streams = items_of(run, source, None, data_dir, labels=False).streams
+        assert streams is not None
         lengths = streams.lengths[:n]
         assert streams.frames is not None
         bounds = streams.frames.bounds.tolist()

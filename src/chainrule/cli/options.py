@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
 import yaml
 
-from chainrule.data import Data, load_data
+from chainrule.cli.output import say_notes
+from chainrule.data import Data, Items, load_items
 from chainrule.errors import ChainruleError, ConditionError, RunError
 from chainrule.training import Recipe, Run
 from chainrule.training.classes import class_codes, each, label_names
@@ -46,6 +48,19 @@ Features = Annotated[
 ]
 DataDir = Annotated[
     Path | None, typer.Option(help="Where named sets lie; else $CHAINRULE_DATA, else ~/.cache/chainrule.")
+]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        help="Part of INPUT, where it has splits of its own: train, valid or test; all of it by default."
+    ),
+]
+Unknown = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHARACTER",
+        help="Read characters that the run does not know as this one, instead of refusing them.",
+    ),
 ]
 Kinds = Annotated[
     list[str] | None,
@@ -93,30 +108,58 @@ def read_device(name: str) -> torch.device:
     return device
 
 
-def data_of(run: Run, source: str | None, data_dir: Path | None) -> Data:
-    """The data a run was trained on, or another source read as the same domain."""
-    if source is None:
-        recipe = Recipe.read(run.folder / CONFIG)
-        if "source" not in recipe.data:
-            raise RunError(f"{run.folder}: its data set was made in Python; name one with --data")
-        if run.model.domain.columns:
-            # The file may have grown since: the codes of its categories are the run's.
-            recipe.data = {k: v for k, v in recipe.data.items() if k != "columns"}
-            recipe.data["domain"] = run.model.domain
-        data = recipe.load_data(data_dir)
-    else:
-        # A file holds levels, whatever it is of; recordings come from folders and named sets.
-        rate = None if Path(source).is_file() else run.rate
-        kept = list(run.labels) if run.model.condition.counts and run.labels else None
-        options: Any = {"rate": rate, "labels": kept, "features": run.features}
-        data = load_data(source, data_dir=data_dir, domain=run.model.domain, **options)
-    vocabulary = run.vocabulary
-    if vocabulary is not None and data.vocabulary is not None and "".join(data.vocabulary) != vocabulary:
-        raise RunError(f"{data.name}: its characters are not those the run was trained on")
+def data_of(run: Run, data_dir: Path | None) -> Data:
+    """The data a run was trained on.
+
+    Raises:
+        RunError: if it was made in Python, or is not what it was.
+    """
+    recipe = Recipe.read(run.folder / CONFIG)
+    if "source" not in recipe.data:
+        raise RunError(f"{run.folder}: its data set was made in Python; name one with --data")
+    if run.model.domain.columns:
+        # The file may have grown since: the codes of its categories are the run's.
+        recipe.data = {k: v for k, v in recipe.data.items() if k != "columns"}
+        recipe.data["domain"] = run.model.domain
+    data = recipe.load_data(data_dir)
+    if run.vocabulary is not None and "".join(data.vocabulary or ()) != run.vocabulary:
+        raise RunError(
+            f"{data.name}: its characters are not those the run was trained on; name data with --data"
+        )
     for name, classes in run.labels.items() if run.model.condition.counts else ():
         if data.classes.get(name) != tuple(classes):
-            raise RunError(f"{data.name}: its classes of {name} are not those the run was trained on")
+            raise RunError(
+                f"{data.name}: its classes of {name} are not those the run was trained on; name data with --data"
+            )
     return data
+
+
+def items_of(
+    run: Run,
+    source: str,
+    split: str | None = None,
+    data_dir: Path | None = None,
+    unknown: str | None = None,
+    labels: bool | None = True,
+) -> Items:
+    """The items of a source by the run's codes, all of them unless a split is asked for; what was found is said.
+
+    Args:
+        run, source, split, data_dir, unknown: as the options.
+        labels: whether a model of classes needs those of the items; None where they are welcome, False if not read.
+
+    Raises:
+        ChainruleError: if it cannot be read, or the model needs labels or frames that it has not.
+    """
+    how = replace(run.reading, unknown=unknown)
+    items = load_items(source, how, split=split, labels=labels, data_dir=data_dir)
+    say_notes(items.notes)
+    if labels and run.model.conditional and items.cond is None:
+        what = "frames" if run.model.condition.maps else "labels"
+        raise ConditionError(
+            f"{source}: the model is given {run.model.condition.expected} with each item; expected {what}, found none"
+        )
+    return items
 
 
 def parse_settings(settings: list[str]) -> dict:

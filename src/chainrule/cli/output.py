@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from chainrule.data import Notes
+
 # Names of files and domains are printed as they are: [x] is no markup, vector:100:2 holds no emoji.
 console = Console(stderr=True, markup=False, emoji=False, highlight=False)
 results = Console(markup=False, emoji=False, highlight=False)
@@ -18,6 +20,12 @@ results = Console(markup=False, emoji=False, highlight=False)
 def say(text: str) -> None:
     """A remark to the user."""
     console.print(text, soft_wrap=True)
+
+
+def say_notes(notes: Notes) -> None:
+    """What was found in a source, ignored and changed, a line each."""
+    for line in notes.lines():
+        say(line)
 
 
 def span(files: Sequence[Path]) -> str:

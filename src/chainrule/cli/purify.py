@@ -8,7 +8,17 @@ from typing import Annotated
 import torch
 import typer
 
-from chainrule.cli.options import DataDir, Device, Json, Label, RunFolder, check_label, open_run
+from chainrule.cli.options import (
+    DataDir,
+    Device,
+    Json,
+    Label,
+    RunFolder,
+    Split,
+    check_label,
+    items_of,
+    open_run,
+)
 from chainrule.cli.output import print_json, say, span
 
 
@@ -23,7 +33,7 @@ def purify(
     epsilon: Annotated[
         int, typer.Option("--epsilon", min=0, help="How many levels a variable may change.")
     ] = 16,
-    split: Annotated[str, typer.Option(help="Of INPUT, where it has splits of its own.")] = "test",
+    split: Split = None,
     items: Annotated[
         int | None,
         typer.Option(min=1, help="Of INPUT, from the first on; of a grid 16 by default, else all."),
@@ -39,7 +49,6 @@ def purify(
 
     Example: `chainrule purify runs/digits-causal-conv1d digits --epsilon 3 -o purified.png`
     """
-    from chainrule.data import load_items
     from chainrule.files import atomic_path
     from chainrule.report import image_grid
     from chainrule.report.export import check_output, export_items
@@ -51,8 +60,8 @@ def purify(
     check_output(out, model.domain, opened.rate)
     cond = check_label(opened, label)
     grid = out.suffix.lower() == ".png"
-    found = load_items(source, model.domain, split=split, data_dir=data_dir, rate=opened.rate)
-    x = model.domain.check(found[: items or (16 if grid else None)])
+    given = items_of(opened, source, split, data_dir, labels=False)
+    x = model.domain.check(given.first(items or (16 if grid else None)).x)
     purified = task(model, x, epsilon, cond=cond)
     files = [out]
     if grid:

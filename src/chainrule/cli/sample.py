@@ -20,6 +20,7 @@ from chainrule.cli.options import (
     Seed,
     candidates,
     check_label,
+    items_of,
     open_run,
     parse_given,
 )
@@ -87,8 +88,8 @@ def sample(
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="For a model of features: the recording whose features the samples are given, or a set, of which the "
-            "first of the test split, a sample each.",
+            help="For a model of features: the recording whose features the samples are given, or a set, a "
+            "sample for each of its first recordings.",
         ),
     ] = None,
     tempo: Annotated[float, typer.Option(min=1, help="Steps a minute, of a .mid.")] = 120,
@@ -131,7 +132,7 @@ def sample(
 
     `chainrule sample runs/tinyshakespeare-gru -n 1 --prompt "ROMEO:" --length 2000`
     """
-    from chainrule.data import decode, load_items
+    from chainrule.data import decode
     from chainrule.report.export import SOUNDS, check_output, export_items, export_sounds
     from chainrule.report.text import as_text, text_as_drawn
     from chainrule.tasks import given_part, interpolate, interpolate_latent
@@ -163,7 +164,9 @@ def sample(
         if any(asked is not None for asked in (to, given or None, prompt, length, like)):
             raise ChainruleError("--between: expected none of --to, --given, --prompt, --length, --like")
         steps = steps or 10
-        x = model.domain.check(load_items(between, model.domain, data_dir=data_dir)[: 2 * n]).to(model.device)
+        x = model.domain.check(items_of(opened, between, None, data_dir, labels=False).x[: 2 * n]).to(
+            model.device
+        )
         if len(x) < 2 * n:
             raise ChainruleError(f"--between {between}: expected {2 * n} items, two a row, got {len(x)}")
         drawn = interpolate_latent(model, x[::2], x[1::2], steps, generator, **choice).flatten(0, 1)

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from torch import Tensor
 
-from chainrule.cli.options import DataDir, Device, Json, RunFolder, data_of, open_run
+from chainrule.cli.options import (
+    DataDir,
+    Device,
+    Json,
+    RunFolder,
+    Split,
+    Unknown,
+    data_of,
+    items_of,
+    open_run,
+)
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
@@ -30,10 +40,11 @@ def score(
     out: Annotated[
         Path | None, typer.Option("-o", help="A .csv or .parquet, a line an item, in their order.")
     ] = None,
-    split: Annotated[str, typer.Option(help="Of INPUT, where it has splits of its own.")] = "test",
+    split: Split = None,
     items: Annotated[
-        int | None, typer.Option(min=1, help="Of INPUT, from the first on; all by default.")
+        int | None, typer.Option(min=1, help="Number of items of INPUT, from the first; all by default.")
     ] = None,
+    unknown: Unknown = None,
     reference: Annotated[
         str,
         typer.Option(help="The split of the run's data that p-values are ranks in; PixelDefend's is train."),
@@ -95,29 +106,27 @@ def score(
         check_ending(out, (".csv", ".parquet"))
     if picture is not None:
         check_ending(picture, (".png",))
-    x, cond = _items(opened, source, split, data_dir)
-    x, cond = x[:items], None if cond is None else cond[:items]
-    usual = data_of(opened, data, data_dir)
-    held = usual.split(reference)[0][:reference_items]
-    told = usual.cond(reference) if model.conditional else None
+    given = items_of(opened, source, split, data_dir, unknown).first(items)
+    x, cond = given.x, given.cond if model.conditional else None
+    held, told = _reference(opened, data, reference, reference_items, data_dir)
     scores = task(
         model,
         x,
         held,
         cond=cond,
-        reference_cond=None if told is None else told[:reference_items],
+        reference_cond=told,
         background=None if background is None else open_run(background, device).model,
         complexity=complexity,
     )
     threshold, alarms = alarm_threshold(scores.reference_nats, false_alarms), scores.alarms(false_alarms)
     frame = pd.DataFrame({name: value.numpy() for name, value in scores.to_dict().items()})
-    frame.insert(0, "item", range(len(x)))
+    frame.insert(0, "item", list(given.names) or range(len(x)))
     frame["alarm"] = alarms.numpy()
     if known is not None:
         for name, value in hidden_nats(model, x, cond, known).items():
             frame.insert(frame.columns.get_loc("nats") + 1, name, value.numpy())
     if blame:
-        frame = frame.join(blamed(model, x, alarms, held), on="item")
+        frame = frame.join(blamed(model, x, alarms, held))
     if out is not None:
         export_frame(frame, out)
     if picture is not None:
@@ -185,14 +194,17 @@ def blamed(model: Model, x: Tensor, alarms: Tensor, reference: Tensor) -> pd.Dat
     return pd.DataFrame(cells, index=numbers, columns=["column", "value", "expected", "gain_nats"])
 
 
-def _items(run: Run, source: str, split: str, data_dir: Path | None) -> tuple[Tensor, Tensor | None]:
-    """Items to score, and the condition of each, for a model that is told one."""
-    from chainrule.data import load_items
-
-    if run.model.conditional:
-        data = data_of(run, source, data_dir)
-        return data.split(split)[0], data.cond(split)
-    return load_items(source, run.model.domain, split=split, data_dir=data_dir, rate=run.rate), None
+def _reference(
+    run: Run, source: str | None, split: str, n: int, data_dir: Path | None
+) -> tuple[Tensor, Tensor | None]:
+    """The first n of the usual items, and the condition of each, for a model that is given one."""
+    if source is None:
+        data = data_of(run, data_dir)
+        x, cond = data.split(split)[0], data.cond(split)
+    else:
+        items = items_of(run, source, None, data_dir)
+        x, cond = items.x, items.cond
+    return x[:n], cond[:n] if cond is not None and run.model.conditional else None
 
 
 def _draw(model: Model, x: Tensor, cond: Tensor | None, which: Tensor, path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 import typer
 from torch import Tensor
 
-from chainrule.cli.options import DataDir, Json, Label, RunFolder, check_label, open_run
+from chainrule.cli.options import DataDir, Json, Label, RunFolder, check_label, items_of, open_run
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.errors import ChainruleError, ConditionError
 from chainrule.models import Autoencoder, AutoregressiveModel, Model
@@ -130,7 +130,6 @@ def _condition(run: Run, label: list[str] | None) -> Tensor | None:
 def _bits(
     run: Run, source: str, out: Path, items: int, label: list[str] | None, data_dir: Path | None, json: bool
 ) -> None:
-    from chainrule.data import load_items, load_labelled
     from chainrule.engine import exact_arithmetic
     from chainrule.report import draw_bits
 
@@ -144,12 +143,10 @@ def _bits(
             f"--bits: {model.name} mixes {model.orderings} orderings, so a pixel has no bits of its own, "
             "only the image has; expected a model of one ordering"
         )
-    if not isinstance(classes, int):
-        x, labels = load_items(source, model.domain, data_dir=data_dir), None
-    else:
-        x, labels = load_labelled(source, model.domain, classes, data_dir=data_dir)
-    x = model.domain.check(x[:items])
-    cond = None if labels is None else labels[:items]
+    given = items_of(run, source, None, data_dir, labels=None if isinstance(classes, int) else False).first(
+        items
+    )
+    x, cond = model.domain.check(given.x), given.labels
     if classes is not None and label is None and cond is None:
         ranges = model.condition.ranges
         raise ConditionError(f"{source}: has no labels; expected --label, a class in {ranges}")

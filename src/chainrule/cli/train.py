@@ -22,7 +22,7 @@ from chainrule.cli.options import (
     parse_settings,
     read_device,
 )
-from chainrule.cli.output import print_json, print_table, say
+from chainrule.cli.output import print_json, print_table, say, say_notes
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import Autoencoder, hyperparameters_of
 from chainrule.training import Recipe, TrainingConfig, fit
@@ -96,6 +96,7 @@ def train(
     read_device(device)
     loaded = recipe.load_data(data_dir)
     say(loaded.describe())
+    say_notes(loaded.notes)
     print_columns(loaded, remark=True)
     built = recipe.build(loaded)
     out = out or Path("runs") / f"{loaded.name}-{recipe.model}"

@@ -4,13 +4,19 @@ from chainrule.data.codes import decode, encode
 from chainrule.data.columns import infer_columns
 from chainrule.data.dataset import Data
 from chainrule.data.folder import data_folder
-from chainrule.data.load import load_data, load_items, load_labelled
+from chainrule.data.items import Items
+from chainrule.data.load import load_data, load_items
 from chainrule.data.named import NamedSet, list_data
+from chainrule.data.notes import Notes
+from chainrule.data.reading import Reading
 from chainrule.data.streams import Streams
 
 __all__ = [
     "Data",
+    "Items",
     "NamedSet",
+    "Notes",
+    "Reading",
     "Streams",
     "data_folder",
     "decode",
@@ -19,5 +25,4 @@ __all__ = [
     "list_data",
     "load_data",
     "load_items",
-    "load_labelled",
 ]

@@ -1,8 +1,9 @@
-"""What a reader found → a `Data`: domain, tensors, labels and splits, checked."""
+"""What a reader found → a `Data` to train on, or the `Items` of a verb: domain, tensors, labels and splits, checked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,103 +14,151 @@ from chainrule.data.conform import check_numbers, conform, conform_stream
 from chainrule.data.dataset import SPLITS, Data
 from chainrule.data.frames import Frames, check_whole
 from chainrule.data.infer import infer_domain
+from chainrule.data.items import Items
 from chainrule.data.mel import mel_frames
+from chainrule.data.notes import counted
 from chainrule.data.pcm import WINDOW, to_levels
 from chainrule.data.raw import Raw
-from chainrule.data.split import complete_splits
+from chainrule.data.reading import Reading
+from chainrule.data.split import complete_splits, cut_streams
 from chainrule.data.streams import Streams
 from chainrule.domain import Domain
-from chainrule.errors import ChainruleError, DataError
+from chainrule.errors import ChainruleError, DataError, nearest
 
 T = TypeVar("T")
 
 
-def assemble(raw: Raw, domain: Domain | None, seed: int, features: tuple[int, int] | None = None) -> Data:
-    """Make the data set of a reader's arrays.
-
-    Args:
-        raw: what was read.
-        domain: the user's choice; None for the source's own, or the inferred one.
-        seed: of the permutation, if splits are missing.
-        features: (M, hop), of recordings: log-mel frames of so many bands and samples.
+def assemble(raw: Raw, how: Reading) -> Data:
+    """Make the data set of what a reader found, in three splits.
 
     Raises:
         DataError: if the arrays are no numbers, do not fit each other or the domain, or are too few.
     """
-    if features is not None and raw.rate is None:
-        raise DataError(f"{raw.where}: features are of recordings, expected none")
+    if "train" not in (raw.streams or raw.arrays):
+        raise DataError(
+            f"{raw.where}: has {', '.join(raw.streams or raw.arrays)} but no train; expected one to train on"
+        )
+    domain = _domain(raw, how)
+    parts: Mapping[str, Items]
     if raw.streams:
-        return _of_streams(raw, domain or raw.domain or WINDOW, seed, features)
-    # Rows are named as they stand in the file, so all checks come before the split.
-    told = domain or raw.domain
-    gaps = bool(told and told.columns)
-    for split, array in raw.arrays.items():
-        _named(raw, split, check_numbers, array, gaps)
-        if array.shape[1:] != raw.arrays["train"].shape[1:]:
-            raise DataError(
-                f"{raw.where}: {split}: expected items of shape {raw.arrays['train'].shape[1:]} as in train, "
-                f"got {array.shape[1:]}"
-            )
-    chosen = told or _named(raw, None, infer_domain, list(raw.arrays.values()))
-    splits = {split: _named(raw, split, conform, array, chosen) for split, array in raw.arrays.items()}
-    splits, labels, how = _named(raw, None, complete_splits, splits, labels_of(raw), seed)
-    return Data(
-        name=raw.name,
-        train=splits["train"],
-        valid=splits["valid"],
-        test=splits["test"],
-        domain=chosen,
-        labels={split: labels[split] for split in SPLITS if split in labels},
-        class_names=raw.class_names,
-        vocabulary=raw.vocabulary,
-        source="; ".join(filter(None, (raw.where, raw.note, raw.split or how))),
-    )
-
-
-def _of_streams(raw: Raw, domain: Domain, seed: int, features: tuple[int, int] | None) -> Data:
-    """Windows side by side as items, and the streams they are of."""
-    splits: dict[str, Any] = {}
-    streams, labels, frames = {}, {}, {}
-    if features is not None:
-        _named(raw, None, check_whole, domain, features[1])
-    # Whole streams are put aside, never windows of them.
-    given = {split: torch.arange(len(parts)) for split, parts in raw.streams.items()}
-    codes = {split: torch.from_numpy(np.asarray(own, np.int64)) for split, own in raw.labels.items()}
-    chosen, codes, how = _named(raw, None, complete_splits, given, codes, seed)
-    for split, places in chosen.items():
-        parts = raw.streams[split if split in raw.streams else "train"]
-        parts = [parts[i] for i in places.tolist()]
-        ends = np.cumsum([0, *(len(part) for part in parts)])
-        steps = np.concatenate(parts)
-        if raw.rate is not None:
-            steps = _named(raw, None, to_levels, steps, domain)
-        values = _named(raw, split, conform_stream, steps, domain)
-        own = codes.get(split)
-        beside = None if features is None else _named(raw, None, _frames, parts, raw.rate, *features)
-        streams[split] = Streams(values, torch.from_numpy(ends), own, beside)
-        windows = streams[split].disjoint(domain)
-        if not len(windows.x):
-            raise DataError(
-                f"{raw.where}: {split}: all sequences are shorter than a window of {domain.steps}"
-            )
-        splits[split] = windows.x
-        if own is not None:
-            labels[split] = own[windows.stream]
-        if beside is not None:
-            frames[split] = beside.cut(windows.stream, windows.start, domain.steps)
+        given, labels, split = _named(
+            raw, None, cut_streams, raw.streams, _stream_labels(raw), domain, how.seed
+        )
+        parts = {name: _of_streams(raw, name, given[name], labels.get(name), domain, how) for name in SPLITS}
+    else:
+        x, labels, split = _named(raw, None, complete_splits, _arrays(raw, domain), labels_of(raw), how.seed)
+        parts = {name: Items(raw.name, x[name], domain, labels=labels.get(name)) for name in SPLITS}
     return Data(
         raw.name,
-        splits["train"],
-        splits["valid"],
-        splits["test"],
+        *(parts[name].x for name in SPLITS),
         domain=domain,
-        labels=labels,
-        frames=frames,
+        labels=_present(parts, "labels"),
+        frames=_present(parts, "frames"),
+        streams=_present(parts, "streams"),
         class_names=raw.class_names,
         label_names=raw.label_names,
         rate=raw.rate,
         vocabulary=raw.vocabulary,
-        source="; ".join(filter(None, (raw.where, raw.note, raw.split or how))),
+        source="; ".join(filter(None, (raw.where, raw.note, raw.split or split))),
+        notes=raw.notes,
+    )
+
+
+def whole(raw: Raw, how: Reading, split: str | None = None) -> Items:
+    """All that a reader found as the items of a known domain; or one split, of a source that has splits of its own.
+
+    Raises:
+        DataError: as `assemble`; or if there is no such split.
+    """
+    domain = _domain(raw, how)
+    there = list(raw.streams or raw.arrays)
+    if split is not None:
+        if split not in SPLITS:
+            raise DataError(f"split {split!r}: no such split; {nearest(split, SPLITS)}")
+        if split not in there:
+            has = f"only {', '.join(there)}" if len(there) > 1 else "none, it is taken whole"
+            raise DataError(f"{raw.where}: has no split {split!r} ({has}); leave out --split")
+        there = [split]
+    if raw.streams:
+        labels = _stream_labels(raw)
+        streams = [part for name in there for part in raw.streams[name]]
+        codes = torch.cat([labels[name] for name in there]) if labels else None
+        items = _of_streams(raw, split, streams, codes, domain, how, whole=True)
+    else:
+        arrays, labels = _arrays(raw, domain, there), labels_of(raw)
+        codes = torch.cat([labels[name] for name in there]) if labels else None
+        items = Items(raw.name, torch.cat([arrays[name] for name in there]), domain, labels=codes)
+    names = tuple(name for part in there for name in raw.items.get(part, ()))
+    return replace(items, split=split or "all", names=names, notes=raw.notes)
+
+
+def _domain(raw: Raw, how: Reading) -> Domain:
+    """What the user says, or the source, or its values."""
+    if raw.streams:
+        return how.domain or raw.domain or WINDOW
+    chosen, first = how.domain or raw.domain, next(iter(raw.arrays))
+    # Rows are named as they stand in the file, so all checks come before the split.
+    for split, array in raw.arrays.items():
+        _named(raw, split, check_numbers, array, bool(chosen and chosen.columns))
+        if array.shape[1:] != raw.arrays[first].shape[1:]:
+            raise DataError(
+                f"{raw.where}: {split}: expected items of shape {raw.arrays[first].shape[1:]} as in {first}, "
+                f"got {array.shape[1:]}"
+            )
+    return chosen or _named(raw, None, infer_domain, list(raw.arrays.values()))
+
+
+def _arrays(raw: Raw, domain: Domain, splits: Sequence[str] | None = None) -> dict[str, Tensor]:
+    return {split: _named(raw, split, conform, raw.arrays[split], domain) for split in splits or raw.arrays}
+
+
+def _of_streams(
+    raw: Raw,
+    split: str | None,
+    parts: list[np.ndarray],
+    labels: Tensor | None,
+    domain: Domain,
+    how: Reading,
+    whole: bool = False,
+) -> Items:
+    """Windows side by side as items, and the streams they are of.
+
+    Args:
+        raw, split: for messages.
+        parts: the streams.
+        labels: of each, or None.
+        domain: of the windows.
+        how: whether there are features.
+        whole: whether each step must be in a window; the last of a stream may then overlap the one before it.
+    """
+    ends = np.cumsum([0, *(len(part) for part in parts)])
+    steps = np.concatenate(parts)
+    if raw.rate is not None:
+        steps = _named(raw, None, to_levels, steps, domain)
+    values = _named(raw, split, conform_stream, steps, domain)
+    frames = None
+    if how.features is not None:
+        if raw.rate is None:
+            raise DataError(f"{raw.where}: features are of recordings, expected none")
+        _named(raw, None, check_whole, domain, how.features[1])
+        frames = _named(raw, None, _frames, parts, raw.rate, *how.features)
+    streams = Streams(values, torch.from_numpy(ends), labels, frames)
+    windows = _named(raw, None, streams.sliding, domain, 0) if whole else streams.disjoint(domain)
+    if not len(windows.x):
+        raise DataError(
+            f"{raw.where}: {split}: all sequences are shorter than a window of {domain.steps}; "
+            f"name a shorter window with --domain"
+        )
+    if whole and (overlaps := int((windows.first > 0).sum())):
+        raw.notes.changed.append(
+            f"{counted(overlaps, 'window')} of {len(windows.x):,} overlap the one before, so that no step is left out"
+        )
+    return Items(
+        raw.name,
+        windows.x,
+        domain,
+        labels=None if labels is None else labels[windows.stream],
+        frames=None if frames is None else frames.cut(windows.stream, windows.start, domain.steps),
         streams=streams,
     )
 
@@ -117,6 +166,11 @@ def _of_streams(raw: Raw, domain: Domain, seed: int, features: tuple[int, int] |
 def _frames(parts: Sequence[np.ndarray], rate: int, bands: int, hop: int) -> Frames:
     """Of recordings (T,)."""
     return Frames.of([torch.from_numpy(mel_frames(samples, rate, bands, hop)) for samples in parts], hop)
+
+
+def _present(parts: Mapping[str, Items], name: str) -> dict[str, Any]:
+    """Split → what there is of this name."""
+    return {split: value for split, items in parts.items() if (value := getattr(items, name)) is not None}
 
 
 def _named(raw: Raw, split: str | None, function: Callable[..., T], *arguments: object) -> T:
@@ -128,8 +182,13 @@ def _named(raw: Raw, split: str | None, function: Callable[..., T], *arguments: 
         raise DataError(f"{raw.where}: {place}{error}") from error
 
 
+def _stream_labels(raw: Raw) -> dict[str, Tensor]:
+    """Split → int64 (n,) or (n, k), of its streams."""
+    return {split: torch.from_numpy(np.asarray(own, np.int64)) for split, own in raw.labels.items()}
+
+
 def labels_of(raw: Raw) -> dict[str, Tensor]:
-    """Split → int64 (N,); labels of every split or of none.
+    """Split → int64 (N,), or (N, k) of several labels; labels of every split or of none.
 
     Raises:
         DataError: if they are no labels, or not one per row.
@@ -144,8 +203,9 @@ def labels_of(raw: Raw) -> dict[str, Tensor]:
         place = f"{raw.where}: labels of {split}"
         if given.dtype.kind not in "bui":
             raise DataError(f"{place}: expected integers, got {given.dtype}; save the file without them")
-        if given.shape != (len(array),):
-            raise DataError(f"{place}: expected one per row, shape ({len(array)},), got {given.shape}")
+        shape = (len(array), len(raw.label_names)) if len(raw.label_names) > 1 else (len(array),)
+        if given.shape != shape:
+            raise DataError(f"{place}: expected one per row, shape {shape}, got {given.shape}")
         labels[split] = torch.from_numpy(given.astype(np.int64))
         if labels[split].min() < 0:
             raise DataError(f"{place}: expected integers from 0, got {labels[split].min()}")

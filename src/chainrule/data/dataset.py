@@ -7,11 +7,14 @@ from typing import Any
 
 from torch import Tensor
 
+from chainrule.data.items import Items
+from chainrule.data.notes import Notes
 from chainrule.data.streams import Streams
 from chainrule.domain import Domain
 from chainrule.errors import DataError, nearest
 
 SPLITS = ("train", "valid", "test")
+LABEL = "class"  # what the only label is called, where its source has no name for it
 # Of one label; or of each of several.
 ClassNames = tuple[str, ...] | tuple[tuple[str, ...], ...]
 
@@ -37,6 +40,7 @@ class Data:
         origin: the arguments with which `load_data` gives it again; empty if it did not come from there.
         frames: "train", "valid", "test" → (N, M, T'), of recordings: M numbers for each frame of an item, known
             beforehand; empty unless `load_data` was asked for features.
+        notes: what was found in the source, what was ignored and what was changed.
 
     Raises:
         DataError: if a split is empty or its items do not have the domain's shape.
@@ -56,6 +60,7 @@ class Data:
     streams: dict[str, Streams] = field(default_factory=dict)
     origin: dict = field(default_factory=dict)
     frames: dict[str, Tensor] = field(default_factory=dict)
+    notes: Notes = field(default_factory=Notes)
 
     def __post_init__(self) -> None:
         for split in SPLITS:
@@ -72,8 +77,9 @@ class Data:
     def classes(self) -> dict[str, tuple[str, ...]]:
         """Name of each label → the names of its classes; empty where the labels have no names."""
         names: Any = self.class_names or ()
-        names = (names,) if len(self.label_names) == 1 else names
-        return dict(zip(self.label_names, names, strict=False))
+        if len(self.label_names) > 1:
+            return dict(zip(self.label_names, names, strict=True))
+        return {(self.label_names or (LABEL,))[0]: tuple(names)} if names else {}
 
     def split(self, name: str) -> tuple[Tensor, Tensor | None]:
         """The items of a split, and their labels or None.
@@ -89,6 +95,16 @@ class Data:
         """What a conditional model is told of the items of a split: their frames if there are any, or their labels."""
         return self.frames.get(split, self.labels.get(split))
 
+    def items(self, split: str) -> Items:
+        """A split, as the verbs work on it.
+
+        Raises:
+            DataError: if there is no such split.
+        """
+        x, labels = self.split(split)
+        beside: dict[str, Any] = {"frames": self.frames.get(split), "streams": self.streams.get(split)}
+        return Items(self.name, x, self.domain, split, labels, **beside, notes=self.notes)
+
     def first(self, n: int) -> Data:
         """The first n items of each split, to try things on."""
         if n < 1:
@@ -103,7 +119,7 @@ class Data:
         """One line: the name, the domain, the sizes."""
         sizes = ", ".join(f"{len(getattr(self, split))} {split}" for split in SPLITS)
         classes = f", {len(self.class_names)} classes" if self.class_names else ""
-        if self.classes:
+        if self.label_names:
             classes = "".join(f", {len(names)} of {label}" for label, names in self.classes.items())
         rate = f", {self.rate} Hz" if self.rate else ""
         if self.frames:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,14 @@ from pyarrow import parquet
 
 from chainrule.data.images import Pictures, stack_images
 from chainrule.data.raw import Raw, reading
+from chainrule.data.reading import Reading
 from chainrule.data.table import raw_of_tables
-from chainrule.domain import Domain
 from chainrule.errors import DataError, optional_import
 
 KEYS = {"train": "train", "valid": "validation", "test": "test"}
 
 
-def read_hub(
-    name: str, where: str, domain: Domain | None = None, kinds: Mapping[str, str] | None = None
-) -> Raw:
+def read_hub(name: str, where: str, how: Reading | None = None) -> Raw:
     """Read a set of images, or a table.
 
     The first column of images is the data, or else all columns but class labels are; the first column of
@@ -31,7 +28,7 @@ def read_hub(
     Args:
         name: of a set on the hub; or the path of a .parquet file, or of a folder of these or of images.
         where: what messages call it.
-        domain, kinds: of a table, see `raw_of_tables`.
+        how: of a table, see `raw_of_tables`.
 
     Raises:
         DataError: if it cannot be had, has no train split, or neither images nor a table.
@@ -60,8 +57,8 @@ def read_hub(
     else:
         columns = [column for column in features if column not in classes]
         tables = {split: _table(where, split, rows, columns) for split, rows in splits.items()}
-        found = raw_of_tables(raw.name, where, tables, domain, kinds)
-        raw.arrays, raw.domain = found.arrays, found.domain
+        found = raw_of_tables(raw.name, where, tables, how or Reading())
+        raw.arrays, raw.domain, raw.notes = found.arrays, found.domain, found.notes
         raw.note = f"columns {', '.join(columns)}"
     if classes:
         raw.note += f", labels {classes[0]}"

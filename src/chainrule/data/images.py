@@ -11,8 +11,10 @@ from PIL import Image
 from torch import Tensor
 
 from chainrule.data.conform import conform
+from chainrule.data.notes import Notes, counted
 from chainrule.data.raw import Raw, reading
-from chainrule.data.tree import classes_of, files_below, split_roots
+from chainrule.data.reading import Reading
+from chainrule.data.tree import classes_of, files_below, ignore_others, split_roots
 from chainrule.domain import Domain
 from chainrule.errors import DataError
 
@@ -21,7 +23,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 Pictures = Iterator[tuple[str, Path | BytesIO]]
 
 
-def read_images(folder: Path) -> Raw:
+def read_images(folder: Path, how: Reading) -> Raw:
     """Read all pictures below a folder, in the order of their sorted paths.
 
     Subfolders train, valid, test are the split. Below them, or else directly below the folder, the
@@ -31,18 +33,25 @@ def read_images(folder: Path) -> Raw:
         DataError: if there are no pictures, one is unreadable, sizes differ, or some of the splits have
             no classes while others do.
     """
+    notes = Notes()
     with reading(str(folder)):
         paths = files_below(folder, SUFFIXES)
+        ignore_others(folder, SUFFIXES, notes)
         if not paths:
             raise DataError(f"{folder}: holds no images ({', '.join(SUFFIXES)})")
-        roots = split_roots(folder, paths)
-        parts = {split: files_below(root, SUFFIXES) for split, root in roots.items()}
+        roots = split_roots(folder, paths, notes)
+        parts, labels, names = classes_of(
+            {split: files_below(root, SUFFIXES) for split, root in roots.items()}, notes
+        )
     files = [roots[split] / path for split, part in parts.items() for path in part]
     images = stack_images(lambda: ((str(file), file) for file in files))
     cuts = np.cumsum([len(part) for part in parts.values()])[:-1]
     arrays = dict(zip(parts, np.split(images, cuts), strict=True))
-    labels, names = classes_of(parts)
-    return Raw(folder.resolve().name, str(folder), arrays, labels, class_names=names)
+    notes.found.insert(0, counted(len(files), "picture"))
+    items = {split: [str(path) for path in part] for split, part in parts.items()}
+    return Raw(
+        folder.resolve().name, str(folder), arrays, labels, class_names=names, notes=notes, items=items
+    )
 
 
 def stack_images(pictures: Callable[[], Pictures]) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.data.arrays import read_arrays
 from chainrule.data.music import read_music
 from chainrule.data.raw import Raw, reading
+from chainrule.data.reading import Reading
 from chainrule.data.text import read_text
 from chainrule.domain import Domain
 
@@ -72,14 +73,14 @@ def fashion_mnist(path: Path) -> Raw:
 
 def tiny_shakespeare(path: Path) -> Raw:
     """One long text; the last tenth tests, the last tenth of the rest validates."""
-    raw = read_text(path, Domain.sequence(256, 65), held=(100_385, 111_540))
+    raw = read_text(path, Reading(Domain.sequence(256, 65)), held=(100_385, 111_540))
     raw.note = "test is the last tenth of the text, valid the last tenth of what is before it"
     return raw
 
 
 def names(path: Path) -> Raw:
     """A name an item, with an end."""
-    return read_text(path, Domain.sequence(16, 27, lengths="ends"))
+    return read_text(path, Reading(Domain.sequence(16, 27, lengths="ends")))
 
 
 def chorales(path: Path) -> Raw:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from chainrule.data.dataset import ClassNames
+from chainrule.data.notes import Notes
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DataError
 
@@ -20,8 +21,7 @@ class Raw:
     Attributes:
         name: what to call the data set.
         where: the path or address that messages name.
-        arrays: split → (N, …); "train" alone, or without "valid" or "test", when the rest is to be cut
-            from it.
+        arrays: split → (N, …); "train" alone when the source has no splits of its own.
         labels: split → (N,), or (N, k) with names; of each stream, if there are any. Empty when there are none.
         streams: split → its long sequences, (T,) or (T, K) each, in place of arrays; of recordings their samples,
             int16, and else levels, with a domain.
@@ -32,6 +32,8 @@ class Raw:
         vocabulary: the character each level stands for.
         split: how the source was split, in words; empty if that is for the common code to say.
         note: further words on where the numbers came from.
+        notes: what was found, ignored and changed.
+        items: split → what each item, or each stream, is called, such as its file; where it has a name.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Raw:
     vocabulary: tuple[str, ...] | None = None
     split: str = ""
     note: str = ""
+    notes: Notes = field(default_factory=Notes)
+    items: dict[str, list[str]] = field(default_factory=dict)
 
 
 @contextmanager

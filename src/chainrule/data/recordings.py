@@ -11,16 +11,18 @@ import numpy as np
 
 from chainrule.data.dataset import SPLITS
 from chainrule.data.labels import label_codes
+from chainrule.data.notes import counted
 from chainrule.data.raw import Raw, reading
+from chainrule.data.reading import Reading
 from chainrule.data.sound import SUFFIXES, read_sound, resample
-from chainrule.data.tree import classes_of, files_below, split_roots
+from chainrule.data.tree import classes_of, files_below, ignore_others, split_roots
 from chainrule.errors import DataError
 
 METADATA = "metadata.csv"
 FILE, SPLIT = "file", "split"  # its columns that are no labels
 
 
-def read_recordings(folder: Path, rate: int | None = None) -> Raw:
+def read_recordings(folder: Path, how: Reading) -> Raw:
     """Read all .wav and .flac files below a folder, in the order of their sorted paths, each as a stream.
 
     A metadata.csv in it names in its column `file` all of them; its column `split`, if there is one, says train, valid
@@ -28,7 +30,7 @@ def read_recordings(folder: Path, rate: int | None = None) -> Raw:
 
     Args:
         folder: of the files.
-        rate: Hz to resample to; None keeps that of the files.
+        how: the rate in Hz to resample to; None keeps that of the files.
 
     Raises:
         DataError: if a file is unreadable, rates differ and none is asked for, or the metadata do not fit the files.
@@ -38,18 +40,20 @@ def read_recordings(folder: Path, rate: int | None = None) -> Raw:
     if not paths:
         raise DataError(f"{folder}: holds no recordings ({', '.join(SUFFIXES)})")
     raw = Raw(folder.resolve().name, str(folder))
+    ignore_others(folder, SUFFIXES, raw.notes, but=(METADATA,))
     if (folder / METADATA).is_file():
         parts, roots = _described(raw, folder / METADATA, paths), dict.fromkeys(SPLITS, folder)
     else:
         with reading(str(folder)):
-            roots = split_roots(folder, paths)
-            parts = {split: files_below(root, SUFFIXES) for split, root in roots.items()}
-        raw.labels, raw.class_names = classes_of(parts)
+            roots = split_roots(folder, paths, raw.notes)
+            parts, raw.labels, raw.class_names = classes_of(
+                {split: files_below(root, SUFFIXES) for split, root in roots.items()}, raw.notes
+            )
     first = None
     for split, part in parts.items():
         raw.streams[split] = []
         for path in part:
-            samples, found = read_sound(roots[split] / path, rate)
+            samples, found = read_sound(roots[split] / path, how.rate)
             if raw.rate is None:
                 raw.rate, first = found, roots[split] / path
             if found != raw.rate:
@@ -58,6 +62,10 @@ def read_recordings(folder: Path, rate: int | None = None) -> Raw:
                     f"say to which rate to resample"
                 )
             raw.streams[split].append(samples)
+    raw.items = {split: [str(path) for path in part] for split, part in parts.items()}
+    samples = sum(len(sound) for sounds in raw.streams.values() for sound in sounds)
+    seconds = f"{samples / raw.rate:,.1f} s at {raw.rate:,} Hz" if raw.rate else ""
+    raw.notes.found.insert(0, f"{counted(sum(map(len, parts.values())), 'recording')}, {seconds}")
     return raw
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from chainrule.data.dataset import SPLITS
+from chainrule.domain import Domain
 from chainrule.errors import DataError
 
 
@@ -20,6 +21,56 @@ def held_out(rows: int, parts: int) -> int:
     if rows - parts * held < 1:
         raise DataError(f"{rows} rows are too few: {parts + 1} splits need at least one row each")
     return held
+
+
+def cut_streams(
+    streams: dict[str, list[np.ndarray]], labels: dict[str, Tensor], domain: Domain, seed: int
+) -> tuple[dict[str, list[np.ndarray]], dict[str, Tensor], str]:
+    """Supply the missing of valid and test: whole sequences of train, or the ends of each where there are too few.
+
+    Args:
+        streams: "train" and perhaps "valid" and "test" → sequences (T,) or (T, K).
+        labels: the same keys → of each sequence, or empty.
+        domain: of the windows.
+        seed: of the permutation.
+
+    Returns:
+        All three splits, their labels, and how they came about in words.
+
+    Raises:
+        DataError: if no split of a window each can be cut.
+    """
+    missing = [split for split in SPLITS if split not in streams]
+    parts = streams["train"]
+    if missing and len(parts) < len(missing) + 1:
+        kept: list[np.ndarray] = []
+        held: dict[str, list[np.ndarray]] = {split: [] for split in missing}
+        for part in parts:
+            least = domain.steps if domain.lengths == "fixed" else 1
+            size = max(held_out(max(len(part), len(missing) + 1), len(missing)), least)
+            if len(part) < (len(missing) + 1) * least:
+                raise DataError(
+                    f"{len(part)} steps are too few to train on: {len(missing) + 1} splits need a window of "
+                    f"{least} each; name a shorter window with --domain"
+                )
+            rest, *ends = np.split(part, [len(part) - size * n for n in range(len(missing), 0, -1)])
+            kept.append(rest)
+            for split, end in zip(missing, ends, strict=True):
+                held[split].append(end)
+        sizes = "/".join(f"{sum(map(len, own))}" for own in (kept, *held.values()))
+        how = f"{' and '.join(missing)} are cut off the end, {sizes} steps"
+        return (
+            streams | {"train": kept} | held,
+            labels | dict.fromkeys(missing, labels["train"]) if labels else {},
+            how,
+        )
+    places = {split: torch.arange(len(own)) for split, own in streams.items()}
+    chosen, labels, how = complete_splits(places, labels, seed)
+    return (
+        {split: [streams.get(split, parts)[i] for i in index.tolist()] for split, index in chosen.items()},
+        labels,
+        how,
+    )
 
 
 def complete_splits(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,27 +13,29 @@ from chainrule.data.arrow import as_arrow
 from chainrule.data.codes import encode, text_columns
 from chainrule.data.columns import infer_columns, is_number, numbers
 from chainrule.data.infer import infer_table
+from chainrule.data.labels import label_codes
+from chainrule.data.notes import counted
 from chainrule.data.raw import Raw
+from chainrule.data.reading import Reading
 from chainrule.domain import Domain
-from chainrule.errors import DataError
+from chainrule.errors import DataError, nearest
 
 
-def read_table(path: Path, domain: Domain | None, kinds: Mapping[str, str] | None) -> Raw:
+def read_table(path: Path, how: Reading) -> Raw:
     """Read a .csv or .parquet file with one item a row.
 
     Raises:
         DataError: see `raw_of_tables`; or if the file cannot be read or has no rows.
     """
-    table = as_arrow(path, text_columns(domain.columns if domain else ()))
-    return raw_of_tables(path.stem, str(path), {"train": table}, domain, kinds)
+    table = as_arrow(path, text_columns(how.domain.columns if how.domain else ()))
+    return raw_of_tables(path.stem, str(path), {"train": table}, how)
 
 
 def raw_of_tables(
     name: str,
     where: str,
     tables: dict[str, pa.Table],
-    domain: Domain | None,
-    kinds: Mapping[str, str] | None,
+    how: Reading,
 ) -> Raw:
     """The arrays of a source's tables, and their domain.
 
@@ -44,13 +46,20 @@ def raw_of_tables(
         name: what to call the data set.
         where: what messages call it.
         tables: split → its rows.
-        domain: the user's choice. One of columns says how to encode; any other takes numbers only.
-        kinds: column name → kind; not None makes a domain of columns whatever the cells.
+        how: a domain of columns says how to encode, any other takes numbers only; kinds of columns make a domain of
+            columns whatever the cells; columns named as labels are these, and no data.
 
     Raises:
         DataError: if the cells do not suit the domain, or make no columns.
     """
+    domain, kinds = how.domain, how.columns
     raw = Raw(name, where, {}, domain=domain)
+    tables = _without_labels(raw, tables, how.labels)
+    rows, columns_found = (
+        sum(table.num_rows for table in tables.values()),
+        len(next(iter(tables.values())).columns),
+    )
+    raw.notes.found.append(f"{counted(rows, 'row')} of {counted(columns_found, 'column')}")
     places = {split: where if len(tables) == 1 else f"{where}: {split}" for split in tables}
     columns: tuple[Column, ...] = domain.columns if domain else ()
     if domain is None:
@@ -65,6 +74,32 @@ def raw_of_tables(
         place = places[split]
         raw.arrays[split] = encode(table, columns, place) if columns else _matrix(place, table)
     return raw
+
+
+def _without_labels(
+    raw: Raw, tables: dict[str, pa.Table], names: Sequence[str] | None
+) -> dict[str, pa.Table]:
+    """Take the columns that are labels out of the tables, and into the raw."""
+    if not names:
+        return tables
+    for table in tables.values():
+        for name in names:
+            if name not in table.column_names:
+                raise DataError(
+                    f"{raw.where}: no column {name!r} for a label; {nearest(name, table.column_names)}"
+                )
+            if table.column(name).null_count:
+                row = table.column(name).is_null().to_pylist().index(True)
+                raise DataError(f"{raw.where}: label {name!r}: missing in row {row}")
+    texts = {
+        name: [str(cell) for table in tables.values() for cell in table.column(name).to_pylist()]
+        for name in names
+    }
+    codes, raw.class_names = label_codes(texts)
+    cuts = np.cumsum([table.num_rows for table in tables.values()])[:-1]
+    raw.labels = dict(zip(tables, np.split(codes, cuts), strict=True))
+    raw.label_names = tuple(names)
+    return {split: table.drop_columns(list(names)) for split, table in tables.items()}
 
 
 def _matrix(where: str, table: pa.Table) -> np.ndarray:

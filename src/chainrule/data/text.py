@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from chainrule.data.dataset import SPLITS
+from chainrule.data.notes import counted
 from chainrule.data.raw import Raw, reading
-from chainrule.data.split import held_out
+from chainrule.data.reading import Reading
 from chainrule.domain import Domain
 from chainrule.errors import DataError
 
 WINDOW = 64  # characters
 BYTES = tuple(map(chr, range(256)))
+LINE_END = re.compile(r"\r\n|\r|\n")  # not what str.splitlines takes for one besides, such as a form feed
 
 
 def is_bytes(vocabulary: str) -> bool:
@@ -40,7 +44,7 @@ def as_bytes(raw: Raw) -> Raw:
     return replace(raw, streams=streams, vocabulary=BYTES)
 
 
-def read_text(path: Path, domain: Domain | None, held: Sequence[int] | None = None) -> Raw:
+def read_text(path: Path, how: Reading, held: Sequence[int] | None = None) -> Raw:
     """Read a text as one long sequence, of which items are windows; or as items of a line each.
 
     A character's level is its place in the sorted set of those that occur; a domain of 256 levels takes the bytes of
@@ -49,12 +53,14 @@ def read_text(path: Path, domain: Domain | None, held: Sequence[int] | None = No
 
     Args:
         path: the file, UTF-8 unless read as bytes.
-        domain: a discrete sequence domain, for windows of another length, for spare levels, bytes or lines.
-        held: how many characters at the end are valid and test; a tenth of the text each by default.
+        how: a discrete sequence domain, for windows of another length, for spare levels, bytes or lines; a vocabulary,
+            if the levels will be numbered anew by that.
+        held: how many characters at the end are valid and test, of a text that has splits of its own.
 
     Raises:
-        DataError: if it is no UTF-8, too short for three windows, or does not fit the domain.
+        DataError: if it is no UTF-8, or does not fit the domain.
     """
+    domain = how.domain
     with reading(str(path)):
         content = path.read_bytes()
         if of_bytes(domain):
@@ -63,7 +69,7 @@ def read_text(path: Path, domain: Domain | None, held: Sequence[int] | None = No
             # Bytes, because text mode would change the line ends.
             text = content.decode("utf-8-sig")
             if domain is not None and domain.lengths == "ends":
-                return _lines(path, text, domain)
+                return _lines(path, text, how)
             points, levels = np.unique(
                 np.frombuffer(text.encode("utf-32-le"), np.uint32), return_inverse=True
             )
@@ -74,31 +80,37 @@ def read_text(path: Path, domain: Domain | None, held: Sequence[int] | None = No
         raise DataError(
             f"{path}: text needs a domain such as sequence:{WINDOW}:{len(vocabulary)}, got {domain}"
         )
-    if min(domain.levels_per_variable) < len(vocabulary):
+    if how.vocabulary is None and min(domain.levels_per_variable) < len(vocabulary):
         raise DataError(
             f"{path}: has {len(vocabulary)} different characters, more than the levels of the domain {domain}"
         )
-    if len(levels) < 3 * domain.size:
-        raise DataError(
-            f"{path}: {len(levels)} characters are too few: three splits need a window of {domain.size} each"
-        )
-    if held is None:
-        held = [max(held_out(len(levels), parts=2), domain.size)] * 2
-    parts = np.split(levels, np.cumsum([len(levels) - sum(held), held[0]]))
-    return Raw(
+    parts, splits = [levels], ["train"]
+    if held is not None:
+        parts, splits = np.split(levels, [len(levels) - sum(held), len(levels) - held[1]]), list(SPLITS)
+    raw = Raw(
         path.stem,
         str(path),
-        streams={split: [part] for split, part in zip(("train", "valid", "test"), parts, strict=True)},
+        streams={split: [part] for split, part in zip(splits, parts, strict=True)},
         domain=domain,
         vocabulary=vocabulary,
-        split=f"split along the text, {len(parts[0])}/{held[0]}/{held[1]} characters",
     )
+    unit = "byte" if of_bytes(domain) else "character"
+    different = "" if unit == "byte" else f", {len(vocabulary)} different"
+    raw.notes.found.append(f"a text of {counted(len(levels), unit)}{different}")
+    return raw
 
 
-def _lines(path: Path, text: str, domain: Domain) -> Raw:
+def _lines(path: Path, text: str, how: Reading) -> Raw:
     """One item a line; empty ones are left out."""
-    lines = [line for line in text.splitlines() if line]
+    domain = how.domain
+    assert domain is not None
+    every = LINE_END.split(text)
+    if not every[-1]:
+        every.pop()  # behind the last line's end
+    lines = [line for line in every if line]
     characters = sorted(set("".join(lines)))
+    if how.vocabulary is not None:  # the run's own numbers come later
+        domain = replace(domain, levels=len(characters) + 1)
     end = domain.max_levels - 1
     if len(characters) > end:
         raise DataError(
@@ -113,7 +125,7 @@ def _lines(path: Path, text: str, domain: Domain) -> Raw:
     items = np.full((len(lines), domain.size), end, np.int32)
     for item, line in zip(items, lines, strict=True):
         item[: len(line)] = [place[character] for character in line]
-    return Raw(
+    raw = Raw(
         path.stem,
         str(path),
         {"train": items},
@@ -121,3 +133,7 @@ def _lines(path: Path, text: str, domain: Domain) -> Raw:
         vocabulary=tuple(characters),
         note=f"a line of at most {domain.size} characters an item",
     )
+    raw.notes.found.append(f"{counted(len(lines), 'line')}, {len(characters)} different characters")
+    if len(lines) < len(every):
+        raw.notes.ignored.append(f"{counted(len(every) - len(lines), 'empty line')}")
+    return raw

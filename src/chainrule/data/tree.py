@@ -2,58 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from chainrule.data.dataset import SPLITS
+from chainrule.data.labels import sorted_names
+from chainrule.data.notes import Notes, counted, listed
 from chainrule.errors import DataError
+
+# What folders and arrays are called, in any case → the split they are.
+ALIASES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("valid", "val", "validation", "dev"), "valid"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 
 
 def files_below(root: Path, suffixes: Collection[str]) -> list[Path]:
-    """The sorted paths, relative to root, of all files below it with one of the suffixes."""
-    paths = (path.relative_to(root) for path in root.rglob("*") if path.suffix.lower() in suffixes)
-    # Hidden files are the file manager's or the editor's, not the user's.
-    visible = (path for path in paths if not any(part.startswith(".") for part in path.parts))
-    return sorted(path for path in visible if (root / path).is_file())
+    """The sorted paths, relative to root, of all files below it with one of the suffixes.
+
+    Links are followed, each folder once; hidden files and folders are the file manager's or the editor's.
+    """
+    return sorted(path for path in all_below(root) if path.suffix.lower() in suffixes)
 
 
-def split_roots(folder: Path, paths: Sequence[Path]) -> dict[str, Path]:
+def all_below(root: Path) -> Iterator[Path]:
+    """The paths, relative to root, of all files below it that are not hidden; links are followed, each folder once."""
+    seen: set[tuple[int, int]] = set()
+    for folder, below, files in os.walk(root, followlinks=True):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            below.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        for name in files:
+            path = Path(folder, name)
+            if not name.startswith(".") and path.is_file():
+                yield path.relative_to(root)
+
+
+def ignore_others(root: Path, suffixes: Collection[str], notes: Notes, but: Collection[str] = ()) -> None:
+    """Note the files that are not read, since they have none of the suffixes; but for those of some names."""
+    others = sorted(path for path in all_below(root) if path.suffix.lower() not in suffixes)
+    others = [path for path in others if str(path) not in but]
+    if others:
+        notes.ignored.append(f"{counted(len(others), 'other file')}: {listed(others)}")
+
+
+def split_of(name: str) -> str | None:
+    """The split that a folder or an array of this name is; None for none."""
+    return ALIASES.get(name.lower())
+
+
+def split_roots(folder: Path, paths: Sequence[Path], notes: Notes) -> dict[str, Path]:
     """Split → its folder; the whole folder is "train" if no subfolder has the name of a split.
 
     Args:
         folder: of the files.
         paths: theirs, relative to it.
+        notes: is told what lies beside the splits, and is not read.
 
     Raises:
-        DataError: if there are subfolders of splits, but not of train, or others beside them.
+        DataError: if there are two subfolders of one split, or others beside them.
     """
-    tops = {path.parts[0] for path in paths}
-    found = [split for split in SPLITS if split in tops]
-    if not found:
+    tops = Counter(path.parts[0] for path in paths if len(path.parts) > 1)
+    roots: dict[str, Path] = {}
+    for top in sorted(tops):
+        split = split_of(top)
+        if split is None:
+            continue
+        if split in roots:
+            raise DataError(f"{folder}: expected one folder of {split}, got {roots[split].name} and {top}")
+        roots[split] = folder / top
+    if not roots:
         return {"train": folder}
-    if "train" not in found:
-        raise DataError(f"{folder}: has {', '.join(found)} but no train folder")
-    if tops - set(found):
-        raise DataError(f"{folder}: has {min(tops - set(found))} beside the splits {', '.join(found)}")
-    return {split: folder / split for split in found}
+    names = [root.name for root in roots.values()]
+    others = sorted(set(tops) - set(names))
+    if others:
+        raise DataError(
+            f"{folder}: has {listed(others)} beside the splits {', '.join(names)}; move it elsewhere, or into a split"
+        )
+    beside = [path for path in paths if len(path.parts) == 1]
+    if beside:
+        notes.ignored.append(f"{counted(len(beside), 'file')} beside {', '.join(names)}: {listed(beside)}")
+    return {split: roots[split] for split in SPLITS if split in roots}
 
 
-def classes_of(parts: Mapping[str, Sequence[Path]]) -> tuple[dict[str, np.ndarray], tuple[str, ...] | None]:
+def classes_of(
+    parts: Mapping[str, Sequence[Path]], notes: Notes
+) -> tuple[dict[str, list[Path]], dict[str, np.ndarray], tuple[str, ...] | None]:
     """The subfolder that each file lies in as its class.
 
     Args:
         parts: split → the files, relative to the split's folder.
+        notes: is told the classes; and which files are left out since they lie in no class, or that there are no
+            classes, since most lie in none.
 
     Returns:
-        Split → codes (n,), without the splits of which some files lie in no subfolder; and the names, None for none.
+        Split → the files that are kept, and codes (n,) of each, without the splits of which none has a class; and the
+        names, None for none.
     """
-    classes = {
-        split: [path.parts[0] for path in part]
-        for split, part in parts.items()
-        if all(len(path.parts) > 1 for path in part)
-    }
-    names = sorted({name for part in classes.values() for name in part})
-    labels = {split: np.array([names.index(name) for name in part]) for split, part in classes.items()}
-    return labels, tuple(names) or None
+    kept = {split: list(part) for split, part in parts.items()}
+    deep = {split: [path for path in part if len(path.parts) > 1] for split, part in kept.items()}
+    total, inside = (sum(map(len, each.values())) for each in (kept, deep))
+    if inside * 2 <= total:
+        if inside:
+            notes.ignored.append(
+                f"the names of subfolders: {total - inside:,} of {counted(total, 'file')} lie in none, so these are no "
+                f"classes"
+            )
+        return kept, {}, None
+    stray = [path for split, part in kept.items() if deep[split] for path in part if len(path.parts) == 1]
+    if stray:
+        notes.ignored.append(f"{counted(len(stray), 'file')} that lie in no class: {listed(stray)}")
+    kept = {split: deep[split] or part for split, part in kept.items()}
+    of = {split: [path.parts[0] for path in part] for split, part in deep.items() if part}
+    counts = Counter(name for part in of.values() for name in part)
+    names = sorted_names(counts)
+    notes.found.append(
+        f"{counted(len(names), 'class', 'classes')}, by subfolder: "
+        + listed(f"{name} ({counts[name]:,})" for name in names)
+    )
+    place = {name: code for code, name in enumerate(names)}
+    return kept, {split: np.array([place[name] for name in part]) for split, part in of.items()}, names

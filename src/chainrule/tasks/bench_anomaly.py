@@ -33,7 +33,7 @@ def measure(batch: int, repeats: int, runs: Sequence[Path] = ()) -> dict:
     if model.domain != data.domain or model.conditional:
         raise ChainruleError(f"bench anomaly: expected unconditional models of {data.domain}, got {runs[0]}")
     reference = data.valid[:REFERENCE]
-    outside = load_items(OUTSIDE, data.domain)[:batch]
+    outside = load_items(OUTSIDE, data.domain, split="test").x[:batch]
     usual, strange = (
         score(model, x, reference, background=background, complexity=True)
         for x in (data.test[:batch], outside)

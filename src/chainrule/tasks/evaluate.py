@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from chainrule.data import Data
+from chainrule.data import Data, Items
 from chainrule.errors import ChainruleError
 from chainrule.models import Model, create_model
 from chainrule.tasks.classify import accuracy, classify
@@ -48,10 +48,11 @@ class Evaluation:
 
 def evaluate(
     model: Model,
-    data: Data,
+    data: Data | Items,
     split: str = "test",
     *,
     baselines: bool = True,
+    train: Tensor | None = None,
     context: int | None = None,
     samples: int = 1,
 ) -> Evaluation:
@@ -61,41 +62,45 @@ def evaluate(
 
     Args:
         model: unconditional, or conditional on the data's labels, or on the frames of its recordings.
-        data: in the model's domain.
-        split: "train", "valid" or "test".
+        data: in the model's domain; or items alone.
+        split: "train", "valid" or "test" of the data.
         baselines: whether to add uniform, independent and gaussian, where they serve the domain.
+        train: what the baselines are estimated from; the training split of the data by default, and none for items.
         context: of long sequences, how many steps are told before those scored; half a window by default.
         samples: of a model that knows a bound only, draws of what is latent in each item; more make it tighter.
 
     Raises:
         ChainruleError: if the data do not fit the model.
     """
-    x, labels = data.split(split)
+    if isinstance(data, Data):
+        items, train = data.items(split), data.train if train is None else train
+    else:
+        items = data
+    x = items.x
     if model.domain != data.domain:
         raise ChainruleError(
             f"{data.name}: expected data in the model's domain {model.domain}, got {data.domain}"
         )
-    cond = data.cond(split) if model.conditional else None
+    cond = items.cond if model.conditional else None
     if model.conditional and cond is None:
         what = "features" if model.condition.maps else "labels"
         raise ChainruleError(f"{data.name}: the model is conditional, expected {what}, found none")
     own, floors = likelihood(model, x, cond, samples=samples), nats_by_floor(model, x, cond)
-    right = class_accuracy(model, x, labels)
     return Evaluation(
-        split,
+        items.split,
         own,
-        _baselines(data, x) if baselines else {},
+        _baselines(model, train, x) if baselines and train is not None else {},
         floors,
-        steps_of(model, data, split, context, samples),
-        right,
+        steps_of(model, items, context, samples),
+        class_accuracy(model, x, items.labels),
     )
 
 
 def steps_of(
-    model: Model, data: Data, split: str, context: int | None = None, samples: int = 1
+    model: Model, items: Items, context: int | None = None, samples: int = 1
 ) -> StepLikelihood | None:
-    """The likelihood of the steps of a split's long sequences, or its bound; None without either."""
-    streams = data.streams.get(split)
+    """The likelihood of the steps of long sequences, or its bound; None without either."""
+    streams = items.streams
     if streams is None or model.likelihood == "none":
         return None
     if model.likelihood == "bound":
@@ -110,15 +115,15 @@ def class_accuracy(model: Model, x: Tensor, labels: Tensor | None) -> float | No
     return accuracy(classify(model, x), labels)
 
 
-def _baselines(data: Data, x: Tensor) -> dict[str, Likelihood]:
+def _baselines(model: Model, train: Tensor, x: Tensor) -> dict[str, Likelihood]:
     results = {}
     for name in BASELINES:
-        if name == "gaussian" and data.domain.size > LARGEST:
+        if name == "gaussian" and model.domain.size > LARGEST:
             continue  # its estimate takes D³ operations
         try:
-            baseline = create_model(name, data.domain)
+            baseline = create_model(name, model.domain)
         except ChainruleError:
             continue  # not for this domain
-        baseline.estimate(data.train)
+        baseline.estimate(train)
         results[name] = likelihood(baseline, x)
     return results

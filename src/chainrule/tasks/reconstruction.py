@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from chainrule.data import Data
+from chainrule.data import Data, Items
 from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError
 from chainrule.models import Autoencoder
@@ -38,13 +38,13 @@ class ReconstructionCost:
 
 
 def reconstruction_cost(
-    model: Autoencoder, data: Data, split: str = "test", *, batch_size: int = 256
+    model: Autoencoder, data: Data | Items, split: str = "test", *, batch_size: int = 256
 ) -> ReconstructionCost:
     """The mean reconstruction cost of a split, in full precision, a batch at a time.
 
     Args:
         model: an autoencoder.
-        data: in the model's domain.
+        data: in the model's domain; or items alone.
         split: "train", "valid" or "test".
         batch_size: items at once.
 
@@ -59,9 +59,10 @@ def reconstruction_cost(
         raise ChainruleError(
             f"{data.name}: expected data in the model's domain {model.domain}, got {data.domain}"
         )
-    x, _ = data.split(split)
+    items = data.items(split) if isinstance(data, Data) else data
+    x = items.x
     with exact_arithmetic(model):
         parts = [model.reconstruction_cost(part.to(model.device)).cpu() for part in x.split(batch_size)]
     nats = torch.cat(parts)
     error = nats.std().item() / math.sqrt(len(nats)) if len(nats) > 1 else 0.0
-    return ReconstructionCost(split, len(nats), model.bottleneck, nats.mean().item(), error)
+    return ReconstructionCost(items.split, len(nats), model.bottleneck, nats.mean().item(), error)

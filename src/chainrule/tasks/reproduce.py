@@ -190,7 +190,7 @@ def _score(model: Model, data: Data, split: str, samples: int = 1) -> Likelihood
 def _scores(model: Model, data: Data, split: str, samples: int) -> dict:
     """Of a split: what `Likelihood` holds, and of a model of classes the accuracy."""
     right = class_accuracy(model, *data.split(split))
-    steps = steps_of(model, data, split, samples=samples)
+    steps = steps_of(model, data.items(split), samples=samples)
     return {
         **vars(_score(model, data, split, samples)),
         **({"samples": samples} if model.likelihood == "bound" else {}),

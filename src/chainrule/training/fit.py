@@ -150,7 +150,7 @@ def _claim(folder: Path, record: dict, resume: bool) -> None:
     if not resume:
         raise RunError(f"{folder}: already holds a run; resume it, or choose another folder")
     before = read_config(folder)
-    for part in ("model", "hyperparameters", "domain", "data", "training"):
+    for part in ("model", "hyperparameters", "domain", "data", "vocabulary", "rate", "labels", "training"):
         was, now = before.get(part), record[part]
         if was == now:
             continue

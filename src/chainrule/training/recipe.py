@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 
-from chainrule.data import Data, load_data
+from chainrule.data import Data, Reading, load_data
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import Model, create_model, hyperparameters_of
 from chainrule.training.config import TrainingConfig
@@ -18,7 +18,7 @@ from chainrule.training.config import TrainingConfig
 # What a recipe and the `config.yaml` of a run may hold; the latter also says what was used and found.
 KEYS = ("model", "data", "hyperparameters", "training", "published")
 OF_A_RUN = ("chainrule", "torch", "domain", "vocabulary", "rate", "labels")
-DATA = ("source", "domain", "columns", "rate", "labels", "features", "seed")
+DATA = ("source", *(field.name for field in fields(Reading)))
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Recipe:
 
     Attributes:
         model: its registry name.
-        data: arguments of `load_data`: source, domain, columns, rate, labels, features, seed.
+        data: the source and the options of `load_data`.
         hyperparameters: over the model's defaults.
         training: over its training defaults; see `TrainingConfig`.
         published: {"valid_nats" or "test_nats": value, "source": where it was read}; empty if there is none.

@@ -11,11 +11,12 @@ from pathlib import Path
 import yaml
 from torch import Tensor
 
-from chainrule.errors import RunError
+from chainrule.data import Reading
+from chainrule.errors import ChainruleError, RunError
 from chainrule.files import write_text
 from chainrule.models import Model, load_model
 from chainrule.models.store import CARD, WEIGHTS
-from chainrule.training.classes import class_codes
+from chainrule.training.classes import class_codes, label_names
 
 CONFIG = "config.yaml"
 METRICS = "metrics.csv"
@@ -94,6 +95,31 @@ class Run:
         """
         chosen = {name: str(value) for name, value in classes.items()}
         return class_codes(self.model.condition, self.labels, chosen, "cond")
+
+    @property
+    def reading(self) -> Reading:
+        """How new data are read: by the codes of the data that the model was trained on.
+
+        Raises:
+            RunError: if the configuration holds something else.
+        """
+        given = self.config.get("data")
+        kept = {k: v for k, v in given.items() if k != "source"} if isinstance(given, dict) else {}
+        # The columns' kinds and categories are the domain's.
+        for name in ("columns", "labels", "features", "rate"):
+            kept.pop(name, None)
+        counts = self.model.condition.counts
+        names = label_names(self.model.condition, self.labels)
+        # Classes without names go by their numbers.
+        classes = {
+            name: list(map(str, range(n))) for name, n in zip(names, counts, strict=True)
+        } | self.labels
+        kept |= {"domain": self.model.domain, "rate": self.rate, "vocabulary": self.vocabulary}
+        kept |= {"features": self.features, "classes": classes if counts else None}
+        try:
+            return Reading.of(kept)
+        except ChainruleError as error:
+            raise RunError(f"{self.folder}: data in {CONFIG}: {error}") from error
 
     @property
     def features(self) -> list[int] | None:

@@ -1,0 +1,52 @@
+"""The characters of a text by the numbers that a run has given them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from chainrule.data.notes import SHOWN, counted
+from chainrule.data.raw import Raw
+from chainrule.domain import Domain
+from chainrule.errors import DataError
+
+
+def renumber(raw: Raw, vocabulary: Sequence[str], unknown: str | None, domain: Domain | None) -> None:
+    """Number the characters of a text as a run does, in place.
+
+    Args:
+        raw: a text, in any numbering of its own.
+        vocabulary: the character of each of the run's levels.
+        unknown: the known character that stands for all unknown ones; None refuses them.
+        domain: the run's.
+
+    Raises:
+        DataError: naming the characters that the run does not know, and how often they occur.
+    """
+    own = raw.vocabulary or ()
+    place = {character: level for level, character in enumerate(vocabulary)}
+    counts = np.zeros(len(own) + 1, np.int64)  # one more for the end symbol of lines
+    for array in (*raw.arrays.values(), *(part for parts in raw.streams.values() for part in parts)):
+        counts += np.bincount(array.clip(max=len(own)).ravel(), minlength=len(own) + 1)
+    foreign = {
+        character: int(n) for character, n in zip(own, counts, strict=False) if n and character not in place
+    }
+    if foreign:
+        often = sorted(foreign, key=lambda character: (-foreign[character], character))
+        which = ", ".join(f"{character!r} ({foreign[character]:,} times)" for character in often[:SHOWN])
+        which += f" and {len(often) - SHOWN:,} more" if len(often) > SHOWN else ""
+        if unknown is None:
+            raise DataError(
+                f"{raw.where}: {counted(len(foreign), 'character')} of it {'is' if len(foreign) == 1 else 'are'} not "
+                f"among the {len(place)} that the run was trained on: {which}; name a character that shall stand for "
+                f"them with --unknown (unknown=…)"
+            )
+        raw.notes.changed.append(
+            f"{sum(foreign.values()):,} unknown characters are read as {unknown!r}: {which}"
+        )
+    end = domain.max_levels - 1 if domain is not None and domain.lengths == "ends" else len(place)
+    table = np.array([*(place.get(c, place.get(unknown or "", 0)) for c in own), end])
+    raw.arrays = {split: table[array.clip(max=len(own))] for split, array in raw.arrays.items()}
+    raw.streams = {split: [table[part] for part in parts] for split, parts in raw.streams.items()}
+    raw.vocabulary, raw.domain = tuple(vocabulary), domain

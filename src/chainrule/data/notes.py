@@ -1,0 +1,39 @@
+"""What a reader found in a source, what it left out, and what it changed: said to the user, always."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+SHOWN = 5  # names that a line lists
+
+
+@dataclass
+class Notes:
+    """Lines about a source, in the order in which they came up.
+
+    Attributes:
+        found: what the data are made of, with counts.
+        ignored: what is there and is not used, with counts.
+        changed: what does not reach the model as it is in the file.
+    """
+
+    found: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """Every line, beginning with which of the three it is."""
+        return [f"{kind}: {line}" for kind, lines in vars(self).items() for line in lines]
+
+
+def counted(n: int, singular: str, plural: str | None = None) -> str:
+    """1 → "1 picture", 2000 → "2,000 pictures"."""
+    return f"{n:,} {singular if n == 1 else plural or singular + 's'}"
+
+
+def listed(names: Iterable[object]) -> str:
+    """The first few names, and how many more there are."""
+    every = list(map(str, names))
+    more = len(every) - SHOWN
+    return ", ".join(every[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")

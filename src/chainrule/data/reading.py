@@ -1,0 +1,88 @@
+"""How a source is read: what the user says where a reader would have to guess, and the codes of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from chainrule.domain import Domain
+from chainrule.errors import DataError, nearest
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Options of `load_data`, which documents them; a run keeps those that were given and reads new data by them.
+
+    Attributes:
+        domain, columns, rate, labels, features, seed: see `load_data`.
+        vocabulary: of a run on text, the character of each level. New text is numbered by it.
+        classes: of a run on labelled data, name of each label → names of its classes. New labels are matched by name.
+        unknown: the character that stands for those the vocabulary lacks; None refuses them.
+
+    Raises:
+        DataError: on a value that makes no sense.
+    """
+
+    domain: Domain | None = None
+    columns: Mapping[str, str] | None = None
+    rate: int | None = None
+    labels: tuple[str, ...] | None = None
+    features: tuple[int, int] | None = None
+    seed: int = 0
+    vocabulary: str | None = None
+    classes: Mapping[str, Sequence[str]] | None = None
+    unknown: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.rate is not None and (type(self.rate) is not int or self.rate < 1):
+            raise DataError(f"rate: expected Hz, an integer ≥ 1, got {self.rate!r}")
+        if self.features is not None and (
+            len(self.features) != 2 or any(type(number) is not int or number < 1 for number in self.features)
+        ):
+            raise DataError(
+                f"features: expected (bands, samples) of a frame, integers ≥ 1, got {self.features!r}"
+            )
+        if type(self.seed) is not int or self.seed < 0:
+            raise DataError(f"seed: expected an integer ≥ 0, got {self.seed!r}")
+        if self.unknown is not None and (self.vocabulary is None or self.unknown not in set(self.vocabulary)):
+            known = "a model of text" if self.vocabulary is None else "one character that the run knows"
+            raise DataError(f"unknown: expected {known}, got {self.unknown!r}")
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Reading:
+        """From plain options, such as those a configuration keeps.
+
+        Raises:
+            DataError: on an unknown option, with the nearest one, or a value that makes no sense.
+            DomainError: if `domain` is a text that is no domain.
+        """
+        known = [field.name for field in fields(cls)]
+        for name in options:
+            if name not in known:
+                raise DataError(f"unknown option {name!r} of reading data; {nearest(name, known)}")
+        chosen = dict(options)
+        if isinstance(chosen.get("domain"), dict):
+            chosen["domain"] = Domain.from_json(chosen["domain"])
+        if isinstance(chosen.get("domain"), str):
+            chosen["domain"] = Domain.parse(chosen["domain"])
+        for name in ("labels", "features"):
+            value = chosen.get(name)
+            if isinstance(value, str) or not isinstance(value, Sequence | None):
+                raise DataError(f"{name}: expected a list, got {value!r}")
+            if value is not None:
+                chosen[name] = tuple(value)
+        return cls(**chosen)
+
+    def to_dict(self) -> dict:
+        """What differs from the defaults, as plain lists, texts and numbers, for a configuration; and the seed."""
+        plain: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value == field.default and field.name != "seed":
+                continue
+            if isinstance(value, Domain):
+                value = json.loads(json.dumps(value.to_json())) if value.columns else str(value)
+            plain[field.name] = list(value) if isinstance(value, tuple) else value
+        return plain
