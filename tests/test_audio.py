@@ -19,7 +19,7 @@ from PIL import Image
 import chainrule as cr
 from chainrule.cli import main
 from chainrule.cli.options import check_label
-from chainrule.data import load_data, load_items
+from chainrule.data import Reading, load_data, load_items
 from chainrule.data.mu_law import SILENCE, compress, compress_samples, expand, expand_samples
 from chainrule.data.named import NAMED
 from chainrule.data.sound import read_sound, resample
@@ -165,7 +165,7 @@ def test_subfolders_are_splits_and_classes(tmp_path):
             record(tmp_path / split / name / "1.wav", tone(20))
     data = load_data(tmp_path)
     assert data.class_names == ("cat", "dog") and data.labels["test"].tolist() == [0, 1]
-    assert data.label_names == () and data.classes == {}
+    assert data.label_names == () and data.classes == {"class": ("cat", "dog")}
     refused("has no label 'animal'; known: none", tmp_path, labels=["animal"])
 
 
@@ -362,7 +362,7 @@ def test_completions_are_sounds_at_the_runs_rate(run, tmp_path):
         "-o",
         tmp_path / "c.wav",
     )
-    given = load_items(tmp_path / "in", cr.Domain.sequence(64, 256, lengths="given"), rate=8000)
+    given = load_items(tmp_path / "in", Reading(cr.Domain.sequence(64, 256, lengths="given"), rate=8000)).x
     kept = soundfile.read(tmp_path / "c.wav", dtype="int16")[0][:32]
     assert np.array_equal(kept, expand_samples(given[0, :32].numpy()))
 
@@ -472,10 +472,10 @@ def test_other_recordings_are_read_at_the_runs_rate_and_by_its_labels(run, tmp_p
         lines.append(f"{i}.wav,{i % 3},{('ann', 'bob')[i % 2]}")
     (tmp_path / "metadata.csv").write_text("\n".join(lines))
     found = json.loads(call("evaluate", run, "--data", tmp_path, "--no-baselines", "--json"))
-    assert found["n"] == 4  # of one recording of 200 samples at 8000 Hz, windows of 64
+    assert found["n"] == 6 * 4  # of recordings of 200 samples at 8000 Hz, windows of 64
     (tmp_path / "metadata.csv").write_text("\n".join(lines).replace("bob", "eve"))
     error = call("evaluate", run, "--data", tmp_path, status=1)
-    assert "its classes of speaker are not those the run was trained on" in error
+    assert "speaker 'eve': the run knows 'ann', 'bob'" in error
 
 
 def test_the_page_shows_and_plays_sounds(run):

@@ -188,7 +188,7 @@ def test_the_command_without_a_file(run, tmp_path):
     assert (result["items"], result["classes"], result["file"]) == (2, 10, None)
     assert "accuracy" not in result
 
-    result = call("classify", run, "digits", "-o", tmp_path / "l.csv", "--json").json
+    result = call("classify", run, "digits", "--split", "test", "-o", tmp_path / "l.csv", "--json").json
     assert set(result) == {"items", "classes", "file", "accuracy"}
     assert result["accuracy"] == call("evaluate", run, "--json").json["accuracy"]
 

@@ -206,10 +206,11 @@ def test_bytes_are_levels_as_they_are(tmp_path):
 
 def test_a_memory_is_told_once():
     """Copy memory with a short delay: what reaches back that far learns to pay for the word once."""
+    from chainrule.data import Reading
     from chainrule.data.assemble import assemble
     from chainrule.data.synthetic import copy_memory
 
-    data = assemble(copy_memory(delay=4, items=600, word=2), None, seed=0)
+    data = assemble(copy_memory(delay=4, items=600, word=2), Reading())
     x = data.train
     assert torch.equal(x[:, :2], x[:, 6:]) and (x[:, 2:5] == 0).all() and (x[:, 5] == 9).all()
     torch.manual_seed(0)

@@ -208,7 +208,17 @@ def test_what_cannot_be_mutated_is_refused():
 def test_the_command_on_images(tmp_path):
     model = write_run(tmp_path / "run", "gated-pixelcnn", channels=4, depth=1)
     write_run(tmp_path / "background", "independent")
-    args = ("digits", "--items", 20, "--reference-items", 50, "--background", tmp_path / "background")
+    args = (
+        "digits",
+        "--split",
+        "test",
+        "--items",
+        20,
+        "--reference-items",
+        50,
+        "--background",
+        tmp_path / "background",
+    )
     ended = call("score", tmp_path / "run", *args, "--complexity", "-o", tmp_path / "scores.csv")
     assert ended.status == 0, ended.err
     frame = pd.read_csv(tmp_path / "scores.csv")
@@ -225,7 +235,18 @@ def test_the_command_on_images(tmp_path):
 
 def test_the_command_scores_a_part_given_the_rest(tmp_path):
     model = write_run(tmp_path / "run", "gated-pixelcnn", channels=4, depth=1)
-    args = ("score", tmp_path / "run", "digits", "--items", 70, "--reference-items", 50, "--json")
+    args = (
+        "score",
+        tmp_path / "run",
+        "digits",
+        "--split",
+        "test",
+        "--items",
+        70,
+        "--reference-items",
+        50,
+        "--json",
+    )
     x = cr.load_data("digits").test[:70]
     terms = model.log_prob(x, reduce=False).detach()
     frame = pd.DataFrame(call(*args, "--known", "top").json["scores"])

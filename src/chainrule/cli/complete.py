@@ -11,12 +11,12 @@ import typer
 from chainrule.cli.options import (
     DataDir,
     Device,
+    HeldOut,
     Json,
     Label,
     Particles,
     RunFolder,
     Seed,
-    Split,
     Unknown,
     candidates,
     check_label,
@@ -56,7 +56,7 @@ def complete(
         int | None,
         typer.Option(min=1, help="Items of INPUT, from the first on; 8 by default, of a table all."),
     ] = None,
-    split: Split = None,
+    split: HeldOut = None,
     unknown: Unknown = None,
     label: Label = None,
     temperature: Annotated[
@@ -100,7 +100,9 @@ def complete(
     if model.domain.columns:
         result = _complete_table(model, source, out, keep, n or 1, items, generator, options)
     else:
-        given = items_of(opened, source, split, data_dir, unknown, labels=False).first(items or 8)
+        given = items_of(opened, source, split, data_dir, unknown, labels=False, held_out=True).first(
+            items or 8
+        )
         x = model.domain.check(given.x).to(model.device)
         if given.frames is not None:
             options["cond"] = given.frames.to(model.device)

@@ -21,11 +21,13 @@ def evaluate(
     run: RunFolder,
     data: Annotated[
         str | None,
-        typer.Option(help="Other data, read by the codes of the run; all of it unless --split is given."),
+        typer.Option(help="Other data, read by the codes of the run, instead of those it was trained on."),
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(help="train, valid or test; test by default, of the data the run was trained on."),
+        typer.Option(
+            help="train, valid or test; test by default. Other data without splits of their own are all taken."
+        ),
     ] = None,
     unknown: Unknown = None,
     context: Annotated[
@@ -110,7 +112,7 @@ def _items(
     if source is None:
         data = data_of(run, data_dir)
         return data.items(split or "test"), data.train if baselines else None
-    items = items_of(run, source, split, data_dir, unknown)
+    items = items_of(run, source, split, data_dir, unknown, held_out=True)
     try:
         return items, data_of(run, data_dir).train if baselines else None
     except ChainruleError as error:

@@ -57,7 +57,7 @@ def drawn_like(
         frames = [torch.from_numpy(mel_frames(samples, run.rate, bands, hop))] * n
         lengths = torch.full((n,), len(samples))
     else:
-        streams = items_of(run, source, None, data_dir, labels=False).streams
+        streams = items_of(run, source, None, data_dir, labels=False, held_out=True).streams
         assert streams is not None
         lengths = streams.lengths[:n]
         assert streams.frames is not None

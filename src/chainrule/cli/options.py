@@ -52,7 +52,14 @@ DataDir = Annotated[
 Split = Annotated[
     str | None,
     typer.Option(
-        help="Part of INPUT, where it has splits of its own: train, valid or test; all of it by default."
+        help="Part of INPUT: train, valid or test, its own or as cut for training; all of it by default."
+    ),
+]
+HeldOut = Annotated[
+    str | None,
+    typer.Option(
+        help="Part of INPUT: train, valid or test, its own or as cut for training; test by default where INPUT has "
+        "splits of its own, else all of it."
     ),
 ]
 Unknown = Annotated[
@@ -141,18 +148,22 @@ def items_of(
     data_dir: Path | None = None,
     unknown: str | None = None,
     labels: bool | None = True,
+    held_out: bool = False,
 ) -> Items:
     """The items of a source by the run's codes, all of them unless a split is asked for; what was found is said.
 
     Args:
         run, source, split, data_dir, unknown: as the options.
+        held_out: whether a source with splits of its own is asked for its test split, where none is named: for what is
+            looked at, or compared with published figures.
         labels: whether a model of classes needs those of the items; None where they are welcome, False if not read.
 
     Raises:
         ChainruleError: if it cannot be read, or the model needs labels or frames that it has not.
     """
     how = replace(run.reading, unknown=unknown)
-    items = load_items(source, how, split=split, labels=labels, data_dir=data_dir)
+    prefer = "test" if held_out else None
+    items = load_items(source, how, split=split, prefer=prefer, labels=labels, data_dir=data_dir)
     say_notes(items.notes)
     if labels and run.model.conditional and items.cond is None:
         what = "frames" if run.model.condition.maps else "labels"

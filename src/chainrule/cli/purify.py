@@ -11,10 +11,10 @@ import typer
 from chainrule.cli.options import (
     DataDir,
     Device,
+    HeldOut,
     Json,
     Label,
     RunFolder,
-    Split,
     check_label,
     items_of,
     open_run,
@@ -33,7 +33,7 @@ def purify(
     epsilon: Annotated[
         int, typer.Option("--epsilon", min=0, help="How many levels a variable may change.")
     ] = 16,
-    split: Split = None,
+    split: HeldOut = None,
     items: Annotated[
         int | None,
         typer.Option(min=1, help="Of INPUT, from the first on; of a grid 16 by default, else all."),
@@ -60,7 +60,7 @@ def purify(
     check_output(out, model.domain, opened.rate)
     cond = check_label(opened, label)
     grid = out.suffix.lower() == ".png"
-    given = items_of(opened, source, split, data_dir, labels=False)
+    given = items_of(opened, source, split, data_dir, labels=False, held_out=True)
     x = model.domain.check(given.first(items or (16 if grid else None)).x)
     purified = task(model, x, epsilon, cond=cond)
     files = [out]

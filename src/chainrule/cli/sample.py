@@ -164,9 +164,9 @@ def sample(
         if any(asked is not None for asked in (to, given or None, prompt, length, like)):
             raise ChainruleError("--between: expected none of --to, --given, --prompt, --length, --like")
         steps = steps or 10
-        x = model.domain.check(items_of(opened, between, None, data_dir, labels=False).x[: 2 * n]).to(
-            model.device
-        )
+        x = model.domain.check(
+            items_of(opened, between, None, data_dir, labels=False, held_out=True).x[: 2 * n]
+        ).to(model.device)
         if len(x) < 2 * n:
             raise ChainruleError(f"--between {between}: expected {2 * n} items, two a row, got {len(x)}")
         drawn = interpolate_latent(model, x[::2], x[1::2], steps, generator, **choice).flatten(0, 1)

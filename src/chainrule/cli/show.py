@@ -143,9 +143,9 @@ def _bits(
             f"--bits: {model.name} mixes {model.orderings} orderings, so a pixel has no bits of its own, "
             "only the image has; expected a model of one ordering"
         )
-    given = items_of(run, source, None, data_dir, labels=None if isinstance(classes, int) else False).first(
-        items
-    )
+    given = items_of(
+        run, source, None, data_dir, labels=None if isinstance(classes, int) else False, held_out=True
+    ).first(items)
     x, cond = model.domain.check(given.x), given.labels
     if classes is not None and label is None and cond is None:
         ranges = model.condition.ranges

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from chainrule.data.dataset import SPLITS
-from chainrule.data.notes import listed
 from chainrule.data.raw import Raw, reading
 from chainrule.data.tree import split_of
 from chainrule.errors import DataError
@@ -20,9 +19,9 @@ MAGIC = (b"\x93NUMPY", b"PK")
 def read_arrays(path: Path) -> Raw:
     """Read a .npy or .npz file; nothing in it is ever unpickled.
 
-    An .npz holds `train`, `valid`, `test` (or `x_train`, …, `train_images`, …) with labels `y_train`, …; or one
-    array, or one named `x`, `data` or `images`, with labels `y`, `target` or `labels`. A split may be called `val` and the like.
-    Arrays of other names are left alone, and named.
+    An .npz holds `train`, `valid`, `test` (or `x_train`, …, `train_images`, …) with labels `y_train`, …; or one array,
+    or one named `x`, `data` or `images`, with labels `y`, `target` or `labels`. A split may be called `val` and the
+    like. Arrays of other names are left alone, and named.
 
     Raises:
         DataError: if it is no NumPy file, is damaged, holds objects, or names no array that is known.
@@ -45,9 +44,6 @@ def read_arrays(path: Path) -> Raw:
             used = {*items.values(), *labels.values()}
             raw.notes.found = [_shown(name, content[name]) for name in content.files if name in used]
             raw.notes.ignored = [_shown(name, content[name]) for name in content.files if name not in used]
-            if set(labels) != set(items) and labels:
-                raw.notes.ignored.append(f"{listed(labels.values())}: other splits have no labels")
-                raw.labels = {}
             return raw
 
 
@@ -61,12 +57,9 @@ def _choose(path: Path, names: list[str]) -> tuple[dict[str, str], dict[str, str
     if items:
         labels = _by_split(path, [name for name in names if name not in items.values()], LABELS)
         return items, {split: name for split, name in labels.items() if split in items}
-    labels = (
-        dict.fromkeys(["train"], name)
-        if (name := next((n for n in names if n.lower() in LABELS), ""))
-        else {}
-    )
-    rest = [name for name in names if name not in labels.values()]
+    label = next((name for name in names if name.lower() in LABELS), None)
+    labels = {} if label is None else {"train": label}
+    rest = [name for name in names if name != label]
     single = next((name for name in rest if name.lower() in ITEMS), rest[0] if len(rest) == 1 else None)
     if single is None:
         raise DataError(

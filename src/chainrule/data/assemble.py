@@ -23,7 +23,7 @@ from chainrule.data.reading import Reading
 from chainrule.data.split import complete_splits, cut_streams
 from chainrule.data.streams import Streams
 from chainrule.domain import Domain
-from chainrule.errors import ChainruleError, DataError, nearest
+from chainrule.errors import ChainruleError, DataError
 
 T = TypeVar("T")
 
@@ -65,28 +65,21 @@ def assemble(raw: Raw, how: Reading) -> Data:
 
 
 def whole(raw: Raw, how: Reading, split: str | None = None) -> Items:
-    """All that a reader found as the items of a known domain; or one split, of a source that has splits of its own.
+    """All that a reader found as the items of a known domain; or one split, of a source that has it.
 
     Raises:
-        DataError: as `assemble`; or if there is no such split.
+        DataError: as `assemble`.
     """
     domain = _domain(raw, how)
-    there = list(raw.streams or raw.arrays)
-    if split is not None:
-        if split not in SPLITS:
-            raise DataError(f"split {split!r}: no such split; {nearest(split, SPLITS)}")
-        if split not in there:
-            has = f"only {', '.join(there)}" if len(there) > 1 else "none, it is taken whole"
-            raise DataError(f"{raw.where}: has no split {split!r} ({has}); leave out --split")
-        there = [split]
+    there = list(raw.streams or raw.arrays) if split is None else [split]
     if raw.streams:
         labels = _stream_labels(raw)
         streams = [part for name in there for part in raw.streams[name]]
-        codes = torch.cat([labels[name] for name in there]) if labels else None
+        codes = torch.cat([labels[name] for name in there]) if labels.keys() >= set(there) else None
         items = _of_streams(raw, split, streams, codes, domain, how, whole=True)
     else:
         arrays, labels = _arrays(raw, domain, there), labels_of(raw)
-        codes = torch.cat([labels[name] for name in there]) if labels else None
+        codes = torch.cat([labels[name] for name in there]) if labels.keys() >= set(there) else None
         items = Items(raw.name, torch.cat([arrays[name] for name in there]), domain, labels=codes)
     names = tuple(name for part in there for name in raw.items.get(part, ()))
     return replace(items, split=split or "all", names=names, notes=raw.notes)
@@ -188,17 +181,17 @@ def _stream_labels(raw: Raw) -> dict[str, Tensor]:
 
 
 def labels_of(raw: Raw) -> dict[str, Tensor]:
-    """Split → int64 (N,), or (N, k) of several labels; labels of every split or of none.
+    """Split → int64 (N,), or (N, k) of several labels; of all splits or of none, but test may lack them.
 
     Raises:
         DataError: if they are no labels, or not one per row.
     """
     labels = {}
     for split, array in raw.arrays.items():
-        if not raw.labels:
-            break
         if split not in raw.labels:
-            raise DataError(f"{raw.where}: {', '.join(raw.labels)} has labels but {split} has none")
+            if raw.labels and split != "test":
+                raise DataError(f"{raw.where}: {', '.join(raw.labels)} has labels but {split} has none")
+            continue
         given = np.asarray(raw.labels[split])
         place = f"{raw.where}: labels of {split}"
         if given.dtype.kind not in "bui":

@@ -46,8 +46,8 @@ def load_data(source: str | Path, *, data_dir: str | Path | None = None, **optio
             - rate (int): of recordings, Hz to resample them to; their own by default.
             - labels (list): the names of those to keep, where items have several, such as digit and speaker, all by
               default; or of a table the columns that are labels and not data.
-            - features (M, hop): of recordings, beside each item its log-mel frames, M bands for every hop samples, which
-              a conditional model is given in place of labels; see `chainrule.data.mel`.
+            - features (M, hop): of recordings, beside each item its log-mel frames, M bands for every hop samples,
+              which a conditional model is given in place of labels; see `chainrule.data.mel`.
             - seed (int): of the permutation that splits a source without splits of its own 80/10/10.
 
     Raises:
@@ -77,6 +77,7 @@ def load_items(
     how: Reading | Domain,
     *,
     split: str | None = None,
+    prefer: str | None = None,
     labels: bool | None = True,
     data_dir: str | Path | None = None,
 ) -> Items:
@@ -85,7 +86,9 @@ def load_items(
     Args:
         source: as for `load_data`, or one image file, whose shades are rounded to the domain's levels.
         how: the codes, such as `Run.reading`; a domain alone for a model without any.
-        split: "train", "valid" or "test", for a source that has splits of its own; None takes all of the source.
+        split: "train", "valid" or "test", its own or, for a source without, as it would be cut to train on; None takes
+            all of the source.
+        prefer: the split that is taken where there is one and none is asked for.
         labels: whether those of other classes than the codes' are an error; None leaves them out and says so, False
             reads none.
         data_dir: where named sets lie.
@@ -103,7 +106,12 @@ def load_items(
     if labels is False:
         raw.labels = {}
     _settle(raw, how, strict=labels is True)
-    return whole(raw, how, split)
+    there = raw.streams or raw.arrays
+    if split is None and prefer in there and len(there) > 1:
+        split = prefer
+    if split is None or split in there:
+        return whole(raw, how, split)
+    return assemble(raw, how).items(split)
 
 
 def _settle(raw: Raw, how: Reading, strict: bool = True) -> None:

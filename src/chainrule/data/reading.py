@@ -70,7 +70,8 @@ class Reading:
         for name in ("labels", "features"):
             value = chosen.get(name)
             if isinstance(value, str) or not isinstance(value, Sequence | None):
-                raise DataError(f"{name}: expected a list, got {value!r}")
+                what = "(bands, samples) of a frame" if name == "features" else "a list of different names"
+                raise DataError(f"{name}: expected {what}, got {value!r}")
             if value is not None:
                 chosen[name] = tuple(value)
         return cls(**chosen)

@@ -81,6 +81,7 @@ def split_roots(folder: Path, paths: Sequence[Path], notes: Notes) -> dict[str, 
         roots[split] = folder / top
     if not roots:
         return {"train": folder}
+    roots = {split: roots[split] for split in SPLITS if split in roots}
     names = [root.name for root in roots.values()]
     others = sorted(set(tops) - set(names))
     if others:
@@ -90,7 +91,7 @@ def split_roots(folder: Path, paths: Sequence[Path], notes: Notes) -> dict[str, 
     beside = [path for path in paths if len(path.parts) == 1]
     if beside:
         notes.ignored.append(f"{counted(len(beside), 'file')} beside {', '.join(names)}: {listed(beside)}")
-    return {split: roots[split] for split in SPLITS if split in roots}
+    return roots
 
 
 def classes_of(
@@ -109,7 +110,8 @@ def classes_of(
     """
     kept = {split: list(part) for split, part in parts.items()}
     deep = {split: [path for path in part if len(path.parts) > 1] for split, part in kept.items()}
-    total, inside = (sum(map(len, each.values())) for each in (kept, deep))
+    total = sum(len(part) for split, part in kept.items() if deep[split])
+    inside = sum(map(len, deep.values()))
     if inside * 2 <= total:
         if inside:
             notes.ignored.append(
