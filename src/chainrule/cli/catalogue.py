@@ -64,7 +64,7 @@ def data(
         if json:
             sizes = {split: len(getattr(loaded, split)) for split in SPLITS}
             columns = describe_columns(loaded)
-            about = {"columns": columns, "labels": loaded.classes, "rate": loaded.rate}
+            about: dict = {"columns": columns, "labels": loaded.classes, "rate": loaded.rate}
             about |= {"source": loaded.source, "notes": vars(loaded.notes)}
             print_json({"name": loaded.name, "domain": str(loaded.domain), **sizes, **about})
             return

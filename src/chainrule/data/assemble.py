@@ -50,7 +50,9 @@ def assemble(raw: Raw, how: Reading) -> Data:
         parts = {name: Items(raw.name, x[name], domain, labels=labels.get(name)) for name in SPLITS}
     return Data(
         raw.name,
-        *(parts[name].x for name in SPLITS),
+        parts["train"].x,
+        parts["valid"].x,
+        parts["test"].x,
         domain=domain,
         labels=_present(parts, "labels"),
         frames=_present(parts, "frames"),

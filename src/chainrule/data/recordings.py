@@ -63,8 +63,8 @@ def read_recordings(folder: Path, how: Reading) -> Raw:
                 )
             raw.streams[split].append(samples)
     raw.items = {split: [str(path) for path in part] for split, part in parts.items()}
-    samples = sum(len(sound) for sounds in raw.streams.values() for sound in sounds)
-    seconds = f"{samples / raw.rate:,.1f} s at {raw.rate:,} Hz" if raw.rate else ""
+    steps = sum(len(sound) for sounds in raw.streams.values() for sound in sounds)
+    seconds = f"{steps / raw.rate:,.1f} s at {raw.rate:,} Hz" if raw.rate else ""
     raw.notes.found.insert(0, f"{counted(sum(map(len, parts.values())), 'recording')}, {seconds}")
     return raw
 
