@@ -255,6 +255,41 @@ def test_a_column_may_be_the_label(ending, tmp_path):
         load_data(tmp_path / f"flowers.{ending}", labels=["sort"])
 
 
+def test_new_rows_with_and_without_their_label(tmp_path):
+    frame = pd.DataFrame(
+        {"width": np.arange(40) / 3, "size": np.arange(40) % 2, "kind": ["rose", "iris"] * 20}
+    )
+    frame.to_csv(tmp_path / "flowers.csv", index=False)
+    options = (
+        "--labels",
+        "kind",
+        "--set",
+        "classes=2",
+        "--epochs",
+        "1",
+        "--set",
+        "hidden=[8]",
+        "--device",
+        "cpu",
+    )
+    ended = call(
+        "train", "made", "--data", tmp_path / "flowers.csv", *options, "--out", tmp_path / "run", "--json"
+    )
+    assert ended.status == 0, ended.err
+    frame[:6].to_csv(tmp_path / "new.csv", index=False)
+    assert call("score", tmp_path / "run", tmp_path / "new.csv", "--json").json["items"] == 6
+    frame[:6].assign(kind="tulip").to_csv(tmp_path / "new.csv", index=False)
+    error = call("score", tmp_path / "run", tmp_path / "new.csv").error
+    assert "kind 'tulip': the run knows 'iris', 'rose'" in error
+    frame[:6].drop(columns="kind").to_csv(tmp_path / "new.csv", index=False)
+    assert "expected labels, found none" in call("score", tmp_path / "run", tmp_path / "new.csv").error
+
+
+def test_the_runs_own_data_are_pointed_out(runs):
+    ended = call("score", runs / "text", runs / "words.txt")
+    assert "was trained on part of" in ended.err and "--split test" in ended.err
+
+
 def test_data_says_what_was_found(tmp_path):
     animals(tmp_path / "animals", {"ant": 20, "bee": 120}, 4)
     (tmp_path / "animals" / "Thumbs.db").write_text("x")

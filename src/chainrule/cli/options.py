@@ -11,7 +11,7 @@ import torch
 import typer
 import yaml
 
-from chainrule.cli.output import say_notes
+from chainrule.cli.output import say, say_notes
 from chainrule.data import Data, Items, load_items
 from chainrule.errors import ChainruleError, ConditionError, RunError
 from chainrule.training import Recipe, Run
@@ -162,6 +162,9 @@ def items_of(
         ChainruleError: if it cannot be read, or the model needs labels or frames that it has not.
     """
     how = replace(run.reading, unknown=unknown)
+    trained_on = run.config.get("data") or {}
+    if split is None and not held_out and str(source) == trained_on.get("source"):
+        say(f"note: {run.folder} was trained on part of {source}; --split test takes what was put aside")
     prefer = "test" if held_out else None
     items = load_items(source, how, split=split, prefer=prefer, labels=labels, data_dir=data_dir)
     say_notes(items.notes)

@@ -105,7 +105,8 @@ def load_items(
     raw = _read(source, data_dir, how)
     if labels is False:
         raw.labels = {}
-    _settle(raw, how, strict=labels is True)
+    own = tuple(name for name in how.labels or () if name in raw.label_names) or None
+    _settle(raw, replace(how, labels=own), strict=labels is True)
     there = raw.streams or raw.arrays
     if split is None and prefer in there and len(there) > 1:
         split = prefer

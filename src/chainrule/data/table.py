@@ -79,12 +79,18 @@ def raw_of_tables(
 def _without_labels(
     raw: Raw, tables: dict[str, pa.Table], names: Sequence[str] | None
 ) -> dict[str, pa.Table]:
-    """Take the columns that are labels out of the tables, and into the raw."""
+    """Take the columns that are labels out of the tables, and into the raw.
+
+    New rows, for the columns of a run, need not have them.
+    """
+    every = set.intersection(*(set(table.column_names) for table in tables.values()))
+    if raw.domain is not None and raw.domain.columns:
+        names = [name for name in names or () if name in every]
     if not names:
         return tables
     for table in tables.values():
         for name in names:
-            if name not in table.column_names:
+            if name not in every:
                 raise DataError(
                     f"{raw.where}: no column {name!r} for a label; {nearest(name, table.column_names)}"
                 )

@@ -106,7 +106,7 @@ class Run:
         given = self.config.get("data")
         kept = {k: v for k, v in given.items() if k != "source"} if isinstance(given, dict) else {}
         # The columns' kinds and categories are the domain's.
-        for name in ("columns", "labels", "features", "rate"):
+        for name in ("columns", "features", "rate"):
             kept.pop(name, None)
         counts = self.model.condition.counts
         names = label_names(self.model.condition, self.labels)
