@@ -197,4 +197,6 @@ def check_apart(output: str | Path, inputs: Iterable[str | Path], name: str = "-
         if source.exists() and source.samefile(output):
             raise ChainruleError(f"{name} {output}: is the input itself; choose another file")
         if Path(os.path.realpath(source)) in place.parents:
-            raise ChainruleError(f"{name} {output}: is one of the files in the input {source}; choose another")
+            raise ChainruleError(
+                f"{name} {output}: is one of the files in the input {source}; choose another"
+            )

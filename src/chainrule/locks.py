@@ -42,6 +42,8 @@ def lock(path: Path, patience: float = 0.0) -> Iterator[bool | None]:
     try:
         yield True
     finally:
-        with suppress(OSError):  # while it is held: whoever waits sees that the file is gone, and makes another
+        with suppress(
+            OSError
+        ):  # while it is held: whoever waits sees that the file is gone, and makes another
             path.unlink()
         own.release()
