@@ -35,8 +35,9 @@ class Packed:
                 raise ChainruleError(f"{name!r}: such a name cannot be packed, {fault}; rename it")
         if not found:
             raise ChainruleError(f"{folder}: expected files, found none")
-        self.size = sum(path.stat().st_size for path in found)
-        self._parts, self._rest = self._read_all(folder, found), b""
+        files = [(path, path.stat()) for path in found]
+        self.size = sum(status.st_size for _, status in files)
+        self._parts, self._rest = self._read_all(folder, files), b""
 
     def read(self, size: int) -> bytes:
         """The next `size` bytes; fewer at the end."""
@@ -49,10 +50,9 @@ class Packed:
         return out
 
     @staticmethod
-    def _read_all(folder: Path, paths: list[Path]) -> Iterator[bytes]:
-        for path in paths:
-            name, status = path.relative_to(folder).as_posix().encode(), path.stat()
-            left = status.st_size
+    def _read_all(folder: Path, files: list[tuple[Path, os.stat_result]]) -> Iterator[bytes]:
+        for path, status in files:
+            name, left = path.relative_to(folder).as_posix().encode(), status.st_size
             yield varint(len(name)) + name + varint(2 * left + bool(status.st_mode & EXECUTE))
             with path.open("rb") as file:
                 while part := file.read(min(PART, left)):
