@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -42,8 +42,9 @@ def lock(path: Path, patience: float = 0.0) -> Iterator[bool | None]:
     try:
         yield True
     finally:
-        with suppress(
-            OSError
-        ):  # while it is held: whoever waits sees that the file is gone, and makes another
-            path.unlink()
-        own.release()
+        try:
+            path.unlink()  # while it is held: whoever waits sees that the file is gone, and makes another
+        except OSError:
+            pass
+        finally:
+            own.release()

@@ -28,6 +28,7 @@ from chainrule.cli.output import print_json, say, span
 from chainrule.cli.sampler import Draft, Sampler, SamplerOption, calls_of, open_sampler, told
 from chainrule.engine import Predictive
 from chainrule.errors import ChainruleError
+from chainrule.training.folder import INTERPOLATION, SAMPLES
 
 PART = 4096  # steps of a sequence that are handed out together
 
@@ -140,7 +141,7 @@ def sample(
     opened = open_run(run, device)
     model, vocabulary = opened.model, opened.vocabulary
     if out is None and model.domain.layout == "image" and model.domain.discrete and not json:
-        out = run / ("samples.png" if to is between is None else "interpolation.png")
+        out = run / (SAMPLES if to is between is None else INTERPOLATION)
     if out is not None:
         check_output(out, model.domain, opened.rate)
     cond: Any = check_label(opened, label)
