@@ -19,9 +19,8 @@ TRIALS = "trials"  # a folder each, by number, with files of these names
 # What verbs write there where no other place is named.
 SAMPLES, INTERPOLATION, COMPLETIONS = "samples.png", "interpolation.png", "completions.png"
 STRUCTURE, FIELD, BITS = "structure.png", "receptive-field.png", "bits.png"
-WRITTEN = (
-    CONFIG, CARD, WEIGHTS, METRICS, REPORT, LAST, SAMPLES, INTERPOLATION, COMPLETIONS, STRUCTURE, FIELD, BITS,
-)  # fmt: skip
+KEPT = (CONFIG, CARD, WEIGHTS, METRICS, LAST)  # what cannot be drawn again
+WRITTEN = (*KEPT, REPORT, SAMPLES, INTERPOLATION, COMPLETIONS, STRUCTURE, FIELD, BITS)
 LOCK = ".chainrule-lock"
 
 
