@@ -10,7 +10,7 @@ from torch import Tensor
 
 from chainrule.cli.options import DataDir, Device, Json, RunFolder, Split, items_of, open_run
 from chainrule.cli.output import print_json, say
-from chainrule.cli.verb import arrived, named
+from chainrule.cli.verb import named
 from chainrule.errors import ConditionError, DataError
 
 
@@ -48,7 +48,6 @@ def classify(
         raise ConditionError(
             f"{run}: expected a model of one label, its condition is {model.condition.expected}"
         )
-    source = arrived(source, opened)
     if out is not None:
         out = named(out, opened, ".csv")
         check_ending(out, (".csv",))

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from chainrule.cli.options import DataDir, Device, Json, RunFolder, Unknown, data_of, items_of, open_run
 from chainrule.cli.output import print_json, print_table, say
-from chainrule.cli.verb import arrived
 from chainrule.data import Items
 from chainrule.errors import ChainruleError
 from chainrule.models import Autoencoder
@@ -58,7 +57,6 @@ def evaluate(
     from chainrule.tasks import reconstruction_cost
 
     opened = open_run(run, device)
-    data = data and arrived(data, opened)
     chosen, train = _items(opened, data, split, data_dir, unknown, baselines)
     if isinstance(opened.model, Autoencoder):
         cost = reconstruction_cost(opened.model, chosen)

@@ -12,6 +12,7 @@ import typer
 import yaml
 
 from chainrule.cli.output import say_notes
+from chainrule.cli.verb import arrived
 from chainrule.data import Data, Items, load_items
 from chainrule.errors import ChainruleError, ConditionError, RunError
 from chainrule.training import Recipe, Run
@@ -161,7 +162,7 @@ def items_of(
     Raises:
         ChainruleError: if it cannot be read, or the model needs labels or frames that it has not.
     """
-    how = replace(run.reading, unknown=unknown)
+    source, how = arrived(source, run), replace(run.reading, unknown=unknown)
     prefer = "test" if held_out else None
     items = load_items(source, how, split=split, prefer=prefer, labels=labels, data_dir=data_dir)
     say_notes(items.notes)

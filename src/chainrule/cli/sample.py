@@ -151,7 +151,7 @@ def sample(
     if opened.features is not None and like is None:
         raise ChainruleError(f"expected --like, a recording whose features {run} is given; got none")
     generator = torch.Generator().manual_seed(seed)
-    like, between = (source and arrived(source, opened) for source in (like, between))
+    like = like and arrived(like, opened)
     choice: Any = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     music = out is not None and out.suffix.lower() == ".mid"
     n = n or (1 if music else 64 if to is between is None else 8)

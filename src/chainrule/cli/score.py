@@ -21,7 +21,7 @@ from chainrule.cli.options import (
     open_run,
 )
 from chainrule.cli.output import print_json, print_table, say
-from chainrule.cli.verb import arrived, named
+from chainrule.cli.verb import named
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
 from chainrule.training import Run
@@ -103,7 +103,6 @@ def score(
 
     opened = open_run(run, device)
     model = opened.model
-    source = arrived(source, opened)
     if out is not None:
         out = named(out, opened, ".csv")
         check_ending(out, (".csv", ".parquet"))

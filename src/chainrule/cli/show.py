@@ -12,7 +12,6 @@ from torch import Tensor
 
 from chainrule.cli.options import DataDir, Json, Label, RunFolder, check_label, items_of, open_run
 from chainrule.cli.output import print_json, print_table, say
-from chainrule.cli.verb import arrived
 from chainrule.errors import ChainruleError, ConditionError
 from chainrule.models import Autoencoder, AutoregressiveModel, Model
 from chainrule.models.ensemble import Ensemble
@@ -61,7 +60,7 @@ def show(
     else:
         out = out or run / BITS
         check_ending(out, (".png",))
-        _bits(opened, arrived(bits, opened), out, items, label, data_dir, json)
+        _bits(opened, bits, out, items, label, data_dir, json)
 
 
 def _parts(run: Run, json: bool) -> None:
