@@ -350,7 +350,6 @@ def test_names_are_printed_as_they_are(run, tmp_path):
         ["train", "uniform", "--data", "digits", "--epochs", "0"],
         ["train", "uniform", "--data", "digits", "--epochs", "many"],
         ["train", "uniform", "--data", "digits", "--seed", "-1"],
-        ["train", "uniform", "--data", "digits", "--resume", "--overwrite"],
         ["models", "more"],
         ["bench", "--batch", "0"],
     ],
@@ -649,10 +648,11 @@ def test_a_run_is_not_lost(run, tmp_path):
 
     assert call(*train, *tiny, "--resume").status == 0  # nothing is left to do
     assert unchanged() or (folder / "model.safetensors").read_bytes() == before["model.safetensors"]
-    (folder / "old-samples.png").touch()
+    (folder / "samples.png").touch()
+    (folder / "notes.txt").write_text("mine")
     assert call("train", "uniform", "--data", "digits", "--out", folder, "--overwrite").status == 0
     assert cr.load(folder).name == "uniform"
-    assert not (folder / "old-samples.png").exists()
+    assert not (folder / "samples.png").exists() and (folder / "notes.txt").read_text() == "mine"
 
 
 def test_only_a_run_is_overwritten(tmp_path):
@@ -660,9 +660,15 @@ def test_only_a_run_is_overwritten(tmp_path):
     project.mkdir()
     (project / "config.yaml").write_text("db: main\n")
     (tmp_path / "file").write_text("precious")
-    for out in ("project", "file", "."):
-        error = call("train", "uniform", "--data", "digits", "--out", out, "--overwrite").error
-        assert f"{out}: expected a run to replace" in error
+    for out, what in (
+        ("project", "expected a run to replace"),
+        ("file", "cannot be written"),
+        (".", "expected a run"),
+    ):
+        assert (
+            f"{out}: {what}"
+            in call("train", "uniform", "--data", "digits", "--out", out, "--overwrite").error
+        )
     assert (project / "config.yaml").exists() and (tmp_path / "file").read_text() == "precious"
     assert "cannot be written" in call("train", "uniform", "--data", "digits", "--out", "file/r").error
 

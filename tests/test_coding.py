@@ -4,6 +4,9 @@ import importlib.util
 import io
 import lzma
 import math
+import os
+import stat
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -16,9 +19,10 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.coding.coder import PRECISION, Decoder, Encoder
-from chainrule.coding.container import unzigzag, zigzag
+from chainrule.coding.container import unzigzag, varint, zigzag
 from chainrule.coding.contexts import Contexts
 from chainrule.coding.folder import Packed, unpack
+from chainrule.coding.names import fault_of
 from chainrule.coding.streams import compress_stream, decompress_stream
 from chainrule.coding.symbols import code_whole
 from chainrule.column import Column
@@ -271,6 +275,81 @@ def test_a_folder_comes_back(tmp_path):
     assert (tmp_path / "out" / "sub" / "ä").read_bytes() == b""
 
 
+def test_what_can_be_executed_still_can(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, mode in (("run", 0o755), ("mine", 0o700), ("text", 0o644)):
+        (tmp_path / "in" / name).write_text(name)
+        (tmp_path / "in" / name).chmod(mode)
+    before = os.umask(0o027)
+    try:
+        unpack(io.BytesIO(Packed(tmp_path / "in").read(1000)), tmp_path / "out")
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").iterdir()}
+    assert modes == {"run": 0o750, "mine": 0o750, "text": 0o640}
+    assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o750
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("a\\b", "backslash"),
+        ("C:", "a drive or a stream"),
+        ("notes.txt:more", "a drive or a stream"),
+        ("nul", "a device"),
+        ("COM1.txt", "a device"),
+        ("lpt².tar.gz", "a device"),
+        ("dot.", "dot or space"),
+        ("space ", "dot or space"),
+        ("two\nlines", "a character"),
+        ("what?", "a character"),
+        (b"latin-\xe4", "no UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("below", ["", "sub"])
+def test_a_name_that_could_not_be_unpacked_is_not_packed(tmp_path, name, why, below):
+    folder = os.fsencode(tmp_path / "in" / below)
+    os.makedirs(folder)
+    with open(os.path.join(folder, os.fsencode(name)), "wb"):
+        pass
+    with pytest.raises(ChainruleError, match=why) as refused:
+        Packed(tmp_path / "in")
+    assert "\n" not in str(refused.value)  # one line, whatever is in the name
+    str(refused.value).encode()
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=8).filter(
+        lambda n: n not in (".", "..")
+    )
+)
+def test_what_is_packed_is_unpacked_under_the_same_name(name):
+    if fault_of(name, windows=True) is None:
+        packed = varint(len(name.encode())) + name.encode() + b"\x00\x00"
+        with tempfile.TemporaryDirectory() as folder:
+            assert unpack(io.BytesIO(packed), Path(folder) / "out") == 1
+            assert os.listdir(Path(folder) / "out") == [name]
+
+
+def test_names_that_devices_do_not_have_are_packed():
+    for name in ("console", "com10", "nul1", ".con", "aux-1.txt", "a..b", " a", "ä/é", "x/.git/HEAD"):
+        assert fault_of(name, windows=True) is None, name
+
+
+def test_a_file_that_grows_while_it_is_packed_is_refused(tmp_path):
+    path = tmp_path / "in" / "log"
+    path.parent.mkdir()
+    path.write_bytes(b"one")
+    for content in (b"one and two", b"o"):
+        packed = Packed(path.parent)
+        with path.open("wb") as file:
+            file.write(content)
+        with pytest.raises(ChainruleError, match="changed while it was read"):
+            packed.read(1000)
+        path.write_bytes(b"one")
+
+
 @pytest.mark.parametrize("name", [b"../x", b"/x", b"a/../../x", b"\xff", b"a\\x", b"a\0b"])
 def test_a_path_that_leads_out_is_refused(tmp_path, name):
     with pytest.raises(CodeError):
@@ -389,14 +468,25 @@ def _module(path):
     return module
 
 
-@pytest.mark.parametrize("name", ["image", "lengths", "categories", "file", "sound", "file-2"])
+@pytest.mark.parametrize(
+    "name", ["image", "lengths", "categories", "file", "sound", "file-2", "folder-2", "folder-3"]
+)
 def test_golden_files_are_read(name):
     golden = _module(ROOT / "tests" / "golden" / "write.py")
     blob, content = (golden.HERE / f"{name}.chr").read_bytes(), golden.content_of(name)
-    kind, version = name.split("-")[0], 2 if name.endswith("-2") else 1
+    kind, version = name.split("-")[0], int(name[-1]) if "-" in name else 1
     kinds = ["items", "file", "folder", "sound"]
     assert blob[:6] == b"\x89CHR" + bytes([version, 2 * kinds.index(kind if kind in kinds else "items")])
     if isinstance(content, bytes):
         assert unstream(golden.model_of(name), blob, anyway=True) == content
     else:
         assert torch.equal(cr.decompress(golden.model_of(name), blob, anyway=True), content)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_golden_folders_are_unpacked(version, tmp_path):
+    golden = _module(ROOT / "tests" / "golden" / "write.py")
+    assert unpack(io.BytesIO(golden.content_of(f"folder-{version}")), tmp_path / "out", version) == 3
+    for path, (content, executable) in golden.FILES.items():
+        assert (tmp_path / "out" / path).read_bytes() == content
+        assert os.access(tmp_path / "out" / path, os.X_OK) == (executable and version > 2)

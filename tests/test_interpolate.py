@@ -121,7 +121,7 @@ def runs(tmp_path_factory):
     """Untrained runs: one of classes, one of none."""
     root = tmp_path_factory.mktemp("runs")
     from chainrule.models import save_model
-    from chainrule.training.run import write_config
+    from chainrule.training.folder import write_config
 
     for name, options in (("classes", {"classes": 4}), ("plain", {})):
         model = cr.create_model("gated-pixelcnn", IMAGE, channels=8, depth=1, **options)

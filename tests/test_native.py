@@ -198,7 +198,17 @@ def test_no_rows():
     assert model().sample(0, runner="native").shape == (0, 40)
 
 
-@pytest.mark.parametrize("write", [lambda p: p.mul_(-1), lambda p: p.data.mul_(-1)])
+def flip(p: Tensor) -> None:
+    """The same numbers at other places, behind autograd's back."""
+    p.data.view(-1).copy_(p.data.flatten().flip(0))
+
+
+def flip_two(p: Tensor) -> None:
+    flat = p.data.view(-1)
+    flat[[0, -1]] = flat[[-1, 0]]
+
+
+@pytest.mark.parametrize("write", [lambda p: p.mul_(-1), lambda p: p.data.mul_(-1), flip, flip_two])
 def test_changed_parameters_are_noticed(write):
     net = model()
     before = sample(net, runner="native")

@@ -15,7 +15,8 @@ from chainrule.files import write_text
 from chainrule.heads import Categorical
 from chainrule.models import load_model, save_model
 from chainrule.training import Run
-from chainrule.training.run import COLUMNS, remove_run, write_config
+from chainrule.training.folder import write_config
+from chainrule.training.run import COLUMNS
 
 DOMAIN = cr.Domain.image(1, 4, 4, levels=3)
 
@@ -227,17 +228,3 @@ def test_characters_survive_yaml(folder):
     write_config(folder, {"vocabulary": 7})
     with pytest.raises(RunError, match=r"vocabulary .*expected characters, got 7"):
         _ = Run.open(folder).vocabulary
-
-
-def test_only_runs_are_removed(folder, tmp_path_factory):
-    other = tmp_path_factory.mktemp("other")
-    remove_run(other / "nowhere")
-    for config in (None, "db: main\n", "[", "- chainrule\n"):
-        (other / "precious").touch()
-        if config is not None:
-            (other / "config.yaml").write_text(config)
-        with pytest.raises(RunError, match="expected a run to replace"):
-            remove_run(other)
-        assert (other / "precious").exists()
-    remove_run(folder)
-    assert not folder.exists()

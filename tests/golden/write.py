@@ -1,4 +1,4 @@
-"""The golden files: small compressed files of formats 1 and 2, which every later version has to read.
+"""The golden files: small compressed files of formats 1 to 3, which every later version has to read.
 
     python tests/golden/write.py NAME
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 import chainrule as cr
+from chainrule.coding.container import varint
 from chainrule.coding.streams import compress_stream
 
 HERE = Path(__file__).parent
@@ -23,6 +24,14 @@ MODELS = {
     "file": cr.Domain.sequence(8, 256),  # of format 1, as all above and "sound"
     "file-2": cr.Domain.sequence(8, 256),
     "sound": cr.Domain.sequence(8, 65536),
+    "folder-2": cr.Domain.sequence(8, 256),
+    "folder-3": cr.Domain.sequence(8, 256),
+}
+# Path → content, and whether it can be executed, which format 2 did not tell.
+FILES = {
+    "12:30": (b"", False),
+    "bin/run": (b"#!/bin/sh\n", True),
+    "to be.txt": (b"or not to be\n" * 9, False),
 }
 
 
@@ -34,6 +43,12 @@ def content_of(name):
     """What the file holds: items, or bytes."""
     if name.startswith("file"):
         return b"To be, or not to be, that is the question.\n" * 20
+    if name.startswith("folder"):
+        packed = b""
+        for path, (content, executable) in FILES.items():
+            size = len(content) if name == "folder-2" else 2 * len(content) + executable
+            packed += varint(len(path)) + path.encode() + varint(size) + content
+        return packed + b"\0"
     if name == "sound":
         return bytes(range(200))
     x = torch.arange(12 * MODELS[name].size).reshape(12, *MODELS[name].event_shape) ** 2 % 7

@@ -25,6 +25,7 @@ from chainrule.cli import (
     train,
 )
 from chainrule.cli.output import say, say_error
+from chainrule.cli.verb import Verb
 from chainrule.errors import ChainruleError
 from chainrule.models import ApproximateCompletionWarning
 
@@ -37,21 +38,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-app.command("models")(catalogue.models)
-app.command("data")(catalogue.data)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("sample")(sample.sample)
-app.command("complete")(complete.complete)
-app.command("classify")(classify.classify)
-app.command("compress")(compress.compress)
-app.command("decompress")(compress.decompress)
-app.command("score")(score.score)
-app.command("purify")(purify.purify)
-app.command("show")(show.show)
-app.command("bench")(bench.bench)
-app.command("reproduce")(reproduce.reproduce)
-app.command("demo")(demo.demo)
+app.command("models", cls=Verb)(catalogue.models)
+app.command("data", cls=Verb)(catalogue.data)
+app.command("train", cls=Verb)(train.train)
+app.command("evaluate", cls=Verb)(evaluate.evaluate)
+app.command("sample", cls=Verb)(sample.sample)
+app.command("complete", cls=Verb)(complete.complete)
+app.command("classify", cls=Verb)(classify.classify)
+app.command("compress", cls=Verb)(compress.compress)
+app.command("decompress", cls=Verb)(compress.decompress)
+app.command("score", cls=Verb)(score.score)
+app.command("purify", cls=Verb)(purify.purify)
+app.command("show", cls=Verb)(show.show)
+app.command("bench", cls=Verb)(bench.bench)
+app.command("reproduce", cls=Verb)(reproduce.reproduce)
+app.command("demo", cls=Verb)(demo.demo)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from chainrule.cli.options import DataDir, Device, Json, RunFolder, Split, items_of, open_run
 from chainrule.cli.output import print_json, say
+from chainrule.cli.verb import named
 from chainrule.errors import ConditionError, DataError
 
 
@@ -48,6 +49,7 @@ def classify(
             f"{run}: expected a model of one label, its condition is {model.condition.expected}"
         )
     if out is not None:
+        out = named(out, opened, ".csv")
         check_ending(out, (".csv",))
     items = items_of(opened, source, split, data_dir, labels=None)
     x, labels = items.x, items.labels

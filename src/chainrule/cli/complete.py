@@ -24,6 +24,7 @@ from chainrule.cli.options import (
     open_run,
 )
 from chainrule.cli.output import print_json, say, span
+from chainrule.cli.verb import arrived, named
 from chainrule.errors import ChainruleError
 from chainrule.models import AutoregressiveModel, Model
 
@@ -88,6 +89,7 @@ def complete(
 
     opened = open_run(run, device)
     model = opened.model
+    out, source = named(out, opened), arrived(source, opened)
     check_output(out, model.domain, opened.rate)
     cond = check_label(opened, label)
     temperature = 0.0 if most_probable else temperature

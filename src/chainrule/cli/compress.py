@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from chainrule.cli.options import DataDir, Json, RunFolder, Split, items_of, open_run
 from chainrule.cli.output import console, print_json, say
+from chainrule.cli.verb import arrived
 from chainrule.errors import ChainruleError
 
 Runner = Annotated[
@@ -54,6 +55,7 @@ def compress(
     from chainrule.tasks.compress import compress_bytes, compress_items, compress_sound, kind_of
 
     opened = open_run(run, "cpu")
+    source = arrived(source, opened)
     start, kind = time.perf_counter(), kind_of(opened, source)
     with _bar(json) as told:
         options: Any = {"runner": runner, "progress": told}
@@ -101,6 +103,7 @@ def decompress(
     """
     from chainrule.tasks.compress import decompress_file
 
+    source = Path(arrived(str(source)))
     if not source.is_file():
         raise ChainruleError(f"{source}: no such file")
     opened, start = open_run(run, "cpu"), time.perf_counter()

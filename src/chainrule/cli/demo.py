@@ -12,7 +12,7 @@ from chainrule.cli.output import print_table, say
 from chainrule.data import load_data
 from chainrule.tasks import Likelihood
 from chainrule.training import Recipe, fit
-from chainrule.training.run import remove_run
+from chainrule.training.folder import COMPLETIONS, SAMPLES, STRUCTURE
 
 PUBLISHED = 88.72  # nats, validation: the post's network, see recipes/digits/post.yaml
 MODEL = "causal-conv1d"
@@ -36,10 +36,9 @@ def demo(
     runs = {}
     for name in ("finite-memory", MODEL):
         folder = out / name
-        remove_run(folder)
         model = Recipe(name).build(data)
         say(f"training {name}, {sum(p.numel() for p in model.parameters()):,} parameters")
-        runs[name] = fit(model, data, out=folder)
+        runs[name] = fit(model, data, out=folder, overwrite=True)
 
     results = {
         name: {split: evaluate(run.model, data, split) for split in ("valid", "test")}
@@ -63,19 +62,19 @@ def demo(
 
     run, folder = runs[MODEL], out / MODEL
     generator = torch.Generator().manual_seed(0)
-    export_items(run.model.sample(64, generator=generator), data.domain, folder / "samples.png")
+    export_items(run.model.sample(64, generator=generator), data.domain, folder / SAMPLES)
     known = known_mask(data.domain, "top")
     x = data.domain.check(data.test[:8])
-    with atomic_path(folder / "completions.png") as temporary:
+    with atomic_path(folder / COMPLETIONS) as temporary:
         completion_grid(x, known, run.model.complete(x, known, 8, generator), data.domain).save(temporary)
-    draw_structure(run.model.factorisation, data.domain.check(data.valid[:32]), folder / "structure.png")
+    draw_structure(run.model.factorisation, data.domain.check(data.valid[:32]), folder / STRUCTURE)
     report = write_report(run, data, command="chainrule demo", evaluation=ours["valid"])
     say(
         f"""
 Trained in {run.metrics[-1]["seconds"]:.0f} s. Look at
-  {folder}/samples.png       64 digits drawn from the model
-  {folder}/completions.png   top halves kept, bottom halves drawn
-  {folder}/structure.png     what each pixel's conditional reads
+  {folder}/{SAMPLES}       64 digits drawn from the model
+  {folder}/{COMPLETIONS}   top halves kept, bottom halves drawn
+  {folder}/{STRUCTURE}     what each pixel's conditional reads
   {report}       all of it on one page
 
 Try next

@@ -12,12 +12,13 @@ import typer
 import yaml
 
 from chainrule.cli.output import say, say_notes
+from chainrule.cli.verb import arrived
 from chainrule.data import Data, Items, load_items
 from chainrule.errors import ChainruleError, ConditionError, RunError
 from chainrule.training import Recipe, Run
 from chainrule.training.classes import class_codes, each, label_names
+from chainrule.training.folder import CONFIG
 from chainrule.training.recipe import parse_yaml
-from chainrule.training.run import CONFIG
 
 RunFolder = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run folder, as `chainrule train` writes it.")
@@ -161,10 +162,10 @@ def items_of(
     Raises:
         ChainruleError: if it cannot be read, or the model needs labels or frames that it has not.
     """
-    how = replace(run.reading, unknown=unknown)
     trained_on = run.config.get("data") or {}
     if split is None and not held_out and str(source) == trained_on.get("source"):
         say(f"note: {run.folder} was trained on part of {source}; --split test takes what was put aside")
+    source, how = arrived(source, run), replace(run.reading, unknown=unknown)
     prefer = "test" if held_out else None
     items = load_items(source, how, split=split, prefer=prefer, labels=labels, data_dir=data_dir)
     say_notes(items.notes)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +18,17 @@ from chainrule.data import Notes
 # Names of files and domains are printed as they are: [x] is no markup, vector:100:2 holds no emoji.
 console = Console(stderr=True, markup=False, emoji=False, highlight=False)
 results = Console(markup=False, emoji=False, highlight=False)
+_kept_free: ContextVar[bool] = ContextVar("kept_free", default=False)
+
+
+@contextmanager
+def keep_free() -> Iterator[None]:
+    """Standard output is a file's: results are printed to standard error."""
+    token = _kept_free.set(True)
+    try:
+        yield
+    finally:
+        _kept_free.reset(token)
 
 
 def say(text: str) -> None:
@@ -41,7 +55,7 @@ def say_error(text: str) -> None:
 def print_json(value: object) -> None:
     """A result for scripts: one JSON document; what is no finite number, which JSON lacks, is null."""
     plain = json.loads(json.dumps(value, default=str), parse_constant=lambda name: None)
-    print(json.dumps(plain, indent=2))
+    print(json.dumps(plain, indent=2), file=sys.stderr if _kept_free.get() else None)
 
 
 def print_table(
@@ -59,4 +73,4 @@ def print_table(
         table.add_column(column, justify="left" if i == 0 or words else "right")
     for i, row in enumerate(rows):
         table.add_row(*row, style="bold" if last_bold and i == len(rows) - 1 else None)
-    (console if remark else results).print(table)
+    (console if remark or _kept_free.get() else results).print(table)

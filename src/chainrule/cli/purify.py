@@ -20,6 +20,7 @@ from chainrule.cli.options import (
     open_run,
 )
 from chainrule.cli.output import print_json, say, span
+from chainrule.cli.verb import named
 
 
 def purify(
@@ -57,6 +58,7 @@ def purify(
 
     opened = open_run(run, device)
     model = opened.model
+    out = named(out, opened)
     check_output(out, model.domain, opened.rate)
     cond = check_label(opened, label)
     grid = out.suffix.lower() == ".png"

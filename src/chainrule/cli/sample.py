@@ -26,8 +26,10 @@ from chainrule.cli.options import (
 )
 from chainrule.cli.output import print_json, say, span
 from chainrule.cli.sampler import Draft, Sampler, SamplerOption, calls_of, open_sampler, told
+from chainrule.cli.verb import arrived, named
 from chainrule.engine import Predictive
 from chainrule.errors import ChainruleError
+from chainrule.training.folder import INTERPOLATION, SAMPLES
 
 PART = 4096  # steps of a sequence that are handed out together
 
@@ -48,7 +50,8 @@ def sample(
         typer.Option(
             "-o",
             help=".png, .npy, .csv or .txt; of piano rolls also .mid, of sounds .wav or .flac, several as x-0.wav, …; "
-            "of a table .csv, .parquet or .npy. RUN/samples.png or the terminal by default.",
+            "of a table .csv, .parquet or .npy; - or -.npy is standard output. RUN/samples.png or the terminal by "
+            "default.",
         ),
     ] = None,
     label: Label = None,
@@ -140,13 +143,15 @@ def sample(
     opened = open_run(run, device)
     model, vocabulary = opened.model, opened.vocabulary
     if out is None and model.domain.layout == "image" and model.domain.discrete and not json:
-        out = run / ("samples.png" if to is between is None else "interpolation.png")
+        out = run / (SAMPLES if to is between is None else INTERPOLATION)
     if out is not None:
+        out = named(out, opened)
         check_output(out, model.domain, opened.rate)
     cond: Any = check_label(opened, label)
     if opened.features is not None and like is None:
         raise ChainruleError(f"expected --like, a recording whose features {run} is given; got none")
     generator = torch.Generator().manual_seed(seed)
+    like = like and arrived(like, opened)
     choice: Any = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     music = out is not None and out.suffix.lower() == ".mid"
     n = n or (1 if music else 64 if to is between is None else 8)

@@ -21,6 +21,7 @@ from chainrule.cli.options import (
     open_run,
 )
 from chainrule.cli.output import print_json, print_table, say
+from chainrule.cli.verb import named
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
 from chainrule.training import Run
@@ -103,6 +104,7 @@ def score(
     opened = open_run(run, device)
     model = opened.model
     if out is not None:
+        out = named(out, opened, ".csv")
         check_ending(out, (".csv", ".parquet"))
     if picture is not None:
         check_ending(picture, (".png",))

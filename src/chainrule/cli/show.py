@@ -16,6 +16,7 @@ from chainrule.errors import ChainruleError, ConditionError
 from chainrule.models import Autoencoder, AutoregressiveModel, Model
 from chainrule.models.ensemble import Ensemble
 from chainrule.training import Run
+from chainrule.training.folder import BITS, FIELD, STRUCTURE
 
 DRAWN = 16  # samples around which gradients are taken
 
@@ -53,11 +54,11 @@ def show(
     if bits is None and not isinstance(opened.model, AutoregressiveModel | Ensemble | Autoencoder):
         _parts(opened, json)
     elif bits is None:
-        out = out or run / "structure.png"
+        out = out or run / STRUCTURE
         check_ending(out, (".png",))
         _structure(opened, out, label, json)
     else:
-        out = out or run / "bits.png"
+        out = out or run / BITS
         check_ending(out, (".png",))
         _bits(opened, bits, out, items, label, data_dir, json)
 
@@ -102,8 +103,8 @@ def _structure(run: Run, out: Path, label: list[str] | None, json: bool) -> None
         "picture": str(out),
     }
     if model.domain.layout == "image" and model.network.encoder is not None:
-        default = run.folder is not None and out == run.folder / "structure.png"
-        field = out.with_name("receptive-field.png" if default else f"{out.stem}-receptive-field.png")
+        default = run.folder is not None and out == run.folder / STRUCTURE
+        field = out.with_name(FIELD if default else f"{out.stem}-{FIELD}")
         draw_receptive_fields(model, x, field, cond)
         card["receptive_field"] = str(field)
     if json:

@@ -26,7 +26,7 @@ from chainrule.cli.output import print_json, print_table, say, say_notes
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import Autoencoder, hyperparameters_of
 from chainrule.training import Recipe, TrainingConfig, fit
-from chainrule.training.run import remove_run
+from chainrule.training.replacement import replacing
 
 
 def train(
@@ -55,7 +55,14 @@ def train(
     labels: Labels = None,
     features: Features = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.")] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace the run in --out once the new one is trained; your own files there stay. With --resume, go "
+            "on with a replacement that was stopped.",
+        ),
+    ] = False,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
@@ -89,9 +96,7 @@ def train(
         recipe.data["columns"] = kinds
     if "source" not in recipe.data:
         raise typer.BadParameter("expected a data set", param_hint="--data")
-    if resume and overwrite:
-        raise typer.BadParameter("a run is resumed or replaced, not both", param_hint="--resume --overwrite")
-    # What can be told to be wrong is told before any data is read and before an old run is removed.
+    # What can be told to be wrong is told before any data is read.
     TrainingConfig.of({}, recipe.training)
     read_device(device)
     loaded = recipe.load_data(data_dir)
@@ -100,12 +105,15 @@ def train(
     print_columns(loaded, remark=True)
     built = recipe.build(loaded)
     out = out or Path("runs") / f"{loaded.name}-{recipe.model}"
-    if overwrite:
-        remove_run(out)
     try:
-        run = fit(built, loaded, out=out, resume=resume, device=device, **recipe.training)
+        run = fit(
+            built, loaded, out=out, resume=resume, overwrite=overwrite, device=device, **recipe.training
+        )
     except KeyboardInterrupt:
-        say(f"stopped; the run in {out} can be used as it is, or resumed with --resume")
+        if overwrite and replacing(out):
+            say(f"stopped; the run in {out} is the old one, --overwrite --resume goes on with the new one")
+        else:
+            say(f"stopped; the run in {out} can be used as it is, or resumed with --resume")
         raise
 
     from chainrule.report import write_report

@@ -14,8 +14,8 @@ from chainrule.domain import LAYOUTS, Domain
 from chainrule.errors import CodeError
 from chainrule.lengths import LENGTHS
 
-MAGIC, VERSION = b"\x89CHR", 2
-READABLE = (1, VERSION)  # older files differ in how bytes are mixed
+MAGIC, VERSION, MODES = b"\x89CHR", 2, 3  # folders are written in format 3, which tells what can be executed
+READABLE = (1, VERSION, MODES)  # files of format 1 differ in how bytes are mixed
 KINDS = ("items", "file", "folder", "sound")
 RANKS = 4  # of event shapes: 0 to 3 numbers
 CHECK = 4  # bytes of a CRC-32

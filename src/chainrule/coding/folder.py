@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from chainrule.coding.container import DAMAGED, varint
+from chainrule.coding.container import DAMAGED, MODES, varint
+from chainrule.coding.names import MOST, fault_of
 from chainrule.errors import ChainruleError, CodeError
+from chainrule.files import atomic_folder
 
 PART = 1 << 20
-MOST_PATH = 4096  # bytes
+EXECUTE = 0o100  # of who owns a file
 
 
 class Packed:
@@ -22,7 +23,7 @@ class Packed:
         folder: of files; a link in it, or anything but files and folders, is refused.
 
     Raises:
-        ChainruleError: if there are no files, or something else.
+        ChainruleError: if there are no files, something else, or a name that `unpack` would refuse on some system.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,10 +31,13 @@ class Packed:
         for path in found:
             if path.is_symlink() or not path.is_file():
                 raise ChainruleError(f"{path}: expected files and folders only, got a link or a device")
+            if fault := fault_of(name := path.relative_to(folder).as_posix(), windows=True):
+                raise ChainruleError(f"{name!r}: such a name cannot be packed, {fault}; rename it")
         if not found:
             raise ChainruleError(f"{folder}: expected files, found none")
-        self.size = sum(path.stat().st_size for path in found)
-        self._parts, self._rest = self._read_all(folder, found), b""
+        files = [(path, path.stat()) for path in found]
+        self.size = sum(status.st_size for _, status in files)
+        self._parts, self._rest = self._read_all(folder, files), b""
 
     def read(self, size: int) -> bytes:
         """The next `size` bytes; fewer at the end."""
@@ -46,25 +50,26 @@ class Packed:
         return out
 
     @staticmethod
-    def _read_all(folder: Path, paths: list[Path]) -> Iterator[bytes]:
-        for path in paths:
-            name, size = path.relative_to(folder).as_posix().encode(), path.stat().st_size
-            yield varint(len(name)) + name + varint(size)
+    def _read_all(folder: Path, files: list[tuple[Path, os.stat_result]]) -> Iterator[bytes]:
+        for path, status in files:
+            name, left = path.relative_to(folder).as_posix().encode(), status.st_size
+            yield varint(len(name)) + name + varint(2 * left + bool(status.st_mode & EXECUTE))
             with path.open("rb") as file:
-                while part := file.read(min(PART, size)):
-                    size -= len(part)
+                while part := file.read(min(PART, left)):
+                    left -= len(part)
                     yield part
-            if size:
-                raise ChainruleError(f"{path}: changed while it was read")
+                if left or file.read(1):
+                    raise ChainruleError(f"{path}: changed while it was read")
         yield varint(0)
 
 
-def unpack(stream: BinaryIO, folder: Path) -> int:
+def unpack(stream: BinaryIO, folder: Path, version: int = MODES) -> int:
     """Write the files of a packed folder; the folder appears once all of them are there.
 
     Args:
         stream: what `Packed` gave, to be read from where it is.
         folder: where to; there must be none yet.
+        version: of the format; before `MODES` nothing was told of a file but its size.
 
     Returns:
         How many files.
@@ -73,43 +78,35 @@ def unpack(stream: BinaryIO, folder: Path) -> int:
         CodeError: if the stream is none of a folder, or a path in it leads outside.
         ChainruleError: if the folder exists.
     """
-    if folder.exists():
-        raise ChainruleError(f"{folder}: expected a new folder, got one that exists")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
-        files = _write_all(stream, Path(temporary) / "files")
-        os.replace(Path(temporary) / "files", folder)
-    return files
-
-
-def _write_all(stream: BinaryIO, root: Path) -> int:
     files = 0
-    root.mkdir()
-    while size := _varint(stream):
-        if size > MOST_PATH:
-            raise CodeError(DAMAGED)
-        path = root / _inside(_exactly(stream, size))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        left = _varint(stream)
-        with path.open("xb") as file:
-            while left:
-                part = _exactly(stream, min(PART, left))
-                file.write(part)
-                left -= len(part)
-        files += 1
+    with atomic_folder(folder) as root:
+        while size := _varint(stream):
+            if size > MOST:
+                raise CodeError(DAMAGED)
+            path = root / _inside(_exactly(stream, size))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            left, executable = divmod(_varint(stream), 2) if version >= MODES else (_varint(stream), 0)
+            with path.open("xb") as file:
+                while left:
+                    part = _exactly(stream, min(PART, left))
+                    file.write(part)
+                    left -= len(part)
+            if executable:  # by all who may read it
+                mode = path.stat().st_mode
+                path.chmod(mode | (mode & 0o444) >> 2)
+            files += 1
     return files
 
 
 def _inside(name: bytes) -> PurePosixPath:
-    """A relative path without ways up."""
+    """A relative path that this system can make, without ways up."""
     try:
-        path = PurePosixPath(name.decode())
+        path = name.decode()
     except UnicodeDecodeError as error:
         raise CodeError(DAMAGED) from error
-    parts = path.parts
-    if not parts or path.is_absolute() or ".." in parts or "\0" in str(path) or "\\" in str(path):
-        raise CodeError(f"a path that leads out of the folder: {str(path)!r}")
-    return path
+    if fault := fault_of(path, windows=os.name == "nt"):
+        raise CodeError(f"a path that cannot be made, {fault}: {path!r}")
+    return PurePosixPath(path)
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytes:

@@ -16,7 +16,7 @@ from chainrule.coding.alphabet import check_codable
 from chainrule.coding.arithmetic import Arithmetic, digest_of, repeatable
 from chainrule.coding.block import Block, Rows, decode, encode
 from chainrule.coding.choose import choose_runner
-from chainrule.coding.container import VERSION, Header, Reader, Writer, brief
+from chainrule.coding.container import MODES, VERSION, Header, Reader, Writer, brief
 from chainrule.coding.contexts import Contexts
 from chainrule.coding.items import AUTO, Progress, block_rows, check_header, threads
 from chainrule.coding.order0 import Mixed
@@ -102,7 +102,9 @@ def compress_stream(
         if runner == AUTO:
             own = cuts.of(len(first) // width)
             runner = choose_runner(own, _rows(own, len(first) // width), 1, None) if first else "eager"
-        header = Header(kind, digest_of(model), brief(model.domain), Arithmetic.here(runner), rate=rate)
+        version = MODES if kind == "folder" else VERSION
+        arithmetic = Arithmetic.here(runner)
+        header = Header(kind, digest_of(model), brief(model.domain), arithmetic, rate=rate, version=version)
         writer, done = Writer(target, header), 0
         task = partial(_encoded, cuts, runner, kind)
         for block in in_order(task, _again(first, chunks), workers):

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,7 +28,9 @@ TRIED = 4  # sites that are drawn eagerly before the time of the rest is estimat
 # machine, and before it is worth compiling it where nobody has.
 PATIENCE, LONG_PATIENCE, COMPILING = 0.2, 2.0, 15.0
 
-_runners: WeakKeyDictionary[Any, tuple[Hashable, dict[bool, NativeRunner | str]]] = WeakKeyDictionary()
+# Of each model its tensors, a copy of their numbers, and the runners made of these.
+_runners: WeakKeyDictionary[Any, tuple[list[Tensor], list[np.ndarray], dict[bool, NativeRunner | str]]]
+_runners = WeakKeyDictionary()
 
 
 class Automatic:
@@ -89,13 +92,15 @@ def pays(seconds: float) -> bool:
 
 def find_native(model: Any, half: bool = False) -> NativeRunner | str:
     """The native runner of a model as it now is, with weights in bfloat16 if `half`; or why there is none."""
-    mark = _fingerprint(model)
+    if model.device.type != "cpu":
+        return f"it is for CPUs, the model is on {model.device}"
+    tensors = [*model.parameters(), *model.buffers()]
     kept = _runners.get(model)
-    if kept is None or kept[0] != mark:
-        kept = _runners[model] = mark, {}
-    if half not in kept[1]:
-        kept[1][half] = _make(model, half)
-    return kept[1][half]
+    if kept is None or not _same(tensors, kept[0], kept[1]):
+        kept = _runners[model] = tensors, [_bytes(tensor).copy() for tensor in tensors], {}
+    if half not in kept[2]:
+        kept[2][half] = _make(model, half)
+    return kept[2][half]
 
 
 def find_runner(model: Any, name: str) -> Incremental:
@@ -119,17 +124,25 @@ def _make(model: Any, half: bool) -> NativeRunner | str:
         from chainrule.engine.native import NativeRunner
     except ImportError as missing:  # numba is not built for every Python on its first day
         return f"numba cannot be loaded: {missing}"
-    if model.device.type != "cpu":
-        return f"it is for CPUs, the model is on {model.device}"
     return NativeRunner(model, half=half)
 
 
-def _fingerprint(model: Any) -> Hashable:
-    """Changes whenever a parameter or a buffer does, even behind autograd's back."""
-    marks = []
-    for tensor in (*model.parameters(), *model.buffers()):
-        bits = tensor.detach().contiguous()
-        if bits.is_floating_point() and bits.element_size() in (4, 8):
-            bits = bits.view(torch.int32 if bits.element_size() == 4 else torch.int64)
-        marks.append((tensor.data_ptr(), tensor._version, int(bits.sum())))
-    return tuple(marks)
+def _same(tensors: list[Tensor], before: list[Tensor], numbers: list[np.ndarray]) -> bool:
+    """Whether these are the tensors of before, with all their numbers: `.data` changes them unseen by autograd."""
+    return len(tensors) == len(before) and all(
+        tensor is own and _equal(_bytes(tensor), kept)
+        for tensor, own, kept in zip(tensors, before, numbers, strict=True)
+    )
+
+
+def _bytes(tensor: Tensor) -> np.ndarray:
+    """Those of a tensor's numbers: -0 is another than 0, and NaN the same as itself."""
+    return tensor.detach().contiguous().flatten().view(torch.uint8).numpy()
+
+
+def _equal(a: np.ndarray, b: np.ndarray) -> bool:
+    words = len(a) // 8 * 8  # eight bytes at once take as long as one
+    return len(a) == len(b) and bool(
+        np.array_equal(a[:words].view(np.int64), b[:words].view(np.int64))
+        and np.array_equal(a[words:], b[words:])
+    )

@@ -16,7 +16,7 @@ from chainrule.data.sound import SUFFIXES as SOUNDS
 from chainrule.data.sound import sound_writer
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
-from chainrule.files import atomic_path, write_text
+from chainrule.files import atomic_path, is_stream, write_text
 from chainrule.report.midi import TEMPO, check_midi, write_midi
 from chainrule.report.pictures import image_grid
 from chainrule.report.text import as_bytes, as_lines
@@ -121,6 +121,10 @@ def export_sounds(parts: Iterable[Tensor], n: int, domain: Domain, path: Path, r
 
 def _paths(path: Path, n: int) -> list[Path]:
     """Of n files of one item each."""
+    if n > 1 and is_stream(path):
+        raise ChainruleError(
+            f"{path}: expected a file for each of {n} items, got one place for all; draw one"
+        )
     return [path.with_stem(f"{path.stem}-{number}") for number in range(n)] if n > 1 else [path]
 
 

@@ -30,6 +30,7 @@ from chainrule.tasks import (
     reconstruction_cost,
 )
 from chainrule.training import Run
+from chainrule.training.folder import REPORT
 
 SHOWN, ROLLS = 64, 8  # items in a grid; rolls, which are large
 COMPLETED, DRAWS = 8, 8  # items completed, draws of each
@@ -62,7 +63,7 @@ def write_report(
     Returns:
         The path.
     """
-    path = Path(path) if path is not None else (run.folder or Path()) / "report.html"
+    path = Path(path) if path is not None else (run.folder or Path()) / REPORT
     model, best = run.model, run.best
     template = jinja2.Environment(autoescape=True).from_string(
         resources.files("chainrule.report").joinpath("page.html").read_text(encoding="utf-8")

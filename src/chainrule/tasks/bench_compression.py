@@ -33,7 +33,7 @@ from chainrule.errors import ChainruleError
 from chainrule.models import Model
 from chainrule.models.store import WEIGHTS
 from chainrule.training import Recipe, Run
-from chainrule.training.run import CONFIG
+from chainrule.training.folder import CONFIG
 
 MOST = 1 << 17  # variables of a run's items
 CODECS: dict[str, Callable[[bytes], bytes]] = {

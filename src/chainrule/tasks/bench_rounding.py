@@ -15,7 +15,7 @@ from chainrule.errors import ChainruleError
 from chainrule.models import AutoregressiveModel
 from chainrule.tasks.likelihood import log_probs
 from chainrule.training import Recipe, Run
-from chainrule.training.run import CONFIG
+from chainrule.training.folder import CONFIG
 
 
 def measure(batch: int, repeats: int, runs: Sequence[Path] = ()) -> dict:

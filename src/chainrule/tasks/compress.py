@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from chainrule.data.sound import SUFFIXES as SOUNDS
 from chainrule.data.sound import sound_writer
 from chainrule.data.text import is_bytes
 from chainrule.errors import ChainruleError, CodeError
-from chainrule.files import atomic_path
+from chainrule.files import atomic_folder, atomic_path, scratch
 from chainrule.training import Run
 
 SHADES = 256  # of the channels of a picture
@@ -155,10 +153,10 @@ def decompress_file(
                 return _items(run, stream.read(), out, anyway, progress)
             options: Any = {"anyway": anyway, "progress": progress}
             if header.kind == "folder":
-                with tempfile.TemporaryFile() as packed:
+                with scratch() as folder, (folder / "packed").open("w+b") as packed:
                     decompress_stream(run.model, stream, packed, **options)
                     packed.seek(0)
-                    return {"kind": header.kind, "files": unpack(packed, out)}
+                    return {"kind": header.kind, "files": unpack(packed, out, header.version)}
             if header.kind == "sound":
                 return _sound(run, stream, out, header.rate, options)
             with atomic_path(out) as temporary:
@@ -206,15 +204,9 @@ def _items(run: Run, blob: bytes, out: Path, anyway: bool, progress: Progress | 
 
 def _write_pictures(x: Tensor, folder: Path) -> None:
     """A .png each, in a new folder that appears once all are there."""
-    if folder.exists():
-        raise ChainruleError(f"{folder}: expected a new folder, got one that exists")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
-        root = Path(temporary) / "pictures"
-        root.mkdir()
+    with atomic_folder(folder) as root:
         for i, item in enumerate(x.to(torch.uint8).permute(0, 2, 3, 1).squeeze(-1).numpy()):
             Image.fromarray(item).save(root / f"{i:0{len(str(len(x)))}}.png")
-        os.replace(root, folder)
 
 
 class _Levels:

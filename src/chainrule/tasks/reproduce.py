@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from importlib import resources
@@ -165,10 +164,7 @@ def reproduce(
 
 def _train(recipe: Recipe, data: Data, folder: Path | None, options: dict) -> Run:
     model = recipe.build(data)
-    if folder is not None:
-        return fit(model, data, out=folder, resume=True, **options, **recipe.training)
-    with tempfile.TemporaryDirectory(prefix="chainrule-") as temporary:
-        return fit(model, data, out=temporary, **options, **recipe.training)
+    return fit(model, data, out=folder, resume=folder is not None, **options, **recipe.training)
 
 
 def _effort(run: Run, items: int) -> dict:

@@ -19,6 +19,7 @@ from chainrule.errors import ChainruleError
 from chainrule.models import Model
 from chainrule.models.store import WEIGHTS, load_weights, save_card
 from chainrule.training.config import TrainingConfig
+from chainrule.training.folder import LAST
 
 
 def descend(
@@ -57,7 +58,7 @@ def descend(
     from chainrule.training.checkpoint import SafetensorsIO
     from chainrule.training.module import Likelihood
     from chainrule.training.progress import ProgressLine
-    from chainrule.training.recorder import LAST, Recorder
+    from chainrule.training.recorder import Recorder
 
     chosen = _device(device)
     precision = config.lightning_precision(chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,14 @@ import torch
 from chainrule import __version__
 from chainrule.data import Data
 from chainrule.errors import DataError, RunError
+from chainrule.files import scratch
 from chainrule.models import Model, save_model
 from chainrule.training.config import TrainingConfig
 from chainrule.training.descent import descend
+from chainrule.training.folder import CONFIG, locked, read_config, write_config, written
 from chainrule.training.mutation import check_mutable
-from chainrule.training.run import CONFIG, Run, read_config, write_config
+from chainrule.training.replacement import NEXT, finish, place_beside, replace
+from chainrule.training.run import Run
 from chainrule.training.trials import choose_trial
 
 
@@ -25,6 +28,7 @@ def fit(
     *,
     out: str | Path | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     device: str = "auto",
     progress: bool = True,
     **options,
@@ -38,16 +42,20 @@ def fit(
         model: trained in place; afterwards it has the best weights and is in evaluation mode.
         data: its training and validation splits are used, the test split is not read. A conditional model
             is given the labels, or the frames of recordings.
-        out: the run folder; None keeps nothing on disk.
+        out: the run folder; None keeps nothing on disk. No other process can train there meanwhile.
         resume: go on with the run in `out`, which must have been started with the same settings. The result is that
             of a run never interrupted.
+        overwrite: replace the run in `out`, once the new one is trained; the old one stays usable until then, and
+            where that is never. Only what the library wrote is removed. With `resume`, go on with a replacement that
+            was interrupted.
         device: "auto", "cpu", "cuda" or another that Lightning knows.
         progress: whether to show a progress bar.
         **options: of `TrainingConfig`: epochs, batch_size, lr, seed, …
 
     Raises:
         DataError: if the data lie in another domain than the model's, or lack the labels or frames it needs.
-        RunError: if `out` already holds a run and `resume` is not given, or holds another run.
+        RunError: if `out` already holds a run and neither `resume` nor `overwrite` is given, holds another run than
+            the one to resume, something else than a run, or the data to train on; or another process trains there.
         ChainruleError: on an unknown or impossible option.
         KeyboardInterrupt: on Ctrl-C, with a usable run left in `out`.
 
@@ -66,11 +74,23 @@ def fit(
     if model.conditional:
         _check_cond(model, data)
     if out is None:
-        with tempfile.TemporaryDirectory(prefix="chainrule-") as folder:
-            run = _fit_in(Path(folder), model, data, config, False, device, progress)
+        with scratch() as folder:
+            _fit_in(folder, model, data, config, False, device, progress)
+            run = Run.open(folder, model)
             run.folder = None
             return run
-    return _fit_in(Path(out), model, data, config, resume, device, progress)
+    folder = Path(out)
+    with locked(folder):
+        finish(folder)
+        place = place_beside(folder, data.origin, resume) if overwrite else folder
+        try:
+            _fit_in(place, model, data, config, resume, device, progress)
+        finally:
+            with suppress(OSError):  # nothing was begun
+                (folder / NEXT).rmdir()
+        if place != folder:
+            replace(folder)
+        return Run.open(folder, model)
 
 
 def _fit_in(
@@ -81,7 +101,7 @@ def _fit_in(
     resume: bool,
     device: str,
     progress: bool,
-) -> Run:
+) -> None:
     record = {
         "chainrule": __version__,
         "torch": str(torch.__version__),
@@ -99,7 +119,7 @@ def _fit_in(
         model.eval()
         _claim(folder, record, resume)
         save_model(model, folder, version=__version__)
-        return Run.open(folder, model)
+        return
     model.prepare(data.train)
     options: Any = {"resume": resume, "device": device, "progress": progress}
     trials = model.trials(len(data.train))
@@ -107,7 +127,6 @@ def _fit_in(
         choose_trial(folder, model, data, config, trials, lambda: _claim(folder, record, resume), **options)
     else:
         descend(folder, model, data, config, lambda: _claim(folder, record, resume), **options)
-    return Run.open(folder, model)
 
 
 def _check_cond(model: Model, data: Data) -> None:
@@ -145,10 +164,12 @@ def _check_cond(model: Model, data: Data) -> None:
 def _claim(folder: Path, record: dict, resume: bool) -> None:
     """Write the configuration, or check that a run to be resumed has the same."""
     if not (folder / CONFIG).exists():
+        if foreign := written(folder):
+            raise RunError(f"{folder}: holds no run, but a file that a run would replace, {foreign[0].name}")
         write_config(folder, record)
         return
     if not resume:
-        raise RunError(f"{folder}: already holds a run; resume it, or choose another folder")
+        raise RunError(f"{folder}: already holds a run; resume or overwrite it, or choose another folder")
     before = read_config(folder)
     for part in ("model", "hyperparameters", "domain", "data", "vocabulary", "rate", "labels", "training"):
         was, now = before.get(part), record[part]

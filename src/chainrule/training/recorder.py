@@ -15,10 +15,9 @@ import torch
 from chainrule.errors import ChainruleError
 from chainrule.files import write_text
 from chainrule.models.store import WEIGHTS, save_weights
+from chainrule.training.folder import LAST, METRICS
 from chainrule.training.module import Likelihood
-from chainrule.training.run import COLUMNS, METRICS
-
-LAST = Path("checkpoints") / "last.safetensors"
+from chainrule.training.run import COLUMNS
 
 
 class Recorder(pl.Callback):

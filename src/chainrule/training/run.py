@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import csv
 import math
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from torch import Tensor
 
 from chainrule.data import Reading
 from chainrule.errors import ChainruleError, RunError
-from chainrule.files import write_text
 from chainrule.models import Model, load_model
 from chainrule.models.store import CARD, WEIGHTS
 from chainrule.training.classes import class_codes, label_names
+from chainrule.training.folder import CONFIG, METRICS, read_config
+from chainrule.training.replacement import settle
 
-CONFIG = "config.yaml"
-METRICS = "metrics.csv"
 COLUMNS = ("epoch", "step", "train_nats", "valid_nats", "valid_bits_per_dim", "lr", "seconds")
 
 
@@ -145,7 +142,12 @@ class Run:
         folder = Path(folder)
         if not folder.is_dir():
             raise RunError(f"{folder}: no such run folder")
-        return cls(folder, load_model(folder, model), read_config(folder), read_metrics(folder / METRICS))
+        settle(folder)
+        loaded = load_model(folder, model)
+        run = cls(folder, loaded, read_config(folder), read_metrics(folder / METRICS))
+        settle(folder)
+        # Replaced while it was read?
+        return run if read_config(folder) == run.config else cls.open(folder, model)
 
 
 def load(folder: str | Path, model: Model | None = None) -> Model:
@@ -160,53 +162,14 @@ def load(folder: str | Path, model: Model | None = None) -> Model:
     """
     if not Path(folder).is_dir():
         raise RunError(f"{folder}: no such run folder; expected one with {CARD} and {WEIGHTS}")
+    settle(Path(folder))
     return load_model(folder, model)
-
-
-def remove_run(folder: Path) -> None:
-    """Delete a run folder, if it is there.
-
-    Raises:
-        RunError: if the folder holds no run; it is left as it is. Other programs write a `config.yaml` too.
-    """
-    if not folder.exists():
-        return
-    try:
-        config = read_config(folder)
-    except RunError:
-        config = {}
-    if "chainrule" not in config:
-        raise RunError(f"{folder}: expected a run to replace, found something else; it is left as it is")
-    shutil.rmtree(folder)
 
 
 def best_of(metrics: list[dict[str, float]]) -> dict[str, float] | None:
     """The row of the lowest validation; None if there is none that is a number."""
     finite = [row for row in metrics if math.isfinite(row["valid_nats"])]
     return min(finite, key=lambda row: row["valid_nats"], default=None)
-
-
-def write_config(folder: Path, config: dict) -> None:
-    """Write `config.yaml`."""
-    write_text(folder / CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-
-
-def read_config(folder: Path) -> dict:
-    """Read `config.yaml`.
-
-    Raises:
-        RunError: if it is missing or not a mapping.
-    """
-    path = folder / CONFIG
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{path}: no such file; expected a run folder") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RunError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from error
-    if not isinstance(config, dict):
-        raise RunError(f"{path}: expected a mapping, got {type(config).__name__}")
-    return config
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:

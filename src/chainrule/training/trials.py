@@ -13,9 +13,8 @@ from chainrule.models import Model
 from chainrule.models.store import WEIGHTS, load_weights, save_card
 from chainrule.training.config import TrainingConfig
 from chainrule.training.descent import descend
-from chainrule.training.run import METRICS, best_of, read_metrics
-
-TRIALS = "trials"
+from chainrule.training.folder import METRICS, TRIALS
+from chainrule.training.run import best_of, read_metrics
 
 
 def choose_trial(
