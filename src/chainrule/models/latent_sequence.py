@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
-from chainrule.engine import Sample, draw_noise, draw_normal, exact_arithmetic
+from chainrule.engine import Sample, branch, draw_noise, draw_normal, exact_arithmetic
 from chainrule.engine.site import draw_site
 from chainrule.errors import DomainError
 from chainrule.layers import State
@@ -112,8 +112,8 @@ class LatentSequence(BoundedModel):
         self.check_cond(self.expand_cond(cond, n))
         if runner is not None:
             raise self.refusal("no runners of its steps", "sample without one")
+        noise = self._normal(n, branch(generator))
         rule = Sample(draw_noise(n, self.domain.size, generator).to(self.device), temperature, top_k, top_p)
-        noise = self._normal(n, generator)
         clock = torch.arange(self.steps, device=self.device)
         drawn = []
         with exact_arithmetic(self):
