@@ -52,6 +52,7 @@ def draw_given(
     """
     check_count("n: expected a number of draws", n, 1)
     check_count("particles: expected an integer", particles, 1)
+    Sample(x.new_zeros(0, 0), **choice)  # refuses a bad choice now, not after the chain
     x, known = known_part(model.domain, x, known)
     told = known.flatten(1).any(1)
     if (told & ~known.flatten(1).all(1)).any():

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from chainrule.domain import Domain
 from chainrule.engine import Sample, branch, draw_noise, draw_normal, exact_arithmetic
+from chainrule.engine.finite import Guard
 from chainrule.engine.site import draw_site
 from chainrule.errors import DomainError
 from chainrule.layers import State
@@ -117,13 +118,15 @@ class LatentSequence(BoundedModel):
         clock = torch.arange(self.steps, device=self.device)
         drawn = []
         with exact_arithmetic(self):
-            state = self.begin(n)
+            state, guard = self.begin(n), Guard(self, self.device, self.steps)
             for t in range(self.steps):
                 params, z = self.emit(state, noise[:, t])
+                guard.see(params, t)
                 variables = draw_site(self.head, params, rule, t, torch.int64)
                 drawn.append(torch.stack([value for value, _ in variables], dim=1))
                 if t + 1 < self.steps:
                     state = self.absorb(self.code(drawn[-1]), z, state, clock[t])
+            guard.close()
         return self.domain.settle(torch.stack(drawn, dim=1).reshape(n, *self.domain.event_shape))
 
     # --- their parts -----------------------------------------------------------------------------
