@@ -180,7 +180,7 @@ def test_the_table_is_the_mixture():
     table = head.log_prob(params[:, None].expand(-1, 16, -1), every)[..., 1]
     torch.testing.assert_close(mixture.logits, table)
     assert torch.equal(mixture.mode(), table.argmax(-1))
-    torch.testing.assert_close(mixture.tempered(0.5).logits, 2 * table)
+    torch.testing.assert_close(mixture.tempered(0.5).logits, 2 * table.double())
     assert (mixture.truncated(3, None).logits.isfinite().sum(-1) == 3).all()
 
 

@@ -294,9 +294,10 @@ def test_which_part_learns_from_what():
 
 
 def test_the_codebook_finds_the_means_of_clusters():
-    book, centres = Codebook(4, 2), torch.tensor([[3.0, 0], [-3, 0], [0, 3], [0, -3]])
+    centres = torch.tensor([[3.0, 0], [-3, 0], [0, 3], [0, -3]])
     with torch.random.fork_rng():
         torch.manual_seed(0)
+        book = Codebook(4, 2)  # whose first vectors are random
         for _ in range(600):
             h = (centres[torch.randint(4, (64,))] + 0.3 * torch.randn(64, 2)).t().reshape(1, 2, 8, 8)
             book.follow(h, book.nearest(h))

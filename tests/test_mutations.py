@@ -320,6 +320,21 @@ class Loosening(VAE):
         return super().log_prob_bound(x, cond, generator=generator) - math.log(samples)
 
 
+class InTurn(VAE):
+    """Latent numbers of all rows, then pixels of all rows, from one stream."""
+
+    def sample(self, n, cond=None, temperature=1.0, generator=None, **options):
+        return self.decode(self.normal(n, generator), generator, temperature=temperature, **options)
+
+
+class InBatches(VAE):
+    """Rows of a completion that share one chain's numbers with whoever else is in the batch."""
+
+    def complete(self, x, known, n=1, generator=None, **options):
+        torch.rand(len(x), generator=generator)
+        return super().complete(x, known, n, generator, **options)
+
+
 TINY_VAE = {"latent": 2, "channels": 4, "hidden": 8}
 
 MUTANTS = {
@@ -328,6 +343,9 @@ MUTANTS = {
     "no way back": (flow(OneWay), "inverts"),
     "latent numbers for nothing": (lambda d: FreeNoise(d, **TINY_VAE), "bounds"),
     "more draws, less tight": (lambda d: Loosening(d, **TINY_VAE), "bounds"),
+    "latents and pixels in turn": (lambda d: InTurn(d, **TINY_VAE), "rows_stand_alone"),
+    "completions by the batch": (lambda d: InBatches(d, **TINY_VAE), "rows_stand_alone"),
+    "rows mixed, seen by their number": (conv(BatchConv), "rows_stand_alone"),
     "input not delayed": (lambda d: stack(d, input=LeakyInput(OneHot(d.max_levels))), "causal"),
     "input delayed by two": (lambda d: stack(d, input=TwiceDelayed(OneHot(d.max_levels))), "connected"),
     "two delays, two modes": (

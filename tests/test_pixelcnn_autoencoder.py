@@ -158,7 +158,7 @@ def test_the_laws_see_through_one_that_pretends():
 def test_which_laws_bind():
     outcome = check_model(build)
     holds = {law for law, said in outcome.items() if said == "holds"}
-    assert holds == {"survives_saving", "overfits", "refuses_bad_input"}
+    assert holds == {"survives_saving", "overfits", "refuses_bad_input", "rows_stand_alone"}
     assert {outcome[law] for law in outcome.keys() - holds} == {"does not bind: the model has no likelihood"}
 
 

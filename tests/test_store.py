@@ -144,7 +144,8 @@ NAME = "network.first.weight"
         (lambda w: w | {"more": torch.zeros(1)}, r"more: expected nothing, got torch\.float32 \(1,\)"),
         (lambda w: w | {NAME: w[NAME][:1].clone()}, rf"{NAME}: expected .*\(4, 7, 1\), got .*\(1, 7, 1\)"),
         (lambda w: w | {NAME: w[NAME].long()}, rf"{NAME}: expected torch\.float32 .*, got torch\.int64"),
-        (lambda w: w | {NAME: w[NAME] * torch.nan}, f"{NAME}: expected numbers, got NaN"),
+        (lambda w: w | {NAME: w[NAME] * torch.nan}, f"{NAME}: expected finite numbers, got nan"),
+        (lambda w: w | {NAME: w[NAME] - torch.inf}, f"{NAME}: expected finite numbers, got -inf"),
     ],
 )
 def test_weights_that_are_not_the_models(folder, change, message):

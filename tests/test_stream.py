@@ -264,7 +264,7 @@ def test_truncation():
         ({"batch": 0}, r"batch: expected a number of rows ≥ 1, got 0"),
         ({"block": 0.5}, r"block: expected a number of steps ≥ 1, got 0.5"),
         ({"context": T}, r"context: expected 1 to 11 steps, got 12"),
-        ({"temperature": -1}, r"temperature: expected a number ≥ 0"),
+        ({"temperature": -1}, r"temperature: expected a finite number ≥ 0"),
         ({"prompt": "the"}, r"prompt: expected integers \(n\), or 1 of them, got str"),
         ({"prompt": torch.zeros(3)}, r"prompt: expected integers .* got torch.float32"),
         ({"prompt": torch.zeros(2, 3, dtype=torch.int64)}, r"prompt: expected .* got \(2, 3\)"),

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from math import isfinite
+from numbers import Real
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from chainrule.errors import ChainruleError
 from chainrule.heads import Conditional
+
+COLDEST = 1e-6  # temperatures below are read as 0: single precision tells their distribution from the mode no more
 
 
 class Choice(Protocol):
@@ -42,8 +46,7 @@ class Sample:
     present: bool = False
 
     def __post_init__(self) -> None:
-        if not self.temperature >= 0:
-            raise ChainruleError(f"temperature: expected a number ≥ 0, got {self.temperature}")
+        check_temperature(self.temperature)
         if self.top_k is not None and self.top_k < 1:
             raise ChainruleError(f"top_k: expected an integer ≥ 1, got {self.top_k}")
         if self.top_p is not None and not 0 < self.top_p <= 1:
@@ -53,7 +56,7 @@ class Sample:
         """(B,) values."""
         if self.present:
             conditional = conditional.present()
-        if self.temperature == 0:
+        if self.temperature < COLDEST:
             return conditional.mode()
         if self.temperature != 1:
             conditional = conditional.tempered(self.temperature)
@@ -121,6 +124,16 @@ class Known:
     def map(self, fn: Callable[[Tensor], Tensor]) -> Known:
         """With what is known of other rows or variables."""
         return Known(fn(self.values), fn(self.known), self.otherwise.map(fn))
+
+
+def check_temperature(temperature: Any) -> None:
+    """Refuse what is no finite number from 0 on.
+
+    Raises:
+        ChainruleError: which says so.
+    """
+    if not isinstance(temperature, Real) or not (isfinite(temperature) and temperature >= 0):
+        raise ChainruleError(f"temperature: expected a finite number ≥ 0, got {temperature!r}")
 
 
 def column(values: Tensor, d: int | Tensor) -> Tensor:

@@ -19,3 +19,15 @@ def draw_noise(rows: int, variables: int, generator: torch.Generator | None = No
 def draw_normal(rows: int, variables: int, generator: torch.Generator | None = None) -> Tensor:
     """Standard normal noise (rows, variables) float64: Φ⁻¹ of `draw_noise`, and row by row as that is."""
     return torch.special.ndtri(draw_noise(rows, variables, generator).clamp(1e-300, 1 - 1e-16))
+
+
+def branch(generator: torch.Generator | None, which: int = 0) -> torch.Generator:
+    """A stream of randomness of its own, told by where this one stands, which stays there.
+
+    What is drawn in turn from one generator depends on how much was drawn before, so on the number of rows. Of what is
+    drawn in parts (latent numbers, then pixels) all but one come from branches, each of another number: then the first
+    rows of a larger draw are those of a smaller one in every part.
+    """
+    source = torch.default_generator if generator is None else generator
+    number = torch.rand((), generator=source.clone_state(), dtype=torch.float64, device=source.device)
+    return torch.Generator(source.device).manual_seed(int(number * 2**32) + which)

@@ -12,6 +12,7 @@ from torch import Tensor
 from chainrule.domain import Domain
 from chainrule.engine.automatic import find_runner
 from chainrule.engine.choice import Choice
+from chainrule.engine.finite import Guard, wide
 from chainrule.engine.rollout import Rollout, Stepwise, rollout
 from chainrule.engine.runner import Incremental
 from chainrule.engine.site import draw_sites
@@ -103,6 +104,7 @@ class Predictive(ABC):
         cond = None if cond is None else cond.repeat_interleave(copies, dim=0)
         final = torch.full((rows,), known, device=device)
         calls = torch.zeros_like(final)
+        guard = Guard(model, device, 0)
         while rows and (start := int(final.min())) < length:
             stop = min(self.stop(start, length), length)
             own = (final < stop).nonzero().flatten()
@@ -115,7 +117,10 @@ class Predictive(ABC):
                 None if cond is None else cond[own],
                 dtype,
             )
-            drawn, right = _decide(model, now, self.guess(now))
+            drawn, right, sums = _decide(model, now, self.guess(now))
+            # What comes of a wrong guess is thrown away.
+            decided = torch.arange(stop - start, device=device) <= right[:, None]
+            guard.check(torch.where(decided, sums, 0), start)
             values[own, start:stop] = drawn
             # The first site that was guessed wrongly has now been drawn given right ones.
             final[own] = (start + right + 1).clamp(max=stop)
@@ -127,9 +132,9 @@ class Predictive(ABC):
         return Rollout(values, head.log_prob(model.parallel(values, cond), values).double())
 
 
-def _decide(model: TwoModes, now: Undecided, guess: Tensor) -> tuple[Tensor, Tensor]:
-    """What a pass over the guesses gives: the values (R, n, V) of the n undecided sites, and how many of the first of
-    these were guessed rightly (R,)."""
+def _decide(model: TwoModes, now: Undecided, guess: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What a pass over the guesses gives: the values (R, n, V) of the n undecided sites, how many of the first of
+    these were guessed rightly (R,), and the sums of their parameters (R, n)."""
     params = _params(model, guess, now)
     guess = guess[:, now.start : now.stop]
     drawn = draw_sites(model.head, params, now.rule, now.start, guess.dtype)
@@ -137,7 +142,7 @@ def _decide(model: TwoModes, now: Undecided, guess: Tensor) -> tuple[Tensor, Ten
     sites = torch.arange(now.start, now.stop, device=guess.device)
     drawn = torch.where((sites < now.final[:, None])[..., None], guess, drawn)
     same = (drawn == guess) | (drawn.isnan() & guess.isnan())
-    return drawn, same.all(-1).long().cumprod(1).sum(1)
+    return drawn, same.all(-1).long().cumprod(1).sum(1), params.sum(-1, dtype=wide(params))
 
 
 def _params(model: TwoModes, values: Tensor, now: Undecided) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from chainrule.engine.choice import Choice
+from chainrule.engine.finite import Guard
 from chainrule.engine.runner import Incremental
 from chainrule.engine.site import draw_site
 from chainrule.layers import State
@@ -33,15 +34,21 @@ def draw_stepwise(
         state: before site `first`.
         first, last: sites.
         terms: (B, n, V) float64.
+
+    Raises:
+        ChainruleError: if parameters are not finite.
     """
+    guard = Guard(model, values.device, last)
     clock = torch.arange(last, device=values.device)
     phases = model.schedule(model.sites)
     prev = values[:, max(first - 1, 0)]
     for t in range(first, last):
         params, state = runner.step(prev, state, clock[t], phase=phases[t])
+        guard.see(params, t)
         drawn = list(draw_site(model.head, params, choose, t, values.dtype))
         prev = torch.stack([value for value, _ in drawn], dim=1)
         values[:, t] = prev
         if terms is not None:
             terms[:, t] = torch.stack([own.log_prob(value) for value, own in drawn], dim=1)
+    guard.close()
     return state

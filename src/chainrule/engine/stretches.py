@@ -11,6 +11,7 @@ from torch import Tensor
 
 from chainrule.engine.automatic import find_native, pays
 from chainrule.engine.choice import Choice
+from chainrule.engine.finite import Guard
 from chainrule.engine.site import draw_site
 from chainrule.layers import State
 
@@ -75,15 +76,17 @@ class Stretches:
 
     def _eagerly(self, rule: Choice, site: int, n: int) -> Tensor:
         model, start = self.model, time.perf_counter()
-        phases = model.schedule(model.sites)
+        phases, guard = model.schedule(model.sites), Guard(model, self._prev.device, self.t + n)
         drawn = []
         for i in range(n):
             clock = torch.full((), self.t, device=self._prev.device)
             phase = phases[min(self.t, model.sites - 1)]
             params, self._state = model.step(self._prev, self._state, clock, phase=phase)
+            guard.see(params, self.t)
             values = draw_site(model.head, params, rule, site + i, torch.int64)
             self._prev = torch.stack([value for value, _ in values], dim=1)
             drawn.append(self._prev)
             self.t += 1
+        guard.close()
         self._taken += time.perf_counter() - start
         return torch.stack(drawn, dim=1)

@@ -68,7 +68,7 @@ class Gap(Conditional):
 
     def tempered(self, temperature: float) -> Gap:
         """Both parts by themselves."""
-        return Gap(self.logit / temperature, self.there.tempered(temperature))
+        return Gap(self.logit.double() / temperature, self.there.tempered(temperature))
 
     def truncated(self, top_k: int | None, top_p: float | None) -> Gap:
         """The values' part alone."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chainrule.errors import ChainruleError
+from chainrule.heads.kernels import LOG_SCALES
 
 
 class Conditional(ABC):
@@ -81,7 +82,8 @@ class Table(Conditional):
         """The first level whose cumulative probability exceeds u, in float64: (B,) → (B,) integers."""
         total = torch.softmax(self.logits, dim=-1, dtype=torch.float64).cumsum(-1)
         # Divided by the last sum: the last possible level then reaches exactly 1, and u < 1 never passes it.
-        return torch.searchsorted(total / total[..., -1:], u[..., None].contiguous(), right=True)[..., 0]
+        level = torch.searchsorted(total / total[..., -1:], u[..., None].contiguous(), right=True)[..., 0]
+        return level.clamp(max=self.levels - 1)  # NaN is refused by who asked, but no level lies outside
 
     def mode(self) -> Tensor:
         """The most probable level (B,)."""
@@ -99,8 +101,8 @@ class Table(Conditional):
         return Table(logits.masked_fill(outside, -math.inf), self.gap)
 
     def tempered(self, temperature: float) -> Table:
-        """Logits divided by the temperature."""
-        return Table(self.logits / temperature, self.gap)
+        """Logits divided by the temperature, in float64: single precision has no room for extreme ones."""
+        return Table(self.logits.double() / temperature, self.gap)
 
     def truncated(self, top_k: int | None, top_p: float | None) -> Table:
         """Levels outside the top k, or outside the smallest set of probability p, get -inf."""
@@ -109,7 +111,7 @@ class Table(Conditional):
             floor = logits.topk(top_k, dim=-1).values[..., -1:]
             logits = logits.masked_fill(logits < floor, -math.inf)
         if top_p is not None:
-            ranked, order = torch.softmax(logits, dim=-1).sort(dim=-1, descending=True)
+            ranked, order = torch.softmax(logits, dim=-1, dtype=torch.float64).sort(dim=-1, descending=True)
             # A level goes when those above it already hold p: the most probable one always stays.
             outside = ranked.cumsum(-1) - ranked >= top_p
             logits = logits.masked_fill(torch.zeros_like(outside).scatter(-1, order, outside), -math.inf)
@@ -147,7 +149,7 @@ class Coin(Table):
 
     def tempered(self, temperature: float) -> Table:
         """The logit divided by the temperature."""
-        return Coin(self.logit / temperature)
+        return Coin(self.logit.double() / temperature)
 
 
 class Normal(Conditional):
@@ -172,8 +174,8 @@ class Normal(Conditional):
         return self.mean
 
     def tempered(self, temperature: float) -> Normal:
-        """The variance times the temperature."""
-        return Normal(self.mean, self.scale * math.sqrt(temperature))
+        """The variance times the temperature, as far as scales go."""
+        return Normal(self.mean, (self.scale * math.sqrt(temperature)).clamp(max=math.exp(LOG_SCALES[1])))
 
     def truncated(self, top_k: int | None, top_p: float | None) -> Conditional:
         """Real values have no levels to rank.

@@ -7,10 +7,8 @@ from torch import Tensor
 
 from chainrule.heads.conditional import Conditional, Normal, Table
 from chainrule.heads.head import Head
+from chainrule.heads.kernels import LOG_SCALES
 from chainrule.layers.state import State
-
-# Standard deviations outside are read as these: a constant column has a finite density, and a bin a mass.
-LOG_SCALES = (-7.0, 12.0)
 
 
 class Gaussian(Head):

@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+# Standard deviations outside are read as these: a constant column has a finite density, and a bin a mass.
+LOG_SCALES = (-7.0, 12.0)
+
 
 class Kernel(NamedTuple):
     """A density, and its draws.

@@ -10,9 +10,8 @@ from torch.nn import functional as F
 
 from chainrule.errors import ChainruleError
 from chainrule.heads.conditional import Conditional
-from chainrule.heads.gaussian import LOG_SCALES
 from chainrule.heads.head import Head
-from chainrule.heads.kernels import KERNELS
+from chainrule.heads.kernels import KERNELS, LOG_SCALES
 from chainrule.layers.state import State
 
 # A logistic whose scale is e^-3 of a bin puts all its mass in that bin: narrower ones differ in nothing.
@@ -42,7 +41,7 @@ class Components(Conditional):
             return self._value(u, self.means[..., 0], self.log_scales[..., 0])
         ends = self.log_weights.double().exp().cumsum(-1)
         ends = ends / ends[..., -1:]
-        chosen = torch.searchsorted(ends, u[..., None].contiguous(), right=True)
+        chosen = torch.searchsorted(ends, u[..., None].contiguous(), right=True).clamp(max=ends.shape[-1] - 1)
         starts = F.pad(ends, (1, 0)).gather(-1, chosen)[..., 0]
         rest = (u - starts) / (ends.gather(-1, chosen)[..., 0] - starts)
         return self._value(
@@ -59,10 +58,15 @@ class Components(Conditional):
         return self.means.gather(-1, at_means.argmax(-1, keepdim=True))[..., 0]
 
     def tempered(self, temperature: float) -> Components:
-        """Weights and each component by themselves ∝ p^(1/temperature); of the mixture, nearly so."""
-        log_weights = torch.log_softmax(self.log_weights / temperature, dim=-1)
+        """∝ p^(1/temperature) where components lie apart, and nearly so where they overlap.
+
+        Of a component w k((x - m) / s) / s that is one of the same kind, of weight w^(1/T) s^(1 - 1/T).
+        """
+        cold = 1 / temperature
+        log_weights = self.log_weights.double() * cold + self._log_widths().double() * (1 - cold)
         scales = self.log_scales + math.log(KERNELS[self.kernel].spread(temperature))
-        return self._replaced(log_weights, scales)
+        log_weights = torch.log_softmax(log_weights, dim=-1).to(self.log_weights.dtype)
+        return self._replaced(log_weights, scales.clamp(max=LOG_SCALES[1]))
 
     def truncated(self, top_k: int | None, top_p: float | None) -> Conditional:
         """Numbers have no levels to rank.
@@ -73,6 +77,10 @@ class Components(Conditional):
         if top_k is None and top_p is None:
             return self
         raise ChainruleError("top_k, top_p: expected a discrete model, got one with numbers")
+
+    def _log_widths(self) -> Tensor:
+        """How widely each component spreads what it has (…, K): the logarithm, but for a constant."""
+        return self.log_scales
 
     def _replaced(self, log_weights: Tensor, log_scales: Tensor) -> Components:
         return Components(log_weights, self.means, log_scales, self.kernel)
@@ -109,6 +117,9 @@ class BinnedComponents(Components):
 
     def _snap(self, value: Tensor) -> Tensor:
         return torch.round(value / self.width) * self.width
+
+    def _log_widths(self) -> Tensor:
+        return torch.maximum(self.log_scales, self.width.log() - math.log(4))  # at most all of it is in one bin
 
     def _replaced(self, log_weights: Tensor, log_scales: Tensor) -> Components:
         return BinnedComponents(log_weights, self.means, log_scales, self.width)

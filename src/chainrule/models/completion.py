@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from chainrule.engine import Choice, Known, Sample, choose_particle, draw_noise
+from chainrule.engine import Choice, Known, Sample, branch, choose_particle, draw_noise
 from chainrule.errors import ChainruleError
 from chainrule.models.levels import known_part
 
@@ -63,11 +63,16 @@ def draw_unknown(
     generator: torch.Generator | None,
     *,
     cond: Tensor | int | None,
-    particles: int,
-    runner: Any,
+    particles: int = 1,
+    runner: Any = None,
+    noise: Tensor | None = None,
     **choice: Any,
 ) -> Tensor:
-    """`AutoregressiveModel.complete`, which says what the arguments are."""
+    """`AutoregressiveModel.complete`, which says what the other arguments are.
+
+    Args:
+        noise: uniform (B · n, D), of the first candidate of each draw; from the generator by default.
+    """
     check_count("n: expected a number of draws", n, 1)
     check_count("particles: expected an integer", particles, 1)
     x, known = known_part(model.domain, x, known)
@@ -85,8 +90,13 @@ def draw_unknown(
             stacklevel=3,
         )
     batch, rows = len(x), n * particles
-    # One more number a row chooses among the particles.
-    noise = draw_noise(batch * rows, model.domain.size + (particles > 1), generator).to(model.device)
+    others = branch(generator)
+    if noise is None:
+        noise = draw_noise(batch * n, model.domain.size, generator).to(model.device)
+    if particles > 1:  # of the other candidates, and numbers that choose among them
+        more = draw_noise(batch * n, particles + (particles - 1) * model.domain.size, others).to(model.device)
+        chance = more[:, :particles].reshape(batch, n, particles)
+        noise = torch.cat([noise, more[:, particles:]], dim=1).reshape(batch * rows, -1)
     rule = Known(
         sites.flatten(1).repeat_interleave(rows, 0),
         mask.repeat_interleave(rows, 0),
@@ -99,7 +109,8 @@ def draw_unknown(
     if scored:
         terms = drawn.log_prob.flatten(1).unflatten(0, (batch, rows))
         weights = torch.where(trailing[:, None], terms, 0.0).sum(-1).unflatten(1, (n, particles))
-        chosen = choose_particle(weights, noise[:, -1].reshape(batch, n, particles))
+        chosen = choose_particle(weights, chance)
+        chosen = torch.where(trailing.any(1)[:, None, None], chosen, 0)  # else as if it were alone
         values = values.take_along_dim(chosen[..., None], dim=2)
     values = values[:, :, 0].unflatten(2, model.domain.event_shape)
     whole = torch.where(known[:, None], x[:, None].to(values.dtype), values)

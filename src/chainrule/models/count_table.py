@@ -125,7 +125,7 @@ class CountTable(AutoregressiveModel):
             smoothed = (counts + self.smoothing * prior) / (counts.sum(-1, keepdim=True) + self.smoothing)
             # The first k positions have no more values before them than the last round saw.
             probs = torch.where(torch.arange(length)[:, None, None] < k, prior, smoothed)
-        table.logits.copy_(probs.log())
+        table.logits.copy_(torch.where(probs > 0, probs.log(), 0.0))  # the others are forbidden anyway
 
     def _allowed(self, length: int, levels: int) -> Tensor:
         """(T, 1, K): uniform over the levels each column has."""

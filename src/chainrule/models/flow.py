@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from chainrule.domain import Domain
-from chainrule.engine import draw_noise, exact_arithmetic
+from chainrule.engine import check_temperature, draw_noise, exact_arithmetic
+from chainrule.engine.finite import REMEDY, name_of
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.flows import Bijection, Chain, Logit, Prior, Uniform, Variational
 from chainrule.models.bounded import BoundedModel
@@ -130,8 +131,7 @@ class Flow(BoundedModel):
                 f"no use for {asked[0]}: all variables are drawn at once", "temperature, or none"
             )
         check_count("n: expected a number of items", n, 0)
-        if not temperature >= 0:
-            raise ChainruleError(f"temperature: expected a number ≥ 0, got {temperature}")
+        check_temperature(temperature)
         self.check_cond(None if cond is None else torch.as_tensor(cond))
         noise = draw_noise(n, self.domain.size, generator).to(self.device)
         with exact_arithmetic(self):
@@ -147,6 +147,8 @@ class Flow(BoundedModel):
     def decode(self, z: Tensor) -> Tensor:
         """Items of z: (B, D) → (B, *event_shape)."""
         y = self.bijection.inverse(z)
+        if not (y.is_meta or y.isfinite().all()):
+            raise ChainruleError(f"{name_of(self)}: items of these z are not finite: {REMEDY}, or too far from 0")
         if self.units is None:
             return (y * self.domain.max_levels).floor().long().clamp(0, self.domain.max_levels - 1)
         x = self.units.restore(y.flatten(1)).unflatten(1, self.domain.event_shape)

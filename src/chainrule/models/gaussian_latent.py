@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
-from chainrule.engine import Runner, exact_arithmetic
+from chainrule.engine import Runner, branch, draw_normal, exact_arithmetic
 from chainrule.heads.gaussian import LOG_SCALES
 from chainrule.models.bounded import BoundedModel
 from chainrule.models.completion import check_count
@@ -67,14 +67,14 @@ class GaussianLatent(BoundedModel):
     def log_weight(self, x: Tensor, cond: Tensor | None, generator: torch.Generator | None) -> Tensor:
         """log p(x | z) + log N(z; 0, I) - log q(z | x) of one z ~ q(z | x): (B,) nats."""
         mean, log_scale = self.posterior(x)
-        z = mean + log_scale.exp() * self.normal(mean.shape, generator)
+        z = mean + log_scale.exp() * self.normal(len(x), generator)
         return self.decoder.log_prob(x, self.upward(z)) - self.log_ratio(z, mean, log_scale)
 
     def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
         """KL(q(z | x) || N(0, I)) - log p(x | z) of one z: the bound's mean over the rest of its noise, (B,) nats."""
         self.check_cond(cond)
         mean, log_scale = self.posterior(x)
-        z = mean + log_scale.exp() * self.normal(mean.shape, None)
+        z = mean + log_scale.exp() * torch.randn_like(mean)  # of training, where no row is drawn twice
         return self.divergence(mean, log_scale) - self.decoder.log_prob(x, self.upward(z))
 
     def log_ratio(self, z: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
@@ -86,10 +86,9 @@ class GaussianLatent(BoundedModel):
         """KL(N(μ, σ²) || N(0, I)): (B, E) twice → (B,) nats."""
         return ((mean.square() + (2 * log_scale).exp() - 1) / 2 - log_scale).sum(1)
 
-    def normal(self, shape: Any, generator: torch.Generator | None) -> Tensor:
-        """Standard normal numbers, drawn where the generator lives."""
-        device = self.device if generator is None else generator.device
-        return torch.randn(shape, generator=generator, device=device, dtype=self.dtype).to(self.device)
+    def normal(self, rows: int, generator: torch.Generator | None) -> Tensor:
+        """Standard normal numbers (rows, E), row by row."""
+        return draw_normal(rows, self.latent, generator).to(self.device, self.dtype)
 
     # --- the verbs -------------------------------------------------------------------------------
 
@@ -111,9 +110,8 @@ class GaussianLatent(BoundedModel):
         check_count("n: expected a number of items", n, 0)
         self.check_cond(cond if isinstance(cond, Tensor) or cond is None else torch.tensor(cond))
         choice: Any = {"top_k": top_k, "top_p": top_p, "runner": runner}
-        return self.decode(
-            self.normal((n, self.latent), generator), generator, temperature=temperature, **choice
-        )
+        z = self.normal(n, branch(generator))
+        return self.decode(z, generator, temperature=temperature, **choice)
 
     def decode(self, z: Tensor, generator: torch.Generator | None = None, **options: Any) -> Tensor:
         """Draw an item from p(x | z) for each of z: (B, E) → (B, *event_shape); options are those of `sample`."""
@@ -129,7 +127,7 @@ class GaussianLatent(BoundedModel):
         check_count("n: expected a number of draws", n, 1)
         with exact_arithmetic(self):
             mean, log_scale = (part.repeat_interleave(n, 0) for part in self.posterior(x))
-        z = mean + log_scale.exp() * self.normal(mean.shape, generator)
+        z = mean + log_scale.exp() * self.normal(len(mean), branch(generator))
         return self.decode(z, generator).unflatten(0, (len(x), n))
 
     def complete(

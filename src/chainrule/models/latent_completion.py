@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from chainrule.engine import Sample, draw_noise, exact_arithmetic
+from chainrule.engine import Sample, branch, draw_noise, exact_arithmetic
 from chainrule.models.completion import ApproximateCompletionWarning, check_count, force
 from chainrule.models.levels import known_part
 
@@ -52,6 +52,7 @@ def draw_given(
     """
     check_count("n: expected a number of draws", n, 1)
     check_count("particles: expected an integer", particles, 1)
+    Sample(x.new_zeros(0, 0), **choice)  # refuses a bad choice now, not after the chain
     x, known = known_part(model.domain, x, known)
     told = known.flatten(1).any(1)
     if (told & ~known.flatten(1).all(1)).any():
@@ -63,17 +64,17 @@ def draw_given(
         )
     values, mask = x.repeat_interleave(n, 0), known.repeat_interleave(n, 0)
     with exact_arithmetic(model):
-        chain = Chain(model, values, mask, generator)
+        chain = Chain(model, values, mask, told.repeat_interleave(n, 0), generator)
         for _ in range(particles if told.any() else 0):
             chain.move_latent()
             chain.move_unknown()
         if choice != {"temperature": 1.0, "top_k": None, "top_p": None}:
-            chain.x, _ = chain.draw(chain.z, **choice)
+            chain.x, _ = chain.draw(chain.z, chain.stream(), **choice)
         return chain.x.unflatten(0, (len(x), n))
 
 
 class Chain:
-    """A row of Markov chains.
+    """A row of Markov chains, of which those that are told nothing stay where they start.
 
     Attributes:
         x: (B, *event_shape), with the known values.
@@ -82,36 +83,47 @@ class Chain:
     """
 
     def __init__(
-        self, model: GaussianLatent, x: Tensor, known: Tensor, generator: torch.Generator | None
+        self,
+        model: GaussianLatent,
+        x: Tensor,
+        known: Tensor,
+        told: Tensor,
+        generator: torch.Generator | None,
     ) -> None:
-        self.model, self.x, self.known, self.generator = model, x, known, generator
-        self.z = model.normal((len(x), model.latent), generator)
-        self.x, self.terms = self.draw(self.z)
+        self.model, self.x, self.known, self.told = model, x, known, told
+        self._branches, self._drawn = branch(generator), 0
+        self.z = model.normal(len(x), self.stream())
+        self.x, self.terms = self.draw(self.z, generator)
 
-    def draw(self, z: Tensor, **choice: Any) -> tuple[Tensor, Tensor]:
+    def stream(self) -> torch.Generator:
+        """The next draw's own, so that no draw depends on the rows of another."""
+        self._drawn += 1
+        return branch(self._branches, self._drawn)
+
+    def draw(self, z: Tensor, generator: torch.Generator | None, **choice: Any) -> tuple[Tensor, Tensor]:
         """What is unknown given z, known values kept; and the terms of these."""
-        noise = draw_noise(len(z), self.model.domain.size, self.generator).to(z.device)
+        noise = draw_noise(len(z), self.model.domain.size, generator).to(z.device)
         return force(self.model.decoder, self.x, self.known, Sample(noise, **choice), self.model.upward(z))
 
     def move_latent(self) -> None:
         """z given x, all of it."""
         model, x, z = self.model, self.x, self.z
         mean, log_scale = model.posterior(x)
-        prior = model.normal(z.shape, self.generator)
+        prior = model.normal(len(z), self.stream())
         from_encoder = (self.uniform() < 0.5)[:, None]
         proposed = torch.where(from_encoder, mean + log_scale.exp() * prior, prior)
         here, there = self.score(z), self.score(proposed)
         # log p(z) / r(z), but for a constant.
         was, new = (-F.softplus(model.log_ratio(value, mean, log_scale)) for value in (z, proposed))
-        moves = self.uniform().log() < there.sum(1) - here.sum(1) + new - was
+        moves = self.told & (self.uniform().log() < there.sum(1) - here.sum(1) + new - was)
         self.z = torch.where(moves[:, None], proposed, z)
         terms = torch.where(moves[:, None], there, here)
         self.terms = torch.where(self.known.flatten(1), terms, 0.0).sum(1)
 
     def move_unknown(self) -> None:
         """What is unknown, given z and what is known."""
-        x, terms = self.draw(self.z)
-        moves = self.uniform().log() < terms - self.terms
+        x, terms = self.draw(self.z, self.stream())
+        moves = self.told & (self.uniform().log() < terms - self.terms)
         self.x = torch.where(moves.reshape(-1, *[1] * (x.ndim - 1)), x, self.x)
 
     def score(self, z: Tensor) -> Tensor:
@@ -121,4 +133,4 @@ class Chain:
 
     def uniform(self) -> Tensor:
         """A number in [0, 1) a row."""
-        return draw_noise(len(self.x), 1, self.generator)[:, 0].to(self.x.device)
+        return draw_noise(len(self.x), 1, self.stream())[:, 0].to(self.x.device)

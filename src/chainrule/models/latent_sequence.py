@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
-from chainrule.engine import Sample, draw_noise, draw_normal, exact_arithmetic
+from chainrule.engine import Sample, branch, draw_noise, draw_normal, exact_arithmetic
+from chainrule.engine.finite import Guard
 from chainrule.engine.site import draw_site
 from chainrule.errors import DomainError
 from chainrule.layers import State
@@ -112,18 +113,20 @@ class LatentSequence(BoundedModel):
         self.check_cond(self.expand_cond(cond, n))
         if runner is not None:
             raise self.refusal("no runners of its steps", "sample without one")
+        noise = self._normal(n, branch(generator))
         rule = Sample(draw_noise(n, self.domain.size, generator).to(self.device), temperature, top_k, top_p)
-        noise = self._normal(n, generator)
         clock = torch.arange(self.steps, device=self.device)
         drawn = []
         with exact_arithmetic(self):
-            state = self.begin(n)
+            state, guard = self.begin(n), Guard(self, self.device, self.steps)
             for t in range(self.steps):
                 params, z = self.emit(state, noise[:, t])
+                guard.see(params, t)
                 variables = draw_site(self.head, params, rule, t, torch.int64)
                 drawn.append(torch.stack([value for value, _ in variables], dim=1))
                 if t + 1 < self.steps:
                     state = self.absorb(self.code(drawn[-1]), z, state, clock[t])
+            guard.close()
         return self.domain.settle(torch.stack(drawn, dim=1).reshape(n, *self.domain.event_shape))
 
     # --- their parts -----------------------------------------------------------------------------

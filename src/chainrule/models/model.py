@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from chainrule.domain import Domain
 from chainrule.engine import Choice, Rollout, Runner, Sample, draw_noise, exact_arithmetic, generate
+from chainrule.engine.finite import spoil
 from chainrule.errors import DomainError
 from chainrule.heads import ColumnHeads, Head
 from chainrule.layers import Condition, Network, Replay, State
@@ -76,6 +77,8 @@ class AutoregressiveModel(Model):
         self.network = network
         self.register_buffer("_forbidden", forbidden_logits(domain, self.ordering, head), persistent=False)
         self.register_buffer("_ended", end_logits(domain, head), persistent=False)
+        # Whether some values are impossible, or certain, whatever the network says: their logits are infinite.
+        self.certain = self._forbidden is not None or self._ended is not None
 
     # --- the two modes ---------------------------------------------------------------------------
 
@@ -102,9 +105,9 @@ class AutoregressiveModel(Model):
         """The site before t (B, V), not read at t = 0 → the parameters of site t (B, P), and the state."""
         params, state = self.network.step(self.readable(prev), state, t, phase=phase)
         if self._forbidden is not None:
-            params = params + self._forbidden.index_select(0, t.reshape(1))
+            params = spoil(params) + self._forbidden.index_select(0, t.reshape(1))
         if self._ended is not None:
-            params = torch.where((prev == self.domain.max_levels - 1) & (t > 0), self._ended, params)
+            params = torch.where((prev == self.domain.max_levels - 1) & (t > 0), self._ended, spoil(params))
         return params, state
 
     def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
@@ -194,11 +197,8 @@ class AutoregressiveModel(Model):
             x: (B, *event_shape); read only where known.
             known: booleans (*event_shape) or (B, *event_shape), True = keep.
             n: draws per item.
-            generator: where the randomness comes from.
-            cond: one per item, or one for all.
-            temperature, top_k, top_p: as in `sample`.
+            generator, cond, temperature, top_k, top_p, runner: as in `sample`.
             particles: candidates for each draw.
-            runner: what executes the steps, or guesses ahead of them; eager steps by default.
 
         Raises:
             DomainError: if x does not lie in the domain where it is known, or the mask does not fit it.
@@ -275,10 +275,10 @@ class AutoregressiveModel(Model):
     def allow(self, params: Tensor, sites: Tensor) -> Tensor:
         """(B, n, P), (B, n, V) of the first n sites: -inf at levels that a column lacks, or no item has there."""
         if self._forbidden is not None:
-            params = params + self._forbidden[: params.shape[1]]
+            params = spoil(params) + self._forbidden[: params.shape[1]]
         if self._ended is not None:
             ended = F.pad(sites[:, :-1] == self.domain.max_levels - 1, (0, 0, 1, 0))
-            params = torch.where(ended, self._ended, params)
+            params = torch.where(ended, self._ended, spoil(params))
         return params
 
     def parallel(self, sites: Tensor, cond: Tensor | None) -> Tensor:

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from chainrule.domain import Domain
+from chainrule.engine import draw_noise
 from chainrule.heads import Head
 from chainrule.layers import Network
-from chainrule.models.completion import check_count
+from chainrule.models.completion import check_count, draw_unknown
 from chainrule.models.levels import check_orderable, known_part
 from chainrule.models.model import AutoregressiveModel
 
@@ -63,18 +64,20 @@ class OrderlessModel(AutoregressiveModel):
         mask = self.ordering.flatten(known & ~x.isnan())
         cond = self.expand_cond(cond, len(x))
         drawn = x.new_empty(len(x), n, *self.domain.event_shape)
+        noise = draw_noise(len(x) * n, self.domain.size, generator).to(self.device).unflatten(0, (len(x), n))
         patterns, which = torch.unique(mask, dim=0, return_inverse=True)
         for i, pattern in enumerate(patterns):
             rows = (which == i).nonzero().flatten()
             first = torch.argsort(~pattern.cpu(), stable=True)
             member = self.in_order(self.ordering.variables[first])
-            part = AutoregressiveModel.complete(
+            part = draw_unknown(
                 member,
                 x[rows],
                 known[rows] & ~x[rows].isnan(),
                 n,
                 generator,
                 cond=None if cond is None else cond[rows],
+                noise=noise[rows].flatten(0, 1),
                 **options,
             )
             drawn[rows] = part.to(drawn.dtype)

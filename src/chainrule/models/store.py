@@ -90,7 +90,7 @@ def load_weights(model: torch.nn.Module, path: str | Path) -> None:
     """Read weights into a model.
 
     Raises:
-        RunError: if the file is missing or corrupt, its tensors are not the model's, or are not numbers.
+        RunError: if the file is missing or corrupt, its tensors are not the model's, or not all finite.
     """
     if not Path(path).is_file():
         raise RunError(f"{path}: expected the weights of a model, found no such file")
@@ -108,8 +108,12 @@ def load_weights(model: torch.nn.Module, path: str | Path) -> None:
                 f"{path}: {name}: expected {own.get(name, 'nothing')}, got {found.get(name, 'nothing')}"
             )
     for name, tensor in tensors.items():
-        if tensor.isnan().any():
-            raise RunError(f"{path}: {name}: expected numbers, got NaN; the training diverged, lower its lr")
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            got = tensor.flatten()[~tensor.flatten().isfinite()][0].item()
+            raise RunError(
+                f"{path}: {name}: expected finite numbers, got {got}; the file is damaged, or the training diverged: "
+                "lower its lr"
+            )
     model.load_state_dict(tensors)
 
 

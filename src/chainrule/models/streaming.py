@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from chainrule.domain import INTEGERS
-from chainrule.engine import Sample, draw_noise, exact_arithmetic, stream
+from chainrule.engine import Sample, branch, draw_noise, exact_arithmetic, stream
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.models.completion import check_count
 
@@ -124,9 +126,10 @@ def _rules(
     model: AutoregressiveModel, rule: Sample, batch: int, generator: torch.Generator | None
 ) -> Iterator[Sample]:
     """The rule with the noise of one item after another, as `sample` draws it."""
-    while True:
-        noise = draw_noise(batch, model.domain.size, generator).to(model.device)
-        yield Sample(noise, rule.temperature, rule.top_k, rule.top_p)
+    branches = branch(generator)
+    for item in itertools.count():
+        own = branch(branches, item) if item else generator
+        yield replace(rule, noise=draw_noise(batch, model.domain.size, own).to(model.device))
 
 
 def _prefix(model: AutoregressiveModel, prompt: Tensor | None, batch: int) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
-from chainrule.engine import Runner, exact_arithmetic
+from chainrule.engine import Runner, branch, exact_arithmetic
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.models.base import Model
 from chainrule.models.bounded import BoundedModel
@@ -166,7 +166,7 @@ class VQVAE(BoundedModel):
         check_count("n: expected a number of items", n, 0)
         self.check_cond(cond if isinstance(cond, Tensor) or cond is None else torch.tensor(cond))
         choice: Any = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "runner": runner}
-        codes = self.prior.sample(n, generator=generator, **choice)
+        codes = self.prior.sample(n, generator=branch(generator), **choice)
         return self.decode(codes.reshape(n, 1, *self.map_size), generator, **choice)
 
     def reconstruct(self, x: Tensor, n: int = 1, generator: torch.Generator | None = None) -> Tensor:

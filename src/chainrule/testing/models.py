@@ -10,7 +10,7 @@ from chainrule.column import Column
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
-from chainrule.testing import bounds, coding, contract, distribution, flows, modes, native, predictive
+from chainrule.testing import bounds, coding, contract, distribution, flows, modes, native, predictive, rows
 from chainrule.testing.subject import LawNotBinding, LawNotTried, Subject, under
 
 # Small enough to enumerate, and of every kind: bits, columns of different levels, one variable, sequences of
@@ -61,6 +61,7 @@ LAWS: dict[str, Callable[[Subject], None]] = {
         modes.reads_nothing_undrawn,
         modes.rollout_scores_itself,
         modes.same_noise_same_sample,
+        rows.rows_stand_alone,
         predictive.guessing_ahead_changes_nothing,
         native.native_step_is_forward,
         native.native_steps_are_eager,

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from chainrule.engine.choice import Choice, tables
+from chainrule.engine.finite import Guard
 from chainrule.engine.native.programs import Programs, Site
 from chainrule.engine.native.share import Share
 from chainrule.engine.site import draw_site
@@ -62,9 +63,12 @@ class Session:
 
         Raises:
             Unsupported: if the machine cannot run this model or rule; nothing is drawn then.
+            ChainruleError: if parameters are not finite.
         """
+        guard = Guard(self.model, values.device, last)
+        sums = torch.zeros(*values.shape[:2], 1, dtype=self.model.dtype)
         columns = tables(choose)
-        arrays = [values, *([] if terms is None else [terms]), *columns]
+        arrays = [values, sums, *([] if terms is None else [terms]), *columns]
         form = repr(choose.map(lambda table: table.new_zeros(0)))  # what the rule is beside its tables
         kinds, numbers = self._kinds(first, last)
         shares = []
@@ -82,9 +86,12 @@ class Session:
                 programs[number] = self.programs.get(kind, step, inputs, len(leaves), t)
             shares.append((Share(inputs), programs))
         stop = Event()
-        _in_threads(
-            [partial(share.run, programs, numbers, first, last, stop) for share, programs in shares], stop
-        )
+        try:
+            _in_threads(
+                [partial(share.run, programs, numbers, first, last, stop) for share, programs in shares], stop
+            )
+        finally:  # an index that points nowhere comes of such parameters
+            guard.check(sums[:, first + place : last + place, 0], first)
         for (_, leaves), (share, _) in zip(self._parts, shares, strict=True):
             for leaf, after in zip(leaves, share.inputs[len(share.inputs) - len(leaves) :], strict=True):
                 if leaf is not after:  # a boolean one, which the machine kept as whole numbers
@@ -108,13 +115,16 @@ class Session:
         model, tree = self.model, self._tree
         kind = model.dtype if model.head.levels is None else torch.int64
 
-        def step(clock: Tensor, shift: Tensor, values: Tensor, *rest: Tensor) -> list[Tensor]:
+        def step(
+            clock: Tensor, shift: Tensor, values: Tensor, sums: Tensor, *rest: Tensor
+        ) -> list[Tensor]:
             terms, rest = (rest[0], rest[1:]) if score else (None, rest)
             given = iter(rest[:columns])
             rule = choose.map(lambda _: next(given))
             here, site = (clock + shift).split(1)
             prev = values.index_select(1, (here - 1).clamp(min=0))[:, 0]
             params, after = model.step(prev, tree_unflatten(list(rest[columns:]), tree), clock, phase=phase)
+            sums.index_copy_(1, here, params.sum(-1)[:, None, None])
             drawn, scores = [], []
             for value, conditional in draw_site(head, params, rule, site, kind):
                 drawn.append(value)

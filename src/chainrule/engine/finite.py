@@ -1,0 +1,100 @@
+"""Conditionals whose parameters are no numbers are refused, whatever runs the steps: no value is drawn from them unseen."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+
+from chainrule.errors import ChainruleError
+
+
+class Guard:
+    """Watches the parameters of the sites of a rollout.
+
+    A sum is finite where all its terms are, and one number to look at. On a CPU it is looked at before the site is
+    drawn; elsewhere, where a look would wait for the device, at the end.
+
+    Args:
+        model: gives the head. Of one that is `certain` of some values, as of an end behind the end, an infinite
+            parameter is as it should be, and NaN stands for all that is not.
+        device: where the parameters are.
+        last: the site behind the last one.
+
+    Raises:
+        ChainruleError: if weights of the head are not finite.
+    """
+
+    def __init__(self, model: Any, device: torch.device, last: int) -> None:
+        self._model, self._certain = model, getattr(model, "certain", False)
+        self._blind = device.type == "meta"  # operations are counted, there are no numbers
+        for tensor in (*model.head.parameters(), *model.head.buffers()):
+            if not (self._blind or tensor.isfinite().all()):
+                raise ChainruleError(f"{name_of(model)}: weights of its head are not finite: {REMEDY}")
+        self._sums = None if device.type == "cpu" else torch.zeros(last, device=device)
+
+    def see(self, params: Tensor, t: int) -> None:
+        """The parameters (B, P) of site t.
+
+        Raises:
+            ChainruleError: if some are not finite.
+        """
+        if self._blind:
+            return
+        total = params.sum(dtype=wide(params))
+        if self._sums is not None:
+            self._sums[t] = total
+        elif not self._sound(total.item()):
+            refuse(self._model, t)
+
+    def close(self) -> None:
+        """After the last site.
+
+        Raises:
+            ChainruleError: if some were not finite.
+        """
+        if not (self._blind or self._sums is None):
+            self.check(self._sums, 0)
+
+    def check(self, sums: Tensor, first: int) -> None:
+        """Sums (…, n) of the parameters of n sites, which begin with `first`.
+
+        Raises:
+            ChainruleError: if some are not finite.
+        """
+        bad = (sums.isnan() if self._certain else ~sums.isfinite()).reshape(-1, sums.shape[-1]).any(0)
+        if bad.any():
+            refuse(self._model, first + int(bad.long().argmax()))
+
+    def _sound(self, total: float) -> bool:
+        return not math.isnan(total) if self._certain else math.isfinite(total)
+
+
+REMEDY = "the weights are damaged, or training diverged (lower its lr)"
+
+
+def refuse(model: Any, t: int) -> NoReturn:
+    """Say which site has parameters that are no numbers."""
+    variable, ordering = t * model.head.variables, getattr(model, "ordering", None)
+    if ordering is not None and variable < len(ordering.variables):
+        variable = int(ordering.variables[variable])
+    raise ChainruleError(
+        f"{name_of(model)}: step {t}: the parameters of variable {variable} are not finite: {REMEDY}"
+    )
+
+
+def name_of(model: Any) -> str:
+    """By which users know it."""
+    return getattr(model, "name", None) or type(model).__name__
+
+
+def wide(params: Tensor) -> torch.dtype:
+    """The type to sum parameters in: half of a half type's range is soon summed up."""
+    return params.dtype if params.dtype in (torch.float32, torch.float64) else torch.float32
+
+
+def spoil(params: Tensor) -> Tensor:
+    """(…, P) with NaN in all of a site's parameters where one is not finite: what is laid over them cannot hide it."""
+    return params + 0 * params.sum(-1, keepdim=True)
