@@ -59,8 +59,10 @@ class Components(Conditional):
         return self.means.gather(-1, at_means.argmax(-1, keepdim=True))[..., 0]
 
     def tempered(self, temperature: float) -> Components:
-        """Weights and each component by themselves ∝ p^(1/temperature); of the mixture, nearly so."""
-        log_weights = torch.log_softmax(self.log_weights / temperature, dim=-1)
+        """∝ p^(1/temperature) where the components lie apart; of those that overlap, nearly so."""
+        # (w · p)^(1/T) has a height of (w · peak)^(1/T), and is as wide as 1 / peak says.
+        power = 1 / temperature
+        log_weights = torch.log_softmax(self.log_weights * power + self._log_peaks() * (power - 1), dim=-1)
         scales = self.log_scales + math.log(KERNELS[self.kernel].spread(temperature))
         return self._replaced(log_weights, scales)
 
@@ -73,6 +75,10 @@ class Components(Conditional):
         if top_k is None and top_p is None:
             return self
         raise ChainruleError("top_k, top_p: expected a discrete model, got one with numbers")
+
+    def _log_peaks(self) -> Tensor:
+        """The highest log-density of each component, but for what is the same for all."""
+        return -self.log_scales
 
     def _replaced(self, log_weights: Tensor, log_scales: Tensor) -> Components:
         return Components(log_weights, self.means, log_scales, self.kernel)
@@ -106,6 +112,9 @@ class BinnedComponents(Components):
         snapped = BinnedComponents(self.log_weights, self._snap(self.means), self.log_scales, self.width)
         at_means = torch.stack([self.log_prob(mean) for mean in snapped.means.unbind(-1)], dim=-1)
         return snapped.means.gather(-1, at_means.argmax(-1, keepdim=True))[..., 0]
+
+    def _log_peaks(self) -> Tensor:
+        return torch.log(torch.tanh(0.25 * self.width * torch.exp(-self.log_scales)))
 
     def _snap(self, value: Tensor) -> Tensor:
         return torch.round(value / self.width) * self.width
