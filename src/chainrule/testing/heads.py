@@ -161,8 +161,9 @@ def _numbers_temper(head: Head, conditional: Conditional, u: Tensor) -> None:
     require(costs == sorted(set(costs)), f"at temperatures {RISING} draws cost {costs} nats")
     for warmth in RISING[1:]:
         warm, x = there.tempered(warmth), draws[-1]
-        # One component is tempered exactly, a mixture of several or of bins only nearly.
-        if warmth == 1 or getattr(head, "components", 1) == 1 and not isinstance(head, MaybeMissing):
+        # One component is tempered exactly, of most kernels; a mixture of several or of bins only nearly.
+        alone = getattr(head, "components", 1) == 1 and getattr(head, "kernel", "") != "logistic"
+        if warmth == 1 or (alone and not isinstance(head, MaybeMissing)):
             ratio = warm.log_prob(x) - there.log_prob(x) / warmth
             require(
                 close(ratio, ratio[:1].expand_as(ratio), 1e-9), f"at {warmth} the density is not ∝ p^(1/T)"
