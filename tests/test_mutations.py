@@ -427,6 +427,13 @@ def reals(head):
     return factory
 
 
+class OneDraw(VAE):
+    """Takes one draw, whatever it is told."""
+
+    def log_prob_bound(self, x, cond=None, *, samples=1, generator=None):
+        return super().log_prob_bound(x, cond, generator=generator)
+
+
 TINY_VAE = {"latent": 2, "channels": 4, "hidden": 8}
 
 MUTANTS = {
@@ -435,6 +442,7 @@ MUTANTS = {
     "no way back": (flow(OneWay), "inverts"),
     "latent numbers for nothing": (lambda d: FreeNoise(d, **TINY_VAE), "bounds"),
     "more draws, less tight": (lambda d: Loosening(d, **TINY_VAE), "bounds"),
+    "one draw for many": (lambda d: OneDraw(d, **TINY_VAE), "bounds"),
     "input not delayed": (lambda d: stack(d, input=LeakyInput(OneHot(d.max_levels))), "causal"),
     "input delayed by two": (lambda d: stack(d, input=TwiceDelayed(OneHot(d.max_levels))), "connected"),
     "two delays, two modes": (
