@@ -93,6 +93,33 @@ def test_temperature():
     assert (normal.mean.item(), normal.scale.item()) == (1.0, 1.0)
 
 
+@pytest.mark.parametrize("warmth", [0.3, 3.0])
+@pytest.mark.parametrize("kernel", ["gaussian", "laplace"])
+def test_a_mixture_of_components_that_lie_apart_is_tempered_exactly(kernel, warmth):
+    head = Mixture(2, kernel=kernel)
+    params = torch.tensor([[-300.0, 300.0, 0.0, 2.0, 0.4, 1.0]]).double()
+    x = torch.linspace(-600, 600, 240_001).double()
+    conditional, _ = head.step(None, params.expand(len(x), -1), 0)
+    power = conditional.log_prob(x) / warmth
+    expected = power - torch.logsumexp(power, 0) - math.log(x[1] - x[0])
+    seen = (x.abs() - 300).abs() < 20
+    torch.testing.assert_close(
+        conditional.tempered(warmth).log_prob(x)[seen], expected[seen], rtol=0, atol=1e-2
+    )
+
+
+@pytest.mark.parametrize("width", [0.01, 1.0, 100.0])
+def test_cooled_to_nothing_a_mixture_gives_its_mode(width):
+    """Neither the heaviest component nor the narrowest, but the one that is highest at its mean."""
+    narrow, whole = Mixture(2, kernel="logistic"), BinnedMixture(2)
+    whole.width.fill_(width)
+    for head in (narrow, whole):
+        params = torch.tensor([[500.0, -500.0, 1.0, -1.0, 1.0, 0.0]]).double().expand(64, -1)
+        conditional, _ = head.step(None, params, 0)
+        cold = conditional.tempered(0.02).draw((torch.arange(64).double() + 0.5) / 64)
+        assert (cold - conditional.mode()).abs().max() < 1 + width / 2
+
+
 def test_normal_matches_torch():
     ours, theirs = Normal(torch.tensor([1.0]), torch.tensor([2.0])), TorchNormal(1.0, 2.0)
     torch.testing.assert_close(ours.log_prob(torch.tensor([0.3])), theirs.log_prob(torch.tensor([0.3])))

@@ -63,7 +63,9 @@ def test_model_conditional_on_a_class(name, law):
     assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
 
 
-@pytest.mark.parametrize("law", ["conditioned", "step_is_forward", "sums_to_one", "one_pass"])
+@pytest.mark.parametrize(
+    "law", ["conditioned", "parameters_matter", "step_is_forward", "sums_to_one", "one_pass"]
+)
 @pytest.mark.parametrize("name", CONDITIONAL)
 def test_model_conditional_on_a_vector(name, law):
     outcome = check_model(
@@ -72,7 +74,9 @@ def test_model_conditional_on_a_vector(name, law):
     assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
 
 
-@pytest.mark.parametrize("law", ["conditioned", "step_is_forward", "prefix_is_steps", "one_pass"])
+@pytest.mark.parametrize(
+    "law", ["conditioned", "parameters_matter", "step_is_forward", "prefix_is_steps", "one_pass"]
+)
 @pytest.mark.parametrize("name", [name for name in CONDITIONAL if "maps" in hyperparameters_of(name)])
 def test_model_conditional_on_a_map(name, law):
     outcome = check_model(
@@ -142,8 +146,8 @@ def test_wavenet_of_logistics(law):
 
 @pytest.mark.parametrize(
     "law",
-    ["causal", "conditioned", "step_is_forward", "prefix_is_steps", "state_is_a_tree_of_rows", "compiles",
-     "gradients_agree", "one_pass", "survives_saving"],
+    ["causal", "conditioned", "parameters_matter", "step_is_forward", "prefix_is_steps", "state_is_a_tree_of_rows",
+     "compiles", "gradients_agree", "one_pass", "survives_saving"],
 )  # fmt: skip
 @pytest.mark.parametrize("features", [(2, 2), (1, 9)])
 def test_wavenet_conditional_on_frames(features, law):
@@ -153,7 +157,9 @@ def test_wavenet_conditional_on_frames(features, law):
 
 
 @pytest.mark.parametrize(
-    "law", ["conditioned", "step_is_forward", "prefix_is_steps", "returns_as_promised", "one_pass", "survives_saving"]
+    "law",
+    ["conditioned", "parameters_matter", "step_is_forward", "prefix_is_steps", "returns_as_promised", "one_pass",
+     "survives_saving"],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["wavenet", "made", "lstm"])
 def test_model_conditional_on_two_labels(name, law):

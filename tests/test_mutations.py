@@ -8,8 +8,10 @@ from torch import nn
 
 import chainrule as cr
 from chainrule.flows import Chain, Flatten, Logistic, Scaling
-from chainrule.heads import Categorical
+from chainrule.heads import Bernoulli, Categorical, Gaussian, Mixture
+from chainrule.heads.conditional import Coin
 from chainrule.layers import CausalConv1d, Condition, OneHot, Pointwise, Recurrent, Serial, Stack, StrictInput
+from chainrule.models.baselines import Constant
 from chainrule.models.flow import Flow
 from chainrule.models.vae import VAE
 from chainrule.testing import LawViolation, check_head, check_layer, check_model
@@ -221,6 +223,89 @@ class OtherTable(Categorical):
         return conditional.tempered(0.5), state
 
 
+class InvertedCoin(Coin):
+    """Warm where it should be cold."""
+
+    def tempered(self, temperature):
+        return Coin(self.logit * temperature)
+
+
+class InvertedBernoulli(Bernoulli):
+    """Whose bits are warm where they should be cold."""
+
+    def step(self, prev, state, v):
+        return InvertedCoin(state[:, v]), state
+
+
+class Stubborn(Categorical):
+    """Of one temperature."""
+
+    def step(self, prev, state, v):
+        conditional, state = super().step(prev, state, v)
+        conditional.tempered = lambda temperature: conditional
+        return conditional, state
+
+
+class Contrary(Categorical):
+    """The least probable level as the most probable one."""
+
+    def step(self, prev, state, v):
+        conditional, state = super().step(prev, state, v)
+        conditional.mode = lambda: conditional.logits.argmin(-1)
+        return conditional, state
+
+
+class Rigid(Mixture):
+    """Tempers its weights, not its scales."""
+
+    def step(self, prev, state, v):
+        mixture, state = super().step(prev, state, v)
+        tempered = mixture.tempered
+        mixture.tempered = lambda t: tempered(t)._replaced(tempered(t).log_weights, mixture.log_scales)
+        return mixture, state
+
+
+class RigidNormal(Gaussian):
+    """Of one temperature."""
+
+    def step(self, prev, state, v):
+        conditional, state = super().step(prev, state, v)
+        conditional.tempered = lambda temperature: conditional
+        return conditional, state
+
+
+class LukewarmVAE(VAE):
+    """Forgets the temperature on the way to its pixels."""
+
+    def sample(self, n, cond=None, temperature=1.0, generator=None, **options):
+        return super().sample(n, cond, 1.0, generator, **options)
+
+
+class LukewarmFlow(Flow):
+    """Forgets the temperature."""
+
+    def sample(self, n, cond=None, temperature=1.0, generator=None, **options):
+        return super().sample(n, cond, 1.0, generator, **options)
+
+
+class OneClassForgotten(Condition):
+    """Takes the last class for the one before it."""
+
+    def forward(self, cond, batch):
+        return super().forward(cond.clamp(max=1), batch)
+
+
+class Biasless(CausalConv1d):
+    """Has a bias, and does without it."""
+
+    def forward(self, x):
+        return super().forward(x) - self.bias
+
+    def step(self, x, state, t):
+        y, state = super().step(x, state, t)
+        return y - self.bias, state
+
+
 class UnseenCondition(Condition):
     """Takes a condition and ignores it."""
 
@@ -301,9 +386,9 @@ class OneWay(Scaling):
         return z * self.log_scale.exp()
 
 
-def flow(part):
+def flow(part, kind=Flow):
     """A flow of one scaling of each variable."""
-    return lambda d: Flow(d, Chain(Flatten(d.event_shape), part(d.size)), Logistic(), logit=False)
+    return lambda d: kind(d, Chain(Flatten(d.event_shape), part(d.size)), Logistic(), logit=False)
 
 
 class FreeNoise(VAE):
@@ -335,6 +420,35 @@ class InBatches(VAE):
         return super().complete(x, known, n, generator, **options)
 
 
+def bits(head):
+    """A model of bits."""
+
+    def factory(domain):
+        if domain.max_levels != 2:
+            raise cr.errors.DomainError("bits only")
+        return stack(domain, head=head)
+
+    return factory
+
+
+def reals(head):
+    """A model of reals."""
+
+    def factory(domain):
+        if domain.discrete or domain.columns:
+            raise cr.errors.DomainError("reals only")
+        return cr.AutoregressiveModel(Constant(domain.size, head.size), domain, head)
+
+    return factory
+
+
+class OneDraw(VAE):
+    """Takes one draw, whatever it is told."""
+
+    def log_prob_bound(self, x, cond=None, *, samples=1, generator=None):
+        return super().log_prob_bound(x, cond, generator=generator)
+
+
 TINY_VAE = {"latent": 2, "channels": 4, "hidden": 8}
 
 MUTANTS = {
@@ -346,6 +460,7 @@ MUTANTS = {
     "latents and pixels in turn": (lambda d: InTurn(d, **TINY_VAE), "rows_stand_alone"),
     "completions by the batch": (lambda d: InBatches(d, **TINY_VAE), "rows_stand_alone"),
     "rows mixed, seen by their number": (conv(BatchConv), "rows_stand_alone"),
+    "one draw for many": (lambda d: OneDraw(d, **TINY_VAE), "bounds"),
     "input not delayed": (lambda d: stack(d, input=LeakyInput(OneHot(d.max_levels))), "causal"),
     "input delayed by two": (lambda d: stack(d, input=TwiceDelayed(OneHot(d.max_levels))), "connected"),
     "two delays, two modes": (
@@ -392,6 +507,23 @@ MUTANTS = {
     ),
     "codes by another table": (lambda d: stack(d, head=OtherTable(d.max_levels)), "compresses"),
     "steps never twice the same": (conv(RestlessConv), "compresses"),
+    "bits warm where cold": (bits(InvertedBernoulli()), "temperature"),
+    "levels of one temperature": (lambda d: stack(d, head=Stubborn(d.max_levels)), "temperature"),
+    "the least probable as the mode": (lambda d: stack(d, head=Contrary(d.max_levels)), "temperature"),
+    "scales of one temperature": (reals(Rigid(3)), "temperature"),
+    "normals of one temperature": (reals(RigidNormal()), "temperature"),
+    "pixels of one temperature": (lambda d: LukewarmVAE(d, **TINY_VAE), "temperature"),
+    "a flow of one temperature": (flow(Scaling, LukewarmFlow), "temperature"),
+    "a class without features": (
+        lambda d: stack(d, condition=OneClassForgotten(8, classes=3)),
+        "parameters_matter",
+    ),
+    "classes without features": (
+        lambda d: stack(d, condition=UnseenCondition(8, classes=3)),
+        "parameters_matter",
+    ),
+    "a bias never read": (conv(Biasless), "parameters_matter"),
+    "no gradient to parameters": (model_of(Untrainable), "parameters_matter"),
     "condition ignored": (lambda d: stack(d, condition=UnseenCondition(8, classes=3)), "conditioned"),
     "condition optional": (lambda d: stack(d, condition=OptionalCondition(8, classes=3)), "conditioned"),
     "global randomness": (model_of(OwnRandomness), "same_noise_same_sample"),
@@ -470,7 +602,7 @@ def test_check_layer_catches(kind, message):
         check_layer(kind(4, 4, kernel_size=3), x)
 
 
-@pytest.mark.parametrize("kind", [Unnormalised, Smoothed, OtherTable])
+@pytest.mark.parametrize("kind", [Unnormalised, Smoothed, OtherTable, Stubborn, Contrary, Rigid])
 def test_check_head_catches(kind):
     check_head(Categorical(4))
     with pytest.raises(LawViolation):

@@ -14,7 +14,9 @@ from torch import Tensor
 from chainrule.errors import ChainruleError
 from chainrule.heads import Conditional
 
-COLDEST = 1e-6  # temperatures below are read as 0: single precision tells their distribution from the mode no more
+COLDEST = (
+    1e-6  # temperatures below are read as 0: single precision tells their distribution from the mode no more
+)
 
 
 class Choice(Protocol):

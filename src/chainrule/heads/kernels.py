@@ -20,7 +20,8 @@ class Kernel(NamedTuple):
     Attributes:
         log_density: z → nats.
         inverse_cdf: u in (0, 1), float64 → z.
-        spread: temperature T → the factor of the scale under which the density is ∝ density^(1/T).
+        spread: temperature T → the factor of the scale under which the density is ∝ density^(1/T); of the logistic,
+            far from its mean.
     """
 
     log_density: Callable[[Tensor], Tensor]

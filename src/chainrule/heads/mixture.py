@@ -60,10 +60,10 @@ class Components(Conditional):
     def tempered(self, temperature: float) -> Components:
         """∝ p^(1/temperature) where components lie apart, and nearly so where they overlap.
 
-        Of a component w k((x - m) / s) / s that is one of the same kind, of weight w^(1/T) s^(1 - 1/T).
+        Of a component w k((x - m) / s) / s that is one of the same kind, of weight w^(1/T) peak^(1/T - 1).
         """
         cold = 1 / temperature
-        log_weights = self.log_weights.double() * cold + self._log_widths().double() * (1 - cold)
+        log_weights = self.log_weights.double() * cold + self._log_peaks().double() * (cold - 1)
         scales = self.log_scales + math.log(KERNELS[self.kernel].spread(temperature))
         log_weights = torch.log_softmax(log_weights, dim=-1).to(self.log_weights.dtype)
         return self._replaced(log_weights, scales.clamp(max=LOG_SCALES[1]))
@@ -78,9 +78,9 @@ class Components(Conditional):
             return self
         raise ChainruleError("top_k, top_p: expected a discrete model, got one with numbers")
 
-    def _log_widths(self) -> Tensor:
-        """How widely each component spreads what it has (…, K): the logarithm, but for a constant."""
-        return self.log_scales
+    def _log_peaks(self) -> Tensor:
+        """The highest log-density of each component, but for what is the same for all."""
+        return -self.log_scales
 
     def _replaced(self, log_weights: Tensor, log_scales: Tensor) -> Components:
         return Components(log_weights, self.means, log_scales, self.kernel)
@@ -115,11 +115,11 @@ class BinnedComponents(Components):
         at_means = torch.stack([self.log_prob(mean) for mean in snapped.means.unbind(-1)], dim=-1)
         return snapped.means.gather(-1, at_means.argmax(-1, keepdim=True))[..., 0]
 
+    def _log_peaks(self) -> Tensor:
+        return torch.log(torch.tanh(0.25 * self.width * torch.exp(-self.log_scales)))
+
     def _snap(self, value: Tensor) -> Tensor:
         return torch.round(value / self.width) * self.width
-
-    def _log_widths(self) -> Tensor:
-        return torch.maximum(self.log_scales, self.width.log() - math.log(4))  # at most all of it is in one bin
 
     def _replaced(self, log_weights: Tensor, log_scales: Tensor) -> Components:
         return BinnedComponents(log_weights, self.means, log_scales, self.width)

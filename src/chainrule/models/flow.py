@@ -148,7 +148,9 @@ class Flow(BoundedModel):
         """Items of z: (B, D) → (B, *event_shape)."""
         y = self.bijection.inverse(z)
         if not (y.is_meta or y.isfinite().all()):
-            raise ChainruleError(f"{name_of(self)}: items of these z are not finite: {REMEDY}, or too far from 0")
+            raise ChainruleError(
+                f"{name_of(self)}: items of these z are not finite: {REMEDY}, or too far from 0"
+            )
         if self.units is None:
             return (y * self.domain.max_levels).floor().long().clamp(0, self.domain.max_levels - 1)
         x = self.units.restore(y.flatten(1)).unflatten(1, self.domain.event_shape)

@@ -87,22 +87,25 @@ def samples_match(subject: Subject) -> None:
     many = None if cond is None else cond.expand(n, *cond.shape[1:])
     drawn = model.sample(n, many, generator=subject.generator())
     items, weights = subject.support(model)
-    places = torch.cat([cells(subject.domain, items), cells(subject.domain, drawn)])
-    places = places.unique(return_inverse=True)[1]
-    expected = torch.bincount(
-        places[: len(items)], _log_prob(model, items, cond).exp() * weights, len(places)
-    )
-    expected, observed = expected * n, torch.bincount(places[len(items) :], minlength=len(places)).double()
+    masses = _log_prob(model, items, cond).exp() * weights
+    occur_as_often(subject.domain, drawn, items, masses, "samples_match")
+
+
+def occur_as_often(domain: Domain, drawn: Tensor, items: Tensor, masses: Tensor, law: str) -> None:
+    """Require that samples lie in the cells of all items as often as the masses (N,) of these say: a χ² test."""
+    places = torch.cat([cells(domain, items), cells(domain, drawn)]).unique(return_inverse=True)[1]
+    expected = torch.bincount(places[: len(items)], masses, len(places)) * len(drawn)
+    observed = torch.bincount(places[len(items) :], minlength=len(places)).double()
     rare = expected < 5
     pooled = torch.cat([expected[~rare], expected[rare].sum()[None]])
     counts = torch.cat([observed[~rare], observed[rare].sum()[None]])
     kept = pooled > 1e-6
-    require(counts[~kept].sum() == 0, "samples_match: items were drawn whose probability is 0")
+    require(counts[~kept].sum() == 0, f"{law}: items were drawn whose probability is 0")
     statistic = ((counts - pooled)[kept].square() / pooled[kept]).sum().item()
     p = chi2.sf(statistic, max(int(kept.sum()) - 1, 1))
     require(
         p > P_VALUE,
-        f"samples_match: χ² = {statistic:.1f} over {int(kept.sum())} cells, p = {p:.2g} ≤ {P_VALUE}",
+        f"{law}: χ² = {statistic:.1f} over {int(kept.sum())} cells, p = {p:.2g} ≤ {P_VALUE}",
     )
 
 

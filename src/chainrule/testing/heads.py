@@ -7,14 +7,17 @@ import itertools
 import torch
 from torch import Tensor
 
-from chainrule.heads import BinnedMixture, Head, MaybeMissing
+from chainrule.heads import BinnedMixture, Conditional, Head, MaybeMissing
 from chainrule.testing.subject import close, require, under
+
+RISING = (0.0, 0.2, 1.0, 5.0)  # temperatures
 
 
 def check_head(head: Head) -> None:
     """Prove a head: its site sums or integrates to 1, its steps are its log_prob, its draws match its table.
 
-    Tried with ordinary, with all-zero and with extreme parameters, in float64 and float32.
+    At temperature 0 its conditionals give the most probable value; at T levels are drawn ∝ p^(1/T), and numbers cost
+    more the warmer it is. Tried with ordinary, with all-zero and with extreme parameters, in float64 and float32.
 
     Raises:
         LawViolation: naming what does not hold.
@@ -33,6 +36,9 @@ def check_head(head: Head) -> None:
             _steps_are_log_prob(head, params)
             _draws_match(head, params[:1].clamp(-1, 1))
             _is_finite(head, params.float())
+            if scale == 1.0:
+                for row in params:
+                    _tempers(head, row)
 
 
 def _sites(head: Head) -> Tensor:
@@ -116,6 +122,52 @@ def _draws_match(head: Head, params: Tensor) -> None:
         ((counts - probs).abs() <= slack).all(),
         "draws of even noise do not occur as often as log_prob says",
     )
+
+
+def _tempers(head: Head, row: Tensor) -> None:
+    """Each variable of one site (P,), given those before it, at several temperatures."""
+    u = (torch.arange(4001, dtype=torch.float64) + 0.5) / 4001
+    state, value = head.init_state(row.expand(len(u), -1)), None
+    for v in range(head.variables):
+        conditional, state = head.step(value, state, v)
+        if head.levels is None:
+            _numbers_temper(head, conditional, u)
+        else:
+            _levels_temper(head.levels, conditional, u)
+        value = conditional.draw(torch.full_like(u, 0.3))
+
+
+def _levels_temper(levels: int, conditional: Conditional, u: Tensor) -> None:
+    each = torch.arange(len(u)) % levels
+    table = conditional.log_prob(each)[:levels]
+    require((table[conditional.mode()] == table.max()).all(), "the mode is not the most probable level")
+    for warmth in RISING[1:]:
+        warm, expected = conditional.tempered(warmth), torch.log_softmax(table / warmth, 0)
+        require(close(warm.log_prob(each)[:levels], expected, 1e-9), f"at {warmth} log_prob is not ∝ p^(1/T)")
+        shares = torch.bincount(warm.draw(u), minlength=levels) / len(u)
+        require(close(shares, expected.exp(), 2 / len(u)), f"at {warmth} draws are not ∝ p^(1/T)")
+
+
+def _numbers_temper(head: Head, conditional: Conditional, u: Tensor) -> None:
+    missing = torch.full_like(u, torch.nan)
+    if isinstance(head, MaybeMissing):
+        odds = conditional.log_prob(missing)[0].expm1().neg().reciprocal() - 1
+        shares = torch.stack([conditional.tempered(t).draw(u).isnan().double().mean() for t in RISING[1:]])
+        expected = odds ** (1 / torch.tensor(RISING[1:]))
+        require(close(shares, expected / (1 + expected), 2 / len(u)), "values are not missing ∝ p^(1/T)")
+    there, draws = conditional.present(), [conditional.present().mode()]
+    draws += [there.tempered(warmth).draw(u) for warmth in RISING[1:]]
+    costs = [-there.log_prob(drawn).mean().item() for drawn in draws]
+    require(costs == sorted(set(costs)), f"at temperatures {RISING} draws cost {costs} nats")
+    for warmth in RISING[1:]:
+        warm, x = there.tempered(warmth), draws[-1]
+        # One component is tempered exactly, of most kernels; a mixture of several or of bins only nearly.
+        alone = getattr(head, "components", 1) == 1 and getattr(head, "kernel", "") != "logistic"
+        if warmth == 1 or (alone and not isinstance(head, MaybeMissing)):
+            ratio = warm.log_prob(x) - there.log_prob(x) / warmth
+            require(
+                close(ratio, ratio[:1].expand_as(ratio), 1e-9), f"at {warmth} the density is not ∝ p^(1/T)"
+            )
 
 
 def _is_finite(head: Head, params: Tensor) -> None:

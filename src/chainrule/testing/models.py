@@ -10,7 +10,19 @@ from chainrule.column import Column
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
-from chainrule.testing import bounds, coding, contract, distribution, flows, modes, native, predictive, rows
+from chainrule.testing import (
+    bounds,
+    coding,
+    contract,
+    distribution,
+    flows,
+    modes,
+    native,
+    parameters,
+    predictive,
+    rows,
+    temperature,
+)
 from chainrule.testing.subject import LawNotBinding, LawNotTried, Subject, under
 
 # Small enough to enumerate, and of every kind: bits, columns of different levels, one variable, sequences of
@@ -51,6 +63,8 @@ LAWS: dict[str, Callable[[Subject], None]] = {
         distribution.samples_match,
         distribution.extreme_inputs,
         distribution.conditioned,
+        temperature.temperature,
+        parameters.parameters_matter,
         bounds.bounds,
         flows.inverts,
         flows.counts_volume,

@@ -115,9 +115,7 @@ class Session:
         model, tree = self.model, self._tree
         kind = model.dtype if model.head.levels is None else torch.int64
 
-        def step(
-            clock: Tensor, shift: Tensor, values: Tensor, sums: Tensor, *rest: Tensor
-        ) -> list[Tensor]:
+        def step(clock: Tensor, shift: Tensor, values: Tensor, sums: Tensor, *rest: Tensor) -> list[Tensor]:
             terms, rest = (rest[0], rest[1:]) if score else (None, rest)
             given = iter(rest[:columns])
             rule = choose.map(lambda _: next(given))
