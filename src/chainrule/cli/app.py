@@ -6,6 +6,7 @@ import shlex
 import sys
 import traceback
 import warnings
+from contextlib import suppress
 
 import typer
 
@@ -25,6 +26,8 @@ from chainrule.cli import (
     train,
 )
 from chainrule.cli.output import say, say_error
+from chainrule.cli.process import STOPPED, TERMINATED, UNREAD, catch_sigterm, check_arguments
+from chainrule.cli.streams import drop_output, ready_streams
 from chainrule.cli.verb import Verb
 from chainrule.errors import ChainruleError
 from chainrule.models import ApproximateCompletionWarning
@@ -32,7 +35,7 @@ from chainrule.models import ApproximateCompletionWarning
 app = typer.Typer(
     help="Deep autoregressive generative models with exact likelihood.\n\n"
     "Example: `chainrule train causal-conv1d --data digits`",
-    epilog="Exit status: 0 done, 1 failed, 2 wrong usage. --debug, anywhere, shows tracebacks.",
+    epilog="Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped. --debug, anywhere, shows tracebacks.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -62,26 +65,49 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: without the program's name; those of the process by default.
 
     Returns:
-        The exit status: 0 done, 1 failed, 2 wrong usage.
+        The exit status: 0 done, 1 failed, 2 wrong usage; 130 stopped by Ctrl-C, 143 by SIGTERM; 141 when whoever read
+        the output stopped reading.
     """
+    ready_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
-            app(arguments, prog_name="chainrule", obj=shlex.join(["chainrule", *arguments]))
-        return 0
-    except SystemExit as end:  # how Typer ends, with 0 or 2; with 130 on Ctrl-C
-        return min(int(end.code or 0), 2) if end.code != 130 else 1
-    except Exception as error:
-        if debug:
-            traceback.print_exc()
-        foreseen = isinstance(error, ChainruleError | OSError)
+    with catch_sigterm() as caught:
+        try:
+            check_arguments(arguments)
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                app(arguments, prog_name="chainrule", obj=shlex.join(["chainrule", *arguments]))
+            status = 0
+        except SystemExit as end:  # how Typer ends
+            status = UNREAD if isinstance(end.__context__, BrokenPipeError) else int(end.code or 0)
+        except KeyboardInterrupt:  # before or after Typer's own work
+            status = STOPPED
+        except Exception as error:
+            status = _fail(error, debug)
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            drop_output()
+            if not isinstance(error, BrokenPipeError):
+                error = OSError(f"standard output cannot be written ({error.strerror})")
+            status = _fail(error, debug)
+        return TERMINATED if caught else status
+
+
+def _fail(error: Exception, debug: bool) -> int:
+    """Say why, in one line; nobody is there to be told where a pipe is broken."""
+    if isinstance(error, BrokenPipeError):
+        drop_output()
+        return UNREAD
+    if debug:
+        traceback.print_exception(error)
+    foreseen = isinstance(error, ChainruleError | OSError)
+    with suppress(OSError):  # standard error may be what cannot be written
         say_error(
             str(error) if foreseen else f"unexpected {type(error).__name__}: {error} (--debug shows where)"
         )
-        return 1
+    return 1
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from chainrule.cli.columns import describe_columns, print_columns
 from chainrule.cli.options import DataDir, Json, Kinds, parse_kinds
-from chainrule.cli.output import print_json, print_table, results
+from chainrule.cli.output import print_json, print_table, tell
 from chainrule.data import data_folder, list_data, load_data
 from chainrule.data.dataset import SPLITS
 from chainrule.models import MODELS, hyperparameters_of, list_models
@@ -68,10 +68,10 @@ def data(
             about |= {"source": loaded.source, "notes": vars(loaded.notes)}
             print_json({"name": loaded.name, "domain": str(loaded.domain), **sizes, **about})
             return
-        results.print(loaded.describe(), soft_wrap=True)
+        tell(loaded.describe())
         for line in loaded.notes.lines():
-            results.print(line, soft_wrap=True)
-        results.print(f"split: {loaded.source}", soft_wrap=True)
+            tell(line)
+        tell(f"split: {loaded.source}")
         print_columns(loaded)
         return
     sets = list_data(data_dir)

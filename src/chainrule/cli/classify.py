@@ -9,7 +9,7 @@ import typer
 from torch import Tensor
 
 from chainrule.cli.options import DataDir, Device, Json, RunFolder, Split, items_of, open_run
-from chainrule.cli.output import print_json, say
+from chainrule.cli.output import print_json, put, say
 from chainrule.cli.verb import named
 from chainrule.errors import ConditionError, DataError
 
@@ -69,7 +69,7 @@ def classify(
         print_json(result)
         return
     if out is None:
-        print(_lines(posterior), end="")
+        put(_lines(posterior), end="")
     found = "" if right is None else f", {right:.1%} of them put into their class"
     say(f"{len(x)} items, {classes} classes{found}{'' if out is None else f': {out}'}")
 

@@ -31,9 +31,27 @@ def keep_free() -> Iterator[None]:
         _kept_free.reset(token)
 
 
+def printable(text: str, keep: str = "") -> str:
+    r"""Text that no terminal obeys: what is no visible character is written as \x1b or \u202e, but for those kept.
+
+    Names of columns, classes and files come from data, and may hold whatever moves a cursor or turns a line round.
+    """
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
+
+
 def say(text: str) -> None:
     """A remark to the user."""
-    console.print(text, soft_wrap=True)
+    console.print(printable(text, "\n"), soft_wrap=True)
+
+
+def tell(text: str) -> None:
+    """A result for people, in a sentence."""
+    (console if _kept_free.get() else results).print(printable(text, "\n"), soft_wrap=True)
+
+
+def put(text: str, end: str = "\n") -> None:
+    """A result that is text itself: into a file or a pipe as it is, on a terminal as far as it is visible."""
+    print(printable(text, "\n\t") if sys.stdout.isatty() else text, end=end, flush=True)
 
 
 def say_notes(notes: Notes) -> None:
@@ -49,7 +67,8 @@ def span(files: Sequence[Path]) -> str:
 
 def say_error(text: str) -> None:
     """Why a command failed, in one line."""
-    console.print(Text.assemble(("error: ", "bold red"), " ".join(text.split())), soft_wrap=True)
+    line = printable(" ".join(text.split()))
+    console.print(Text.assemble(("error: ", "bold red"), line), soft_wrap=True)
 
 
 def print_json(value: object) -> None:
@@ -68,9 +87,9 @@ def print_table(
     remark: bool = False,
 ) -> None:
     """A result for people, or a remark: the first column is a name, the others are numbers, or words."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
+    table = Table(title=printable(title), title_justify="left", box=None, pad_edge=False, header_style="dim")
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 or words else "right")
+        table.add_column(printable(column), justify="left" if i == 0 or words else "right")
     for i, row in enumerate(rows):
-        table.add_row(*row, style="bold" if last_bold and i == len(rows) - 1 else None)
+        table.add_row(*map(printable, row), style="bold" if last_bold and i == len(rows) - 1 else None)
     (console if remark or _kept_free.get() else results).print(table)

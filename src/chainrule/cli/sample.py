@@ -24,7 +24,7 @@ from chainrule.cli.options import (
     open_run,
     parse_given,
 )
-from chainrule.cli.output import print_json, say, span
+from chainrule.cli.output import print_json, put, say, span
 from chainrule.cli.sampler import Draft, Sampler, SamplerOption, calls_of, open_sampler, told
 from chainrule.cli.verb import arrived, named
 from chainrule.engine import Predictive
@@ -201,8 +201,8 @@ def sample(
             raise ChainruleError("expected --like, or --prompt and --length, got both")
         if live:
             for text in text_as_drawn(parts, vocabulary, domain):
-                print(text, end="", flush=True)
-            print()
+                put(text, end="")
+            put("")
             return
         if out is not None and out.suffix.lower() in SOUNDS and opened.rate is not None:
             files = export_sounds(parts, n, domain, out, opened.rate)
@@ -230,8 +230,8 @@ def sample(
     elif out is not None:
         say(f"{n} samples{'' if steps is None else f', {steps} steps each'}: {span(files)}")
     elif model.domain.columns:
-        print(decode(drawn, model.domain.columns).to_csv(index=False), end="")
+        put(decode(drawn, model.domain.columns).to_csv(index=False), end="")
     else:
-        print(as_text(drawn, vocabulary, domain), end="")
+        put(as_text(drawn, vocabulary, domain), end="")
     if isinstance(runner, Predictive) and not json:
         say(told(runner, sites))

@@ -8,20 +8,19 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from chainrule.engine.precision import full_precision
+
 
 @contextmanager
 def exact_arithmetic(model: nn.Module) -> Iterator[None]:
-    """No gradient, no autocast, no TF32, and `model` in evaluation mode; all restored afterwards."""
+    """No gradient, no autocast, no TF32 or other short cut, and `model` in evaluation mode; all restored afterwards."""
     device = next((p.device.type for p in model.parameters()), "cpu")
-    tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     training = [module for module in model.modules() if module.training]
     model.eval()
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     kind = device if torch.amp.is_autocast_available(device) else "cpu"
     try:
-        with torch.no_grad(), torch.autocast(kind, enabled=False):
+        with full_precision(device), torch.no_grad(), torch.autocast(kind, enabled=False):
             yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
         for module in training:
             module.training = True

@@ -124,11 +124,12 @@ class STCN(LatentSequence):
             q = p = LatentNormal.of(self.priors[i](torch.cat([before[i], above], dim=-1)))
             if now is not None:
                 q = LatentNormal.of(self.posteriors[i](torch.cat([now[i], above], dim=-1))).times(p)
-            above = q.draw(parts[i])
-            levels.insert(0, Level(above, q, p))
+            z = q.draw(parts[i])
+            levels.insert(0, Level(z, q, p))
+            above = z.to(self.dtype)  # z itself stays precise: its densities are
         return levels
 
     def decode(self, levels: Sequence[Level]) -> Tensor:
         """z of each level → (…, P)."""
         read = levels if self.dense else levels[:1]
-        return self.decoder(torch.cat([level.z for level in read], dim=-1))
+        return self.decoder(torch.cat([level.z for level in read], dim=-1).to(self.dtype))

@@ -63,7 +63,7 @@ class VRNN(LatentSequence):
             h = state[0]
             q = LatentNormal.of(self.posterior(torch.cat([x_t, h], dim=-1)))
             z = q.draw(noise_t)
-            of_z = self.of_z(z)
+            of_z = self.of_z(z.to(self.dtype))  # z itself stays precise: its densities are
             steps.append((h, z, of_z, *q))
             state = self.recurrence.step(torch.cat([x_t, of_z], dim=-1), state, t)[1]
         # Only q is in the loop: the prior and the decoder take all steps at once.
@@ -78,7 +78,7 @@ class VRNN(LatentSequence):
     def emit(self, state: State, noise: Tensor) -> tuple[Tensor, Tensor]:
         """(B, Z) → (B, P), and φ_z(z_t)."""
         h = state[0]
-        of_z = self.of_z(LatentNormal.of(self.prior(h)).draw(noise))
+        of_z = self.of_z(LatentNormal.of(self.prior(h)).draw(noise).to(self.dtype))
         return self.decoder(torch.cat([of_z, h], dim=-1)), of_z
 
     def absorb(self, code: Tensor, drawn: Tensor, state: State, t: Tensor) -> State:

@@ -49,9 +49,11 @@ def descend(
 
     Raises:
         KeyboardInterrupt: on Ctrl-C, with weights left in the folder.
+        SystemExit: 143 on SIGTERM, likewise.
     """
     with _quiet():
         import lightning.pytorch as pl
+        from lightning.fabric.plugins.environments import LightningEnvironment
 
     from chainrule.training.averaging import WeightEMA
     from chainrule.training.batches import batches, crops
@@ -86,7 +88,8 @@ def descend(
             max_epochs=epochs,
             gradient_clip_val=config.clip or None,
             callbacks=callbacks,
-            plugins=[SafetensorsIO()],
+            # One process, whatever a cluster's or a launcher's variables say of others.
+            plugins=[SafetensorsIO(), LightningEnvironment()],
             default_root_dir=folder,
             logger=False,
             enable_checkpointing=False,
@@ -97,13 +100,13 @@ def descend(
         module = Likelihood(model, config, epochs * len(train))
         save_card(model, folder, version=__version__)
         model.train()  # Lightning leaves the mode as it finds it
-        interrupted = False
+        stopped: BaseException | None = None
         try:
             trainer.fit(module, train, valid, ckpt_path=last if resume and last.exists() else None)
-        except SystemExit:  # Lightning's answer to Ctrl-C
-            interrupted = True
-    if interrupted:
-        raise KeyboardInterrupt
+        except SystemExit as end:  # Lightning's answer to Ctrl-C, and to SIGTERM where nobody else has one
+            stopped = end.__context__ if isinstance(end.__context__, KeyboardInterrupt) else SystemExit(143)
+    if stopped is not None:
+        raise stopped
     load_weights(model, folder / WEIGHTS)
     model.eval()
 

@@ -86,8 +86,8 @@ class Recorder(pl.Callback):
 
     def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
         """Stopped before the first validation: keep the weights there are."""
-        interrupted = isinstance(exception, KeyboardInterrupt)
-        if interrupted and not (self.folder / WEIGHTS).exists() and isinstance(module, Likelihood):
+        stopped = isinstance(exception, KeyboardInterrupt | SystemExit)
+        if stopped and not (self.folder / WEIGHTS).exists() and isinstance(module, Likelihood):
             save_weights(module.model, self.folder / WEIGHTS)
 
     def state_dict(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numba as nb
 
 from chainrule.engine.native import functions, products, rows
 from chainrule.engine.native.attention import attend_f32, attend_f64
+from chainrule.engine.native.cache import keep_compiled
 from chainrule.engine.native.codes import Code
 from chainrule.engine.native.intrinsics import FAR, f32, f64, i64
 from chainrule.engine.native.products import FAST
@@ -196,7 +197,7 @@ def _source() -> int:
 
 
 def _make(source: int) -> Any:
-    @nb.njit(nogil=True, cache=True, fastmath=FAST["fastmath"], error_model="numpy")
+    @nb.njit(nogil=True, fastmath=FAST["fastmath"], error_model="numpy")
     def run(code, starts, clock, first, last):
         """Sites first … last-1: the instructions at `starts[t - first]`, with t at the address `clock`.
 
@@ -276,8 +277,10 @@ def _make(source: int) -> Any:
 
 
 run = _make(_source())
+keep_compiled(run)
 
 
 def compiled() -> bool:
     """Whether the loop is in memory or on disk; its first use ever takes some 12 seconds."""
-    return bool(run.signatures) or any(Path(run.stats.cache_path).glob("machine.*.nbc"))
+    folder = run.stats.cache_path  # None where it is kept in memory alone
+    return bool(run.signatures or (folder and any(Path(folder).glob("machine.*.nbc"))))

@@ -1,0 +1,58 @@
+"""Models in half precision: each states a likelihood near its own and draws what lies in its domain."""
+
+import pytest
+import torch
+
+import chainrule as cr
+from chainrule.errors import ChainruleError
+from chainrule.models import MODELS
+
+DOMAINS = (
+    cr.Domain.sequence(6, 5),
+    cr.Domain.image(1, 4, 4, levels=4),
+    cr.Domain.binary(8),
+    cr.Domain.vector(4),
+    cr.Domain.sequence(8, 3, width=2, lengths="given"),
+)
+
+
+def seeded():
+    return torch.Generator().manual_seed(0)
+
+
+def served(name):
+    """A model and items for each kind of domain that it serves."""
+    for domain in DOMAINS:
+        try:
+            model = cr.create_model(name, domain)
+        except ChainruleError:
+            continue
+        shape = (40, *domain.event_shape)
+        x = torch.randint(domain.max_levels, shape) if domain.discrete else torch.randn(shape)
+        if model.closed_form:
+            model.estimate(domain.settle(x))
+        yield model.eval(), domain.settle(x)[:4]
+
+
+def nats(model, x):
+    return model.log_prob(x) if model.likelihood == "exact" else model.log_prob_bound(x, generator=seeded())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "pixelcnn-autoencoder"])
+def test_in_half_precision(name, dtype):
+    torch.manual_seed(0)
+    tried = 0
+    for model, x in served(name):
+        expected = nats(model, x)
+        model.to(dtype)
+        x = x if model.domain.discrete else x.to(dtype)
+        assert (nats(model, x) - expected).abs().max() < 0.1 * expected.abs().max()
+        drawn = model.sample(3, generator=seeded())
+        model.domain.check(drawn)
+        if not model.closed_form:
+            loss = model.train().loss(x).mean()
+            assert loss.isfinite()
+            loss.backward()
+        tried += 1
+    assert tried
