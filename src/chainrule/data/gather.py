@@ -21,7 +21,7 @@ class Files:
 
     Attributes:
         parts: split → paths.
-        items: split → what to call each: its path in the split's folder.
+        items: split → what to call each: its path in the split's folder; empty of a file that is the only one.
         labels: split → (n,), the class of each; empty without classes.
         class_names: the name of each class, or None.
     """
@@ -70,7 +70,7 @@ def gather(source: Path, suffixes: Collection[str], kind: str, notes: Notes) -> 
         DataError: if the folder cannot be read, has none of them, or has files beside its splits.
     """
     if not source.is_dir():
-        return Files({"train": [source]}, {"train": [source.name]})
+        return Files({"train": [source]}, {})
     with reading(str(source)):
         paths = files_below(source, suffixes)
         if not paths:

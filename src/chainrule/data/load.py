@@ -35,8 +35,8 @@ def load_data(source: str | Path, *, data_dir: str | Path | None = None, **optio
 
     Args:
         source: a name of `list_data()`; the path of an array, a table, a text, a recording or a MIDI file (see
-            `SUFFIXES`), or of a folder of images, recordings, MIDI files or texts; or "hf:" and the name of a set on the
-            hub (or a path in its formats). A name wins over a file of that name; write "./digits" for the file.
+            `SUFFIXES`), or of a folder of images, recordings, MIDI files or texts; or "hf:" and the name of a set on
+            the hub (or a path in its formats). A name wins over a file of that name; write "./digits" for the file.
         data_dir: where named sets lie; see `data_folder`.
         **options: how to read it, where the guess is not what you mean:
 

@@ -143,14 +143,16 @@ def _changes(
 ) -> list[str]:
     """What of the files does not reach the model as it is in them."""
     lines = []
-    several = Counter(header.channels for header in headers.values() if header.channels > 1)
+    cancelled = [path for path, sound in sounds.items() if sound.cancelled]
+    several = Counter(
+        header.channels for path, header in headers.items() if header.channels > 1 and path not in cancelled
+    )
     for channels, n in several.items():
         lines.append(f"{counted(n, 'recording')} of {channels} channels: their mean is taken")
-    cancelled = [path.name for path, sound in sounds.items() if sound.cancelled]
     if cancelled:
+        names = listed(path.name for path in cancelled)
         lines.append(
-            f"{counted(len(cancelled), 'recording')} whose channels cancel each other: the first channel is taken and "
-            f"not their mean: {listed(cancelled)}"
+            f"{counted(len(cancelled), 'recording')} whose channels cancel each other: the first is taken: {names}"
         )
     rates = Counter(header.rate for header in headers.values() if header.rate != rate)
     if rates:
@@ -158,8 +160,8 @@ def _changes(
         lines.append(f"resampled to {rate:,} Hz: {of}; --rate (rate=…) names another")
     if gain != 1:
         lines.append(
-            f"all recordings are multiplied by {gain:.4g} ({20 * math.log10(gain):+.1f} dB), so that the loudest of the "
-            f"source, or of what the run was trained on, is full scale"
+            f"all recordings are multiplied by {gain:.4g} ({20 * math.log10(gain):+.1f} dB), since the loudest of the "
+            f"source, or of what the run was trained on, is beyond full scale"
         )
     widths = Counter(WIDTHS.get(header.subtype, "") for header in headers.values())
     for width, n in widths.items():

@@ -75,7 +75,8 @@ def read_sound(path: Path, rate: int | None = None, gain: float = 1.0) -> Sound:
     amplitudes, own, cancelled = _decoded(path)
     chosen = rate or own
     check_size(str(path), len(amplitudes) * 6 * max(1, chosen // own))
-    return Sound(*_as_samples(_resampled(amplitudes * np.float32(gain), own, chosen)), chosen, cancelled)
+    samples, clipped = _as_samples(_resampled(amplitudes * np.float32(gain), own, chosen))
+    return Sound(samples, chosen, clipped, cancelled)
 
 
 def peak(path: Path) -> float:

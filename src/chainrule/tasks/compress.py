@@ -21,8 +21,7 @@ from chainrule.coding.streams import compress_stream, decompress_stream
 from chainrule.data import decode
 from chainrule.data.mu_law import FULL
 from chainrule.data.sound import SUFFIXES as SOUNDS
-from chainrule.data.sound import WRITTEN
-from chainrule.data.sound import sound_writer
+from chainrule.data.sound import WRITTEN, sound_writer
 from chainrule.data.text import is_bytes
 from chainrule.errors import ChainruleError, CodeError
 from chainrule.files import atomic_path
