@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.columns import describe_columns, print_columns
-from chainrule.cli.options import DataDir, Json, Kinds, parse_kinds
+from chainrule.cli.options import (
+    DataDir,
+    DomainText,
+    Encoding,
+    Features,
+    Json,
+    Kinds,
+    Labels,
+    Rate,
+    Resolution,
+    Tracks,
+    given_options,
+    parse_kinds,
+)
 from chainrule.cli.output import print_json, print_table, tell
 from chainrule.data import data_folder, list_data, load_data
 from chainrule.data.dataset import SPLITS
@@ -47,20 +60,36 @@ def data(
     source: Annotated[
         str | None, typer.Argument(metavar="SOURCE", help="A named set, your own file or folder, or hf:NAME.")
     ] = None,
+    domain: DomainText = None,
     column: Kinds = None,
+    rate: Rate = None,
+    labels: Labels = None,
+    features: Features = None,
+    encoding: Encoding = None,
+    resolution: Resolution = None,
+    tracks: Tracks = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Say what a data set is taken for; or list the named ones and whether they are here.
+    """Say what a data set is taken for, by the options of `train`; or list the named ones and whether they are here.
 
     Examples:
 
     `chainrule data --data-dir ~/data`
 
     `chainrule data people.csv`
+
+    `chainrule data recordings --rate 16000`
     """
     if source is not None:
-        loaded = load_data(source, columns=parse_kinds(column), data_dir=data_dir)
+        how = {
+            "encoding": encoding,
+            "resolution": resolution,
+            "tracks": tracks,
+            "columns": parse_kinds(column),
+        }
+        how |= {"domain": domain, "rate": rate, "labels": labels, "features": features}
+        loaded = load_data(source, data_dir=data_dir, **given_options(**how))
         if json:
             sizes = {split: len(getattr(loaded, split)) for split in SPLITS}
             columns = describe_columns(loaded)

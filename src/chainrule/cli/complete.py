@@ -115,6 +115,7 @@ def complete(
                 completion_grid(x, known, drawn, model.domain).save(temporary)
         else:
             about: dict[str, Any] = {"vocabulary": opened.vocabulary, "rate": opened.rate}
+            about["resolution"] = opened.reading.resolution or 1
             files = export_items(drawn.flatten(0, 1), model.domain, out, **about)
         result = {"items": len(x), "n": n or 8, "kept": int(known.sum()), "of": model.domain.size}
     if json:

@@ -11,8 +11,6 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from chainrule.cli.options import items_of
-from chainrule.data.mel import mel_frames
-from chainrule.data.sound import SUFFIXES, read_sound
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.models.length import of_length
@@ -33,7 +31,7 @@ def drawn_like(
 
     Args:
         run: of a model of features.
-        source: a .wav or .flac, for n draws; or a set, for a draw of each of its first n recordings.
+        source: a recording, for n draws; or a set, for a draw of each of its first n recordings.
         n: how many.
         generator: where the randomness comes from.
         most: steps of a part.
@@ -48,21 +46,13 @@ def drawn_like(
     """
     if run.features is None or run.rate is None:
         raise ChainruleError(f"--like: expected a run that was trained with --features, got {run.folder}")
-    bands, hop = run.features
-    path = Path(source)
-    if path.suffix.lower() in SUFFIXES:
-        if not path.is_file():
-            raise ChainruleError(f"{path}: no such file")
-        samples = read_sound(path, run.rate)[0]
-        frames = [torch.from_numpy(mel_frames(samples, run.rate, bands, hop))] * n
-        lengths = torch.full((n,), len(samples))
-    else:
-        streams = items_of(run, source, None, data_dir, labels=False, held_out=True).streams
-        assert streams is not None
-        lengths = streams.lengths[:n]
-        assert streams.frames is not None
-        bounds = streams.frames.bounds.tolist()
-        frames = [streams.frames.values[slice(*bounds[i : i + 2])] for i in range(len(lengths))]
+    hop = run.features[1]
+    streams = items_of(run, source, None, data_dir, labels=False, held_out=True).streams
+    assert streams is not None and streams.frames is not None
+    # One file is for all draws; of a set each is for one.
+    which = [0] * n if Path(source).expanduser().is_file() else range(min(n, len(streams.lengths)))
+    lengths, bounds = streams.lengths[list(which)], streams.frames.bounds.tolist()
+    frames = [streams.frames.values[slice(*bounds[i : i + 2])] for i in which]
     cond = pad_sequence(frames, batch_first=True).transpose(1, 2)  # (n, M, T')
     model: Any = of_length(run.model, cond.shape[2] * hop)
     parts = model.stream(cond.to(model.device), batch=len(cond), generator=generator, block=most, **choice)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -35,6 +35,27 @@ Label = Annotated[
 Rate = Annotated[
     int | None,
     typer.Option(min=1, help="Of recordings: Hz to resample them to, instead of their own."),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Of texts that are not UTF-8 and have no mark: their encoding, such as cp1252."
+    ),
+]
+Resolution = Annotated[
+    int | None, typer.Option(min=1, help="Of MIDI files: steps a quarter note; 4 by default.")
+]
+Tracks = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TRACK",
+        help="Of MIDI files: read this track only, by its name or its number, from 0; repeatable. All but drums by "
+        "default.",
+    ),
+]
+DomainText = Annotated[
+    str | None,
+    typer.Option("--domain", help="What the items are, where the guess is wrong, such as image:1x28x28:2."),
 ]
 Labels = Annotated[
     list[str] | None,
@@ -193,6 +214,11 @@ def parse_settings(settings: list[str]) -> dict:
         except yaml.YAMLError:
             raise typer.BadParameter(f"cannot read the value of {setting!r}", param_hint="--set") from None
     return parsed
+
+
+def given_options(**options: Any) -> dict[str, Any]:
+    """Those that are given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def parse_kinds(settings: list[str] | None) -> dict[str, str] | None:

@@ -95,7 +95,7 @@ def sample(
             "sample for each of its first recordings.",
         ),
     ] = None,
-    tempo: Annotated[float, typer.Option(min=1, help="Steps a minute, of a .mid.")] = 120,
+    tempo: Annotated[float, typer.Option(min=1, help="Quarter notes a minute, of a .mid.")] = 120,
     given: Annotated[
         list[str] | None,
         typer.Option(
@@ -211,7 +211,8 @@ def sample(
     else:
         drawn = model.sample(n, cond, generator=generator, **choice, **({"runner": runner} if runner else {}))
     if out is not None and not files:
-        about: Any = {"vocabulary": vocabulary, "columns": steps, "tempo": tempo, "rate": opened.rate}
+        about: Any = {"vocabulary": vocabulary, "columns": steps, "rate": opened.rate}
+        about |= {"tempo": tempo, "resolution": opened.reading.resolution or 1}
         files = export_items(drawn, domain, out, **about)
     if json:
         if model.domain.columns:

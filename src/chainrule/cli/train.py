@@ -13,11 +13,16 @@ from chainrule.cli.evaluate import print_cost
 from chainrule.cli.options import (
     DataDir,
     Device,
+    DomainText,
+    Encoding,
     Features,
     Json,
     Kinds,
     Labels,
     Rate,
+    Resolution,
+    Tracks,
+    given_options,
     parse_kinds,
     parse_settings,
     read_device,
@@ -46,14 +51,14 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A hyperparameter or training option; repeatable."),
     ] = None,
-    domain: Annotated[
-        str | None,
-        typer.Option(help="What the items are, where the guess is wrong, such as image:1x28x28:2."),
-    ] = None,
+    domain: DomainText = None,
     column: Kinds = None,
     rate: Rate = None,
     labels: Labels = None,
     features: Features = None,
+    encoding: Encoding = None,
+    resolution: Resolution = None,
+    tracks: Tracks = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     overwrite: Annotated[
         bool,
@@ -87,8 +92,8 @@ def train(
     for key, value in parse_settings(set_ or []).items():
         _place(recipe, key, value)
     recipe.training |= {k: v for k, v in (("epochs", epochs), ("seed", seed)) if v is not None}
-    given = {"source": data, "domain": domain, "rate": rate, "labels": labels}
-    recipe.data |= {k: v for k, v in given.items() if v is not None}
+    about = {"encoding": encoding, "resolution": resolution, "tracks": tracks}
+    recipe.data |= given_options(source=data, domain=domain, rate=rate, labels=labels, **about)
     if features is not None:
         recipe.data["features"] = list(features)
         recipe.hyperparameters.setdefault("features", list(features))

@@ -21,7 +21,7 @@ from chainrule.data.pcm import WINDOW, to_levels
 from chainrule.data.raw import Raw
 from chainrule.data.reading import Reading
 from chainrule.data.split import complete_splits, cut_streams
-from chainrule.data.streams import Streams
+from chainrule.data.streams import Streams, Windows
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DataError
 
@@ -74,17 +74,18 @@ def whole(raw: Raw, how: Reading, split: str | None = None) -> Items:
     """
     domain = _domain(raw, how)
     there = list(raw.streams or raw.arrays) if split is None else [split]
+    names = tuple(name for part in there for name in raw.items.get(part, ()))
     if raw.streams:
         labels = _stream_labels(raw)
         streams = [part for name in there for part in raw.streams[name]]
         codes = torch.cat([labels[name] for name in there]) if labels.keys() >= set(there) else None
-        items = _of_streams(raw, split, streams, codes, domain, how, whole=True)
+        items = _of_streams(raw, split, streams, codes, domain, how, names)
     else:
         arrays, labels = _arrays(raw, domain, there), labels_of(raw)
         codes = torch.cat([labels[name] for name in there]) if labels.keys() >= set(there) else None
-        items = Items(raw.name, torch.cat([arrays[name] for name in there]), domain, labels=codes)
-    names = tuple(name for part in there for name in raw.items.get(part, ()))
-    return replace(items, split=split or "all", names=names, notes=raw.notes)
+        x = torch.cat([arrays[name] for name in there])
+        items = Items(raw.name, x, domain, labels=codes, names=names)
+    return replace(items, split=split or "all", notes=raw.notes)
 
 
 def _domain(raw: Raw, how: Reading) -> Domain:
@@ -114,7 +115,7 @@ def _of_streams(
     labels: Tensor | None,
     domain: Domain,
     how: Reading,
-    whole: bool = False,
+    names: Sequence[str] | None = None,
 ) -> Items:
     """Windows side by side as items, and the streams they are of.
 
@@ -124,7 +125,8 @@ def _of_streams(
         labels: of each, or None.
         domain: of the windows.
         how: whether there are features.
-        whole: whether each step must be in a window; the last of a stream may then overlap the one before it.
+        names: of each stream, or none; each step must then be in a window, and the last of a stream may overlap the one
+            before it. None for windows side by side.
     """
     ends = np.cumsum([0, *(len(part) for part in parts)])
     steps = np.concatenate(parts)
@@ -138,6 +140,7 @@ def _of_streams(
         _named(raw, None, check_whole, domain, how.features[1])
         frames = _named(raw, None, _frames, parts, raw.rate, *how.features)
     streams = Streams(values, torch.from_numpy(ends), labels, frames)
+    whole = names is not None
     windows = _named(raw, None, streams.sliding, domain, 0) if whole else streams.disjoint(domain)
     if not len(windows.x):
         raise DataError(
@@ -155,6 +158,16 @@ def _of_streams(
         labels=None if labels is None else labels[windows.stream],
         frames=None if frames is None else frames.cut(windows.stream, windows.start, domain.steps),
         streams=streams,
+        names=_window_names(names, windows) if names else (),
+    )
+
+
+def _window_names(names: Sequence[str], windows: Windows) -> tuple[str, ...]:
+    """Of each window that of its stream, and where in it the window begins if there are several."""
+    counts = torch.bincount(windows.stream, minlength=len(names)).tolist()
+    return tuple(
+        f"{names[i]}:{start}" if counts[i] > 1 else names[i]
+        for i, start in zip(windows.stream.tolist(), windows.start.tolist(), strict=True)
     )
 
 

@@ -12,42 +12,48 @@ from chainrule.data.assemble import assemble, whole
 from chainrule.data.dataset import Data
 from chainrule.data.hub import needs_hub, read_hub
 from chainrule.data.images import SUFFIXES as IMAGES
-from chainrule.data.images import read_images, read_picture
+from chainrule.data.images import read_picture
 from chainrule.data.items import Items
+from chainrule.data.kinds import KINDS, check_options, read_path
 from chainrule.data.labels import match_classes, pick_labels
 from chainrule.data.named import NAMED, read_named
 from chainrule.data.raw import Raw, reading
 from chainrule.data.reading import Reading
-from chainrule.data.recordings import at_rate, read_recordings
-from chainrule.data.sound import SUFFIXES as SOUNDS
+from chainrule.data.recordings import at_rate
 from chainrule.data.table import read_table
 from chainrule.data.text import as_bytes, of_bytes, read_text
-from chainrule.data.tree import files_below
 from chainrule.domain import Domain
 from chainrule.errors import DataError, nearest
 
 HUB = "hf:"
-SUFFIXES = (".npy", ".npz", ".csv", ".txt", ".parquet")
+TABLES = (".csv", ".parquet")
+SUFFIXES = (".npy", ".npz", *TABLES, *(suffix for kind in KINDS if kind.alone for suffix in kind.suffixes))
 
 
 def load_data(source: str | Path, *, data_dir: str | Path | None = None, **options: Any) -> Data:
     """Load a named set, a file or folder of your own, or a set of the Hugging Face hub, to train on.
 
     Args:
-        source: a name of `list_data()`; the path of a .npy, .npz, .csv, .txt or .parquet file or of a
-            folder of images or of recordings; or "hf:" and the name of a set on the hub (or a path in its formats). A
-            name wins over a file of that name; write "./digits" for the file.
+        source: a name of `list_data()`; the path of an array, a table, a text, a recording or a MIDI file (see
+            `SUFFIXES`), or of a folder of images, recordings, MIDI files or texts; or "hf:" and the name of a set on
+            the hub (or a path in its formats). A name wins over a file of that name; write "./digits" for the file.
         data_dir: where named sets lie; see `data_folder`.
         **options: how to read it, where the guess is not what you mean:
 
             - domain (`Domain`, text or dict): what the items are. They are reshaped if the sizes allow it, and checked.
             - columns (dict): of a table, name → "categorical", "integer" or "real". Given, if only as {}, it makes a
               domain of columns even of small whole numbers.
-            - rate (int): of recordings, Hz to resample them to; their own by default.
+            - rate (int): of recordings, Hz to resample them to; by default the rate that the most seconds of them have.
+            - gain (float): of recordings, what amplitudes are multiplied by; by default 1, or if some are beyond full
+              scale what makes the largest of all of them full scale. `Data.origin` keeps it for new data.
             - labels (list): the names of those to keep, where items have several, such as digit and speaker, all by
               default; or of a table the columns that are labels and not data.
             - features (M, hop): of recordings, beside each item its log-mel frames, M bands for every hop samples,
               which a conditional model is given in place of labels; see `chainrule.data.mel`.
+            - encoding (str): of texts that have no mark at their start and are not UTF-8, such as "cp1252".
+            - resolution (int): of MIDI files, steps a quarter note; 4 by default.
+            - tracks (list): of MIDI files, names or numbers (from 0) of the tracks to read; by default all notes but
+              those of drums.
             - seed (int): of the permutation that splits a source without splits of its own 80/10/10.
 
     Raises:
@@ -63,8 +69,8 @@ def load_data(source: str | Path, *, data_dir: str | Path | None = None, **optio
     if how.columns is not None and how.domain is not None:
         raise DataError(f"{source}: expected the kinds of columns or a domain, got both")
     raw = _read(source, data_dir, how)
-    if how.rate is not None and raw.rate is None:
-        raise DataError(f"{raw.where}: a rate is for recordings, expected none, got {how.rate}")
+    check_options(raw, how)
+    how = replace(how, **raw.chosen)
     _settle(raw, how)
     data = assemble(raw, how)
     if how.columns is not None and not data.domain.columns:
@@ -141,35 +147,24 @@ def _read(source: str | Path, data_dir: str | Path | None, how: Reading) -> Raw:
     if not str(source).strip():
         raise DataError("data: expected a name or a path, got an empty text")
     path = Path(source).expanduser()
-    if path.is_dir():
-        return _read_folder(path, how)
     suffix = path.suffix.lower()
     if not path.exists():
         if isinstance(source, Path) or suffix in SUFFIXES or len(path.parts) != 1:
             raise DataError(f"{path}: no such file or folder")
         raise DataError(f"data {source!r}: neither a named set nor a file; {nearest(source, NAMED)}")
-    if suffix not in SUFFIXES:
-        known = ", ".join(SUFFIXES)
+    if not path.is_dir() and suffix not in SUFFIXES:
+        if of_bytes(how.domain):
+            return read_text(path, how)
         raise DataError(
-            f"{path}: expected a folder of images or recordings, or one of {known}, got {suffix or 'no suffix'}"
+            f"{path}: expected a folder of images, recordings, MIDI files or texts, or one of {', '.join(SUFFIXES)}, "
+            f"got {suffix or 'no suffix'}; a model of bytes reads any file: --domain sequence:64:256"
         )
     with reading(str(path)):
-        if path.stat().st_size == 0:
+        if not path.is_dir() and path.stat().st_size == 0:
             raise DataError(f"{path}: the file is empty")
+    raw = read_path(path, how)
+    if raw is not None:
+        return raw
     if suffix == ".parquet" and needs_hub(path):
         return read_hub(str(path), str(path), how)
-    if suffix in (".csv", ".parquet"):
-        return read_table(path, how)
-    return read_text(path, how) if suffix == ".txt" else read_arrays(path)
-
-
-def _read_folder(folder: Path, how: Reading) -> Raw:
-    """Of images, or of recordings."""
-    with reading(str(folder)):
-        images, sounds = (bool(files_below(folder, suffixes)) for suffixes in (IMAGES, SOUNDS))
-    if images == sounds:
-        raise DataError(
-            f"{folder}: holds {'both' if images else 'no'} images ({', '.join(IMAGES)}) "
-            f"{'and' if images else 'or'} recordings ({', '.join(SOUNDS)})"
-        )
-    return read_images(folder, how) if images else read_recordings(folder, how)
+    return read_table(path, how) if suffix in TABLES else read_arrays(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,8 @@ class Raw:
         split: how the source was split, in words; empty if that is for the common code to say.
         note: further words on where the numbers came from.
         notes: what was found, ignored and changed.
+        takes: options of reading that are for sources of its kind only.
+        chosen: options of reading that the source itself settled, such as a gain; a run keeps them for new data.
         items: split → what each item, or each stream, is called, such as its file; where it has a name.
     """
 
@@ -49,6 +52,8 @@ class Raw:
     split: str = ""
     note: str = ""
     notes: Notes = field(default_factory=Notes)
+    takes: tuple[str, ...] = ()
+    chosen: dict[str, Any] = field(default_factory=dict)
     items: dict[str, list[str]] = field(default_factory=dict)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -10,13 +11,15 @@ from typing import Any
 from chainrule.domain import Domain
 from chainrule.errors import DataError, nearest
 
+FINEST = 64  # steps a quarter note
+
 
 @dataclass(frozen=True)
 class Reading:
     """Options of `load_data`, which documents them; a run keeps those that were given and reads new data by them.
 
     Attributes:
-        domain, columns, rate, labels, features, seed: see `load_data`.
+        domain, columns, rate, gain, labels, features, encoding, resolution, tracks, seed: see `load_data`.
         vocabulary: of a run on text, the character of each level. New text is numbered by it.
         classes: of a run on labelled data, name of each label → names of its classes. New labels are matched by name.
         unknown: the character that stands for those the vocabulary lacks; None refuses them.
@@ -28,8 +31,12 @@ class Reading:
     domain: Domain | None = None
     columns: Mapping[str, str] | None = None
     rate: int | None = None
+    gain: float | None = None
     labels: tuple[str, ...] | None = None
     features: tuple[int, int] | None = None
+    encoding: str | None = None
+    resolution: int | None = None
+    tracks: tuple[str, ...] | None = None
     seed: int = 0
     vocabulary: str | None = None
     classes: Mapping[str, Sequence[str]] | None = None
@@ -44,6 +51,24 @@ class Reading:
             raise DataError(
                 f"features: expected (bands, samples) of a frame, integers ≥ 1, got {self.features!r}"
             )
+        if self.gain is not None and not (
+            type(self.gain) in (int, float) and math.isfinite(self.gain) and self.gain > 0
+        ):
+            raise DataError(f"gain: expected a number > 0, got {self.gain!r}")
+        if self.encoding is not None and not _is_encoding(self.encoding):
+            raise DataError(
+                f"encoding: expected the name of one, such as utf-8, cp1252 or utf-16, got {self.encoding!r}"
+            )
+        if self.resolution is not None and (
+            type(self.resolution) is not int or not 1 <= self.resolution <= FINEST
+        ):
+            raise DataError(
+                f"resolution: expected steps a quarter note, an integer from 1 to {FINEST}, got {self.resolution!r}"
+            )
+        if self.tracks is not None and not (
+            self.tracks and all(type(name) is str and name for name in self.tracks)
+        ):
+            raise DataError(f"tracks: expected names or numbers of tracks, as texts, got {self.tracks!r}")
         if type(self.seed) is not int or self.seed < 0:
             raise DataError(f"seed: expected an integer ≥ 0, got {self.seed!r}")
         if self.unknown is not None and (self.vocabulary is None or self.unknown not in set(self.vocabulary)):
@@ -67,7 +92,7 @@ class Reading:
             chosen["domain"] = Domain.from_json(chosen["domain"])
         if isinstance(chosen.get("domain"), str):
             chosen["domain"] = Domain.parse(chosen["domain"])
-        for name in ("labels", "features"):
+        for name in ("labels", "features", "tracks"):
             value = chosen.get(name)
             if isinstance(value, str) or not isinstance(value, Sequence | None):
                 what = "(bands, samples) of a frame" if name == "features" else "a list of different names"
@@ -87,3 +112,13 @@ class Reading:
                 value = json.loads(json.dumps(value.to_json())) if value.columns else str(value)
             plain[field.name] = list(value) if isinstance(value, tuple) else value
         return plain
+
+
+def _is_encoding(name: object) -> bool:
+    """Whether Python decodes texts by this name; it has codecs of other kinds too, such as zip's."""
+    try:
+        return isinstance(name, str) and bool(b"aaaa".decode(name))
+    except UnicodeError:
+        return True
+    except (LookupError, ValueError):
+        return False

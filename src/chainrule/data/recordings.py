@@ -1,71 +1,72 @@
-"""Folders of recordings, with their labels; and the spoken digits, which are one file."""
+"""Recordings, one or a folder of them, with their labels; and the spoken digits, which are one file."""
 
 from __future__ import annotations
 
-import csv
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from chainrule.data.dataset import SPLITS
+from chainrule.data.gather import gather, raw_of
+from chainrule.data.intact import FOREVER
 from chainrule.data.labels import label_codes
-from chainrule.data.notes import counted
+from chainrule.data.limits import check_size
+from chainrule.data.metadata import METADATA, read_described, read_rows
+from chainrule.data.notes import Notes, counted, listed
 from chainrule.data.raw import Raw, reading
 from chainrule.data.reading import Reading
-from chainrule.data.sound import SUFFIXES, read_sound, resample
-from chainrule.data.tree import classes_of, files_below, ignore_others, split_roots
+from chainrule.data.sound import SUFFIXES, WITHIN, Header, Sound, peak, read_header, read_sound, resample
 from chainrule.errors import DataError
 
-METADATA = "metadata.csv"
-FILE, SPLIT = "file", "split"  # its columns that are no labels
+FULL_SCALE = 1 + 2**-16  # half a step beyond it
+WIDTHS = {
+    "PCM_24": "24 bits",
+    "PCM_32": "32 bits",
+    "FLOAT": "floats of 32 bits",
+    "DOUBLE": "floats of 64 bits",
+}
 
 
-def read_recordings(folder: Path, how: Reading) -> Raw:
-    """Read all .wav and .flac files below a folder, in the order of their sorted paths, each as a stream.
+def read_recordings(source: Path, how: Reading) -> Raw:
+    """Read a sound file, or all those below a folder in the order of their sorted paths, each as a stream.
 
-    A metadata.csv in it names in its column `file` all of them; its column `split`, if there is one, says train, valid
-    or test, and every other column is a label. Without it, subfolders are splits and classes, as those of pictures.
+    A metadata.csv in the folder names files in its column `file`; its column `split`, if there is one, says train,
+    valid or test, and every other column is a label. Without it, subfolders are splits and classes, as those of
+    pictures. All are brought to one rate, that which the most seconds have, and to one channel. Where some go beyond
+    full scale, as those of floats may, all are made quieter by the same factor, which the run keeps: how loud
+    recordings are beside each other is a part of what they say.
 
     Args:
-        folder: of the files.
-        how: the rate in Hz to resample to; None keeps that of the files.
+        source: the file or the folder.
+        how: the rate in Hz to resample to; the gain, if it is known.
 
     Raises:
-        DataError: if a file is unreadable, rates differ and none is asked for, or the metadata do not fit the files.
+        DataError: if a file is unreadable or cut short, or the metadata do not fit the files.
     """
-    with reading(str(folder)):
-        paths = files_below(folder, SUFFIXES)
-    if not paths:
-        raise DataError(f"{folder}: holds no recordings ({', '.join(SUFFIXES)})")
-    raw = Raw(folder.resolve().name, str(folder))
-    ignore_others(folder, SUFFIXES, raw.notes, but=(METADATA,))
-    if (folder / METADATA).is_file():
-        parts, roots = _described(raw, folder / METADATA, paths), dict.fromkeys(SPLITS, folder)
+    raw = raw_of(source, Notes())
+    if (source / METADATA).is_file():
+        files = read_described(source, SUFFIXES, raw)
     else:
-        with reading(str(folder)):
-            roots = split_roots(folder, paths, raw.notes)
-            parts, raw.labels, raw.class_names = classes_of(
-                {split: files_below(root, SUFFIXES) for split, root in roots.items()}, raw.notes
-            )
-    first = None
-    for split, part in parts.items():
-        raw.streams[split] = []
-        for path in part:
-            samples, found = read_sound(roots[split] / path, how.rate)
-            if raw.rate is None:
-                raw.rate, first = found, roots[split] / path
-            if found != raw.rate:
-                raise DataError(
-                    f"{roots[split] / path}: expected {raw.rate} Hz as {first} has, got {found}; "
-                    f"say to which rate to resample"
-                )
-            raw.streams[split].append(samples)
-    raw.items = {split: [str(path) for path in part] for split, part in parts.items()}
-    steps = sum(len(sound) for sounds in raw.streams.values() for sound in sounds)
-    seconds = f"{steps / raw.rate:,.1f} s at {raw.rate:,} Hz" if raw.rate else ""
-    raw.notes.found.insert(0, f"{counted(sum(map(len, parts.values())), 'recording')}, {seconds}")
+        files = gather(source, SUFFIXES, "recordings", raw.notes)
+        raw.labels, raw.class_names = files.labels, files.class_names
+    headers = {path: read_header(path) for path in files.every}
+    raw.rate = how.rate or _most_common_rate(headers.values())
+    told = (header for header in headers.values() if header.frames < FOREVER)
+    check_size(str(source), sum(2 * header.frames * raw.rate // header.rate for header in told))
+    gain = how.gain or _gain(headers)
+    sounds = {path: read_sound(path, raw.rate, gain) for path in headers}
+    raw.streams = {split: [sounds[path].samples for path in part] for split, part in files.parts.items()}
+    raw.items = files.items
+    if gain != 1:
+        raw.chosen["gain"] = gain
+    seconds = sum(len(sound.samples) for sound in sounds.values()) / raw.rate
+    raw.notes.found.insert(
+        0,
+        f"{counted(len(sounds), 'recording')} ({files.endings()}), {seconds:,.1f} s at {raw.rate:,} Hz",
+    )
+    raw.notes.changed += _changes(headers, sounds, raw.rate, gain)
     return raw
 
 
@@ -79,7 +80,7 @@ def read_spoken_digits(path: Path) -> Raw:
     """
     with reading(str(path)), np.load(path, allow_pickle=False) as file:
         audio = file["audio"]
-        rows = _rows(path.with_name(METADATA))
+        rows = read_rows(path.with_name(METADATA))
         index = np.array([int(row["index"]) for row in rows])
         starts = [int(row["offset"]) for row in rows]
         streams = [audio[start : start + int(row["length"])] for start, row in zip(starts, rows, strict=True)]
@@ -110,49 +111,64 @@ def at_rate(raw: Raw, rate: int) -> None:
     """
     if raw.rate is None:
         raise DataError(f"{raw.where}: a rate is for recordings, expected none, got {rate}")
-    raw.streams = {
-        split: [resample(samples, raw.rate, rate) for samples in parts]
-        for split, parts in raw.streams.items()
-    }
+    if rate == raw.rate:
+        return
+    clipped = 0
+    for parts in raw.streams.values():
+        for i, samples in enumerate(parts):
+            parts[i], _, beyond, _ = resample(samples, raw.rate, rate)
+            clipped += beyond
+    raw.notes.changed.append(f"all recordings are resampled from {raw.rate:,} to {rate:,} Hz")
+    if clipped:
+        raw.notes.changed.append(f"{counted(clipped, 'sample')} clipped at full scale")
     raw.rate = rate
 
 
-def _described(raw: Raw, path: Path, files: Sequence[Path]) -> dict[str, list[Path]]:
-    """Split → files, in the order of `files`; the labels go into `raw`."""
-    with reading(str(path)):
-        rows = _rows(path)
-    names = [name for name in rows[0] if name is not None] if rows else []
-    if FILE not in names:
-        raise DataError(f"{path}: expected a column {FILE!r}, got {', '.join(names) or 'no rows'}")
-    for number, row in enumerate(rows):
-        if None in row or not all(row.values()):
-            raise DataError(
-                f"{path}: row {number}: expected a cell in each of the columns {', '.join(names)}"
-            )
-        if row.get(SPLIT, "train") not in SPLITS:
-            raise DataError(f"{path}: row {number}: expected {' or '.join(SPLITS)}, got {row[SPLIT]!r}")
-    counts, there = Counter(Path(row[FILE]) for row in rows), set(files)
-    for file in sorted({*counts, *there}):
-        if counts[file] != 1 or file not in there:
-            has = f"{counts[file]} rows" if file in there else "a row but is not there"
-            raise DataError(f"{path}: expected one row for each recording of the folder; {file} has {has}")
-    of = {Path(row[FILE]): row for row in rows}
-    parts = {
-        split: [i for i, file in enumerate(files) if of[file].get(SPLIT, "train") == split]
-        for split in SPLITS
-    }
-    parts = {split: chosen for split, chosen in parts.items() if chosen}
-    if "train" not in parts:
-        raise DataError(f"{path}: column {SPLIT!r}: expected some that are train, got {', '.join(parts)}")
-    labels = [name for name in names if name not in (FILE, SPLIT)]
-    if labels:
-        codes, classes = label_codes({name: [of[file][name] for file in files] for name in labels})
-        raw.labels = {split: codes[chosen] for split, chosen in parts.items()}
-        raw.label_names, raw.class_names = tuple(labels), classes
-    return {split: [files[i] for i in chosen] for split, chosen in parts.items()}
+def _most_common_rate(headers: Collection[Header]) -> int:
+    """That of the most seconds; of two the lower."""
+    seconds: Counter[int] = Counter()
+    for header in headers:
+        seconds[header.rate] += header.frames / header.rate
+    return max(sorted(seconds), key=lambda rate: seconds[rate])
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    """Of a .csv with a header."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        return list(csv.DictReader(file))
+def _gain(headers: Mapping[Path, Header]) -> float:
+    """What brings the loudest recording to full scale, if one goes beyond it; else 1."""
+    most = max((peak(path) for path, header in headers.items() if header.subtype not in WITHIN), default=0.0)
+    return 1 / most if most > FULL_SCALE else 1.0
+
+
+def _changes(
+    headers: Mapping[Path, Header], sounds: Mapping[Path, Sound], rate: int, gain: float
+) -> list[str]:
+    """What of the files does not reach the model as it is in them."""
+    lines = []
+    cancelled = [path for path, sound in sounds.items() if sound.cancelled]
+    several = Counter(
+        header.channels for path, header in headers.items() if header.channels > 1 and path not in cancelled
+    )
+    for channels, n in several.items():
+        lines.append(f"{counted(n, 'recording')} of {channels} channels: their mean is taken")
+    if cancelled:
+        names = listed(path.name for path in cancelled)
+        lines.append(
+            f"{counted(len(cancelled), 'recording')} whose channels cancel each other: the first is taken: {names}"
+        )
+    rates = Counter(header.rate for header in headers.values() if header.rate != rate)
+    if rates:
+        of = listed(f"{n:,} of {own:,} Hz" for own, n in rates.most_common())
+        lines.append(f"resampled to {rate:,} Hz: {of}; --rate (rate=…) names another")
+    if gain != 1:
+        lines.append(
+            f"all recordings are multiplied by {gain:.4g} ({20 * math.log10(gain):+.1f} dB), since the loudest of the "
+            f"source, or of what the run was trained on, is beyond full scale"
+        )
+    widths = Counter(WIDTHS.get(header.subtype, "") for header in headers.values())
+    for width, n in widths.items():
+        if width:
+            lines.append(f"{counted(n, 'recording')} of {width}: rounded to 16 bits")
+    clipped = sum(sound.clipped for sound in sounds.values())
+    if clipped:
+        names = listed(path.name for path, sound in sounds.items() if sound.clipped)
+        lines.append(f"{counted(clipped, 'sample')} clipped at full scale, in {names}")
+    return lines

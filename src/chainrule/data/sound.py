@@ -6,45 +6,94 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from chainrule.data.intact import check_intact
+from chainrule.data.limits import check_size
 from chainrule.data.mu_law import FULL
 from chainrule.data.raw import reading
 from chainrule.errors import DataError
 
-SUFFIXES = (".wav", ".flac")
+SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif")
+WRITTEN = (".wav", ".flac")  # those that keep samples as they are
+BLOCK = 1 << 20  # numbers that are decoded at once
+CANCELLED = 0.01  # share of the channels' power that their mean must keep
+EXACT = ("PCM_16", "PCM_U8", "PCM_S8", "ULAW", "ALAW")  # 16 bits hold each of their samples
+WITHIN = (*EXACT, "PCM_24", "PCM_32", "ALAC_16", "ALAC_20", "ALAC_24", "ALAC_32")  # never beyond ±1
 
 
-def read_sound(path: Path, rate: int | None = None) -> tuple[np.ndarray, int]:
-    """Read a file as one channel, the mean of those it has.
+class Header(NamedTuple):
+    """What a file says of itself."""
 
-    Args:
-        path: .wav or .flac, of integers or of floats on [-1, 1].
-        rate: Hz to resample to; None keeps the file's own.
+    rate: int
+    channels: int
+    frames: int
+    subtype: str
 
-    Returns:
-        The samples (T,) int16, and their rate in Hz.
+
+class Sound(NamedTuple):
+    """One channel of 16 bits.
+
+    Attributes:
+        samples: (T,) int16.
+        rate: in Hz.
+        clipped: how many of them were beyond full scale.
+        cancelled: whether the channels are each other's opposites, so that the first was taken and not their mean.
+    """
+
+    samples: np.ndarray
+    rate: int
+    clipped: int = 0
+    cancelled: bool = False
+
+
+def read_header(path: Path) -> Header:
+    """What a file says of itself; none of its samples is decoded.
 
     Raises:
-        DataError: if it is unreadable, or holds no samples or some that are not finite.
+        DataError: if it is no readable sound.
     """
     import soundfile  # loads a library, and is only needed here
 
-    with reading(str(path)):
-        channels, own = soundfile.read(path, dtype="float64", always_2d=True)
-        if not len(channels):
-            raise DataError(f"{path}: holds no samples")
-        amplitudes = channels.mean(1)
-        if not np.isfinite(amplitudes).all():
-            raise DataError(f"{path}: sample {np.isfinite(amplitudes).argmin()} is not finite")
+    with reading(str(path)), soundfile.SoundFile(path) as file:
+        return Header(file.samplerate, file.channels, file.frames, file.subtype)
+
+
+def read_sound(path: Path, rate: int | None = None, gain: float = 1.0) -> Sound:
+    """Read a file as one channel, the mean of those it has.
+
+    Args:
+        path: of a file with one of the suffixes.
+        rate: Hz to resample to; None keeps the file's own.
+        gain: by which amplitudes are multiplied.
+
+    Raises:
+        DataError: if it is unreadable, cut short, or too large for memory, or holds no samples or some not finite.
+    """
+    amplitudes, own, cancelled = _decoded(path)
     chosen = rate or own
-    return _as_samples(_resampled(amplitudes, own, chosen)), chosen
+    check_size(str(path), len(amplitudes) * 6 * max(1, chosen // own))
+    samples, clipped = _as_samples(_resampled(amplitudes * np.float32(gain), own, chosen))
+    return Sound(samples, chosen, clipped, cancelled)
 
 
-def resample(samples: np.ndarray, rate: int, new: int) -> np.ndarray:
+def peak(path: Path) -> float:
+    """The largest amplitude of a file; 1 is full scale.
+
+    Raises:
+        DataError: as `read_sound`.
+    """
+    return float(np.abs(_decoded(path)[0]).max())
+
+
+def resample(samples: np.ndarray, rate: int, new: int) -> Sound:
     """Samples (T,) int16 at one rate → about T · new / rate of them at another, in Hz."""
-    return samples if new == rate else _as_samples(_resampled(samples / FULL, rate, new))
+    if new == rate:
+        return Sound(samples, rate)
+    resampled, clipped = _as_samples(_resampled((samples / FULL).astype(np.float32), rate, new))
+    return Sound(resampled, new, clipped)
 
 
 def write_sound(file: Path | BytesIO, samples: np.ndarray, rate: int, ending: str = ".wav") -> None:
@@ -64,11 +113,46 @@ def sound_writer(
         yield opened.write
 
 
+def _decoded(path: Path) -> tuple[np.ndarray, int, bool]:
+    """Amplitudes (T,) float32, their rate, and whether they are the first channel since the channels cancel."""
+    import soundfile
+
+    means: list[np.ndarray] = []
+    firsts: list[np.ndarray] = []
+    count, kept, power = 0, 0.0, 0.0
+    with reading(str(path)), soundfile.SoundFile(path) as file:
+        several = file.channels > 1
+        # What the header tells is not believed: memory grows with what is there.
+        while len(block := file.read(max(1, BLOCK // file.channels), dtype="float64", always_2d=True)):
+            with np.errstate(over="ignore", invalid="ignore"):
+                mean = block.mean(1).astype(np.float32)
+            if not np.isfinite(mean).all():
+                at = int(np.isfinite(mean).argmin())
+                raise DataError(f"{path}: sample {count + at} is not finite")
+            count += len(block)
+            check_size(str(path), count * (8 if several else 4))
+            means.append(mean)
+            if several:
+                firsts.append(block[:, 0].astype(np.float32))
+                kept, power = kept + float(np.vdot(mean, mean)), power + float((block**2).mean(1).sum())
+        check_intact(path, file, count)
+        own = file.samplerate
+    if not count:
+        raise DataError(f"{path}: holds no samples")
+    cancelled = kept < CANCELLED * power
+    return np.concatenate(firsts if cancelled else means), own, cancelled
+
+
 def _resampled(amplitudes: np.ndarray, rate: int, new: int) -> np.ndarray:
     import soxr
 
     return amplitudes if new == rate else soxr.resample(amplitudes, rate, new)
 
 
-def _as_samples(amplitudes: np.ndarray) -> np.ndarray:
-    return np.rint(amplitudes * FULL).clip(-FULL, FULL - 1).astype(np.int16)
+def _as_samples(amplitudes: np.ndarray) -> tuple[np.ndarray, int]:
+    """As int16, and how many of them were beyond full scale."""
+    scaled = np.rint(amplitudes * FULL)
+    clipped = int(
+        ((scaled > FULL) | (scaled < -FULL)).sum()
+    )  # +1 is full scale, though samples end before it
+    return scaled.clip(-FULL, FULL - 1).astype(np.int16), clipped

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from chainrule.data import decode
 from chainrule.data.pcm import to_samples
-from chainrule.data.sound import SUFFIXES as SOUNDS
+from chainrule.data.sound import WRITTEN as SOUNDS
 from chainrule.data.sound import sound_writer
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
@@ -37,6 +37,7 @@ def export_items(
     vocabulary: str | None = None,
     columns: int | None = None,
     tempo: float = TEMPO,
+    resolution: int = 1,
     rate: int | None = None,
 ) -> list[Path]:
     """Write items (N, *event_shape): a grid (.png), an array (.npy), rows (.csv), or text (.txt, one item a line).
@@ -50,7 +51,8 @@ def export_items(
         path: where to; written whole or not at all.
         vocabulary: the character of each level, for text.
         columns: of a grid; about a square by default.
-        tempo: steps a minute, of music.
+        tempo: quarter notes a minute, of music.
+        resolution: steps a quarter note, of music.
         rate: of recordings, in Hz; None for other items.
 
     Returns:
@@ -67,7 +69,7 @@ def export_items(
     if ending == ".mid":
         paths = _paths(path, len(x))
         for item, own in zip(x, paths, strict=True):
-            write_midi(item, own, tempo=tempo)
+            write_midi(item, own, tempo=tempo, resolution=resolution)
         return paths
     if ending == ".png":
         with atomic_path(path) as temporary:

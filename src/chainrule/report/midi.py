@@ -14,7 +14,7 @@ from chainrule.files import atomic_path
 
 TICKS = 480  # a step
 VELOCITY = 80
-TEMPO = 120  # steps a minute
+TEMPO = 120  # quarter notes a minute
 
 
 def check_midi(path: Path, domain: Domain) -> None:
@@ -29,16 +29,17 @@ def check_midi(path: Path, domain: Domain) -> None:
     optional_import("mido", "music")
 
 
-def write_midi(roll: Tensor, path: Path, *, tempo: float = TEMPO) -> None:
+def write_midi(roll: Tensor, path: Path, *, tempo: float = TEMPO, resolution: int = 1) -> None:
     """Write a piece as a MIDI file of one track, whole or not at all.
 
-    Key k is the note 21 + k, and a step a quarter note. A key that stays down is one note that is held: a roll does not
+    Key k is the note 21 + k. A key that stays down is one note that is held: a roll does not
     tell a note that is struck again from one that goes on.
 
     Args:
         roll: (T, 88), 1 where a key is down; -1 behind the end of the piece.
         path: of the file.
-        tempo: steps a minute.
+        tempo: quarter notes a minute.
+        resolution: steps a quarter note.
     """
     mido = optional_import("mido", "music")
     down = torch.nn.functional.pad((roll.cpu() > 0).long(), (0, 0, 1, 1))
@@ -55,4 +56,4 @@ def write_midi(roll: Tensor, path: Path, *, tempo: float = TEMPO) -> None:
     length = int((roll >= 0).all(1).sum())
     track.append(mido.MetaMessage("end_of_track", time=(length - now) * TICKS))
     with atomic_path(path) as temporary:
-        mido.MidiFile(ticks_per_beat=TICKS, tracks=[track]).save(temporary)
+        mido.MidiFile(ticks_per_beat=TICKS * resolution, tracks=[track]).save(temporary)

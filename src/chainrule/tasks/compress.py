@@ -19,7 +19,7 @@ from chainrule.coding.streams import compress_stream, decompress_stream
 from chainrule.data import decode
 from chainrule.data.mu_law import FULL
 from chainrule.data.sound import SUFFIXES as SOUNDS
-from chainrule.data.sound import sound_writer
+from chainrule.data.sound import WRITTEN, sound_writer
 from chainrule.data.text import is_bytes
 from chainrule.errors import ChainruleError, CodeError
 from chainrule.files import atomic_folder, atomic_path, scratch
@@ -169,8 +169,8 @@ def decompress_file(
 
 def _sound(run: Run, stream: Any, out: Path, rate: int, options: dict) -> dict:
     """Decode and write samples."""
-    if out.suffix.lower() not in SOUNDS:
-        raise ChainruleError(f"{out}: expected the ending {' or '.join(SOUNDS)}, got {out.suffix or 'none'}")
+    if out.suffix.lower() not in WRITTEN:
+        raise ChainruleError(f"{out}: expected the ending {' or '.join(WRITTEN)}, got {out.suffix or 'none'}")
     with atomic_path(out) as temporary:
         with sound_writer(temporary, rate, out.suffix.lower()) as write:
             target: Any = _Samples(write)

@@ -1,0 +1,52 @@
+"""Whether a sound file has all that it says it has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from chainrule.errors import DataError
+
+# What libsndfile notes where the chunk of samples is longer than the file; sizes near 2^31 or 2^32 stand for "unknown",
+# which a program writes that cannot go back to the head of a file.
+SHORT = re.compile(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
+UNKNOWN = 0x7FFF0000
+FOREVER = 1 << 62  # frames, of a file that does not say how many
+PAGE = 27 + 255 + 255 * 255  # bytes of an Ogg page, at most
+LAST = 4  # the flag of the last page of a stream
+
+
+def check_intact(path: Path, file: Any, read: int) -> None:
+    """Refuse a file that ends too early.
+
+    Args:
+        path: of the file.
+        file: it, an open `soundfile.SoundFile`.
+        read: how many samples of a channel it gave.
+
+    Raises:
+        DataError: if its header tells of more, or its last part is not there.
+    """
+    expected = file.frames
+    for told, there in SHORT.findall(file.extra_info):
+        if int(there) < int(told) < UNKNOWN and read:
+            expected = int(told) * read // max(int(there), 1)
+    if read < expected < FOREVER:
+        raise DataError(
+            f"{path}: is cut short, its header tells of {expected:,} samples, {read:,} are there; copy it again"
+        )
+    if file.format == "OGG" and not _ends(path):
+        raise DataError(
+            f"{path}: is cut short, the last page of the sound is missing; copy or convert it again"
+        )
+
+
+def _ends(path: Path) -> bool:
+    """Whether an Ogg file ends with a whole page that says it is the last of its stream."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - 2 * PAGE))
+        tail = stream.read()
+    page = tail[max(tail.rfind(b"OggS"), 0) :]
+    whole = len(page) >= 27 and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
+    return whole and bool(page[5] & LAST)

@@ -1,0 +1,93 @@
+"""The kinds of files of which a source may be one, or a folder of them; and what reads each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from chainrule.data import images, midi, recordings, sound, text
+from chainrule.data.raw import Raw, reading
+from chainrule.data.reading import Reading
+from chainrule.data.tree import all_below
+from chainrule.errors import DataError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Files that are read alike.
+
+    Attributes:
+        name: what they are, for messages.
+        suffixes: theirs.
+        read: of a folder of them, or of one.
+        options: those of `Reading` that are for no other kind.
+        alone: whether one of them is a source too.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    read: Callable[[Path, Reading], Raw]
+    options: tuple[str, ...] = ()
+    alone: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.name} ({', '.join(self.suffixes)})"
+
+
+TEXTS = Kind("texts", text.SUFFIXES, text.read_text, ("encoding",))
+KINDS = (
+    Kind("images", images.SUFFIXES, images.read_images, alone=False),
+    Kind("recordings", sound.SUFFIXES, recordings.read_recordings, ("gain",)),
+    Kind("MIDI files", midi.SUFFIXES, midi.read_midi, ("resolution", "tracks")),
+    TEXTS,
+)
+
+
+def read_path(path: Path, how: Reading) -> Raw | None:
+    """A folder of files of one kind, or a file that is a source alone; None if it is neither.
+
+    Raises:
+        DataError: if a folder cannot be read, or holds no files of a kind, or several kinds; or as its reader.
+    """
+    kind = _of_folder(path) if path.is_dir() else _of_file(path)
+    if kind is None:
+        return None
+    raw = kind.read(path, how)
+    raw.takes = kind.options
+    return raw
+
+
+def check_options(raw: Raw, how: Reading) -> None:
+    """Refuse options that are for other kinds of sources.
+
+    Raises:
+        DataError: naming the option.
+    """
+    for kind in KINDS:
+        for option in kind.options:
+            value = getattr(how, option)
+            if value is not None and option not in raw.takes:
+                raise DataError(f"{raw.where}: {option} is for {kind.name}, expected none, got {value!r}")
+    if how.rate is not None and raw.rate is None:
+        raise DataError(f"{raw.where}: a rate is for recordings, expected none, got {how.rate}")
+
+
+def _of_file(path: Path) -> Kind | None:
+    return next((kind for kind in KINDS if kind.alone and path.suffix.lower() in kind.suffixes), None)
+
+
+def _of_folder(folder: Path) -> Kind:
+    """By the files below it; texts beside others are taken for notes about them."""
+    with reading(str(folder)):
+        suffixes = {path.suffix.lower() for path in all_below(folder)}
+    there = [kind for kind in KINDS if suffixes & set(kind.suffixes)]
+    if len(there) > 1:
+        there = [kind for kind in there if kind is not TEXTS]
+    if len(there) > 1:
+        raise DataError(
+            f"{folder}: holds both {' and '.join(map(str, there))}; keep each in a folder of its own"
+        )
+    if not there:
+        raise DataError(f"{folder}: holds no {', no '.join(map(str, KINDS))}")
+    return there[0]

@@ -1,0 +1,57 @@
+"""How much memory a source may ask for: told by its headers, before anything is allocated."""
+
+from __future__ import annotations
+
+import os
+
+from chainrule.errors import DataError
+
+VARIABLE = "CHAINRULE_MAX_BYTES"
+UNTOLD = 4 << 30  # where a system does not say how much memory it has
+
+
+def check_size(where: str, size: int) -> None:
+    """Refuse a source that would take more memory than it may.
+
+    Args:
+        where: what messages call it.
+        size: bytes that it would take.
+
+    Raises:
+        DataError: if these are more than `most_bytes`.
+    """
+    most = most_bytes()
+    if size > most:
+        raise DataError(
+            f"{where}: would take {shown(size)} of memory, at most {shown(most)} are allowed; "
+            f"use less of it, or set {VARIABLE} to so many bytes"
+        )
+
+
+def most_bytes() -> int:
+    """$CHAINRULE_MAX_BYTES; else half of this machine's memory.
+
+    Raises:
+        DataError: if the variable is no whole number.
+    """
+    chosen = os.environ.get(VARIABLE, "").strip()
+    if not chosen:
+        return _memory() // 2
+    if not (chosen.isascii() and chosen.isdecimal() and len(chosen) < 20):
+        raise DataError(f"{VARIABLE}: expected a number of bytes, got {chosen[:40]!r}")
+    return int(chosen)
+
+
+def shown(size: int) -> str:
+    """2_500_000_000 → "2.5 GB"."""
+    for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
+        if size >= 1000**power:
+            return f"{size / 1000**power:,.1f} {unit}"
+    return f"{size} bytes"
+
+
+def _memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return UNTOLD
