@@ -50,10 +50,14 @@ def parse_size(value: Any) -> tuple[int, int]:
     """
     sides = value.lower().split("x") if isinstance(value, str) else value
     sides = list(sides) if isinstance(sides, list | tuple) else [sides]
-    if isinstance(value, str) and all(side.isascii() and side.isdecimal() and len(side) < 7 for side in sides):
+    if isinstance(value, str) and all(
+        side.isascii() and side.isdecimal() and len(side) < 7 for side in sides
+    ):
         sides = [int(side) for side in sides]
     if len(sides) not in (1, 2) or any(type(side) is not int or side < 1 for side in sides):
-        raise DataError(f"size: expected HEIGHTxWIDTH such as 64x48, or one number for a square, got {value!r}")
+        raise DataError(
+            f"size: expected HEIGHTxWIDTH such as 64x48, or one number for a square, got {value!r}"
+        )
     return sides[0], sides[-1]
 
 

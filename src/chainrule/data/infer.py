@@ -19,8 +19,8 @@ def infer_domain(arrays: Sequence[np.ndarray]) -> Domain:
     """The domain of items given as the rows of all `arrays` together (the splits of one set).
 
     Integers, and floats that all are integers in [0, 256), are levels; other floats are reals.
-    (N, D) is a vector of 2 levels if all are 0 or 1, else of max + 1. (N, H, W) and (N, C, H, W) are images of 2 levels if the maximum is at most 1, of 256 if it is above 17 or the
-    type is uint8, else of max + 1.
+    (N, D) is a vector of 2 levels if all are 0 or 1, else of max + 1. (N, H, W) and (N, C, H, W) are images of 2 levels
+    if the maximum is at most 1, of 256 if it is above 17 or the type is uint8, else of max + 1.
 
     Args:
         arrays: each (N, …) with the same trailing sizes, finite, not empty.

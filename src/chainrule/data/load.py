@@ -56,8 +56,8 @@ def load_data(source: str | Path, *, data_dir: str | Path | None = None, **optio
             - size (H, W), "HxW" or one number: of pictures, what each is brought to.
             - fit: how; "crop", by default, fills the size and cuts what stands out; "pad" shows all, on the background;
               "stretch" changes the proportions.
-            - mode: of pictures, "L" for grey, "RGB", "LA" or "RGBA" with transparency, "1" for black and white, or "I;16"
-              for grey of 16 bits; by default grey if all are, else RGB.
+            - mode: of pictures, "L" for grey, "RGB", "LA" or "RGBA" with transparency, "1" for black and white, or
+              "I;16" for grey of 16 bits; by default grey if all are, else RGB.
             - background (text): what transparent pictures lie on, such as "white", the default, or "#80ff00".
             - frames: "first", by default, or "all", of animated pictures and of those with several pages.
             - axes (text): of arrays, the order of their axes out of N, C, H and W, such as "NHWC".

@@ -105,6 +105,8 @@ class Reading:
             chosen["domain"] = Domain.parse(chosen["domain"])
         if chosen.get("size") is not None:
             chosen["size"] = parse_size(chosen["size"])
+        if chosen.get("mode") == 1:  # in YAML, mode: 1
+            chosen["mode"] = "1"
         for name in ("labels", "features", "tracks"):
             value = chosen.get(name)
             if isinstance(value, str) or not isinstance(value, Sequence | None):

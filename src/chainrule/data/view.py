@@ -131,7 +131,9 @@ class View:
                 colour = (*ImageColor.getrgb(self.background)[:3], 255)
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, colour), picture)
                 if all(low == high for low, high in picture.getextrema()):
-                    self.changed["of one colour all over, once laid over it; choose another --background"] += 1
+                    self.changed[
+                        "of one colour all over, once laid over it; choose another --background"
+                    ] += 1
         elif picture.mode in ("1", "L"):
             picture = picture.convert("L")
         elif picture.mode in ("CMYK", "YCbCr", "LAB"):
@@ -146,7 +148,9 @@ class View:
         if picture.mode != "L":
             colours = np.asarray(picture)[..., :3]
             spread = int((colours.max(-1) - colours.min(-1)).max())
-            grey = spread <= (image.format == "WEBP")  # whose decoder rounds the green of what is grey by itself
+            grey = spread <= (
+                image.format == "WEBP"
+            )  # whose decoder rounds the green of what is grey by itself
             if not grey and mode in ("1", "L", "LA"):
                 self.changed["of colours, made grey"] += 1
             elif grey and mode is None:
