@@ -22,6 +22,7 @@ from chainrule.cli.options import (
     parse_kinds,
 )
 from chainrule.cli.output import print_json, print_table, tell
+from chainrule.cli.pictures import Axes, Background, Fit, Frames, Mode, Size
 from chainrule.data import data_folder, list_data, load_data
 from chainrule.data.dataset import SPLITS
 from chainrule.models import MODELS, hyperparameters_of, list_models
@@ -68,6 +69,12 @@ def data(
     encoding: Encoding = None,
     resolution: Resolution = None,
     tracks: Tracks = None,
+    size: Size = None,
+    fit: Fit = None,
+    mode: Mode = None,
+    background: Background = None,
+    frames: Frames = None,
+    axes: Axes = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -80,6 +87,8 @@ def data(
     `chainrule data people.csv`
 
     `chainrule data recordings --rate 16000`
+
+    `chainrule data photos --size 32 --fit pad`
     """
     if source is not None:
         how = {
@@ -87,6 +96,14 @@ def data(
             "resolution": resolution,
             "tracks": tracks,
             "columns": parse_kinds(column),
+        }
+        how |= {
+            "size": size,
+            "fit": fit,
+            "mode": mode,
+            "background": background,
+            "frames": frames,
+            "axes": axes,
         }
         how |= {"domain": domain, "rate": rate, "labels": labels, "features": features}
         loaded = load_data(source, data_dir=data_dir, **given_options(**how))

@@ -38,7 +38,7 @@ def ready_streams() -> None:
     if sys.stdout is None:
         sys.stdout = ClosedStream()
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115: until the end
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (until the end)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=SPELT)

@@ -28,9 +28,11 @@ from chainrule.cli.options import (
     read_device,
 )
 from chainrule.cli.output import print_json, print_table, say, say_notes
+from chainrule.cli.pictures import Axes, Background, Fit, Frames, Mode, Size
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import Autoencoder, hyperparameters_of
-from chainrule.training import Recipe, TrainingConfig, fit
+from chainrule.training import Recipe, TrainingConfig
+from chainrule.training import fit as fit_model
 from chainrule.training.replacement import replacing
 
 
@@ -59,6 +61,12 @@ def train(
     encoding: Encoding = None,
     resolution: Resolution = None,
     tracks: Tracks = None,
+    size: Size = None,
+    fit: Fit = None,
+    mode: Mode = None,
+    background: Background = None,
+    frames: Frames = None,
+    axes: Axes = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     overwrite: Annotated[
         bool,
@@ -82,6 +90,8 @@ def train(
 
     `chainrule train made --data people.csv --column age=real`
 
+    `chainrule train gated-pixelcnn --data photos --size 32 --fit crop --mode L`
+
     `chainrule train wavenet --data fsdd --labels speaker --set classes=6`
 
     `chainrule train wavenet --data fsdd --domain sequence:4096:256:given --features 40 128`
@@ -93,6 +103,14 @@ def train(
         _place(recipe, key, value)
     recipe.training |= {k: v for k, v in (("epochs", epochs), ("seed", seed)) if v is not None}
     about = {"encoding": encoding, "resolution": resolution, "tracks": tracks}
+    about |= {
+        "size": size,
+        "fit": fit,
+        "mode": mode,
+        "background": background,
+        "frames": frames,
+        "axes": axes,
+    }
     recipe.data |= given_options(source=data, domain=domain, rate=rate, labels=labels, **about)
     if features is not None:
         recipe.data["features"] = list(features)
@@ -111,7 +129,7 @@ def train(
     built = recipe.build(loaded)
     out = out or Path("runs") / f"{loaded.name}-{recipe.model}"
     try:
-        run = fit(
+        run = fit_model(
             built, loaded, out=out, resume=resume, overwrite=overwrite, device=device, **recipe.training
         )
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Conditionals whose parameters are no numbers are refused, whatever runs the steps: no value is drawn from them unseen."""
+"""Conditionals whose parameters are no numbers are refused, whatever runs the steps: no value comes of them unseen."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import torch
-from PIL import Image
 from torch import Tensor
 
 from chainrule.data import encode
+from chainrule.data.encoded import opened
 from chainrule.data.raw import reading
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
@@ -109,12 +109,13 @@ def _mask_file(domain: Domain, keep: str) -> Tensor:
         raise ChainruleError(
             f"keep: expected top, left, bottom, right, a fraction, or the file of a mask; got {keep!r}"
         )
-    with reading(f"keep: {path}"):
-        array = (
-            np.load(path, allow_pickle=False)
-            if path.suffix == ".npy"
-            else np.asarray(Image.open(path).convert("L"))
-        )
+    where = f"keep: {path}"
+    if path.suffix == ".npy":
+        with reading(where):
+            array = np.load(path, allow_pickle=False)
+    else:
+        with opened(where, path) as image:
+            array = np.asarray(image.convert("L"))
     if array.dtype.kind not in "buif":
         raise ChainruleError(f"keep: {path}: expected numbers or booleans, got {array.dtype}")
     mask = torch.from_numpy(np.ascontiguousarray(array) != 0)

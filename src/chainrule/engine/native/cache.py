@@ -26,6 +26,6 @@ class Cache(FunctionCache):
 
 
 def keep_compiled(function: Any) -> None:
-    """Keep what numba compiles of a function: beside its file, or else in the user's cache; in memory if both refuse."""
+    """Keep what numba compiles of a function: beside its file, else in the user's cache; in memory if both refuse."""
     with suppress(RuntimeError):  # numba's word for: no folder can be written
         function._cache = Cache(function.py_func)
