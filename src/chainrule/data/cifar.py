@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from chainrule.data.encoded import opened
 from chainrule.data.raw import Raw, reading
 from chainrule.domain import Domain
 
@@ -42,7 +42,7 @@ def read_cifar(labels: Path) -> Raw:
 
 def _sheet(path: Path) -> np.ndarray:
     """(3200, 3200, 3) → (10000, 3, 32, 32) uint8."""
-    with reading(str(path)), Image.open(path) as image:
+    with opened(str(path), path) as image:
         pixels = np.asarray(image.convert("RGB"))
     tiles = pixels.reshape(ROW, SIDE, ROW, SIDE, 3).transpose(0, 2, 4, 1, 3)
     return np.ascontiguousarray(tiles.reshape(-1, 3, SIDE, SIDE))

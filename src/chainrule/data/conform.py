@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chainrule.data.infer import channels_first
 from chainrule.domain import Domain
 from chainrule.errors import DataError
 
@@ -52,8 +51,6 @@ def conform(array: np.ndarray, domain: Domain) -> Tensor:
         DataError: if the sizes differ, or fractions are given for levels.
         DomainError: if a value lies outside the levels, or is none of its column's.
     """
-    if domain.layout == "image" and array.shape[1:] != domain.event_shape:
-        array = channels_first(array)
     if array[0].size != domain.size:
         raise DataError(f"shape {array.shape} does not fit {domain}: expected {domain.size} values per row")
     array = array.reshape(len(array), *domain.event_shape)

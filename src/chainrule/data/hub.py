@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from chainrule.data.images import Pictures, stack_images
 from chainrule.data.raw import Raw, reading
 from chainrule.data.reading import Reading
+from chainrule.data.stack import OPTIONS, Pictures, stack_images
 from chainrule.data.table import raw_of_tables
 from chainrule.errors import DataError, optional_import
 
@@ -28,12 +28,13 @@ def read_hub(name: str, where: str, how: Reading | None = None) -> Raw:
     Args:
         name: of a set on the hub; or the path of a .parquet file, or of a folder of these or of images.
         where: what messages call it.
-        how: of a table, see `raw_of_tables`.
+        how: of images, see `stack_images`; of a table, `raw_of_tables`.
 
     Raises:
         DataError: if it cannot be had, has no train split, or neither images nor a table.
         MissingExtraError: if `datasets` is not installed.
     """
+    how = how or Reading()
     datasets = optional_import("datasets", "hub")
     with reading(where):
         loaded = datasets.load_dataset(**_address(name))
@@ -52,12 +53,12 @@ def read_hub(name: str, where: str, how: Reading | None = None) -> Raw:
     if images:
         encoded = datasets.Image(decode=False)
         rows = {split: rows.cast_column(images[0], encoded) for split, rows in splits.items()}
-        raw.arrays = _images(where, rows, images[0])
+        _add_images(raw, rows, images[0], how)
         raw.note = f"column {images[0]}"
     else:
         columns = [column for column in features if column not in classes]
         tables = {split: _table(where, split, rows, columns) for split, rows in splits.items()}
-        found = raw_of_tables(raw.name, where, tables, how or Reading())
+        found = raw_of_tables(raw.name, where, tables, how)
         raw.arrays, raw.domain, raw.notes = found.arrays, found.domain, found.notes
         raw.note = f"columns {', '.join(columns)}"
     if classes:
@@ -83,19 +84,22 @@ def _address(name: str) -> dict[str, Any]:
     return {"path": name}
 
 
-def _images(where: str, splits: dict[str, Any], column: str) -> dict[str, np.ndarray]:
+def _add_images(raw: Raw, splits: dict[str, Any], column: str, how: Reading) -> None:
     def pictures() -> Pictures:
         for split, rows in splits.items():
             for number, row in enumerate(rows.select_columns([column])):
-                name, picture = f"{where}: {split} row {number}", row[column]
+                name, picture = f"{raw.where}: {split} row {number}", row[column]
                 if picture is None:
                     raise DataError(f"{name}: missing image")
                 yield name, BytesIO(picture["bytes"]) if picture["bytes"] else Path(picture["path"])
 
-    with reading(where):
-        images = stack_images(pictures)
-    cuts = np.cumsum([len(rows) for rows in splits.values()])[:-1]
-    return dict(zip(splits, np.split(images, cuts), strict=True))
+    with reading(raw.where):
+        stack = stack_images(raw.where, pictures, how, raw.notes)
+    raw.domain, raw.takes = stack.domain, OPTIONS
+    for split, pixels, of in stack.parts({split: len(rows) for split, rows in splits.items()}):
+        raw.arrays[split] = pixels
+        if split in raw.labels:
+            raw.labels[split] = raw.labels[split][of]
 
 
 def _table(where: str, split: str, rows: Any, columns: list[str]) -> pa.Table:

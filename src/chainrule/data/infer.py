@@ -19,8 +19,7 @@ def infer_domain(arrays: Sequence[np.ndarray]) -> Domain:
     """The domain of items given as the rows of all `arrays` together (the splits of one set).
 
     Integers, and floats that all are integers in [0, 256), are levels; other floats are reals.
-    (N, D) is a vector of 2 levels if all are 0 or 1, else of max + 1. (N, H, W), (N, C, H, W) and
-    (N, H, W, 1 or 3) are images of 2 levels if the maximum is at most 1, of 256 if it is above 17 or the
+    (N, D) is a vector of 2 levels if all are 0 or 1, else of max + 1. (N, H, W) and (N, C, H, W) are images of 2 levels if the maximum is at most 1, of 256 if it is above 17 or the
     type is uint8, else of max + 1.
 
     Args:
@@ -29,11 +28,11 @@ def infer_domain(arrays: Sequence[np.ndarray]) -> Domain:
     Raises:
         DataError: on another number of dimensions, negative integers, or more than 65536 levels.
     """
-    shape = channels_first(arrays[0]).shape[1:]
+    shape = arrays[0].shape[1:]
     if len(shape) not in (1, 2, 3):
         raise DataError(
-            f"shape {arrays[0].shape} is not understood: expected (N, D) for tables, or (N, H, W), "
-            f"(N, C, H, W) or (N, H, W, 3) for images"
+            f"shape {arrays[0].shape} is not understood: expected (N, D) for tables, or (N, H, W) "
+            f"or (N, C, H, W) for images"
         )
     levels = _levels(arrays, image=len(shape) > 1) if all(map(_holds_levels, arrays)) else None
     if len(shape) == 1:
@@ -51,13 +50,6 @@ def infer_table(table: np.ndarray) -> Domain:
     if _holds_levels(table):
         return Domain.categorical(table.shape[1], tuple(int(top) + 1 for top in table.max(0).clip(min=1)))
     return Domain.vector(table.shape[1])
-
-
-def channels_first(array: np.ndarray) -> np.ndarray:
-    """(N, H, W, C) → (N, C, H, W) where the sizes say that it is channels-last; else as it is."""
-    if array.ndim == 4 and array.shape[3] in (1, 3) and array.shape[1] not in (1, 3):
-        return array.transpose(0, 3, 1, 2)
-    return array
 
 
 def _holds_levels(array: np.ndarray) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +23,12 @@ class Kind:
         suffixes: theirs.
         read: of a folder of them, or of one.
         options: those of `Reading` that are for no other kind.
-        alone: whether one of them is a source too.
     """
 
     name: str
     suffixes: tuple[str, ...]
     read: Callable[[Path, Reading], Raw]
     options: tuple[str, ...] = ()
-    alone: bool = True
 
     def __str__(self) -> str:
         return f"{self.name} ({', '.join(self.suffixes)})"
@@ -37,7 +36,7 @@ class Kind:
 
 TEXTS = Kind("texts", text.SUFFIXES, text.read_text, ("encoding",))
 KINDS = (
-    Kind("images", images.SUFFIXES, images.read_images, alone=False),
+    Kind("images", images.SUFFIXES, images.read_images, images.OPTIONS),
     Kind("recordings", sound.SUFFIXES, recordings.read_recordings, ("gain",)),
     Kind("MIDI files", midi.SUFFIXES, midi.read_midi, ("resolution", "tracks")),
     TEXTS,
@@ -48,7 +47,7 @@ def read_path(path: Path, how: Reading) -> Raw | None:
     """A folder of files of one kind, or a file that is a source alone; None if it is neither.
 
     Raises:
-        DataError: if a folder cannot be read, or holds no files of a kind, or several kinds; or as its reader.
+        DataError: if a folder cannot be read, or holds files of no kind, or as many of two; or as its reader.
     """
     kind = _of_folder(path) if path.is_dir() else _of_file(path)
     if kind is None:
@@ -69,25 +68,30 @@ def check_options(raw: Raw, how: Reading) -> None:
             value = getattr(how, option)
             if value is not None and option not in raw.takes:
                 raise DataError(f"{raw.where}: {option} is for {kind.name}, expected none, got {value!r}")
+    if how.axes is not None and (raw.domain is not None or raw.streams):
+        raise DataError(f"{raw.where}: axes are for arrays, expected none, got {how.axes}")
     if how.rate is not None and raw.rate is None:
         raise DataError(f"{raw.where}: a rate is for recordings, expected none, got {how.rate}")
 
 
 def _of_file(path: Path) -> Kind | None:
-    return next((kind for kind in KINDS if kind.alone and path.suffix.lower() in kind.suffixes), None)
+    return next((kind for kind in KINDS if path.suffix.lower() in kind.suffixes), None)
 
 
 def _of_folder(folder: Path) -> Kind:
-    """By the files below it; texts beside others are taken for notes about them."""
+    """The one of most files below it; the others, such as the cover of an album, are noted by its reader."""
     with reading(str(folder)):
-        suffixes = {path.suffix.lower() for path in all_below(folder)}
-    there = [kind for kind in KINDS if suffixes & set(kind.suffixes)]
+        suffixes = Counter(path.suffix.lower() for path in all_below(folder))
+    counts = {kind: sum(suffixes[suffix] for suffix in kind.suffixes) for kind in KINDS}
+    there = [kind for kind in KINDS if counts[kind]]
     if len(there) > 1:
-        there = [kind for kind in there if kind is not TEXTS]
-    if len(there) > 1:
-        raise DataError(
-            f"{folder}: holds both {' and '.join(map(str, there))}; keep each in a folder of its own"
-        )
+        there = [kind for kind in there if kind is not TEXTS]  # notes about the others
     if not there:
         raise DataError(f"{folder}: holds no {', no '.join(map(str, KINDS))}")
-    return there[0]
+    most = max(counts[kind] for kind in there)
+    first, *others = [kind for kind in there if counts[kind] == most]
+    if others:
+        raise DataError(
+            f"{folder}: holds as many {' as '.join(map(str, [first, *others]))}; keep each in a folder of its own"
+        )
+    return first

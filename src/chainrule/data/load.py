@@ -9,10 +9,9 @@ from typing import Any
 from chainrule.data.alphabet import renumber
 from chainrule.data.arrays import read_arrays
 from chainrule.data.assemble import assemble, whole
+from chainrule.data.axes import settle_axes
 from chainrule.data.dataset import Data
 from chainrule.data.hub import needs_hub, read_hub
-from chainrule.data.images import SUFFIXES as IMAGES
-from chainrule.data.images import read_picture
 from chainrule.data.items import Items
 from chainrule.data.kinds import KINDS, check_options, read_path
 from chainrule.data.labels import match_classes, pick_labels
@@ -27,15 +26,15 @@ from chainrule.errors import DataError, nearest
 
 HUB = "hf:"
 TABLES = (".csv", ".parquet")
-SUFFIXES = (".npy", ".npz", *TABLES, *(suffix for kind in KINDS if kind.alone for suffix in kind.suffixes))
+SUFFIXES = (".npy", ".npz", *TABLES, *(suffix for kind in KINDS for suffix in kind.suffixes))
 
 
 def load_data(source: str | Path, *, data_dir: str | Path | None = None, **options: Any) -> Data:
     """Load a named set, a file or folder of your own, or a set of the Hugging Face hub, to train on.
 
     Args:
-        source: a name of `list_data()`; the path of an array, a table, a text, a recording or a MIDI file (see
-            `SUFFIXES`), or of a folder of images, recordings, MIDI files or texts; or "hf:" and the name of a set on the
+        source: a name of `list_data()`; the path of an array, a table, an image, a text, a recording or a MIDI
+            file (see `SUFFIXES`), or of a folder of images, recordings, MIDI files or texts; or "hf:" and the name of a set on the
             hub (or a path in its formats). A name wins over a file of that name; write "./digits" for the file.
         data_dir: where named sets lie; see `data_folder`.
         **options: how to read it, where the guess is not what you mean:
@@ -54,6 +53,14 @@ def load_data(source: str | Path, *, data_dir: str | Path | None = None, **optio
             - resolution (int): of MIDI files, steps a quarter note; 4 by default.
             - tracks (list): of MIDI files, names or numbers (from 0) of the tracks to read; by default all notes but
               those of drums.
+            - size (H, W), "HxW" or one number: of pictures, what each is brought to.
+            - fit: how; "crop", by default, fills the size and cuts what stands out; "pad" shows all, on the background;
+              "stretch" changes the proportions.
+            - mode: of pictures, "L" for grey, "RGB", "LA" or "RGBA" with transparency, "1" for black and white, or "I;16"
+              for grey of 16 bits; by default grey if all are, else RGB.
+            - background (text): what transparent pictures lie on, such as "white", the default, or "#80ff00".
+            - frames: "first", by default, or "all", of animated pictures and of those with several pages.
+            - axes (text): of arrays, the order of their axes out of N, C, H and W, such as "NHWC".
             - seed (int): of the permutation that splits a source without splits of its own 80/10/10.
 
     Raises:
@@ -90,7 +97,7 @@ def load_items(
     """The items of a source, read by the codes of a run, for its model to work on.
 
     Args:
-        source: as for `load_data`, or one image file, whose shades are rounded to the domain's levels.
+        source: as for `load_data`. Pictures are brought to the domain's levels.
         how: the codes, such as `Run.reading`; a domain alone for a model without any.
         split: "train", "valid" or "test", its own or, for a source without, as it would be cut to train on; None takes
             all of the source.
@@ -104,10 +111,6 @@ def load_items(
             classes that the codes do not know.
     """
     how = Reading(domain=how) if isinstance(how, Domain) else how
-    path = Path(source).expanduser()
-    if path.is_file() and path.suffix.lower() in IMAGES:
-        assert how.domain is not None
-        return Items(path.stem, read_picture(path, how.domain), how.domain)
     raw = _read(source, data_dir, how)
     if labels is False:
         raw.labels = {}
@@ -124,6 +127,7 @@ def _settle(raw: Raw, how: Reading, strict: bool = True) -> None:
     """Bring what was read to the rate, labels, characters and classes that are asked for."""
     if how.rate is not None and raw.rate is not None:
         at_rate(raw, how.rate)
+    settle_axes(raw, how)
     pick_labels(raw, how.labels)
     if how.vocabulary is not None and raw.vocabulary is not None:
         renumber(raw, how.vocabulary, how.unknown, how.domain)

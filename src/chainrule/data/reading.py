@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from chainrule.data.choices import check_axes, check_pictures, parse_size
 from chainrule.domain import Domain
 from chainrule.errors import DataError, nearest
 
@@ -20,6 +21,7 @@ class Reading:
 
     Attributes:
         domain, columns, rate, gain, labels, features, encoding, resolution, tracks, seed: see `load_data`.
+        size, fit, mode, background, frames, axes: likewise, of pictures and arrays.
         vocabulary: of a run on text, the character of each level. New text is numbered by it.
         classes: of a run on labelled data, name of each label → names of its classes. New labels are matched by name.
         unknown: the character that stands for those the vocabulary lacks; None refuses them.
@@ -37,6 +39,12 @@ class Reading:
     encoding: str | None = None
     resolution: int | None = None
     tracks: tuple[str, ...] | None = None
+    size: tuple[int, int] | None = None
+    fit: str | None = None
+    mode: str | None = None
+    background: str | None = None
+    frames: str | None = None
+    axes: str | None = None
     seed: int = 0
     vocabulary: str | None = None
     classes: Mapping[str, Sequence[str]] | None = None
@@ -71,6 +79,9 @@ class Reading:
             raise DataError(f"tracks: expected names or numbers of tracks, as texts, got {self.tracks!r}")
         if type(self.seed) is not int or self.seed < 0:
             raise DataError(f"seed: expected an integer ≥ 0, got {self.seed!r}")
+        check_pictures(self.size, self.fit, self.mode, self.background, self.frames)
+        if self.axes is not None:
+            check_axes(self.axes)
         if self.unknown is not None and (self.vocabulary is None or self.unknown not in set(self.vocabulary)):
             known = "a model of text" if self.vocabulary is None else "one character that the run knows"
             raise DataError(f"unknown: expected {known}, got {self.unknown!r}")
@@ -92,6 +103,8 @@ class Reading:
             chosen["domain"] = Domain.from_json(chosen["domain"])
         if isinstance(chosen.get("domain"), str):
             chosen["domain"] = Domain.parse(chosen["domain"])
+        if chosen.get("size") is not None:
+            chosen["size"] = parse_size(chosen["size"])
         for name in ("labels", "features", "tracks"):
             value = chosen.get(name)
             if isinstance(value, str) or not isinstance(value, Sequence | None):
