@@ -2,7 +2,6 @@
 
 import io
 import random
-import struct
 import zipfile
 import zlib
 from collections.abc import Callable
