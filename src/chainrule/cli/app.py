@@ -8,6 +8,7 @@ import traceback
 import warnings
 
 import typer
+from typer.core import TyperGroup
 
 from chainrule.cli import (
     bench,
@@ -17,6 +18,7 @@ from chainrule.cli import (
     compress,
     demo,
     evaluate,
+    get,
     purify,
     reproduce,
     sample,
@@ -28,7 +30,19 @@ from chainrule.cli.output import say, say_error
 from chainrule.errors import ChainruleError
 from chainrule.models import ApproximateCompletionWarning
 
+
+class Commands(TyperGroup):
+    """Knows `data get` as a command, beside `data SOURCE`."""
+
+    def resolve_command(self, ctx, args):
+        """See click."""
+        if args[:2] == ["data", "get"]:
+            args = ["data get", *args[2:]]
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Deep autoregressive generative models with exact likelihood.\n\n"
     "Example: `chainrule train causal-conv1d --data digits`",
     epilog="Exit status: 0 done, 1 failed, 2 wrong usage. --debug, anywhere, shows tracebacks.",
@@ -39,6 +53,7 @@ app = typer.Typer(
 )
 app.command("models")(catalogue.models)
 app.command("data")(catalogue.data)
+app.command("data get")(get.get)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("sample")(sample.sample)
