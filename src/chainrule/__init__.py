@@ -14,7 +14,7 @@ from chainrule.ordering import Ordering
 if TYPE_CHECKING:
     from chainrule import sklearn, testing
     from chainrule.coding import compress, decompress
-    from chainrule.data import Data, list_data, load_data
+    from chainrule.data import Data, get_data, list_data, load_data
     from chainrule.distribution import as_distribution
     from chainrule.tasks.purify import purify
     from chainrule.tasks.score import score
@@ -35,6 +35,7 @@ __all__ = [
     "decompress",
     "errors",
     "fit",
+    "get_data",
     "list_data",
     "list_models",
     "load",
@@ -51,6 +52,7 @@ _LAZY = {
     "compress": "coding",
     "decompress": "coding",
     "Data": "data",
+    "get_data": "data",
     "list_data": "data",
     "load_data": "data",
     "Run": "training",

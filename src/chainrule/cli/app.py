@@ -9,6 +9,7 @@ import warnings
 from contextlib import suppress
 
 import typer
+from typer.core import TyperGroup
 
 from chainrule.cli import (
     bench,
@@ -18,6 +19,7 @@ from chainrule.cli import (
     compress,
     demo,
     evaluate,
+    get,
     purify,
     reproduce,
     sample,
@@ -32,7 +34,19 @@ from chainrule.cli.verb import Verb
 from chainrule.errors import ChainruleError
 from chainrule.models import ApproximateCompletionWarning
 
+
+class Commands(TyperGroup):
+    """Knows `data get` as a command, beside `data SOURCE`."""
+
+    def resolve_command(self, ctx, args):
+        """See click."""
+        if args[:2] == ["data", "get"]:
+            args = ["data get", *args[2:]]
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Deep autoregressive generative models with exact likelihood.\n\n"
     "Example: `chainrule train causal-conv1d --data digits`",
     epilog="Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped. --debug, anywhere, shows tracebacks.",
@@ -43,6 +57,7 @@ app = typer.Typer(
 )
 app.command("models", cls=Verb)(catalogue.models)
 app.command("data", cls=Verb)(catalogue.data)
+app.command("data get", cls=Verb)(get.get)
 app.command("train", cls=Verb)(train.train)
 app.command("evaluate", cls=Verb)(evaluate.evaluate)
 app.command("sample", cls=Verb)(sample.sample)

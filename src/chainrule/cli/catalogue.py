@@ -25,6 +25,7 @@ from chainrule.cli.output import print_json, print_table, tell
 from chainrule.cli.pictures import Axes, Background, Fit, Frames, Mode, Size
 from chainrule.data import data_folder, list_data, load_data
 from chainrule.data.dataset import SPLITS
+from chainrule.data.limits import shown
 from chainrule.models import MODELS, hyperparameters_of, list_models
 
 # What every network takes, for a model of items that have labels or vectors.
@@ -59,7 +60,11 @@ def models(json: Json = False) -> None:
 
 def data(
     source: Annotated[
-        str | None, typer.Argument(metavar="SOURCE", help="A named set, your own file or folder, or hf:NAME.")
+        str | None,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A named set, your own file or folder, or hf:NAME; ./get for a file called get.",
+        ),
     ] = None,
     domain: DomainText = None,
     column: Kinds = None,
@@ -124,7 +129,14 @@ def data(
     if json:
         print_json([{**vars(s), "path": None if s.path is None else str(s.path)} for s in sets])
         return
-    rows = [[s.name, "yes" if s.present else "no", s.description] for s in sets]
-    print_table(
-        f"Named data sets, in {data_folder(data_dir)}", ["name", "here", "what it is"], rows, words=True
-    )
+    rows = [
+        [
+            s.name,
+            "yes" if s.present else f"get, {shown(s.bytes)}",
+            s.licence or "",
+            s.description,
+        ]
+        for s in sets
+    ]
+    title = f"Named data sets, in {data_folder(data_dir)}; get those that are not here with: chainrule data get NAME"
+    print_table(title, ["name", "here", "licence", "what it is"], rows, words=True)

@@ -4,6 +4,7 @@ from chainrule.data.codes import decode, encode
 from chainrule.data.columns import infer_columns
 from chainrule.data.dataset import Data
 from chainrule.data.folder import data_folder
+from chainrule.data.get import get_data
 from chainrule.data.items import Items
 from chainrule.data.load import load_data, load_items
 from chainrule.data.named import NamedSet, list_data
@@ -21,6 +22,7 @@ __all__ = [
     "data_folder",
     "decode",
     "encode",
+    "get_data",
     "infer_columns",
     "list_data",
     "load_data",

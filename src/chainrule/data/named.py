@@ -12,6 +12,7 @@ from chainrule.data.folder import data_folder, verified
 from chainrule.data.raw import Raw
 from chainrule.data.recordings import read_spoken_digits
 from chainrule.data.rnade import read_continuous, read_patches
+from chainrule.data.sources.catalogue import SOURCES
 from chainrule.data.synthetic import copy_memory, moons, rings
 
 
@@ -24,12 +25,16 @@ class NamedSet:
         description: one line.
         path: where its file is expected; None if it comes with a package.
         present: whether it can be loaded now.
+        licence: of its source, in a few words; None if it comes with a package.
+        bytes: that `get_data` downloads.
     """
 
     name: str
     description: str
     path: Path | None
     present: bool
+    licence: str | None = None
+    bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,11 @@ class Entry:
     digest: str = ""
     others: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """Each file → its digest."""
+        return {self.file: self.digest, **self.others} if self.file else {}
+
 
 def list_data(data_dir: str | Path | None = None) -> list[NamedSet]:
     """All named sets, and whether each is there.
@@ -57,10 +67,13 @@ def list_data(data_dir: str | Path | None = None) -> list[NamedSet]:
     Args:
         data_dir: see `data_folder`.
     """
-    sets = []
+    folder, sets = data_folder(data_dir), []
     for name, entry in NAMED.items():
-        path = data_folder(data_dir) / entry.file if entry.file else None
-        sets.append(NamedSet(name, entry.description, path, path is None or path.is_file()))
+        source = SOURCES.get(name)
+        present = all((folder / file).is_file() for file in entry.digests)
+        path = folder / entry.file if entry.file else None
+        of_source = (source.licence, source.bytes) if source else ()
+        sets.append(NamedSet(name, entry.description, path, present, *of_source))
     return sets
 
 
@@ -71,11 +84,21 @@ def read_named(name: str, data_dir: str | Path | None) -> Raw:
         DataError: if its file is missing, unreadable or not the right one.
     """
     entry = NAMED[name]
-    for file, digest in entry.others.items():
-        verified(name, file, digest, data_dir)
-    raw = entry.load(verified(name, entry.file, entry.digest, data_dir)) if entry.file else entry.load()
+    for file in entry.digests:
+        verify(name, file, data_dir)
+    raw = entry.load(data_folder(data_dir) / entry.file) if entry.file else entry.load()
     raw.name = name
     return raw
+
+
+def verify(name: str, file: str, data_dir: str | Path | None) -> None:
+    """See that a file of a set is the right one.
+
+    Raises:
+        DataError: if it is missing, unreadable or another.
+    """
+    content = SOURCES[name].contents.get(file) if name in SOURCES else None
+    verified(name, file, NAMED[name].digests[file], data_dir, content)
 
 
 NAMED = {

@@ -1,0 +1,75 @@
+"""`chainrule data get`: named sets from their public sources."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from chainrule.cli.options import DataDir
+from chainrule.cli.output import console, say
+from chainrule.data import data_folder, get_data, list_data
+from chainrule.data.limits import shown
+from chainrule.data.sources.catalogue import SOURCES
+from chainrule.errors import DataError
+
+
+def get(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Named sets.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that are missing.")] = False,
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where to ask for HOST/PATH instead of https://HOST/PATH, or a folder with the files; else "
+            "$CHAINRULE_MIRROR.",
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Get named data sets from their public sources, checked by digest, into the data folder.
+
+    What was interrupted goes on where it stopped. Proxies are taken from $https_proxy.
+
+    Examples:
+
+    `chainrule data get mnist`
+
+    `chainrule data get nltcs plants --data-dir ~/data`
+    """
+    if bool(names) == every:
+        raise DataError(f"data get: expected names of sets or --all; known: {', '.join(SOURCES)}")
+    folder, licences = data_folder(data_dir), {known.name: known.licence for known in list_data(data_dir)}
+    for name in names or SOURCES:
+        size = SOURCES[name].bytes if name in SOURCES else None
+        with Progress(
+            TextColumn("{task.description}"),
+            *(BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()),
+            console=console,
+            transient=True,
+        ) as progress:
+            task = progress.add_task(name, total=size)
+            got = get_data(
+                name,
+                data_dir=data_dir,
+                mirror=mirror,
+                tell=lambda done: progress.update(task, completed=done),
+            )
+        if size is None:
+            say(f"{name}: comes with a package, there is nothing to get")
+        elif not got:
+            say(f"{name}: is in {folder}, and is the right one")
+        else:
+            say(f"{name}: {shown(size)} made into {folder}; licence: {licences[name]}")
+
+
+def _advance(progress: Progress, bar: TaskID, done: int) -> None:
+    progress.update(bar, completed=done)
