@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.coding.coder import PRECISION, Decoder, Encoder
-from chainrule.coding.container import unzigzag, varint, zigzag
+from chainrule.coding.container import Reader, unzigzag, varint, zigzag
 from chainrule.coding.contexts import Contexts
 from chainrule.coding.folder import Packed, unpack
+from chainrule.coding.items import block_rows
 from chainrule.coding.names import fault_of
 from chainrule.coding.streams import compress_stream, decompress_stream
 from chainrule.coding.symbols import code_whole
@@ -391,6 +392,60 @@ def test_blocks_in_another_order_are_refused():
     swapped += zlib.crc32(swapped).to_bytes(4, "little")
     with pytest.raises(CodeError):
         cr.decompress(model, swapped)
+
+
+@pytest.fixture(scope="module")
+def coins():
+    """A model of fair coins, items, a container of two blocks of these, and where in it each block begins."""
+    model = cr.create_model("independent", cr.Domain.binary(100)).eval()
+    x = torch.randint(2, (4000, 100), generator=torch.Generator().manual_seed(0))
+    # A 0, a check and a checksum end a file.
+    blobs = [cr.compress(model, x[:n], runner="eager") for n in (0, block_rows(model.domain), len(x))]
+    return model, x, blobs[2], [len(blob) - 9 for blob in blobs[:2]]
+
+
+def sealed(blob):
+    """A container whose last four bytes are the checksum of the others."""
+    return blob + zlib.crc32(blob).to_bytes(4, "little")
+
+
+def test_a_container_that_lacks_its_last_blocks_is_refused(coins):
+    """A file that ends where a block does has a right checksum; that it is not all the check at its end says."""
+    model, _, blob, starts = coins
+    for start in starts:
+        with pytest.raises(CodeError, match="truncated or altered"):
+            cr.decompress(model, sealed(blob[:start] + blob[-9:-4]))
+
+
+def test_a_container_that_goes_on_behind_its_end_is_refused(coins):
+    model, x, blob, _ = coins
+    assert torch.equal(cr.decompress(model, sealed(blob[:-4])), x)
+    for more in (b"\0", blob[-9:-4], b"more"):
+        with pytest.raises(CodeError, match="truncated or altered"):
+            cr.decompress(model, sealed(blob[:-4] + more))
+
+
+def test_a_container_that_spells_a_number_at_length_is_refused(coins):
+    model, _, blob, _ = coins
+    with pytest.raises(CodeError, match="truncated or altered"):
+        cr.decompress(model, sealed(blob[:-9] + b"\x80\0" + blob[-8:-4]))
+
+
+def test_a_container_of_other_bits_is_refused_whatever_its_checksum(coins):
+    model, _, blob, starts = coins
+    for place in range(starts[0] + 20, len(blob) - 9, 9001):
+        other = blob[:place] + bytes([blob[place] ^ 16]) + blob[place + 1 : -4]
+        with pytest.raises(CodeError):
+            cr.decompress(model, sealed(other))
+
+
+def test_the_rows_of_blocks_are_counted_before_any_is_decoded():
+    model = cr.create_model("independent", cr.Domain.binary(8)).eval()
+    blob = cr.compress(model, torch.zeros(5, 8, dtype=torch.int64))
+    (block,) = Reader(io.BytesIO(blob)).blocks(5)
+    assert block.rows == 5
+    with pytest.raises(CodeError, match="truncated or altered"):
+        list(Reader(io.BytesIO(blob)).blocks(4))
 
 
 def test_mutants_are_refused():

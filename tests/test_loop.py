@@ -214,6 +214,22 @@ def test_patience_counts_epochs_since_the_best():
     assert last - best == 3 and last < 39 and best > 0
 
 
+def test_what_diverges_is_told_and_not_kept(tmp_path):
+    class Diverging(Watched):
+        def valid_loss(self, x, cond=None):
+            return super().valid_loss(x, cond) * (math.nan if len(self.calls) > 5 else 1)
+
+    made = net()
+    model = Diverging(made.network, DOMAIN, made.head).watch([])
+    with pytest.raises(
+        cr.errors.ChainruleError, match="diverged: validation is nan nats in epoch 1; lower lr"
+    ):
+        cr.fit(model, toy(), **PLAIN, out=tmp_path)
+    (row,) = cr.training.run.read_metrics(tmp_path / "metrics.csv")
+    assert math.isfinite(row["valid_nats"])
+    load_weights(net(), tmp_path / "model.safetensors")
+
+
 def test_bits_a_dimension_of_a_model_that_knows_nothing():
     """All weights 0 and a rate of 0: each bit costs a bit, and an item of six ln 2 times as many nats."""
     model = net()

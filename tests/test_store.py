@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+import yaml
 from torch import nn
 
 import chainrule as cr
@@ -14,7 +15,7 @@ from chainrule.errors import RunError
 from chainrule.files import write_text
 from chainrule.heads import Categorical
 from chainrule.models import load_model, save_model
-from chainrule.training import Run
+from chainrule.training import Recipe, Run
 from chainrule.training.folder import write_config
 from chainrule.training.run import COLUMNS
 
@@ -177,10 +178,14 @@ def test_nothing_is_unpickled(folder, name):
     assert not (folder / "boom").exists()
 
 
-def test_yaml_tags_make_no_objects(folder):
-    (folder / "config.yaml").write_text(f"a: !!python/object/apply:pathlib.Path.touch [{folder / 'boom'}]")
-    with pytest.raises(RunError, match=r"config\.yaml: not readable"):
-        Run.open(folder)
+@pytest.mark.parametrize("read", [lambda path: Run.open(path.parent), Recipe.read], ids=["run", "recipe"])
+def test_yaml_tags_make_no_objects(folder, read):
+    path, bomb = folder / "config.yaml", f"!!python/object/apply:os.mkdir ['{folder / 'boom'}']"
+    yaml.unsafe_load(bomb)
+    (folder / "boom").rmdir()  # the bomb works
+    path.write_text(f"{path.read_text()}data: {bomb}\n")
+    with pytest.raises(cr.errors.ChainruleError, match=r"config\.yaml: not readable as YAML"):
+        read(path)
     assert not (folder / "boom").exists()
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import chainrule as cr
-from chainrule.training import Run, TrainingConfig
-from chainrule.training.batches import EpochOrder
+from chainrule.training import Recipe, Run, TrainingConfig
+from chainrule.training.batches import CropOrder, EpochOrder
 from chainrule.training.checkpoint import SafetensorsIO
 
 SMALL = {"channels": 8, "depth": 2}
@@ -148,6 +148,28 @@ def test_order_depends_on_seed_and_epoch_alone():
     )
     order.set_epoch(0)
     assert list(order) == first
+
+
+def test_order_of_windows_depends_on_seed_and_epoch_and_reaches_everywhere():
+    def starts(seed, epoch):
+        order = CropOrder(100, 8, seed, passes=2, extent=1000)
+        order.set_epoch(epoch)
+        drawn = list(order)
+        assert len(drawn) == len(order) == 26 and {len(batch) for batch in drawn} == {8, 4}
+        return [start for batch in drawn for start in batch]
+
+    first = starts(1, 0)
+    assert first == starts(1, 0) and first != starts(2, 0) and first != starts(1, 1)
+    assert 0 <= min(first) < 100 and 900 <= max(first) < 1000
+
+
+def test_initial_weights_are_the_seeds():
+    def weights(seed):
+        recipe = Recipe("nade", {"source": "digits"}, training={"seed": seed})
+        return torch.cat([p.flatten() for p in recipe.build(recipe.load_data()).parameters()])
+
+    first = weights(1)
+    assert torch.equal(first, weights(1)) and not torch.equal(first, weights(2))
 
 
 def test_checkpoint_round_trip(tmp_path):
