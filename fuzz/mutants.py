@@ -12,10 +12,13 @@ after another. Before that, the same tests must pass on the copy as it is: what 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
 import json
+import multiprocessing
 import os
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
@@ -24,6 +27,21 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+# What takes seconds to load is loaded once; each run of tests is a fork.
+HEAVY = (
+    "torch",
+    "lightning.pytorch",
+    "scipy.stats",
+    "sklearn",
+    "pandas",
+    "hypothesis",
+    "typer",
+    "rich",
+    "PIL",
+    "numba",
+)
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
 TABLE, RECORD = FOLDER / "mutants.toml", FOLDER / "mutants.json"
@@ -49,24 +67,34 @@ def problem(mutant: dict) -> str | None:
 
 def tried(source: Path, tests: str) -> str:
     """What the tests say of the package in a folder: "passed", "failed", or "none" if there are none of that name."""
+    process = multiprocessing.get_context("fork").Process(target=_test, args=(source, tests))
+    process.start()
+    process.join(SECONDS)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # and whatever it started
+    process.join()
+    return {0: "passed", 5: "none"}.get(process.exitcode, "failed")
+
+
+def _test(source: Path, tests: str) -> None:
+    """In a child, which has all packages but ours."""
+    os.setsid()
+    os.chdir(ROOT)
+    os.environ |= {"PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"}
+    sys.path.insert(0, str(source))
+    sys.dont_write_bytecode = True
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(nothing, stream)
     files, _, words = tests.partition(" -k ")
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files.split()]
-    environment = {**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        ended = subprocess.run(
-            [*command, *(["-k", words] if words else [])],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            timeout=SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        return "failed"
-    return {0: "passed", 5: "none"}.get(ended.returncode, "failed")
+    options = ["-x", "-q", "-p", "no:cacheprovider", *(["-k", words] if words else [])]
+    os._exit(pytest.main([*files.split(), *options]))
 
 
 def run(chosen: list[dict]) -> Iterator[dict]:
     """Try each; what became of it: "killed", "survived", or "untried" where its tests do not pass without it."""
+    for package in HEAVY:
+        importlib.import_module(package)
     sound: dict[str, bool] = {}
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Path(folder) / "src"
@@ -99,7 +127,9 @@ def main() -> int:
     if options.check:
         return 0
     chosen = [m for m in table if not options.only or any(word in m["breaks"] for word in options.only)]
-    kept = json.loads(RECORD.read_text(encoding="utf-8"))["mutants"] if options.only and RECORD.exists() else []
+    kept = (
+        json.loads(RECORD.read_text(encoding="utf-8"))["mutants"] if options.only and RECORD.exists() else []
+    )
     rows = {row["breaks"]: row for row in kept}
     for row in run(chosen):
         print(f"{row['became']:8} {row['seconds']:6.1f} s  {row['breaks']}", flush=True)

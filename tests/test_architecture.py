@@ -1,11 +1,11 @@
 """Imports run one way, importing is cheap, files stay short, nothing is unpickled."""
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from children import PYTHON, finished
 
 ROOT = Path(__file__).parent.parent / "src" / "chainrule"
 ROOMS = (
@@ -69,8 +69,13 @@ def test_import_loads_nothing_heavy():
         "import sys, torch; before = set(sys.modules); import chainrule; "
         f"print([m for m in {heavy} if m in set(sys.modules) - before])"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out.strip() == "[]"
+    assert finished(*PYTHON, code) == (0, "[]\n", "")
+
+
+def test_processes_are_started_in_one_place():
+    """Only there do they get the ordinary signals, and an end."""
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        assert path.name == "children.py" or "\nimport subprocess" not in path.read_text(), path.name
 
 
 def test_nothing_is_unpickled():

@@ -4,11 +4,8 @@ import contextlib
 import io
 import json
 import math
-import os
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +17,7 @@ import chainrule as cr
 from chainrule.cli import main
 from chainrule.cli.app import app
 from chainrule.cli.options import parse_settings
+from children import PROGRAM, child, ended
 
 TINY = ("--set", "channels=8", "--epochs", "1", "--device", "cpu", "--json")
 TEXT = "the cat sat on the mat\n" * 60
@@ -714,15 +712,9 @@ def test_as_a_program(tmp_path):
          "--out", tmp_path / "r", "--json"),
         ("sample", tmp_path / "nowhere"),
     )  # fmt: skip
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "chainrule", *map(str, command)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        for command in commands
-    ]  # fmt: skip
-    (out, err), (no_out, error) = (process.communicate(timeout=300) for process in started)
-    assert [process.returncode for process in started] == [0, 1], err
+    with child(*PROGRAM, *commands[0]) as one, child(*PROGRAM, *commands[1]) as other:
+        (status, out, err), (failed, no_out, error) = ended(one), ended(other)
+    assert (status, failed) == (0, 1), err
     assert json.loads(out)["n"] == 350
     assert "Warning" not in err
     assert (no_out, error) == ("", f"error: {tmp_path / 'nowhere'}: no such run folder\n")

@@ -4,7 +4,6 @@ import io
 import os
 import signal
 import stat
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +13,7 @@ import pytest
 from chainrule.errors import ChainruleError
 from chainrule.files import _sweep, atomic_folder, atomic_path, check_apart, write_text
 from chainrule.locks import lock
+from children import PYTHON, child, ended, finished
 
 
 def test_writes_into_new_folders(tmp_path):
@@ -193,24 +193,20 @@ def temporaries(folder):
 
 
 def test_temporaries_of_killed_processes_vanish_and_no_others(tmp_path):
-    child = [sys.executable, "-c", KILLED, str(tmp_path)]
-    assert subprocess.run([*child, "killed"], check=False).returncode == -signal.SIGKILL
+    command = *PYTHON, KILLED, tmp_path
+    assert finished(*command, "killed")[0] == -signal.SIGKILL
     dead = temporaries(tmp_path)
     assert len(dead) == 2
     for mine in (dead[0].name[:-1] + "~.txt", f"{dead[0].name.rsplit('-', 2)[0]}-00000000-0123", ".x-1.txt"):
         (tmp_path / mine).touch()  # files of the user, alike as they may be
-    live = subprocess.Popen([*child, "live"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        assert live.stdout.readline() == "ready\n"  # by then it has removed what it found
+    with child(*command, "live") as process:
+        assert process.stdout.readline() == "ready\n"  # by then it has removed what it found
         held = [path for path in temporaries(tmp_path) if path.is_dir()]
         assert len(held) == 2 and not set(held) & set(dead)
         _sweep.cache_clear()
         write_text(tmp_path / "y.txt", "")
         assert [path for path in temporaries(tmp_path) if path.is_dir()] == held
-        live.communicate(timeout=60)
-    finally:
-        live.kill()
-        live.wait()
+        ended(process)
     names = {path.name for path in tmp_path.iterdir()}
     assert {"x.txt", "folder", "y.txt"} < names and len(names) == 6
     assert (tmp_path / "x.txt").read_text() == "half of the n"

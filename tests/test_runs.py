@@ -2,9 +2,7 @@
 
 import dataclasses
 import os
-import signal
 import stat
-import subprocess
 import sys
 import threading
 
@@ -15,6 +13,7 @@ from chainrule.errors import RunError
 from chainrule.training import Run, replacement
 from chainrule.training.folder import WRITTEN, locked, written
 from chainrule.training.recorder import Recorder
+from children import PYTHON, child, ended
 from test_cli import call
 
 fitting = sys.modules["chainrule.training.fit"]  # the package has the function of this name
@@ -230,21 +229,15 @@ with locked(Path(sys.argv[1])):
 
 def test_the_lock_of_a_killed_process_does_not_block(digits, tmp_path):
     folder = tmp_path / "new" / "run"
-    child = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert child.stdout.readline() == "held\n"
+    with child(*PYTHON, HOLD, folder) as process:
+        assert process.stdout.readline() == "held\n"
         with pytest.raises(RunError, match="another process"):
             fit("uniform", digits, folder)
-        child.send_signal(signal.SIGKILL)
-        child.wait(timeout=60)
+        process.kill()
+        ended(process)
         assert (folder / ".chainrule-lock").exists()
         fit("uniform", digits, folder)
         assert set(content(folder)) == {"config.yaml", "model.json", "model.safetensors"}
-    finally:
-        child.kill()
-        child.communicate()
 
 
 def test_two_at_once_leave_one_run(digits, tmp_path):

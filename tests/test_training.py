@@ -1,11 +1,7 @@
 """Training: the run it leaves, and that stopping it changes nothing."""
 
 import csv
-import os
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 import torch
@@ -14,6 +10,7 @@ import chainrule as cr
 from chainrule.training import Recipe, Run, TrainingConfig
 from chainrule.training.batches import CropOrder, EpochOrder
 from chainrule.training.checkpoint import SafetensorsIO
+from children import PROGRAM, appears, child, ended, finished
 
 SMALL = {"channels": 8, "depth": 2}
 QUICK = {"lr": 1e-2, "warmup": 0, "ema": 0.5, "progress": False}
@@ -187,15 +184,8 @@ def test_checkpoint_round_trip(tmp_path):
 
 
 def command(out, epochs):
-    options = ["--data", "digits", "--epochs", str(epochs), "--set", "channels=8", "--out", str(out)]
-    return [sys.executable, "-m", "chainrule", "train", "causal-conv1d", *options, "--resume"]
-
-
-def wait_for(path, process):
-    for _ in range(600):
-        if path.exists() or process.poll() is not None:
-            return
-        time.sleep(0.05)
+    options = ["--data", "digits", "--epochs", epochs, "--set", "channels=8", "--out", out]
+    return *PROGRAM, "train", "causal-conv1d", *options, "--resume"
 
 
 def curve(folder):
@@ -204,26 +194,30 @@ def curve(folder):
 
 
 def test_killed_and_resumed_is_uninterrupted(tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run(command(whole, 6), check=True, capture_output=True, env=environment)
-    process = subprocess.Popen(
-        command(killed, 6), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment
-    )
-    wait_for(killed / "checkpoints" / "last.safetensors", process)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    subprocess.run(command(killed, 6), check=True, capture_output=True, env=environment)
+    assert finished(*command(whole, 6))[0] == 0
+    with child(*command(killed, 6)) as process:
+        assert appears(killed / "checkpoints" / "last.safetensors", process)
+        process.send_signal(signal.SIGKILL)
+        assert ended(process)[0] == -signal.SIGKILL
+    assert len(curve(killed)) < len(curve(whole)) == 6
+    assert finished(*command(killed, 6))[0] == 0
     assert curve(killed) == curve(whole)
     assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
-def test_interrupted_leaves_a_usable_run(tmp_path):
+@pytest.mark.parametrize("ignored", [False, True])
+def test_interrupted_leaves_a_usable_run(ignored, tmp_path):
+    """Also where whoever runs the tests ignores Ctrl-C, as shells make their background jobs do."""
     out = tmp_path / "run"
-    process = subprocess.Popen(command(out, 2000), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    wait_for(out / "metrics.csv", process)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 1
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if ignored else signal.getsignal(signal.SIGINT)
+    try:
+        with child(*command(out, 2000)) as process:
+            assert appears(out / "metrics.csv", process)
+            process.send_signal(signal.SIGINT)
+            status, _, said = ended(process)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert status == 130
     assert "can be used as it is, or resumed" in said and "Traceback" not in said
     assert cr.load(out).log_prob(cr.load_data("digits").valid).mean() > -181
