@@ -5,7 +5,7 @@
     python fuzz/mutants.py --check               # only see that every text to be replaced is in the source, once
 
 Each mutant is made in a copy of src/ in a temporary folder; of the tests only those named with it are run, one mutant
-after another. Before that, the same tests must pass on the copy as it is: what fails anyway kills nothing. The status is
+after another. Before that, they must pass on the copy as it is: what fails anyway kills nothing. The status is
 1 unless all are killed.
 """
 
