@@ -2,6 +2,7 @@
 
     python fuzz/mutants.py                       # all of mutants.toml, with a record in mutants.json
     python fuzz/mutants.py --only average clip   # those whose name has one of these words; the record keeps the others
+    python fuzz/mutants.py --rest                # those that the record does not have as killed
     python fuzz/mutants.py --check               # only see that every text to be replaced is in the source, once
 
 Each mutant is made in a copy of src/ in a temporary folder; of the tests only those named with it are run, one mutant
@@ -118,6 +119,7 @@ def main() -> int:
     """Check, run, record; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", default=[], help="words in the names of mutants")
+    parser.add_argument("--rest", action="store_true", help="those that are not killed yet")
     parser.add_argument("--check", action="store_true", help="only look for the texts")
     options = parser.parse_args()
     table = mutants()
@@ -126,11 +128,12 @@ def main() -> int:
         raise SystemExit("\n".join(problems))
     if options.check:
         return 0
-    chosen = [m for m in table if not options.only or any(word in m["breaks"] for word in options.only)]
-    kept = (
-        json.loads(RECORD.read_text(encoding="utf-8"))["mutants"] if options.only and RECORD.exists() else []
-    )
+    part = options.only or options.rest
+    kept = json.loads(RECORD.read_text(encoding="utf-8"))["mutants"] if part and RECORD.exists() else []
     rows = {row["breaks"]: row for row in kept}
+    killed = {name for name, row in rows.items() if row["became"] == "killed"}
+    words, done = options.only or [""], killed if options.rest else set()
+    chosen = [m for m in table if any(word in m["breaks"] for word in words) and m["breaks"] not in done]
     for row in run(chosen):
         print(f"{row['became']:8} {row['seconds']:6.1f} s  {row['breaks']}", flush=True)
         rows[row["breaks"]] = row

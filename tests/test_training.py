@@ -200,9 +200,13 @@ def test_killed_and_resumed_is_uninterrupted(tmp_path):
         assert appears(killed / "checkpoints" / "last.safetensors", process)
         process.send_signal(signal.SIGKILL)
         assert ended(process)[0] == -signal.SIGKILL
-    assert len(curve(killed)) < len(curve(whole)) == 6
+    before = (killed / "metrics.csv").read_text()
+    assert 1 < len(before.splitlines()) < 7
     assert finished(*command(killed, 6))[0] == 0
-    assert curve(killed) == curve(whole)
+    assert (
+        (killed / "metrics.csv").read_text().startswith(before)
+    )  # with its seconds: no epoch is trained again
+    assert curve(killed) == curve(whole) and len(curve(whole)) == 6
     assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,9 +32,12 @@ def temperature(subject: Subject) -> None:
     """
     model = subject.build(likelihoods=ANY)
     cond = subject.cond(model, 1)
+    single = model if isinstance(model, AutoregressiveModel) and model.exact else None
 
     def sample(n: int, warmth: float | None, seed: int = 0) -> Tensor:
-        options = {} if warmth is None else {"temperature": warmth}
+        options: dict[str, Any] = {} if warmth is None else {"temperature": warmth}
+        if single is not None:
+            options["runner"] = single  # eager steps, whatever the clock says
         return model.sample(n, _many(cond, n), generator=torch.Generator().manual_seed(seed), **options)
 
     try:
@@ -40,7 +45,7 @@ def temperature(subject: Subject) -> None:
     except ChainruleError as reason:
         raise LawNotBinding(f"the model draws no samples: {reason}") from reason
     require(close(sample(50, 1.0), sample(50, None), 0), "temperature: 1 is not the model's own")
-    if not isinstance(model, AutoregressiveModel) or not model.exact:
+    if single is None:
         if model.domain.lengths == "ends":
             raise LawNotBinding("the model's warm items may end sooner, and then have less entropy")
         randomise(model, subject.generator(), CALM)
@@ -50,9 +55,9 @@ def temperature(subject: Subject) -> None:
         return
     cold = torch.cat([sample(4, 0.0, seed) for seed in range(4)])
     require(close(cold, cold[:1].expand_as(cold), 0), "temperature: at 0 two samples differ")
-    if model.domain.discrete:
+    if single.domain.discrete:
         items, _ = subject.support(model)
-        values, terms = model.ordering.flatten(items), _terms(model, items, cond)
+        values, terms = single.ordering.flatten(items), _terms(single, items, cond)
         likeliest = items[_tempered(values, terms, 0.0) == 0]
         require(
             (cold[0] == likeliest).flatten(1).all(1).any(), "temperature: at 0 a value is not the likeliest"
@@ -60,8 +65,8 @@ def temperature(subject: Subject) -> None:
         masses = _tempered(values, terms, COOL).exp()
         occur_as_often(subject.domain, sample(DRAWS, COOL), items, masses, f"temperature: at {COOL}")
         return
-    for d in range(model.domain.size):  # given the same before it: tables mix kinds of conditionals
-        costs = [_cost(model, subject.items(1), cond, d, warmth) for warmth in RISING]
+    for d in range(single.domain.size):  # given the same before it: tables mix kinds of conditionals
+        costs = [_cost(single, subject.items(1), cond, d, warmth) for warmth in RISING]
         require(_rises(costs), f"temperature: at {RISING} variable {d} costs {costs} nats")
 
 
@@ -116,11 +121,12 @@ def _tempered(values: Tensor, terms: Tensor, warmth: float) -> Tensor:
         longer, place = torch.stack([prefix, values[:, d]], 1).unique(dim=0, return_inverse=True)
         # Items that go on from the same prefix with the same value have the same term.
         term, before = torch.zeros(len(longer)).double().index_copy(0, place, terms[:, d]), longer[:, 0]
-        highest = torch.full_like(term, -torch.inf).index_reduce(0, before, term, "amax")[before]
         if warmth == 0:
-            logits = torch.where(term >= highest - 1e-9, 0.0, -torch.inf)
+            highest = np.full(len(longer), -np.inf)
+            np.maximum.at(highest, before, term)
+            logits = torch.where(term >= torch.from_numpy(highest)[before] - 1e-9, 0.0, -torch.inf)
         else:
-            powers = ((term - highest) / warmth).exp()
+            powers = (term / warmth).exp()
             logits = (powers / torch.zeros_like(term).index_add(0, before, powers)[before]).log()
         total, prefix = total + logits[place], place
     return total
