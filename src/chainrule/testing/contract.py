@@ -119,7 +119,10 @@ def refuses_bad_input(subject: Subject) -> None:
 
 
 def completes(subject: Subject) -> None:
-    """`complete` keeps what is known, reads nothing that is not, and gives items of the domain."""
+    """`complete` keeps what is known, reads nothing that is not, and gives items of the domain.
+
+    What is most probable is so whoever shares the batch; and given nothing it is a sample's.
+    """
     model, batch = subject.build(likelihoods=SCORED), 4
     if not model.completes:
         raise LawNotBinding("the model has no conditionals of some variables given others")
@@ -139,6 +142,17 @@ def completes(subject: Subject) -> None:
         before, after = (torch.where(given, values, 0) for values in (x[:, None].expand_as(plain), plain))
         require(close(after, before, 0), "completes: a known value changed")  # a missing one stays missing
         model.domain.check(plain.flatten(0, 1))
+    if isinstance(model, AutoregressiveModel) and model.exact:
+        half = model.ordering.unflatten((torch.arange(model.domain.size) < model.domain.size // 2)[None])[0]
+        for known in (half, torch.zeros_like(half)):
+            together = model.complete(x, known, 2, cond=cond, temperature=0.0)
+            for i, both in enumerate(together):
+                row = None if cond is None else cond[i : i + 1]
+                alone = model.complete(x[i : i + 1], known, cond=row, temperature=0.0)[0]
+                require(close(both, alone.expand_as(both), 1e-9), "completes: an item depends on its batch")
+        likeliest = model.sample(batch, cond, temperature=0.0)
+        if model.domain.discrete:  # no cell is completed as missing
+            require(close(together[:, 0], likeliest, 0), "completes: given nothing it is no sample")
 
 
 def returns_as_promised(subject: Subject) -> None:

@@ -25,9 +25,10 @@ def native_steps_are_eager(subject: Subject) -> None:
     known = (torch.rand(sites.shape, generator=subject.generator()) < 0.5) & ~sites.isnan()
     tolerance = 0 if model.domain.discrete else 1e-7
     warm = Known(sites, known, replace(rule, temperature=1.7))
-    for name, choose in (("sample", rule), ("warm completion", warm)):
+    runner = NativeRunner(model, 2)  # one for all: what it keeps of one rule must not serve another
+    for name, choose in (("sample", rule), ("warm completion", warm), ("warm sample", warm.otherwise)):
         values, terms = _drawn(model, choose, cond, model)
-        own, own_terms = _drawn(model, choose, cond, NativeRunner(model, 2))
+        own, own_terms = _drawn(model, choose, cond, runner)
         require(close(own, values, tolerance), f"native_steps: another {name}")
         require(close(own_terms, terms, 1e-7), f"native_steps: another log_prob of a {name}")
     model = subject.factorised(torch.float32)
