@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from chainrule.data import Data, Reading, load_data
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import Model, create_model, hyperparameters_of
+from chainrule.randomness import seeded
 from chainrule.training.config import TrainingConfig
 
 # What a recipe and the `config.yaml` of a run may hold; the latter also says what was used and found.
@@ -85,8 +85,7 @@ class Recipe:
     def build(self, data: Data) -> Model:
         """The model, its initial weights drawn from the recipe's seed."""
         seed = TrainingConfig.of({}, {k: v for k, v in self.training.items() if k == "seed"}).seed
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             return create_model(self.model, data.domain, **self.hyperparameters)
 
 
