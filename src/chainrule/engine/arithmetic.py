@@ -22,7 +22,12 @@ def exact_arithmetic(model: nn.Module) -> Iterator[None]:
     """No gradient, no autocast, no TF32 or other short cut, and `model` in evaluation mode; all restored afterwards."""
     device = next((p.device.type for p in model.parameters()), "cpu")
     kind = device if torch.amp.is_autocast_available(device) else "cpu"
-    with _full_precision(device)(), evaluation_mode(model), torch.no_grad(), torch.autocast(kind, enabled=False):
+    with (
+        _full_precision(device)(),
+        evaluation_mode(model),
+        torch.no_grad(),
+        torch.autocast(kind, enabled=False),
+    ):
         yield
 
 
