@@ -137,7 +137,9 @@ def test_some_labels_at_another_rate(spoken):
     assert data.labels["train"].tolist() == [1, 0, 1, 0, 1, 0] and data.rate == 4000
     lengths = data.streams["train"].lengths
     assert (lengths - torch.arange(40, 46) / 2).abs().max() <= 0.5
-    assert data.origin == {"source": str(spoken), "seed": 0, "rate": 4000, "labels": ["speaker"]}
+    assert (
+        data.origin.items() >= {"source": str(spoken), "seed": 0, "rate": 4000, "labels": ["speaker"]}.items()
+    )
     assert str(data.domain) == "sequence:2048:256:given"
 
 
@@ -452,7 +454,7 @@ def test_sounds_are_written_part_by_part(tmp_path):
     def parts(fail):
         for _ in range(4):
             yield torch.full((1, 5000), 7)
-            (file,) = tmp_path.iterdir()
+            (file,) = tmp_path.rglob("*.wav")  # a temporary one
             sizes.append(file.stat().st_size)
         if fail:
             raise KeyboardInterrupt

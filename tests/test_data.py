@@ -615,7 +615,7 @@ def test_kinds_and_domains_of_tables_are_kept_in_the_origin(table):
     path = table("a,b\n" + "1,2\n3,4\n" * 9)
     data = load_data(path, columns={"a": "real"})
     assert str(data.domain) == "table:a: real, b: categorical (2)"
-    assert data.origin == {"source": str(path), "seed": 0, "columns": {"a": "real"}}
+    assert data.origin.items() >= {"source": str(path), "seed": 0, "columns": {"a": "real"}}.items()
     again = load_data(path, domain=data.domain)
     assert again.train.equal(data.train)
     assert again.origin == yaml.safe_load(yaml.safe_dump(again.origin))

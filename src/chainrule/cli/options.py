@@ -14,6 +14,7 @@ import yaml
 from chainrule.cli.output import say, say_notes
 from chainrule.cli.verb import arrived
 from chainrule.data import Data, Items, load_items
+from chainrule.data.fingerprint import place_of
 from chainrule.errors import ChainruleError, ConditionError, RunError
 from chainrule.training import Recipe, Run
 from chainrule.training.classes import class_codes, each, label_names
@@ -146,6 +147,10 @@ def data_of(run: Run, data_dir: Path | None) -> Data:
     recipe = Recipe.read(run.folder / CONFIG)
     if "source" not in recipe.data:
         raise RunError(f"{run.folder}: its data set was made in Python; name one with --data")
+    if "checksum" in recipe.data and not Path(recipe.data["source"]).exists():
+        raise RunError(
+            f"{run.folder}: its data are no longer at {recipe.data['source']}; name them with --data"
+        )
     if run.model.domain.columns:
         # The file may have grown since: the codes of its categories are the run's.
         recipe.data = {k: v for k, v in recipe.data.items() if k != "columns"}
@@ -184,7 +189,7 @@ def items_of(
         ChainruleError: if it cannot be read, or the model needs labels or frames that it has not.
     """
     trained_on = run.config.get("data") or {}
-    if split is None and not held_out and str(source) == trained_on.get("source"):
+    if split is None and not held_out and place_of(source) == trained_on.get("source"):
         say(f"note: {run.folder} was trained on part of {source}; --split test takes what was put aside")
     source, how = arrived(source, run), replace(run.reading, unknown=unknown)
     prefer = "test" if held_out else None

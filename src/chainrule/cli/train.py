@@ -111,6 +111,8 @@ def train(
         "frames": frames,
         "axes": axes,
     }
+    if data is not None:
+        recipe.data.pop("checksum", None)
     recipe.data |= given_options(source=data, domain=domain, rate=rate, labels=labels, **about)
     if features is not None:
         recipe.data["features"] = list(features)

@@ -11,6 +11,7 @@ from chainrule.data.arrays import read_arrays
 from chainrule.data.assemble import assemble, whole
 from chainrule.data.axes import settle_axes
 from chainrule.data.dataset import Data
+from chainrule.data.fingerprint import origin_of
 from chainrule.data.hub import needs_hub, read_hub
 from chainrule.data.items import Items
 from chainrule.data.kinds import KINDS, check_options, read_path
@@ -29,7 +30,9 @@ TABLES = (".csv", ".parquet")
 SUFFIXES = (".npy", ".npz", *TABLES, *(suffix for kind in KINDS for suffix in kind.suffixes))
 
 
-def load_data(source: str | Path, *, data_dir: str | Path | None = None, **options: Any) -> Data:
+def load_data(
+    source: str | Path, *, data_dir: str | Path | None = None, checksum: str | None = None, **options: Any
+) -> Data:
     """Load a named set, a file or folder of your own, or a set of the Hugging Face hub, to train on.
 
     Args:
@@ -37,6 +40,7 @@ def load_data(source: str | Path, *, data_dir: str | Path | None = None, **optio
             (see `SUFFIXES`), or of a folder of images, recordings, MIDI files or texts; or "hf:" and the name of a set
             on the hub (or a path in its formats). A name wins over a file of that name; write "./digits" for the file.
         data_dir: where named sets lie; see `data_folder`.
+        checksum: of the files, as `Data.origin` keeps it: if they have changed, they are refused.
         **options: how to read it, where the guess is not what you mean:
 
             - domain (`Domain`, text or dict): what the items are. They are reshaped if the sizes allow it, and checked.
@@ -82,7 +86,7 @@ def load_data(source: str | Path, *, data_dir: str | Path | None = None, **optio
     data = assemble(raw, how)
     if how.columns is not None and not data.domain.columns:
         raise DataError(f"{source}: kinds of columns are for tables, got {data.domain}")
-    return replace(data, origin={"source": str(source), **how.to_dict()})
+    return replace(data, origin={**origin_of(source, checksum), **how.to_dict()})
 
 
 def load_items(

@@ -18,7 +18,7 @@ from chainrule.training.config import TrainingConfig
 # What a recipe and the `config.yaml` of a run may hold; the latter also says what was used and found.
 KEYS = ("model", "data", "hyperparameters", "training", "published")
 OF_A_RUN = ("chainrule", "torch", "domain", "vocabulary", "rate", "labels")
-DATA = ("source", *(field.name for field in fields(Reading)))
+DATA = ("source", "checksum", *(field.name for field in fields(Reading)))
 
 
 @dataclass

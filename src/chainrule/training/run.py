@@ -101,7 +101,11 @@ class Run:
             RunError: if the configuration holds something else.
         """
         given = self.config.get("data")
-        kept = {k: v for k, v in given.items() if k != "source"} if isinstance(given, dict) else {}
+        kept = (
+            {k: v for k, v in given.items() if k not in ("source", "checksum")}
+            if isinstance(given, dict)
+            else {}
+        )
         # The columns' kinds and categories are the domain's.
         for name in ("columns", "features", "rate"):
             kept.pop(name, None)
