@@ -1,19 +1,18 @@
 """Training: the run it leaves, and that stopping it changes nothing."""
 
 import csv
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 import torch
 
 import chainrule as cr
+from chainrule.files import scratch
 from chainrule.training import Run, TrainingConfig
 from chainrule.training.batches import EpochOrder
 from chainrule.training.checkpoint import SafetensorsIO
+from children import child, ended
 
 SMALL = {"channels": 8, "depth": 2}
 QUICK = {"lr": 1e-2, "warmup": 0, "ema": 0.5, "progress": False}
@@ -165,12 +164,12 @@ def test_checkpoint_round_trip(tmp_path):
 
 
 def command(out, epochs):
-    options = ["--data", "digits", "--epochs", str(epochs), "--set", "channels=8", "--out", str(out)]
-    return [sys.executable, "-m", "chainrule", "train", "causal-conv1d", *options, "--resume"]
+    options = ["--data", "digits", "--epochs", epochs, "--set", "channels=8", "--out", out, "--resume"]
+    return ["train", "causal-conv1d", *options]
 
 
 def wait_for(path, process):
-    for _ in range(600):
+    for _ in range(1200):
         if path.exists() or process.poll() is not None:
             return
         time.sleep(0.05)
@@ -182,26 +181,42 @@ def curve(folder):
 
 
 def test_killed_and_resumed_is_uninterrupted(tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run(command(whole, 6), check=True, capture_output=True, env=environment)
-    process = subprocess.Popen(
-        command(killed, 6), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment
-    )
-    wait_for(killed / "checkpoints" / "last.safetensors", process)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    subprocess.run(command(killed, 6), check=True, capture_output=True, env=environment)
+    assert ended(*command(whole, 6))[0] == 0
+    with child(*command(killed, 6)) as process:
+        wait_for(killed / "checkpoints" / "last.safetensors", process)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert ended(*command(killed, 6))[0] == 0
     assert curve(killed) == curve(whole)
     assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
-def test_interrupted_leaves_a_usable_run(tmp_path):
+@pytest.mark.parametrize("sigint", [signal.SIG_DFL, signal.SIG_IGN], ids=["foreground", "background"])
+def test_interrupted_leaves_a_usable_run(tmp_path, sigint):
+    """Also as a shell starts it in the background, where it ignores Ctrl-C."""
     out = tmp_path / "run"
-    process = subprocess.Popen(command(out, 2000), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    wait_for(out / "metrics.csv", process)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 1
+    with child(*command(out, 2000), sigint=sigint) as process:
+        wait_for(out / "metrics.csv", process)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130
     assert "can be used as it is, or resumed" in said and "Traceback" not in said
     assert cr.load(out).log_prob(cr.load_data("digits").valid).mean() > -181
+    with scratch(out):  # what may be left of a file under way vanishes with the next one
+        assert len([path for path in out.iterdir() if ".chainrule-" in path.name]) == 1
+
+
+def test_an_interrupted_replacement_leaves_the_old_run(tmp_path):
+    out = tmp_path / "run"
+    cr.fit(cr.create_model("uniform", cr.load_data("digits").domain), cr.load_data("digits"), out=out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    again = [*command(out, 2000)[:-1], "--overwrite"]
+    with child(*again) as process:
+        wait_for(out / ".chainrule-next" / "metrics.csv", process)
+        assert cr.load(out).name == "uniform"
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130
+    assert f"the run in {out} is the old one, --overwrite --resume goes on with the new one" in said
+    assert before == {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
