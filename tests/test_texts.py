@@ -92,7 +92,7 @@ def test_other_encodings_are_refused_with_the_way_out(tmp_path):
     )
     data = load_data(path, encoding="cp1252")
     assert "é" in data.vocabulary and data.origin["encoding"] == "cp1252"
-    path.write_bytes("日本語の文章です".encode("shift_jis") * 20)
+    path.write_bytes("日本語の文章です".encode("shift_jis") * 40)
     refused("byte 0 .* is no UTF-8; .*(name its encoding with --encoding|would read)", path)
     assert "日" in load_data(path, encoding="shift_jis").vocabulary
     refused("is no ascii; name another encoding with --encoding", path, encoding="ascii")
@@ -151,9 +151,8 @@ def test_a_folder_of_texts_is_a_stream_each(tmp_path):
     books(tmp_path, **texts)
     (tmp_path / "cover.tiff.bak").write_bytes(b"?")
     data = load_data(tmp_path)
-    assert sorted(sum((text_of(data, split) for split in ("train", "valid", "test")), [])) == sorted(
-        texts.values()
-    )
+    found = [text for split in ("train", "valid", "test") for text in text_of(data, split)]
+    assert sorted(found) == sorted(texts.values())
     assert data.vocabulary == tuple("abcde") and str(data.domain) == "sequence:64:5"
     assert "5 texts of 510 characters, 5 different" in data.notes.found
     assert data.notes.ignored == ["1 other file: cover.tiff.bak"]

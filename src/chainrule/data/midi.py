@@ -196,7 +196,7 @@ def _say(notes: Notes, pieces: list[Piece], tally: Counter[str], resolution: int
         notes.found.insert(
             0,
             "tracks: "
-            + listed(f"{i} {name!r} ({n:,} notes)" for i, (name, n) in enumerate(pieces[0].tracks)),
+            + listed(f"{i} {name!r} ({counted(n, 'note')})" for i, (name, n) in enumerate(pieces[0].tracks)),
         )
     notes.found.insert(
         0,
@@ -215,11 +215,11 @@ def _say(notes: Notes, pieces: list[Piece], tally: Counter[str], resolution: int
         "pedal": "the sustain pedal",
     }
     changed = {
-        "moved": f"{counted(tally['moved'], 'note')} that begin or end between steps are moved to the nearest; "
-        f"--resolution (resolution=…) names finer ones",
-        "open": f"{counted(tally['open'], 'note')} without an end are held to the end of their piece",
-        "joined": f"{counted(tally['joined'], 'note')} of a key that is still down, or comes up just then, are one "
-        f"with the note before: a roll does not tell them apart",
+        "moved": f"{counted(tally['moved'], 'note')} moved to the nearest step; --resolution (resolution=…) names finer "
+        f"steps",
+        "open": f"{counted(tally['open'], 'note')} without an end, held to the end of the piece",
+        "joined": f"{counted(tally['joined'], 'note')} joined with the one before: the key is still down, or comes up "
+        f"just then, which a roll does not tell apart",
     }
     notes.ignored += [line for name, line in ignored.items() if tally[name]]
     notes.changed += [line for name, line in changed.items() if tally[name]]
