@@ -170,6 +170,20 @@ def test_lengths_that_a_recorder_could_not_fill_in_are_no_damage(tmp_path):
         assert len(read_sound(tmp_path / "x.wav").samples) == 100
 
 
+def test_mp3_files_that_do_not_say_how_long_they_are(tmp_path):
+    """Their length is guessed from the bit rate of the first frame, here that of silence before noise."""
+    noise = np.concatenate([np.zeros(20000), 0.3 * np.random.default_rng(0).standard_normal(20000)])
+    soundfile.write(tmp_path / "x.mp3", noise, 44100, bitrate_mode="VARIABLE", compression_level=0.5)
+    content = (tmp_path / "x.mp3").read_bytes()
+    first = content.index(b"\xff\xfb", content.index(b"Xing"))
+    (tmp_path / "x.mp3").write_bytes(b"ID3\x03\0\0\0\0\x01\x00" + bytes(128) + content)
+    assert len(read_sound(tmp_path / "x.mp3").samples) == 40000
+    (tmp_path / "x.mp3").write_bytes(content[first:])
+    with soundfile.SoundFile(tmp_path / "x.mp3") as file:
+        assert file.frames > 50000  # the guess
+    assert 40000 <= len(read_sound(tmp_path / "x.mp3").samples) < 44000
+
+
 def test_what_else_is_refused(tmp_path):
     record(tmp_path / "x.wav", np.array([0.0, np.nan, 1.0]), subtype="FLOAT")
     refused("x.wav: sample 1 is not finite", tmp_path / "x.wav")

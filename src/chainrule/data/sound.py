@@ -117,6 +117,7 @@ def _opened(path: Path) -> Iterator[Any]:
     import soundfile  # loads a library, and is only needed here
 
     try:
+        # Opened twice, since the system says better than the library why a file cannot be.
         with reading(str(path)), path.open("rb"), soundfile.SoundFile(path) as file:
             yield file
     except DataError as error:
@@ -166,7 +167,5 @@ def _resampled(amplitudes: np.ndarray, rate: int, new: int) -> np.ndarray:
 def _as_samples(amplitudes: np.ndarray) -> tuple[np.ndarray, int]:
     """As int16, and how many of them were beyond full scale."""
     scaled = np.rint(amplitudes * FULL)
-    clipped = int(
-        ((scaled > FULL) | (scaled < -FULL)).sum()
-    )  # +1 is full scale, though samples end before it
+    clipped = int((np.abs(scaled) > FULL).sum())  # +1 is full scale, though samples end before it
     return scaled.clip(-FULL, FULL - 1).astype(np.int16), clipped
