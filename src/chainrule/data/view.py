@@ -87,25 +87,26 @@ class View:
             )
         if mode == "I;16" and not (depth == 16 and grey):
             raise DataError(f"{name}: expected grey of 16 bits, got {depth} bits of mode {image.mode}")
+        if depth == 16 and grey and "transparency" in image.info:
+            raise DataError(f"{name}: expected no transparency beside 16 bits of grey; save it without")
         if depth < 16 or mode == "I;16":
             return
         if self.mode is None:
             keep = ", or with --mode I;16, which keeps all" if grey else ""
             raise DataError(
-                f"{name}: expected 8 bits a channel, got 16; read it with --mode {'L' if grey else 'RGB'}, "
-                f"which takes the upper 8{keep}"
+                f"{name}: expected 8 bits a channel, got 16; convert it, or read all with "
+                f"--mode {'L' if grey else 'RGB'}, which takes the upper 8{keep}"
             )
-        if grey and "transparency" in image.info:
-            raise DataError(f"{name}: expected no transparency beside 16 bits of grey; save it without")
         self.changed["of 16 bits a channel, of which the upper 8 are taken"] += 1
 
     def _upright(self, name: str, image: Image.Image) -> Image.Image:
         """Turned as the camera's orientation says."""
-        image.load()
         try:
-            turned = image.getexif().get(ExifTags.Base.Orientation) in TURNED
+            turned = image.getexif().get(ExifTags.Base.Orientation) in TURNED  # before TIFF turns itself, as it loads
+            image.load()
             upright = ImageOps.exif_transpose(image)
-        except Exception:  # damaged data about a picture that is whole: any error of its parsers
+        except Exception:  # of any kind, in data about a picture that may be whole
+            image.load()
             self.remarks.append(f"{name}: its EXIF data are damaged, it is shown as it is stored")
             return image
         self.changed["turned upright, as their EXIF orientation says"] += turned
@@ -131,9 +132,7 @@ class View:
                 colour = (*ImageColor.getrgb(self.background)[:3], 255)
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, colour), picture)
                 if all(low == high for low, high in picture.getextrema()):
-                    self.changed[
-                        "of one colour all over, once laid over it; choose another --background"
-                    ] += 1
+                    self.changed["all of its colour once laid over it; choose another --background"] += 1
         elif picture.mode in ("1", "L"):
             picture = picture.convert("L")
         elif picture.mode in ("CMYK", "YCbCr", "LAB"):
@@ -148,9 +147,8 @@ class View:
         if picture.mode != "L":
             colours = np.asarray(picture)[..., :3]
             spread = int((colours.max(-1) - colours.min(-1)).max())
-            grey = spread <= (
-                image.format == "WEBP"
-            )  # whose decoder rounds the green of what is grey by itself
+            # What decodes lossy WebP rounds the green of what is grey by itself.
+            grey = spread <= (1 if image.format == "WEBP" else 0)
             if not grey and mode in ("1", "L", "LA"):
                 self.changed["of colours, made grey"] += 1
             elif grey and mode is None:
