@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 from typer.testing import CliRunner
 
 import chainrule as cr
@@ -92,6 +92,16 @@ def test_damaged_exif_is_said_and_the_picture_is_read(tmp_path):
         x, notes = shown(path)
     assert x.shape == (1, 48, 4, 3)
     assert len(notes.ignored) == 1 and "a.jpg: Truncated File Read" in notes.ignored[0]
+
+
+def test_an_orientation_that_cannot_be_read(tmp_path, monkeypatch):
+    path = save(tmp_path / "a.png", GREY)
+    monkeypatch.setattr(ImageOps, "exif_transpose", lambda image: 1 / 0)
+    x, notes = shown(path)
+    assert (x[0, ..., 0] == GREY).all() and "a.png: its EXIF data are damaged" in notes.ignored[0]
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(DataError, match=r"a\.png: cannot be read"):  # and is not taken for damage of its EXIF data
+        shown(path)
 
 
 # Transparency

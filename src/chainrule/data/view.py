@@ -101,12 +101,12 @@ class View:
 
     def _upright(self, name: str, image: Image.Image) -> Image.Image:
         """Turned as the camera's orientation says."""
+        turned = image.format == "TIFF" and _is_turned(image)  # it turns itself as it loads
+        image.load()  # outside of `try`: Pillow says once only that a picture is damaged
         try:
-            turned = image.getexif().get(ExifTags.Base.Orientation) in TURNED  # before TIFF turns itself, as it loads
-            image.load()
+            turned = turned or _is_turned(image)
             upright = ImageOps.exif_transpose(image)
-        except Exception:  # of any kind, in data about a picture that may be whole
-            image.load()
+        except Exception:  # of any kind, in data about a picture that is whole
             self.remarks.append(f"{name}: its EXIF data are damaged, it is shown as it is stored")
             return image
         self.changed["turned upright, as their EXIF orientation says"] += turned
@@ -195,6 +195,10 @@ class View:
 def levels_of(mode: str | None) -> int:
     """Of a shade, as a picture of this mode holds it."""
     return {"1": 2, "I;16": 1 << 16}.get(mode or "", 256)
+
+
+def _is_turned(image: Image.Image) -> bool:
+    return image.getexif().get(ExifTags.Base.Orientation) in TURNED
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
