@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import combinations
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageColor, ImageOps
+from PIL import ExifTags, Image, ImageChops, ImageCms, ImageColor, ImageOps
 
 from chainrule.data.encoded import depth_of
 from chainrule.data.reading import Reading
@@ -105,7 +106,7 @@ class View:
         image.load()  # outside of `try`: Pillow says once only that a picture is damaged
         try:
             turned = turned or _is_turned(image)
-            upright = ImageOps.exif_transpose(image)
+            upright = ImageOps.exif_transpose(image) if turned else image
         except Exception:  # of any kind, in data about a picture that is whole
             self.remarks.append(f"{name}: its EXIF data are damaged, it is shown as it is stored")
             return image
@@ -134,19 +135,18 @@ class View:
                 if all(low == high for low, high in picture.getextrema()):
                     self.changed["all of its colour once laid over it; choose another --background"] += 1
         elif picture.mode in ("1", "L"):
-            picture = picture.convert("L")
+            return picture.convert("RGBA" if keep else "L")
         elif picture.mode in ("CMYK", "YCbCr", "LAB"):
             self.changed[f"of {picture.mode}, turned to RGB"] += 1
             picture = _rgb(picture)
-        if keep:
-            return picture.convert("RGBA")
-        return picture if picture.mode == "L" else picture.convert("RGB")
+        wanted = "RGBA" if keep else "RGB"
+        return picture if picture.mode == wanted else picture.convert(wanted)
 
     def _channels(self, image: Image.Image, picture: Image.Image, mode: str | None) -> Image.Image:
         """In those of the mode; without one, what is grey by its pixels gets one, however it is stored."""
         if picture.mode != "L":
-            colours = np.asarray(picture)[..., :3]
-            spread = int((colours.max(-1) - colours.min(-1)).max())
+            pairs = combinations(picture.split()[:3], 2)
+            spread = max(ImageChops.difference(*pair).getextrema()[1] for pair in pairs)
             # What decodes lossy WebP rounds the green of what is grey by itself.
             grey = spread <= (1 if image.format == "WEBP" else 0)
             if not grey and mode in ("1", "L", "LA"):
@@ -155,7 +155,8 @@ class View:
                 self.found[f"stored as {image.mode}, grey by their pixels"] += 1
                 self.changed["grey but for the rounding of lossy WebP, made grey"] += spread
             mode = mode or ("L" if grey else "RGB")
-        return picture.convert({None: "L", "1": "L"}.get(mode, mode))
+        wanted = {None: "L", "1": "L"}.get(mode, mode)
+        return picture if picture.mode == wanted else picture.convert(wanted)
 
     def _fit(self, picture: Image.Image) -> Image.Image:
         if self.how.size is None or picture.size == self.how.size[::-1]:
