@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 from typer.testing import CliRunner
 
 import chainrule as cr
@@ -17,6 +17,7 @@ from chainrule.data import Reading, load_data, load_items
 from chainrule.data.images import read_images
 from chainrule.data.limits import VARIABLE, check_size, most_bytes
 from chainrule.errors import DataError
+from chainrule.report.pictures import as_pixels, completion_grid, image_grid
 from chainrule.training import Run
 
 GREY = np.random.default_rng(0).integers(0, 256, (6, 4), np.uint8)
@@ -100,7 +101,9 @@ def test_an_orientation_that_cannot_be_read(tmp_path, monkeypatch):
     x, notes = shown(path)
     assert (x[0, ..., 0] == GREY).all() and "a.png: its EXIF data are damaged" in notes.ignored[0]
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(DataError, match=r"a\.png: cannot be read"):  # and is not taken for damage of its EXIF data
+    with pytest.raises(
+        DataError, match=r"a\.png: cannot be read"
+    ):  # and is not taken for damage of its EXIF data
         shown(path)
 
 
@@ -154,6 +157,18 @@ def test_transparency_can_be_kept(tmp_path):
     x, notes = shown(tmp_path / "b.png", mode="LA")
     assert (x[0, ..., 0] == GREY).all() and (x[0, ..., 1] == 255).all() and not notes.changed
     assert str(read_images(tmp_path, Reading(mode="RGBA")).domain) == "image:4x6x4:256"
+
+
+def test_transparency_is_drawn_on_paper():
+    domain = cr.Domain.image(4, 6, 4)
+    x = torch.from_numpy(strokes((0, 0, 0)).transpose(2, 0, 1)[None].copy())
+    drawn = np.asarray(image_grid(x, domain))
+    assert drawn.shape[2] == 3 and (drawn[2, 2] == 255).sum() == 0  # a half transparent corner
+    assert (as_pixels(x, domain)[0, 5] == 255).all() and (as_pixels(x, domain)[0, 3, 1] == 0).all()
+    known = cr.tasks.known_mask(domain, "top")
+    rows = np.asarray(completion_grid(x, known, x[:, None], domain))
+    kept = rows[:, rows.shape[1] // 3 : 2 * rows.shape[1] // 3]
+    assert (kept[-9:-3, 9:-9] == 128).all() and (kept[20:22, 9:-9] != 128).any()  # below, above
 
 
 # Channels and depths
