@@ -760,6 +760,26 @@ def test_parquet_of_images(hub):
     assert everything(data)[:, 0].tolist() == pixels[order].tolist()
 
 
+def test_parquet_of_images_as_a_viewer_shows_them(hub):
+    import datasets
+
+    sheet = Image.new("LA", (6, 4), (0, 0))
+    frames = [Image.new("RGB", (6, 4), colour) for colour in ("red", "blue")]
+    frames[0].save(hub / "b.gif", save_all=True, append_images=frames[1:])
+    path = parquet(
+        hub / "a.parquet",
+        {"img": [{"bytes": (hub / "b.gif").read_bytes()}, sheet] * 5, "y": [0, 1] * 5},
+        img=datasets.Image(),
+        y=datasets.ClassLabel(names=["a", "b"]),
+    )
+    data = load_data(path, size=3, fit="stretch")
+    assert str(data).startswith("a: image:3x3x3:256, 8 train") and data.class_names == ("a", "b")
+    assert data.origin["size"] == [3, 3] and len(data.notes.ignored) == 1
+    white = data.train.flatten(1).float().mean(1) == 255
+    assert torch.equal(white, data.labels["train"].bool())
+    assert len(everything(load_data(path, frames="all"))) == 15
+
+
 def test_hub_folder_of_images(hub):
     for split, count in (("train", 3), ("test", 2)):
         for k in range(count):
