@@ -18,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
+from chainrule.coding.about import unpack as unpack_about
 from chainrule.coding.coder import PRECISION, Decoder, Encoder
-from chainrule.coding.container import unzigzag, varint, zigzag
+from chainrule.coding.container import Reader, unzigzag, varint, zigzag
 from chainrule.coding.contexts import Contexts
 from chainrule.coding.folder import Packed, unpack
 from chainrule.coding.names import fault_of
@@ -469,13 +470,18 @@ def _module(path):
 
 
 @pytest.mark.parametrize(
-    "name", ["image", "lengths", "categories", "file", "sound", "file-2", "folder-2", "folder-3"]
+    "name",
+    [
+        *("image", "lengths", "categories", "file", "sound"),
+        *("file-2", "folder-2", "folder-3", "text-3", "image-3"),
+    ],
 )
 def test_golden_files_are_read(name):
     golden = _module(ROOT / "tests" / "golden" / "write.py")
     blob, content = (golden.HERE / f"{name}.chr").read_bytes(), golden.content_of(name)
     kind, version = name.split("-")[0], int(name[-1]) if "-" in name else 1
-    kinds = ["items", "file", "folder", "sound"]
+    kinds = ["items", "file", "folder", "sound", "text"]
+    assert unpack_about(Reader(io.BytesIO(blob)).header.about) == golden.ABOUT.get(name, {})
     assert blob[:6] == b"\x89CHR" + bytes([version, 2 * kinds.index(kind if kind in kinds else "items")])
     if isinstance(content, bytes):
         assert unstream(golden.model_of(name), blob, anyway=True) == content
