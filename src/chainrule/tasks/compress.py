@@ -107,7 +107,8 @@ def pack_items(
         )
     path = Path(name).expanduser()
     own = path if name not in NAMED and path.exists() else None
-    source = Source(name, own, items, run, len(items) < of, data_dir)
+    part = len(items) < of or items.split != "all"
+    source = Source(name, own, items, run, part, data_dir)
     kind = kind_of_source(source)
     about = {"kind": kind, **KINDS[kind].describe(source)}
     labels = items.labels if model.condition.counts else None
@@ -119,7 +120,7 @@ def pack_items(
         start = time.perf_counter()
         if verify:
             _check_items(run, temporary, items.x, labels, about, progress)
-    counts = {"kind": "items", "source": kind, "unit": KINDS[kind].unit, "packed": len(items), "of": of}
+    counts = {"kind": "items", "source": kind, **_counts(source, KINDS[kind].unit, of)}
     seconds = {"verify_seconds": time.perf_counter() - start} if verify else {}
     variables = int(model.domain.counted(items.x).sum())
     return {
@@ -130,6 +131,15 @@ def pack_items(
         "verified": verify,
         **seconds,
     }
+
+
+def _counts(source: Source, unit: str, of: int) -> dict:
+    """How much of how much; of long sequences steps are counted, since their windows may overlap."""
+    streams, rate = source.items.streams, source.run.rate
+    if streams is None:
+        return {"unit": unit, "packed": len(source.items), "of": of}
+    steps = int(streams.lengths.sum())
+    return {"unit": "steps" if rate is None else "samples", "packed": steps, "of": steps}
 
 
 def _check_whole(source: Source, kind: str, about: dict, labels: Tensor | None) -> None:

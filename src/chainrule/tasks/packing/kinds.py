@@ -37,7 +37,7 @@ KINDS = {
     "lines": Kind(lines.describe, lines.endings, lines.write, lines.difference, "lines"),
     "pictures": Kind(pictures.describe, pictures.endings, pictures.write, pictures.difference, "pictures"),
     "plain": Kind(plain.describe, plain.endings, plain.write, plain.difference),
-    "sounds": Kind(sounds.describe, sounds.endings, sounds.write, sounds.difference, "recordings"),
+    "sounds": Kind(sounds.describe, sounds.endings, sounds.write, sounds.difference),
     "table": Kind(tables.describe, tables.endings, tables.write, tables.difference, "rows"),
 }
 FILES = {

@@ -58,7 +58,9 @@ def write(unpacked: Unpacked, out: Path) -> None:
             cells = dict(zip(frame.column_names, frame.columns, strict=True))
         else:
             flat = unpacked.x.reshape(len(unpacked.x), -1)
-            cells = {name: pa.chunked_array([flat[:, d].numpy()]) for d, name in enumerate(names)}
+            cells = {
+                name: pa.chunked_array([cell.numpy()]) for name, cell in zip(names, flat.unbind(1), strict=True)
+            }
         if sorted(cells) != sorted(names):
             raise CodeError(DAMAGED)
         columns = [_cast(cells[column["name"]], column) for column in about["columns"]]
