@@ -176,6 +176,7 @@ def items_of(
     unknown: str | None = None,
     labels: bool | None = True,
     held_out: bool = False,
+    cut: bool = True,
 ) -> Items:
     """The items of a source by the run's codes, all of them unless a split is asked for; what was found is said.
 
@@ -183,6 +184,7 @@ def items_of(
         run, source, split, data_dir, unknown: as the options.
         held_out: whether a source with splits of its own is asked for its test split, where none is named: for what is
             looked at, or compared with published figures.
+        cut: whether to cut a source without splits of its own, or else to refuse.
         labels: whether a model of classes needs those of the items; None where they are welcome, False if not read.
 
     Raises:
@@ -193,7 +195,7 @@ def items_of(
         say(f"note: {run.folder} was trained on part of {source}; --split test takes what was put aside")
     source, how = arrived(source, run), replace(run.reading, unknown=unknown)
     prefer = "test" if held_out else None
-    items = load_items(source, how, split=split, prefer=prefer, labels=labels, data_dir=data_dir)
+    items = load_items(source, how, split=split, prefer=prefer, cut=cut, labels=labels, data_dir=data_dir)
     say_notes(items.notes)
     if labels and run.model.conditional and items.cond is None:
         what = "frames" if run.model.condition.maps else "labels"

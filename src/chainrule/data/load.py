@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from chainrule.data.alphabet import renumber
 from chainrule.data.arrays import read_arrays
-from chainrule.data.assemble import assemble, whole
+from chainrule.data.assemble import assemble, splits_of, whole
 from chainrule.data.axes import settle_axes
 from chainrule.data.dataset import Data
 from chainrule.data.fingerprint import origin_of
@@ -95,6 +97,7 @@ def load_items(
     *,
     split: str | None = None,
     prefer: str | None = None,
+    cut: bool = True,
     labels: bool | None = True,
     data_dir: str | Path | None = None,
 ) -> Items:
@@ -106,6 +109,7 @@ def load_items(
         split: "train", "valid" or "test", its own or, for a source without, as it would be cut to train on; None takes
             all of the source.
         prefer: the split that is taken where there is one and none is asked for.
+        cut: whether to cut a source without splits of its own, or else to refuse.
         labels: whether those of other classes than the codes' are an error; None leaves them out and says so, False
             reads none.
         data_dir: where named sets lie.
@@ -120,12 +124,30 @@ def load_items(
         raw.labels = {}
     own = tuple(name for name in how.labels or () if name in raw.label_names) or None
     _settle(raw, replace(how, labels=own), strict=labels is True)
-    there = raw.streams or raw.arrays
+    there = raw.streams or raw.arrays if cut else splits_of(raw, split)
     if split is None and prefer in there and len(there) > 1:
         split = prefer
     if split is None or split in there:
         return whole(raw, how, split)
     return assemble(raw, how).items(split)
+
+
+def load_streams(
+    source: str | Path, how: Reading, *, split: str | None = None, data_dir: str | Path | None = None
+) -> list[np.ndarray]:
+    """The long sequences of a source, (T,) or (T, K) each, by the codes of a run, and not cut into windows.
+
+    Args:
+        source, how, split, data_dir: as for `load_items`.
+
+    Raises:
+        DataError: as `load_items`; or if it is no source of these.
+    """
+    raw = _read(source, data_dir, how)
+    _settle(raw, how)
+    if not raw.streams:
+        raise DataError(f"{raw.where}: expected a text, recordings or music, got items")
+    return [part for name in splits_of(raw, split) for part in raw.streams[name]]
 
 
 def _settle(raw: Raw, how: Reading, strict: bool = True) -> None:
