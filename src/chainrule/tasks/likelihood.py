@@ -11,6 +11,7 @@ from torch import Tensor
 from chainrule.data import Streams
 from chainrule.data.streams import Windows
 from chainrule.engine import exact_arithmetic
+from chainrule.engine.finite import REMEDY, name_of
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
 
@@ -103,7 +104,12 @@ def log_probs(
             .cpu()
             for part, c in zip(x.split(batch_size), conds, strict=True)
         ]
-    return torch.cat(parts)
+    found = torch.cat(parts)
+    if found.isnan().any():
+        raise ChainruleError(
+            f"{name_of(model)}: log p of item {int(found.isnan().long().argmax())} is no number: {REMEDY}"
+        )
+    return found
 
 
 @dataclass(frozen=True)
