@@ -1,4 +1,4 @@
-"""Numbers at the edge: extreme temperatures, weights that are not finite. Nothing is drawn that is no value of the domain."""
+"""Extreme temperatures, and weights that are not finite: nothing is drawn that is no value of the domain."""
 
 import math
 import sys
