@@ -13,7 +13,7 @@ from chainrule.heads import BinnedGaussian, Gaussian
 from chainrule.layers import MaskedLinear, Network, State, strictly_lower, write_at
 from chainrule.models.model import AutoregressiveModel
 
-ENOUGH = 10  # rows a variable, from which on a covariance is taken as it is
+ENOUGH = 5  # rows a variable, from which on a covariance is taken as it is
 
 
 class LinearRegression(Network):
@@ -64,9 +64,9 @@ class MultivariateGaussian(AutoregressiveModel):
         ridge: added to the variances, relative to their mean (reals are divided by their standard deviations
             first), so that constant columns do no harm.
 
-    With fewer than 10 rows a variable a covariance fits its rows, not the next ones. It is then shrunk towards that of
-    independent variables, by as much as Ledoit and Wolf (2004), "A well-conditioned estimator for large-dimensional
-    covariance matrices", find best for standardised variables.
+    With fewer than 5 rows a variable a covariance fits its rows, not the next ones. It is then shrunk towards equal
+    variances without correlations, by as much as Ledoit and Wolf (2004), "A well-conditioned estimator for
+    large-dimensional covariance matrices", find best.
     """
 
     closed_form = True
@@ -118,7 +118,4 @@ def _covariance(centred: Tensor) -> Tensor:
         return centred.T @ centred / max(rows, 1)
     from sklearn.covariance import ledoit_wolf
 
-    scale = centred.square().mean(0).sqrt()
-    scale = torch.where(scale > 0, scale, 1.0)
-    shrunk, _ = ledoit_wolf((centred / scale).numpy(), assume_centered=True)
-    return torch.from_numpy(shrunk) * scale * scale[:, None]
+    return torch.from_numpy(ledoit_wolf(centred.numpy(), assume_centered=True)[0])

@@ -142,3 +142,13 @@ def alarm_threshold(reference: Tensor, rate: float) -> float:
         raise ChainruleError(f"false alarms: expected a rate in (0, 1), got {rate}")
     above = math.floor(rate * (len(reference) + 1) + 1e-9) - 1  # of the reference, at most
     return math.inf if above < 0 else reference.double().sort(descending=True).values[above].item()
+
+
+def least_reference(rate: float) -> int:
+    """How many usual items it takes for any to alarm at a rate of false alarms.
+
+    Example:
+        >>> least_reference(0.01)
+        99
+    """
+    return math.ceil((1 - 1e-9) / rate) - 1
