@@ -9,9 +9,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "src" / "chainrule"
 ROOMS = (
-    "errors", "locks", "files", "results", "column", "lengths", "domain", "ordering", "randomness", "layers", "heads",
-    "engine", "flows", "models", "coding", "data", "training", "recipes", "tasks", "sklearn", "distribution", "report",
-    "testing", "cli",
+    "errors", "locks", "files", "results", "column", "lengths", "domain", "bits", "ordering", "randomness", "layers",
+    "heads", "engine", "flows", "models", "coding", "data", "training", "recipes", "tasks", "sklearn", "distribution",
+    "report", "testing", "cli",
 )  # fmt: skip
 FILES = [
     path

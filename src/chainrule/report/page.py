@@ -89,9 +89,12 @@ def _modelled(run: Run, data: Data, evaluation: Any) -> dict:
     baselines = {name: value.nats for name, value in result.baselines.items()}
     return {
         "rows": [*result.baselines.items(), (model.name or type(model).__name__, result.model)],
+        "units": result.model.units,
         "n": result.model.n,
         "accuracy": result.accuracy,
-        "curve": as_source(learning_curve(run.metrics, baselines)) if run.best else None,
+        "curve": as_source(learning_curve(run.metrics, baselines, result.model.units[0]))
+        if run.best
+        else None,
         **_items(model, data),
     }
 

@@ -29,6 +29,7 @@ class Likelihood(pl.LightningModule):
         self.model, self.config, self.steps = model, config, steps
         self.train_nats: list[Tensor] = []
         self.valid_nats: list[Tensor] = []
+        self.valid_variables: list[Tensor] = []  # of each item, those that are counted
 
     def on_train_epoch_start(self) -> None:
         """Forget the last epoch."""
@@ -47,12 +48,14 @@ class Likelihood(pl.LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
         self.valid_nats.clear()
+        self.valid_variables.clear()
 
     def validation_step(self, batch: list[Tensor], index: int) -> None:
         """Keep the nats of each item, computed in full precision as every stated likelihood is."""
         seed = self.config.seed * 1_000_003 + index  # of what bounds draw, the same in every epoch
         with torch.autocast(self.device.type, enabled=False), seeded(seed, self.device):
             self.valid_nats.append(self.model.valid_loss(*batch))
+        self.valid_variables.append(self.model.counted(batch[0]).flatten(1).sum(1))
 
     def configure_optimizers(self) -> Any:
         """The optimiser, and a rate that rises over `warmup` steps and falls along half a cosine."""

@@ -12,6 +12,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
+from chainrule.bits import bits_per_dim, is_density
 from chainrule.errors import ChainruleError
 from chainrule.files import write_text
 from chainrule.models.store import WEIGHTS, save_weights
@@ -69,10 +70,7 @@ class Recorder(pl.Callback):
                 "step": trainer.global_step,
                 "train_nats": torch.cat(module.train_nats).mean().item(),
                 "valid_nats": valid,
-                # Bits per dimension are a likelihood's alone, or its bound's.
-                "valid_bits_per_dim": valid / (module.model.domain.size * math.log(2))
-                if module.model.likelihood != "none"
-                else math.nan,
+                "valid_bits_per_dim": _bits_per_dim(module),
                 "lr": trainer.optimizers[0].param_groups[0]["lr"],
                 "seconds": self.seconds,
             }
@@ -109,3 +107,11 @@ class Recorder(pl.Callback):
         writer.writeheader()
         writer.writerows(self.history)
         write_text(self.folder / METRICS, text.getvalue())
+
+
+def _bits_per_dim(module: Likelihood) -> float:
+    """Of the validation, of a likelihood of levels or a bound of it; NaN of others."""
+    if module.model.likelihood == "none" or is_density(module.model.domain):
+        return math.nan
+    nats, variables = torch.cat(module.valid_nats).double(), torch.cat(module.valid_variables)
+    return bits_per_dim(nats.sum(), variables.sum()).item()
