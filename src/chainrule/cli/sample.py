@@ -137,6 +137,7 @@ def sample(
     """
     from chainrule.data import decode
     from chainrule.report.export import SOUNDS, check_output, export_items, export_sounds
+    from chainrule.report.midi import check_tempo
     from chainrule.report.text import as_text, text_as_drawn
     from chainrule.tasks import given_part, interpolate, interpolate_latent
 
@@ -154,6 +155,8 @@ def sample(
     like = like and arrived(like, opened)
     choice: Any = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     music = out is not None and out.suffix.lower() == ".mid"
+    if music:
+        check_tempo(tempo)
     n = n or (1 if music else 64 if to is between is None else 8)
     domain, files = model.domain, list[Path]()
     runner = open_sampler(sampler, draft, device)

@@ -12,12 +12,13 @@ from safetensors import SafetensorError
 
 from chainrule.domain import Domain
 from chainrule.errors import RunError
-from chainrule.files import atomic_path, write_text
+from chainrule.files import atomic_path, read_text, write_text
 from chainrule.models.base import Model
 from chainrule.models.registry import create_model
 from chainrule.models.sketch import check_sizes, sketch
 
 FORMAT = 1
+MOST_BYTES = 2**26  # of a card: names and categories of a wide table are long
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 WEIGHTS, CARD = "model.safetensors", "model.json"
 
@@ -165,8 +166,8 @@ def read_json(path: Path) -> dict:
     if not path.is_file():
         raise RunError(f"{path}: no such file; expected a run folder with {CARD} and {WEIGHTS}")
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        card = json.loads(read_text(path, MOST_BYTES))
+    except (ValueError, RecursionError, OSError) as error:
         raise RunError(f"{path}: not valid JSON ({error})") from error
     if not isinstance(card, dict):
         raise RunError(f"{path}: expected a JSON object, got {type(card).__name__}")
