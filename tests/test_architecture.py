@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "src" / "chainrule"
 ROOMS = (
-    "errors", "locks", "files", "results", "column", "lengths", "domain", "ordering", "layers", "heads", "engine",
+    "errors", "printable", "locks", "files", "results", "column", "lengths", "domain", "ordering", "layers", "heads", "engine",
     "flows", "models", "coding", "data", "training", "recipes", "tasks", "sklearn", "distribution", "report", "testing",
     "cli",
 )  # fmt: skip

@@ -43,7 +43,9 @@ class SafetensorsIO(CheckpointIO):
                 return _unpack(json.loads(file.metadata()["tree"]), tensors)
         # A tree that `_pack` did not write fails in one of these ways.
         except (SafetensorError, OSError, LookupError, TypeError, ValueError, RecursionError) as error:
-            raise RunError(f"{path}: not a readable checkpoint ({error}); remove it to start again") from error
+            raise RunError(
+                f"{path}: not a readable checkpoint ({error}); remove it to start again"
+            ) from error
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Delete the file."""
