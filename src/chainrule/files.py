@@ -82,6 +82,23 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         raise ChainruleError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
+def read_text(path: str | Path, most: int) -> str:
+    """Read UTF-8 text of a file, as far as it is one, and no longer than expected: pipes and devices have no end.
+
+    Raises:
+        OSError: if it cannot be read, is no plain file, or has more than so many bytes.
+        UnicodeDecodeError: if it is no UTF-8.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise OSError("expected a file")
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(f"expected at most {most} bytes")
+    return content.decode("utf-8")
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic_path(path) as temporary:

@@ -19,7 +19,7 @@ from chainrule.errors import ChainruleError, ConditionError, RunError
 from chainrule.training import Recipe, Run
 from chainrule.training.classes import class_codes, each, label_names
 from chainrule.training.folder import CONFIG
-from chainrule.training.recipe import parse_yaml
+from chainrule.training.yaml_text import parse_yaml
 
 RunFolder = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run folder, as `chainrule train` writes it.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from torch import Tensor
 
+from chainrule.cli.columns import SafeCsv
 from chainrule.cli.options import (
     DataDir,
     Device,
@@ -79,6 +80,7 @@ def score(
     picture: Annotated[
         Path | None, typer.Option(help="A .png of the strangest images, and the bits of their pixels.")
     ] = None,
+    safe_csv: SafeCsv = False,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
@@ -135,7 +137,7 @@ def score(
     if blame:
         frame = frame.join(blamed(model, x, alarms, held))
     if out is not None:
-        export_frame(frame, out)
+        export_frame(frame, out, safe_csv=safe_csv)
     if picture is not None:
         _draw(model, x, cond, scores.nats.topk(min(COLUMNS, len(x))).indices, picture)
     summary = {

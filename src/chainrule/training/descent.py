@@ -15,7 +15,7 @@ from rich.console import Console
 from chainrule import __version__
 from chainrule.data import Data
 from chainrule.engine import end_training
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, RunError
 from chainrule.models import Model
 from chainrule.models.store import WEIGHTS, load_weights, save_card
 from chainrule.training.config import TrainingConfig
@@ -67,6 +67,7 @@ def descend(
     precision = config.lightning_precision(chosen)
     claim()
     last = folder / LAST
+    resumed = resume and last.exists()
     told = {split: data.cond(split) if model.conditional else None for split in ("train", "valid")}
     epochs, passes = config.plan(len(data.train))
     size = config.batch_of(len(data.train))
@@ -104,7 +105,15 @@ def descend(
         save_card(model, folder, version=__version__)
         stopped: BaseException | None = None
         try:
-            trainer.fit(module, train, valid, ckpt_path=last if resume and last.exists() else None)
+            trainer.fit(module, train, valid, ckpt_path=last if resumed else None)
+        except (ChainruleError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            if not resumed or recorder.going:
+                raise
+            raise RunError(
+                f"{last}: not a checkpoint of this run ({error}); remove it to start again"
+            ) from error
         except SystemExit as end:  # Lightning's answer to Ctrl-C, and to SIGTERM where nobody else has one
             stopped = end.__context__ if isinstance(end.__context__, KeyboardInterrupt) else SystemExit(143)
     if stopped is not None:

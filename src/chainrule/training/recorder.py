@@ -36,6 +36,7 @@ class Recorder(pl.Callback):
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0  # of training, over all sessions
         self._started = 0.0
+        self.going = False  # whether a step has been made since it started or went on
 
     @property
     def best(self) -> dict[str, float] | None:
@@ -49,6 +50,10 @@ class Recorder(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Start the epoch's clock."""
         self._started = time.perf_counter()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any) -> None:
+        """All that a checkpoint holds has been used."""
+        self.going = True
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Record the epoch. This runs before the averaged weights are swapped out again."""
@@ -94,7 +99,10 @@ class Recorder(pl.Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint; what was recorded after it is dropped."""
-        self.history, self.seconds = state["history"], state["seconds"]
+        rows = [{name: row[name] for name in COLUMNS} for row in state["history"]]
+        if not all(isinstance(number, int | float) for row in rows for number in row.values()):
+            raise TypeError("its curve is not of numbers")
+        self.history, self.seconds = rows, float(state["seconds"])
         self._write_curve()
 
     def _exhausted(self) -> bool:
