@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parent.parent / "src" / "chainrule"
 ROOMS = (
     "errors", "printable", "locks", "files", "results", "column", "lengths", "domain", "bits", "ordering",
-    "randomness", "layers", "heads", "engine", "flows", "models", "coding", "data", "training", "recipes", "tasks", "sklearn", "distribution",
-    "report", "testing", "cli",
+    "randomness", "layers", "heads", "engine", "flows", "models", "coding", "data", "training", "recipes", "tasks",
+    "sklearn", "distribution", "report", "testing", "cli",
 )  # fmt: skip
 FILES = [
     path
