@@ -80,8 +80,7 @@ def results_table(table: str) -> str:
             [
                 record["name"],
                 *(sign(score) + "{:.{d}f} ± {:.{d}f}".format(*compared(score), d=digits) for score in scores),
-                sign(record["test"])
-                + f"{record['test']['per_step']['bits'] if stepped else record['test']['bits_per_dim']:.3f}",
+                bits_of(record["test"]),
                 *([f"{accuracy:.1%}" if accuracy else ""] if labelled else []),
                 beside(record),
                 effort(record),
@@ -90,6 +89,12 @@ def results_table(table: str) -> str:
     units = [name.replace("nats", "nats a step").replace("bits/dim", "bits a step") for name in COLUMNS[:4]]
     columns = [*(units if stepped else COLUMNS[:4]), *(["labels right"] if labelled else []), *COLUMNS[4:]]
     return f"{markdown(columns, rows)}\n\n{made_by(table)}"
+
+
+def bits_of(score: dict) -> str:
+    """A step of long sequences, or bits/dim; nothing of densities."""
+    bits = score["per_step"]["bits"] if "per_step" in score else score["bits_per_dim"]
+    return "" if bits is None or score.get("density") else f"{sign(score)}{bits:.3f}"
 
 
 def effort(record: dict) -> str:

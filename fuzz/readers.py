@@ -5,7 +5,7 @@
 A case is a whole file with bits flipped, bytes changed, cut, doubled or taken from another file, or with numbers of its
 header made as large as can be; checksums are made right again, as an adversary would. Reading it must succeed or raise
 a `ChainruleError`, within seconds and 2 GiB. Cases run in a process of their own, which is started anew if it dies.
-To add a reader: write its seeds and its call, and put them into `READERS`.
+To add a reader: write its seeds and its call, and put them into `READERS` of its file.
 """
 
 import argparse
@@ -20,9 +20,13 @@ from collections import Counter
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from seeds import READERS, Seed
+import seeds
+import sequences
+from seeds import Seed
 
 import chainrule as cr
+
+READERS = seeds.READERS | sequences.READERS
 
 SECONDS = 5.0
 GIGABYTES = 2

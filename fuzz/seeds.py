@@ -156,7 +156,8 @@ def arrays() -> list[Seed]:
     versions = ((1, 0), (2, 0), (3, 0))
     blobs = [npy(array, versions[place % 3]) for place, array in enumerate(given)]
     whole = io.BytesIO()
-    np.savez(whole, train=given[0], valid=given[0][:5], test=given[0][5:9], y_train=np.arange(30))
+    labels = {"y_train": np.arange(30), "y_valid": np.arange(5), "y_test": np.arange(4)}
+    np.savez(whole, train=given[0], valid=given[0][:5], test=given[0][5:9], **labels)
     return [
         *(Seed(".npy", blob) for blob in blobs),
         *(Seed(".npz", blob, zipped) for blob in blobs),

@@ -1,36 +1,29 @@
-"""Child processes of tests: each starts with the ordinary signals, and none outlives its test."""
+"""Commands in processes of their own, which start with ordinary signals and never outlive a test."""
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
-PYTHON = (sys.executable, "-c")
 PROGRAM = (sys.executable, "-m", "chainrule")
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-SECONDS = 300  # for all that a child does
+PYTHON, SCRIPT = (sys.executable, "-c"), (sys.executable,)  # of a text, and of a file
+SECONDS = 300  # for all that one does
 
 
-def _ordinary_signals():
-    """In the child: what `nohup` and shells' background jobs ignore is inherited, and could not stop it then."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-
-
-@contextlib.contextmanager
-def child(*command):
-    """A process with pipes for text, on one thread; killed if it still runs when the block ends."""
+@contextmanager
+def child(*arguments, program=PROGRAM, sigint=signal.SIG_DFL, **options):
+    """`chainrule …`, or another program, as a process that has SIGINT as told, whatever its parent's parent does."""
     process = subprocess.Popen(
-        list(map(str, command)),
+        [*program, *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-        preexec_fn=_ordinary_signals,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, sigint),
+        **options,
     )
     try:
         yield process
@@ -39,20 +32,16 @@ def child(*command):
         process.communicate()
 
 
-def ended(process):
-    """(status, output, errors) of a child once it has ended by itself, its input closed.
-
-    Raises:
-        subprocess.TimeoutExpired: if it does not in time.
-    """
-    out, err = process.communicate(timeout=SECONDS)
-    return process.returncode, out, err
+def outcome(process, timeout=SECONDS):
+    """The status of a process that ends by itself once it has no more to read, what it gave and what it said."""
+    out, said = process.communicate(timeout=timeout)
+    return process.returncode, out, said
 
 
-def finished(*command):
-    """Those of a command that needs no more than to be run."""
-    with child(*command) as process:
-        return ended(process)
+def ended(*arguments, **options):
+    """Those of one that needs no more than to be run."""
+    with child(*arguments, **options) as process:
+        return outcome(process)
 
 
 def appears(path, process):

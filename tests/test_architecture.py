@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from children import PYTHON, finished
+from children import PYTHON, ended
 
 ROOT = Path(__file__).parent.parent / "src" / "chainrule"
 ROOMS = (
-    "errors", "locks", "files", "results", "column", "lengths", "domain", "ordering", "layers", "heads", "engine",
-    "flows", "models", "coding", "data", "training", "recipes", "tasks", "sklearn", "distribution", "report", "testing",
-    "cli",
+    "errors", "printable", "locks", "files", "results", "column", "lengths", "domain", "bits", "ordering",
+    "randomness", "layers", "heads", "engine", "flows", "models", "coding", "data", "training", "recipes", "tasks",
+    "sklearn", "distribution", "report", "testing", "cli",
 )  # fmt: skip
 FILES = [
     path
@@ -69,7 +69,7 @@ def test_import_loads_nothing_heavy():
         "import sys, torch; before = set(sys.modules); import chainrule; "
         f"print([m for m in {heavy} if m in set(sys.modules) - before])"
     )
-    assert finished(*PYTHON, code) == (0, "[]\n", "")
+    assert ended(code, program=PYTHON) == (0, "[]\n", "")
 
 
 def test_processes_are_started_in_one_place():

@@ -137,16 +137,18 @@ def test_some_labels_at_another_rate(spoken):
     assert data.labels["train"].tolist() == [1, 0, 1, 0, 1, 0] and data.rate == 4000
     lengths = data.streams["train"].lengths
     assert (lengths - torch.arange(40, 46) / 2).abs().max() <= 0.5
-    assert data.origin == {"source": str(spoken), "seed": 0, "rate": 4000, "labels": ["speaker"]}
+    assert (
+        data.origin.items() >= {"source": str(spoken), "seed": 0, "rate": 4000, "labels": ["speaker"]}.items()
+    )
     assert str(data.domain) == "sequence:2048:256:given"
 
 
 def test_resampling_keeps_a_tone():
     rates = 16000, 8000
     before, after = ((tone(4000 * r // 8000, rate=r) * 32768).astype(np.int16) for r in rates)
-    found = resample(before, *rates)
+    found = resample(before, *rates).samples
     assert np.abs(found.astype(int) - after)[200:-200].max() < 40  # of 16384, away from the ends
-    assert resample(after, 8000, 8000) is after
+    assert resample(after, 8000, 8000).samples is after
 
 
 def test_whole_recordings_are_put_aside(tmp_path):
@@ -172,11 +174,9 @@ def test_subfolders_are_splits_and_classes(tmp_path):
 def test_channels_and_formats(tmp_path):
     left, right = tone(50), tone(50, 700)
     record(tmp_path / "stereo.wav", np.stack([left, right], 1), subtype="FLOAT")
-    samples, rate = read_sound(tmp_path / "stereo.wav")
+    samples, rate, _, _ = read_sound(tmp_path / "stereo.wav")
     assert rate == 8000 and samples.dtype == np.int16
     assert np.abs(samples - 32768 * (left + right) / 2).max() <= 0.51
-    record(tmp_path / "loud.wav", np.array([3.0, -3.0]), subtype="FLOAT")
-    assert read_sound(tmp_path / "loud.wav")[0].tolist() == [32767, -32768]
 
 
 def test_folders_that_are_refused(tmp_path, spoken):
@@ -191,24 +191,22 @@ def test_folders_that_are_refused(tmp_path, spoken):
     refused("a rate is for recordings", "digits", rate=8000)
 
     record(tmp_path / "mixed" / "a.wav", tone(20))
-    record(tmp_path / "mixed" / "b.wav", tone(20), rate=16000)
-    refused("b.wav: expected 8000 Hz as .*a.wav has, got 16000", tmp_path / "mixed")
     (tmp_path / "mixed" / "b.wav").write_bytes(b"no sound at all")
-    refused("b.wav: cannot be read", tmp_path / "mixed")
+    refused("b.wav: is damaged", tmp_path / "mixed")
     record(tmp_path / "mixed" / "b.wav", np.zeros(0))
     refused("b.wav: holds no samples", tmp_path / "mixed")
     Image.new("L", (4, 4)).save(tmp_path / "mixed" / "c.png")
-    refused("mixed: holds both images .* and recordings", tmp_path / "mixed")
+    (tmp_path / "mixed" / "b.wav").unlink()
+    refused("mixed: holds as many images .* as recordings", tmp_path / "mixed")
 
 
 @pytest.mark.parametrize(
     "change, match",
     [
         (("file,", "path,"), "expected a column 'file', got path, digit, speaker, split"),
-        (("01.wav", "1.wav"), "one row for each recording of the folder; 01.wav has 0 rows"),
+        (("01.wav", "1.wav"), "one row for each recording; 1.wav has a row, but there is no such"),
         (("01.wav", "00.wav"), "00.wav has 2 rows"),
-        ((",valid", ",dev"), "row 6: expected train or valid or test, got 'dev'"),
-        ((",train", ",valid"), "expected some that are train, got valid, test"),
+        ((",valid", ",later"), "row 6: expected train or valid or test, got 'later'"),
         ((",ann,", ",,"), "row 1: expected a cell in each of the columns file, digit, speaker, split"),
     ],
 )
@@ -216,6 +214,13 @@ def test_metadata_that_are_refused(change, match, spoken):
     path = spoken / "metadata.csv"
     path.write_text(path.read_text().replace(*change))
     refused(f"metadata.csv: .*{match}", spoken)
+
+
+def test_metadata_without_train_are_for_verbs_only(spoken):
+    path = spoken / "metadata.csv"
+    path.write_text(path.read_text().replace(",train", ",valid"))
+    refused("has valid, test but no train; expected one to train on", spoken)
+    assert len(load_items(spoken, Reading(rate=8000))) == 12
 
 
 def test_spoken_digits_are_split_by_index(tmp_path, monkeypatch):
@@ -452,7 +457,7 @@ def test_sounds_are_written_part_by_part(tmp_path):
     def parts(fail):
         for _ in range(4):
             yield torch.full((1, 5000), 7)
-            (file,) = tmp_path.iterdir()
+            (file,) = tmp_path.rglob("*.wav")  # a temporary one
             sizes.append(file.stat().st_size)
         if fail:
             raise KeyboardInterrupt

@@ -17,7 +17,7 @@ import chainrule as cr
 from chainrule.cli import main
 from chainrule.cli.app import app
 from chainrule.cli.options import parse_settings
-from children import PROGRAM, child, ended
+from children import child, outcome
 
 TINY = ("--set", "channels=8", "--epochs", "1", "--device", "cpu", "--json")
 TEXT = "the cat sat on the mat\n" * 60
@@ -712,8 +712,8 @@ def test_as_a_program(tmp_path):
          "--out", tmp_path / "r", "--json"),
         ("sample", tmp_path / "nowhere"),
     )  # fmt: skip
-    with child(*PROGRAM, *commands[0]) as one, child(*PROGRAM, *commands[1]) as other:
-        (status, out, err), (failed, no_out, error) = ended(one), ended(other)
+    with child(*commands[0]) as one, child(*commands[1]) as other:
+        (status, out, err), (failed, no_out, error) = outcome(one), outcome(other)
     assert (status, failed) == (0, 1), err
     assert json.loads(out)["n"] == 350
     assert "Warning" not in err

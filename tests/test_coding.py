@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
+from chainrule.coding.about import unpack as unpack_about
 from chainrule.coding.coder import PRECISION, Decoder, Encoder
 from chainrule.coding.container import Reader, unzigzag, varint, zigzag
 from chainrule.coding.contexts import Contexts
@@ -381,6 +382,63 @@ def test_another_model_and_other_versions_are_refused_by_name(bytes_model, monke
     assert unstream(bytes_model, blob, anyway=True) == b"hello"
 
 
+def signed(content):
+    """Bytes of a file with a right checksum behind them, as somebody would make who altered it."""
+    return content + zlib.crc32(content).to_bytes(4, "little")
+
+
+def test_the_end_of_a_file_is_checked(bytes_model):
+    """Its 0, the check of the last block again, and nothing behind: each by itself, with a right checksum."""
+    blob = stream(bytes_model, b"hello")
+    body, check, decoded = blob[:-4], blob[-8:-4], []
+    assert signed(body) == blob and body[-5] == 0
+    for other in (
+        body[:-4] + bytes([check[0] ^ 1]) + check[1:],
+        body[:-1],
+        body[:-5],
+        body + b"\0",
+        body + check,
+        body + body[-5:],
+    ):
+        with pytest.raises(CodeError, match="truncated or altered"):
+            unstream(bytes_model, signed(other), progress=decoded.append)
+    # Without blocks it is the check of the header.
+    empty = stream(bytes_model, b"")
+    assert unstream(bytes_model, empty) == b""
+    with pytest.raises(CodeError, match="truncated or altered"):
+        unstream(bytes_model, signed(empty[:-8] + bytes([empty[-8] ^ 1]) + empty[-7:-4]))
+
+
+def test_a_block_may_not_be_left_out():
+    model = cr.create_model("independent", cr.Domain.binary(100)).eval()
+    x = torch.randint(2, (5242, 100), generator=torch.Generator().manual_seed(0))
+    blob, head = cr.compress(model, x), len(cr.compress(model, x[:0])) - 9
+    half = (len(blob) - 9 - head) // 2
+    for rest in (blob[head : head + half], blob[head + half : -9], b""):  # the first alone, the second, none
+        with pytest.raises(CodeError):
+            cr.decompress(model, signed(blob[:head] + rest + blob[-9:-4]))
+
+
+@pytest.mark.parametrize("kind", ["items", "file"])
+def test_the_rows_of_a_block_are_counted(bytes_model, kind):
+    """More than a block may have are refused before anything is decoded; one more or fewer is other rows."""
+    if kind == "file":
+        content, blob, most = b"hello", stream(bytes_model, b"hello"), 4096 * 8
+        read, head = lambda other: unstream(bytes_model, other), len(stream(bytes_model, b"")) - 9
+    else:
+        model = cr.create_model("independent", cr.Domain.binary(100)).eval()
+        content, most = torch.zeros(5, 100, dtype=torch.int64), 2621
+        blob, head = cr.compress(model, content), len(cr.compress(model, content[:0])) - 9
+        read = lambda other: cr.decompress(model, other)  # noqa: E731
+    assert blob[head] == len(content) == 5
+    for rows in (4, 6, most):
+        with pytest.raises(CodeError):
+            read(signed(blob[:head] + varint(rows) + blob[head + 1 : -4]))
+    for rows in (most + 1, 1 << 40):
+        with pytest.raises(CodeError, match="truncated or altered"):
+            read(signed(blob[:head] + varint(rows) + blob[head + 1 : -4]))
+
+
 def test_blocks_in_another_order_are_refused():
     model = cr.create_model("independent", cr.Domain.binary(100)).eval()
     x = torch.randint(2, (5242, 100), generator=torch.Generator().manual_seed(0))
@@ -524,13 +582,18 @@ def _module(path):
 
 
 @pytest.mark.parametrize(
-    "name", ["image", "lengths", "categories", "file", "sound", "file-2", "folder-2", "folder-3"]
+    "name",
+    [
+        *("image", "lengths", "categories", "file", "sound"),
+        *("file-2", "folder-2", "folder-3", "text-3", "image-3"),
+    ],
 )
 def test_golden_files_are_read(name):
     golden = _module(ROOT / "tests" / "golden" / "write.py")
     blob, content = (golden.HERE / f"{name}.chr").read_bytes(), golden.content_of(name)
     kind, version = name.split("-")[0], int(name[-1]) if "-" in name else 1
-    kinds = ["items", "file", "folder", "sound"]
+    kinds = ["items", "file", "folder", "sound", "text"]
+    assert unpack_about(Reader(io.BytesIO(blob)).header.about) == golden.ABOUT.get(name, {})
     assert blob[:6] == b"\x89CHR" + bytes([version, 2 * kinds.index(kind if kind in kinds else "items")])
     if isinstance(content, bytes):
         assert unstream(golden.model_of(name), blob, anyway=True) == content

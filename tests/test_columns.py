@@ -11,7 +11,7 @@ import torch
 
 import chainrule as cr
 from chainrule.column import Column
-from chainrule.data import decode, encode, infer_columns
+from chainrule.data import decode, encode, infer_columns, load_items
 from chainrule.data.arrow import as_arrow
 from chainrule.errors import ChainruleError, DataError
 from chainrule.tasks import given_part
@@ -382,7 +382,7 @@ def test_evaluate_keeps_the_codes_of_the_run(people, tmp_path):
         "evaluate", people / "run", "--data", tmp_path / "nurses.csv", "--no-baselines", "--json"
     ).json
     model = cr.load(people / "run")
-    x = cr.load_data(tmp_path / "nurses.csv", domain=model.domain).test
+    x = load_items(tmp_path / "nurses.csv", model.domain).x
     assert (x[:, 0] == 1).all()
     assert other["nats"] == pytest.approx(-model.double().log_prob(x).mean().item(), rel=1e-5)
 

@@ -13,7 +13,7 @@ import pytest
 from chainrule.errors import ChainruleError
 from chainrule.files import _sweep, atomic_folder, atomic_path, check_apart, write_text
 from chainrule.locks import lock
-from children import PYTHON, child, ended, finished
+from children import PYTHON, child, ended, outcome
 
 
 def test_writes_into_new_folders(tmp_path):
@@ -193,20 +193,19 @@ def temporaries(folder):
 
 
 def test_temporaries_of_killed_processes_vanish_and_no_others(tmp_path):
-    command = *PYTHON, KILLED, tmp_path
-    assert finished(*command, "killed")[0] == -signal.SIGKILL
+    assert ended(KILLED, tmp_path, "killed", program=PYTHON)[0] == -signal.SIGKILL
     dead = temporaries(tmp_path)
     assert len(dead) == 2
     for mine in (dead[0].name[:-1] + "~.txt", f"{dead[0].name.rsplit('-', 2)[0]}-00000000-0123", ".x-1.txt"):
         (tmp_path / mine).touch()  # files of the user, alike as they may be
-    with child(*command, "live") as process:
+    with child(KILLED, tmp_path, "live", program=PYTHON) as process:
         assert process.stdout.readline() == "ready\n"  # by then it has removed what it found
         held = [path for path in temporaries(tmp_path) if path.is_dir()]
         assert len(held) == 2 and not set(held) & set(dead)
         _sweep.cache_clear()
         write_text(tmp_path / "y.txt", "")
         assert [path for path in temporaries(tmp_path) if path.is_dir()] == held
-        ended(process)
+        assert outcome(process)[0] == 0
     names = {path.name for path in tmp_path.iterdir()}
     assert {"x.txt", "folder", "y.txt"} < names and len(names) == 6
     assert (tmp_path / "x.txt").read_text() == "half of the n"

@@ -5,8 +5,6 @@ import io
 import json
 import os
 import signal
-import subprocess
-import sys
 import tarfile
 import threading
 import time
@@ -28,6 +26,7 @@ from chainrule.data.sources import pictures, sequences, tables
 from chainrule.data.sources.catalogue import SOURCES
 from chainrule.data.sources.download import fetch
 from chainrule.data.sources.source import Download, Source, content_digest, write_content
+from children import SCRIPT, child, ended
 
 TEXT = b"\n".join(b",".join(b"01"[bit : bit + 1] for bit in row) for row in np.eye(6, 5, dtype=int)) + b"\n"
 BITS = np.eye(6, 5, dtype=np.uint8)
@@ -229,7 +228,7 @@ def test_a_download_that_is_stopped_leaves_nothing_half_written(web, tmp_path, n
     web.files["/site/words.txt"] = words
     script = tmp_path / "get.py"
     script.write_text(
-        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import sys\n"
         "from functools import partial\n"
         "from dataclasses import replace\n"
         "from chainrule.cli import main\n"
@@ -243,17 +242,17 @@ def test_a_download_that_is_stopped_leaves_nothing_half_written(web, tmp_path, n
         f"sys.exit(main(['data', 'get', 'names', '--data-dir', 'data', '--mirror', '{web.address}']))\n"
     )
     web.pause = 0.05
-    child = subprocess.Popen([sys.executable, str(script)], cwd=tmp_path, stderr=subprocess.PIPE)
     part = tmp_path / "data" / ".get-names" / "words.txt.part"
-    deadline = time.monotonic() + 60
-    while not (part.exists() and part.stat().st_size > 50_000) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    child.send_signal(number)
-    child.wait(30)
+    with child(script, program=SCRIPT, cwd=tmp_path) as process:
+        deadline = time.monotonic() + 60
+        while not (part.exists() and part.stat().st_size > 50_000) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(number)
+        process.wait(30)
     assert not (tmp_path / "data" / "words.txt").exists() and part.stat().st_size < len(words)
     web.pause = 0.0
     web.asked.clear()
-    assert subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True).returncode == 0
+    assert ended(script, program=SCRIPT, cwd=tmp_path)[0] == 0
     assert web.asked[0][1].startswith("bytes=")
     assert left(tmp_path / "data") == ["words.txt"] and (tmp_path / "data/words.txt").read_bytes() == words
 

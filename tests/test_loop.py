@@ -122,6 +122,13 @@ def test_by_steps_small_data_are_passed_several_times_an_epoch():
         torch.testing.assert_close(value.detach(), expected, rtol=0, atol=1e-5)
 
 
+class Calls(list):
+    """One list, also in a copy of who writes in it: what is trained is a copy of the model."""
+
+    def __deepcopy__(self, memo):
+        return self
+
+
 class Watched(cr.AutoregressiveModel):
     """Writes down what it is asked for: the items, whether it is in training mode, and whether gradients are taken."""
 
@@ -136,7 +143,7 @@ class Watched(cr.AutoregressiveModel):
 
 def watched(data=None, **options):
     """The calls of the loss while a model is trained: of training, and of validation."""
-    made, calls = net(), []
+    made, calls = net(), Calls()
     model = Watched(made.network, DOMAIN, made.head).watch(calls)
     run = cr.fit(model, toy() if data is None else data, **{**PLAIN, "patience": 0, "seed": 1, **options})
     trained = [x for x, training, gradients in calls if training and gradients]
@@ -220,7 +227,7 @@ def test_what_diverges_is_told_and_not_kept(tmp_path):
             return super().valid_loss(x, cond) * (math.nan if len(self.calls) > 5 else 1)
 
     made = net()
-    model = Diverging(made.network, DOMAIN, made.head).watch([])
+    model = Diverging(made.network, DOMAIN, made.head).watch(Calls())
     with pytest.raises(
         cr.errors.ChainruleError, match="diverged: validation is nan nats in epoch 1; lower lr"
     ):
@@ -252,7 +259,7 @@ def test_a_huge_gradient_moves_no_more_than_a_small_one():
 
     def moved(kind, clip):
         made = net()
-        model = kind(made.network, DOMAIN, made.head).watch([])
+        model = kind(made.network, DOMAIN, made.head).watch(Calls())
         before = [p.detach().clone() for p in model.parameters()]
         run = cr.fit(
             model, data, **{**PLAIN, "epochs": 1}, lr=1e-3, clip=clip, ema=0.0, warmup=0, cosine=False

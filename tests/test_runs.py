@@ -13,7 +13,7 @@ from chainrule.errors import RunError
 from chainrule.training import Run, replacement
 from chainrule.training.folder import WRITTEN, locked, written
 from chainrule.training.recorder import Recorder
-from children import PYTHON, child, ended
+from children import PYTHON, child
 from test_cli import call
 
 fitting = sys.modules["chainrule.training.fit"]  # the package has the function of this name
@@ -229,12 +229,12 @@ with locked(Path(sys.argv[1])):
 
 def test_the_lock_of_a_killed_process_does_not_block(digits, tmp_path):
     folder = tmp_path / "new" / "run"
-    with child(*PYTHON, HOLD, folder) as process:
+    with child(HOLD, folder, program=PYTHON) as process:
         assert process.stdout.readline() == "held\n"
         with pytest.raises(RunError, match="another process"):
             fit("uniform", digits, folder)
         process.kill()
-        ended(process)
+        process.wait()
         assert (folder / ".chainrule-lock").exists()
         fit("uniform", digits, folder)
         assert set(content(folder)) == {"config.yaml", "model.json", "model.safetensors"}

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 import chainrule as cr
+from chainrule.files import scratch
 from chainrule.training import Recipe, Run, TrainingConfig
 from chainrule.training.batches import CropOrder, EpochOrder
 from chainrule.training.checkpoint import SafetensorsIO
-from children import PROGRAM, appears, child, ended, finished
+from children import appears, child, ended, outcome
 
 SMALL = {"channels": 8, "depth": 2}
 QUICK = {"lr": 1e-2, "warmup": 0, "ema": 0.5, "progress": False}
@@ -184,8 +185,8 @@ def test_checkpoint_round_trip(tmp_path):
 
 
 def command(out, epochs):
-    options = ["--data", "digits", "--epochs", epochs, "--set", "channels=8", "--out", out]
-    return *PROGRAM, "train", "causal-conv1d", *options, "--resume"
+    options = ["--data", "digits", "--epochs", epochs, "--set", "channels=8", "--out", out, "--resume"]
+    return ["train", "causal-conv1d", *options]
 
 
 def curve(folder):
@@ -195,33 +196,45 @@ def curve(folder):
 
 def test_killed_and_resumed_is_uninterrupted(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert finished(*command(whole, 6))[0] == 0
+    assert ended(*command(whole, 6))[0] == 0
     with child(*command(killed, 6)) as process:
         assert appears(killed / "checkpoints" / "last.safetensors", process)
-        process.send_signal(signal.SIGKILL)
-        assert ended(process)[0] == -signal.SIGKILL
+        process.kill()
+        process.wait()
     before = (killed / "metrics.csv").read_text()
     assert 1 < len(before.splitlines()) < 7
-    assert finished(*command(killed, 6))[0] == 0
-    assert (
-        (killed / "metrics.csv").read_text().startswith(before)
-    )  # with its seconds: no epoch is trained again
+    assert ended(*command(killed, 6))[0] == 0
+    after = (killed / "metrics.csv").read_text()
+    assert after.startswith(before)  # with its seconds: no epoch is trained again
     assert curve(killed) == curve(whole) and len(curve(whole)) == 6
     assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("ignored", [False, True])
-def test_interrupted_leaves_a_usable_run(ignored, tmp_path):
-    """Also where whoever runs the tests ignores Ctrl-C, as shells make their background jobs do."""
+@pytest.mark.parametrize("sigint", [signal.SIG_DFL, signal.SIG_IGN], ids=["foreground", "background"])
+def test_interrupted_leaves_a_usable_run(tmp_path, sigint):
+    """Also as a shell starts it in the background, where it ignores Ctrl-C."""
     out = tmp_path / "run"
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if ignored else signal.getsignal(signal.SIGINT)
-    try:
-        with child(*command(out, 2000)) as process:
-            assert appears(out / "metrics.csv", process)
-            process.send_signal(signal.SIGINT)
-            status, _, said = ended(process)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert status == 130
+    with child(*command(out, 2000), sigint=sigint) as process:
+        assert appears(out / "metrics.csv", process)
+        process.send_signal(signal.SIGINT)
+        status, _, said = outcome(process)
+        assert status == 130
     assert "can be used as it is, or resumed" in said and "Traceback" not in said
     assert cr.load(out).log_prob(cr.load_data("digits").valid).mean() > -181
+    with scratch(out):  # what may be left of a file under way vanishes with the next one
+        assert len([path for path in out.iterdir() if ".chainrule-" in path.name]) == 1
+
+
+def test_an_interrupted_replacement_leaves_the_old_run(tmp_path):
+    out = tmp_path / "run"
+    cr.fit(cr.create_model("uniform", cr.load_data("digits").domain), cr.load_data("digits"), out=out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    again = [*command(out, 2000)[:-1], "--overwrite"]
+    with child(*again) as process:
+        assert appears(out / ".chainrule-next" / "metrics.csv", process)
+        assert cr.load(out).name == "uniform"
+        process.send_signal(signal.SIGINT)
+        status, _, said = outcome(process)
+        assert status == 130
+    assert f"the run in {out} is the old one, --overwrite --resume goes on with the new one" in said
+    assert before == {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}

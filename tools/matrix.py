@@ -23,7 +23,9 @@ PYTHONS = ("3.11", "3.12", "3.13")
 def floors() -> list[str]:
     """The lower bound of each dependency, as pins."""
     needs = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    return [f"{name}=={floor}" for name, floor in (re.match(r"([\w-]+)>=([\w.]+)", n).groups() for n in needs)]
+    return [
+        f"{name}=={floor}" for name, floor in (re.match(r"([\w-]+)>=([\w.]+)", n).groups() for n in needs)
+    ]
 
 
 def pythons() -> dict[str, str]:

@@ -82,6 +82,23 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         raise ChainruleError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
+def read_text(path: str | Path, most: int) -> str:
+    """Read UTF-8 text of a file, as far as it is one, and no longer than expected: pipes and devices have no end.
+
+    Raises:
+        OSError: if it cannot be read, is no plain file, or has more than so many bytes.
+        UnicodeDecodeError: if it is no UTF-8.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise OSError("expected a file")
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(f"expected at most {most} bytes")
+    return content.decode("utf-8")
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic_path(path) as temporary:
@@ -101,25 +118,35 @@ def scratch(parent: Path | None = None) -> Iterator[Path]:
     parent, mode = (parent, 0o777) if parent else (Path(tempfile.gettempdir()), 0o700)
     _sweep(parent)
     with ExitStack() as held:
-        folder = _locked_folder(parent, mode, held)
+        folder = parent / f"{OURS}{secrets.token_hex(8)}"
         try:
+            while not _claim(folder, mode, held):
+                folder = parent / f"{OURS}{secrets.token_hex(8)}"
             yield folder
         finally:
-            _empty(folder)
-            held.close()
-            with suppress(OSError):
-                folder.rmdir()
+            try:
+                _discard(folder, held)
+            except BaseException:  # Ctrl-C in the midst of it
+                _discard(folder, held)
+                raise
 
 
-def _locked_folder(parent: Path, mode: int, held: ExitStack) -> Path:
-    """A new folder, and its lock, which `held` then holds."""
-    while True:
-        folder = parent / f"{OURS}{secrets.token_hex(8)}"
-        folder.mkdir(mode)
-        # Before it is locked, another process may take it for one of a dead process, and remove it.
-        with suppress(FileNotFoundError):
-            if held.enter_context(lock(folder / LOCK)) is not False:
-                return folder
+def _claim(folder: Path, mode: int, held: ExitStack) -> bool:
+    """Make a folder, and a lock in it, which `held` then holds; False if another process came in between."""
+    folder.mkdir(mode)
+    with suppress(
+        FileNotFoundError
+    ):  # before it is locked it looks like that of a dead process, and is removed
+        return held.enter_context(lock(folder / LOCK)) is not False
+    return False
+
+
+def _discard(folder: Path, held: ExitStack) -> None:
+    with suppress(FileNotFoundError):
+        _empty(folder)
+    held.close()
+    with suppress(OSError):
+        folder.rmdir()
 
 
 @lru_cache(maxsize=1024)  # once for each process and folder

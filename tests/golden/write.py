@@ -12,7 +12,9 @@ from pathlib import Path
 import torch
 
 import chainrule as cr
+from chainrule.coding.about import pack
 from chainrule.coding.container import varint
+from chainrule.coding.items import write_items
 from chainrule.coding.streams import compress_stream
 
 HERE = Path(__file__).parent
@@ -26,7 +28,11 @@ MODELS = {
     "sound": cr.Domain.sequence(8, 65536),
     "folder-2": cr.Domain.sequence(8, 256),
     "folder-3": cr.Domain.sequence(8, 256),
+    "text-3": cr.Domain.sequence(8, 5),
+    "image-3": cr.Domain.image(1, 4, 4, levels=5),
 }
+# What those of format 3 tell of their source.
+ABOUT = {"text-3": {"bom": True}, "image-3": {"kind": "plain", "labels": list(range(12))}}
 # Path → content, and whether it can be executed, which format 2 did not tell.
 FILES = {
     "12:30": (b"", False),
@@ -51,6 +57,8 @@ def content_of(name):
         return packed + b"\0"
     if name == "sound":
         return bytes(range(200))
+    if name.startswith("text"):
+        return bytes(i % 5 for i in range(200))
     x = torch.arange(12 * MODELS[name].size).reshape(12, *MODELS[name].event_shape) ** 2 % 7
     x = x % torch.tensor(MODELS[name].levels_per_variable).reshape(MODELS[name].event_shape)
     if name == "lengths":
@@ -59,12 +67,13 @@ def content_of(name):
 
 
 def blob_of(name):
-    content = content_of(name)
+    content, target, about = content_of(name), io.BytesIO(), pack(ABOUT.get(name, {}))
     if isinstance(content, torch.Tensor):
-        return cr.compress(model_of(name), content)
-    target = io.BytesIO()
-    kind = name.split("-")[0]
-    compress_stream(model_of(name), io.BytesIO(content), target, kind, rate=8000 if kind == "sound" else 0)
+        write_items(model_of(name), content, None, target, about=about)
+    else:
+        kind = name.split("-")[0]
+        rate = 8000 if kind == "sound" else 0
+        compress_stream(model_of(name), io.BytesIO(content), target, kind, rate=rate, about=about)
     return target.getvalue()
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
+from chainrule.cli.columns import SafeCsv
 from chainrule.cli.options import (
     DataDir,
     Device,
@@ -68,6 +69,7 @@ def complete(
     ] = False,
     particles: Particles = None,
     seed: Seed = 0,
+    safe_csv: SafeCsv = False,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
@@ -100,7 +102,7 @@ def complete(
     generator = torch.Generator().manual_seed(seed)
     files = [out]
     if model.domain.columns:
-        result = _complete_table(model, source, out, keep, n or 1, items, generator, options)
+        result = _complete_table(model, source, out, keep, n or 1, items, generator, options, safe_csv)
     else:
         given = items_of(opened, source, split, data_dir, unknown, labels=False, held_out=True).first(
             items or 8
@@ -138,6 +140,7 @@ def _complete_table(
     items: int | None,
     generator: torch.Generator,
     options: dict[str, Any],
+    safe_csv: bool,
 ) -> dict:
     """Draw the missing cells, and with `keep` all that it does not keep; write the rows."""
     from chainrule.data import decode, encode
@@ -160,5 +163,5 @@ def _complete_table(
         frame = decode(drawn.flatten(0, 1), columns)
         if n > 1:
             frame.insert(0, DRAW, torch.arange(n).repeat(len(x)).numpy())
-        export_frame(frame, out)
+        export_frame(frame, out, safe_csv=safe_csv)
     return {"items": len(x), "n": n, "kept": int(known.sum()), "of": known.numel()}

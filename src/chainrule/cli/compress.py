@@ -27,22 +27,32 @@ def compress(
         str,
         typer.Argument(
             metavar="INPUT",
-            help="For a model of bytes any file or folder; for one of 16-bit sound a .wav or .flac; for others items: "
-            "an array, a folder of images, a table, a named set.",
+            help="For a model of bytes any file or folder; for others what they are of: a text, arrays, pictures, "
+            "recordings, a table, a named set.",
         ),
     ],
     out: Annotated[Path, typer.Option("-o", help="The compressed file.")],
     split: Split = None,
     items: Annotated[
-        int | None, typer.Option(min=1, help="Number of items, from the first; all by default.")
+        int | None,
+        typer.Option(
+            min=1, help="Number of items to pack, from the first; the rest is left out. All by default."
+        ),
     ] = None,
     runner: Runner = "auto",
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify/--no-verify", help="Decompress what was written, and compare, before it is kept."
+        ),
+    ] = True,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Compress without loss, by the probabilities of a trained model.
 
-    The file is decoded by the same model on the same kind of processor with the same versions, or refused.
+    What could not be given back as it is, is refused. The file is decoded by the same model on the same kind of
+    processor with the same versions, or refused.
 
     Examples:
 
@@ -52,32 +62,42 @@ def compress(
 
     `chainrule compress runs/people people.csv -o people.chr`
     """
-    from chainrule.tasks.compress import compress_bytes, compress_items, compress_sound, kind_of
+    from chainrule.tasks.compress import pack_items, pack_stream
+    from chainrule.tasks.packing import stream_of
 
     opened = open_run(run, "cpu")
-    source = arrived(source, opened)
-    start, kind = time.perf_counter(), kind_of(opened, source)
+    source, start = arrived(source, opened), time.perf_counter()
+    stream = stream_of(opened, source, split, data_dir)
+    if stream is not None and items is not None:
+        raise ChainruleError(
+            f"--items: {source} is packed whole, {stream.unit} after {stream.unit}; leave it out"
+        )
+    given = items_of(opened, source, split, data_dir, cut=False) if stream is None else None
     with _bar(json) as told:
-        options: Any = {"runner": runner, "progress": told}
-        if kind in ("file", "folder"):
-            result = compress_bytes(opened, Path(source).expanduser(), out, **options)
-        elif kind == "sound":
-            result = compress_sound(opened, Path(source).expanduser(), out, **options)
+        options: Any = {"verify": verify, "runner": runner, "progress": told}
+        if stream is not None:
+            result = pack_stream(opened, stream, out, **options)
         else:
-            given = items_of(opened, source, split, data_dir).first(items)
-            cond = given.cond if opened.model.conditional else None
-            result = compress_items(opened, given.x, cond, out, **options)
+            assert given is not None
+            chosen = given.first(items)
+            result = pack_items(opened, source, chosen, len(given), out, data_dir=data_dir, **options)
     result |= {"seconds": time.perf_counter() - start, "file": str(out)}
     if "variables" in result:
         result["bits_per_dim"] = 8 * result["compressed"] / max(result["variables"], 1)
-        what, rate = f"{result['items']} items", f"{result['bits_per_dim']:.4f} bits/dim"
+        rate = f"{result['bits_per_dim']:.4f} bits/dim"
     else:
         result["bits_per_byte"] = 8 * result["compressed"] / max(result["bytes"], 1)
-        what, rate = f"{result['bytes']} bytes", f"{result['bits_per_byte']:.4f} bits a byte"
+        rate = f"{result['bits_per_byte']:.4f} bits a byte"
     if json:
         print_json(result)
         return
-    say(f"{what} in {result['compressed']} bytes, {rate}, {result['seconds']:.1f} s: {out}")
+    checked = ", decompressed and compared" if verify else ", not compared"
+    say(
+        f"{result['packed']:,} of {result['of']:,} {result['unit']} in {result['compressed']:,} bytes, {rate}, "
+        f"{result['seconds']:.1f} s{checked}: {out}"
+    )
+    if left := result["of"] - result["packed"]:
+        say(f"left out: {left:,} {result['unit']}")
 
 
 def decompress(
@@ -87,8 +107,8 @@ def decompress(
         Path,
         typer.Option(
             "-o",
-            help="Any file; for a folder a new one; for items .npy, or .npz with their classes; for rows of a table "
-            "also .csv or .parquet; for images also a new folder of .png; for a sound .wav or .flac.",
+            help="A file, or a new folder, of the kind that was compressed; pictures come back as .png. Items also as "
+            ".npy, or .npz with their labels.",
         ),
     ],
     anyway: Annotated[
@@ -101,7 +121,7 @@ def decompress(
 
     Example: `chainrule decompress runs/bytes-gru book.chr -o book.txt`
     """
-    from chainrule.tasks.compress import decompress_file
+    from chainrule.tasks.decompress import decompress_file
 
     source = Path(arrived(str(source)))
     if not source.is_file():

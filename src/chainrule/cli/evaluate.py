@@ -45,6 +45,9 @@ def evaluate(
 ) -> None:
     """Mean negative log-likelihood in nats and bits/dim, ± its standard error.
 
+    bits/dim are all nats over ln 2 and over all variables that are counted, of items of different lengths too. Reals
+    have densities, which are no code: nats alone.
+
     Of a model of classes also the accuracy: how many items have their label as the most probable class.
 
     Of a model with latent variables, or a flow on levels, a bound: the likelihood is no worse (≤).
@@ -66,15 +69,9 @@ def evaluate(
     if json:
         print_json(result.to_dict())
         return
-    rows = [
-        [
-            name,
-            f"{v.sign}{v.nats:.2f} ± {v.nats_se:.2f}",
-            f"{v.sign}{v.bits_per_dim:.3f} ± {v.bits_per_dim_se:.3f}",
-        ]
-        for name, v in [*result.baselines.items(), (opened.model.name or "model", result.model)]
-    ]
-    columns = ["", "nats", "bits/dim"]
+    likelihoods = [*result.baselines.items(), (opened.model.name or "model", result.model)]
+    rows = [[name, *likelihood.numbers()] for name, likelihood in likelihoods]
+    columns = ["", *result.model.units]
     if result.accuracy is not None:
         columns.append("accuracy")
         rows[-1].append(f"{result.accuracy:.1%}")
@@ -88,8 +85,8 @@ def evaluate(
         )
         say(
             f"each of {steps.steps} steps, {told}: "
-            f"{steps.sign}{steps.nats:.4f} ± {steps.nats_se:.4f} nats, "
-            f"{steps.sign}{steps.bits:.4f} ± {steps.bits_se:.4f} bits"
+            f"{steps.sign}{steps.nats:.4f} ± {steps.nats_se:.4f} {result.model.units[0]}"
+            + ("" if steps.bits is None else f", {steps.sign}{steps.bits:.4f} ± {steps.bits_se:.4f} bits")
         )
         if steps.nats_after_first is not None:
             after = f"{steps.nats_after_first:.4f} ± {steps.nats_after_first_se:.4f} nats"

@@ -14,11 +14,12 @@ import yaml
 from chainrule.cli.output import say, say_notes
 from chainrule.cli.verb import arrived
 from chainrule.data import Data, Items, load_items
+from chainrule.data.fingerprint import place_of
 from chainrule.errors import ChainruleError, ConditionError, RunError
 from chainrule.training import Recipe, Run
 from chainrule.training.classes import class_codes, each, label_names
 from chainrule.training.folder import CONFIG
-from chainrule.training.recipe import parse_yaml
+from chainrule.training.yaml_text import parse_yaml
 
 RunFolder = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run folder, as `chainrule train` writes it.")
@@ -146,6 +147,10 @@ def data_of(run: Run, data_dir: Path | None) -> Data:
     recipe = Recipe.read(run.folder / CONFIG)
     if "source" not in recipe.data:
         raise RunError(f"{run.folder}: its data set was made in Python; name one with --data")
+    if "checksum" in recipe.data and not Path(recipe.data["source"]).exists():
+        raise RunError(
+            f"{run.folder}: its data are no longer at {recipe.data['source']}; name them with --data"
+        )
     if run.model.domain.columns:
         # The file may have grown since: the codes of its categories are the run's.
         recipe.data = {k: v for k, v in recipe.data.items() if k != "columns"}
@@ -171,6 +176,7 @@ def items_of(
     unknown: str | None = None,
     labels: bool | None = True,
     held_out: bool = False,
+    cut: bool = True,
 ) -> Items:
     """The items of a source by the run's codes, all of them unless a split is asked for; what was found is said.
 
@@ -178,17 +184,18 @@ def items_of(
         run, source, split, data_dir, unknown: as the options.
         held_out: whether a source with splits of its own is asked for its test split, where none is named: for what is
             looked at, or compared with published figures.
+        cut: whether to cut a source without splits of its own, or else to refuse.
         labels: whether a model of classes needs those of the items; None where they are welcome, False if not read.
 
     Raises:
         ChainruleError: if it cannot be read, or the model needs labels or frames that it has not.
     """
     trained_on = run.config.get("data") or {}
-    if split is None and not held_out and str(source) == trained_on.get("source"):
+    if split is None and not held_out and place_of(source) == trained_on.get("source"):
         say(f"note: {run.folder} was trained on part of {source}; --split test takes what was put aside")
     source, how = arrived(source, run), replace(run.reading, unknown=unknown)
     prefer = "test" if held_out else None
-    items = load_items(source, how, split=split, prefer=prefer, labels=labels, data_dir=data_dir)
+    items = load_items(source, how, split=split, prefer=prefer, cut=cut, labels=labels, data_dir=data_dir)
     say_notes(items.notes)
     if labels and run.model.conditional and items.cond is None:
         what = "frames" if run.model.condition.maps else "labels"

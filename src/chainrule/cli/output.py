@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chainrule.data import Notes
+from chainrule.printable import printable
 
 # Names of files and domains are printed as they are: [x] is no markup, vector:100:2 holds no emoji.
 console = Console(stderr=True, markup=False, emoji=False, highlight=False)
@@ -29,14 +30,6 @@ def keep_free() -> Iterator[None]:
         yield
     finally:
         _kept_free.reset(token)
-
-
-def printable(text: str, keep: str = "") -> str:
-    r"""Text that no terminal obeys: what is no visible character is written as \x1b or \u202e, but for those kept.
-
-    Names of columns, classes and files come from data, and may hold whatever moves a cursor or turns a line round.
-    """
-    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
 
 
 def say(text: str) -> None:

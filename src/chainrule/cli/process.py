@@ -42,6 +42,23 @@ def catch_sigterm() -> Iterator[list[int]]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+@contextmanager
+def hear_interrupts() -> Iterator[None]:
+    """Let SIGINT end what runs even where it is ignored: a shell sees to that for all it starts in the background,
+    without anybody having asked for it."""
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) != signal.SIG_IGN
+    ):
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def check_arguments(arguments: list[str]) -> None:
     """Refuse arguments that are no text: they can be kept in no configuration and shown on no page.
 

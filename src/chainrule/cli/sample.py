@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
+from chainrule.cli.columns import SafeCsv
 from chainrule.cli.continuation import continued
 from chainrule.cli.like import drawn_like
 from chainrule.cli.options import (
@@ -111,6 +112,7 @@ def sample(
     sampler: SamplerOption = Sampler.STEPS,
     draft: Draft = None,
     seed: Seed = 0,
+    safe_csv: SafeCsv = False,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
@@ -136,7 +138,8 @@ def sample(
     `chainrule sample runs/tinyshakespeare-gru -n 1 --prompt "ROMEO:" --length 2000`
     """
     from chainrule.data import decode
-    from chainrule.report.export import SOUNDS, check_output, export_items, export_sounds
+    from chainrule.report.export import SOUNDS, check_output, export_items, export_sounds, without_formulas
+    from chainrule.report.midi import check_tempo
     from chainrule.report.text import as_text, text_as_drawn
     from chainrule.tasks import given_part, interpolate, interpolate_latent
 
@@ -154,6 +157,8 @@ def sample(
     like = like and arrived(like, opened)
     choice: Any = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     music = out is not None and out.suffix.lower() == ".mid"
+    if music:
+        check_tempo(tempo)
     n = n or (1 if music else 64 if to is between is None else 8)
     domain, files = model.domain, list[Path]()
     runner = open_sampler(sampler, draft, device)
@@ -211,7 +216,7 @@ def sample(
     else:
         drawn = model.sample(n, cond, generator=generator, **choice, **({"runner": runner} if runner else {}))
     if out is not None and not files:
-        about: Any = {"vocabulary": vocabulary, "columns": steps, "rate": opened.rate}
+        about: Any = {"vocabulary": vocabulary, "columns": steps, "rate": opened.rate, "safe_csv": safe_csv}
         about |= {"tempo": tempo, "resolution": opened.reading.resolution or 1}
         files = export_items(drawn, domain, out, **about)
     if json:
@@ -231,7 +236,8 @@ def sample(
     elif out is not None:
         say(f"{n} samples{'' if steps is None else f', {steps} steps each'}: {span(files)}")
     elif model.domain.columns:
-        put(decode(drawn, model.domain.columns).to_csv(index=False), end="")
+        frame = decode(drawn, model.domain.columns)
+        put((without_formulas(frame) if safe_csv else frame).to_csv(index=False), end="")
     else:
         put(as_text(drawn, vocabulary, domain), end="")
     if isinstance(runner, Predictive) and not json:

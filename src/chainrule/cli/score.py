@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from torch import Tensor
 
+from chainrule.cli.columns import SafeCsv
 from chainrule.cli.options import (
     DataDir,
     Device,
@@ -79,6 +80,7 @@ def score(
     picture: Annotated[
         Path | None, typer.Option(help="A .png of the strangest images, and the bits of their pixels.")
     ] = None,
+    safe_csv: SafeCsv = False,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
@@ -98,7 +100,7 @@ def score(
 
     from chainrule.report.bits import COLUMNS
     from chainrule.report.export import check_ending, export_frame
-    from chainrule.tasks.score import alarm_threshold
+    from chainrule.tasks.score import alarm_threshold, least_reference
     from chainrule.tasks.score import score as task
 
     opened = open_run(run, device)
@@ -124,13 +126,18 @@ def score(
     frame = pd.DataFrame({name: value.numpy() for name, value in scores.to_dict().items()})
     frame.insert(0, "item", list(given.names) or range(len(x)))
     frame["alarm"] = alarms.numpy()
+    if threshold == math.inf:
+        say(
+            f"nothing can alarm: at a rate of {false_alarms:.2%} false alarms it takes a reference of at least "
+            f"{least_reference(false_alarms)} items, there are {len(held)}; raise --false-alarms, or take a larger one"
+        )
     if known is not None:
         for name, value in hidden_nats(model, x, cond, known).items():
             frame.insert(frame.columns.get_loc("nats") + 1, name, value.numpy())
     if blame:
         frame = frame.join(blamed(model, x, alarms, held))
     if out is not None:
-        export_frame(frame, out)
+        export_frame(frame, out, safe_csv=safe_csv)
     if picture is not None:
         _draw(model, x, cond, scores.nats.topk(min(COLUMNS, len(x))).indices, picture)
     summary = {
@@ -147,11 +154,14 @@ def score(
     strangest = frame.drop(columns=["bits_per_dim", "atypicality"]).sort_values("nats", ascending=False)
     rows = [[_cell(value) for value in row] for row in strangest.head(SHOWN).itertuples(index=False)]
     print_table(f"The {len(rows)} least likely of {len(x)} items", list(strangest.columns), rows)
-    say(
-        f"{summary['alarms']} of {len(x)} items above {threshold:.2f} nats, "
-        f"where at most {false_alarms:.2%} of items like the {len(held)} of {reference} would be"
-        f"{'' if out is None else f': {out}'}"
-    )
+    if threshold < math.inf:
+        say(
+            f"{summary['alarms']} of {len(x)} items above {threshold:.2f} nats, "
+            f"where at most {false_alarms:.2%} of items like the {len(held)} of {reference} would be"
+            f"{'' if out is None else f': {out}'}"
+        )
+    elif out is not None:
+        say(f"{len(x)} items: {out}")
     if model.likelihood == "bound":
         say(f"nats are bounds: {model.name} says what an item costs at most, and ranks items by that")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import torch
 import typer
 from torch import Tensor
 
+from chainrule.bits import bits_per_dim
 from chainrule.cli.options import DataDir, Json, Label, RunFolder, check_label, items_of, open_run
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.errors import ChainruleError, ConditionError
@@ -156,7 +156,7 @@ def _bits(
     with exact_arithmetic(model):
         log_prob = model.log_prob(x, cond, reduce=False)
     draw_bits(x, log_prob, model.domain, out)
-    each = -log_prob.double().flatten(1).sum(1) / (model.domain.size * math.log(2))
+    each = bits_per_dim(-log_prob.double().flatten(1).sum(1), model.counted(x).flatten(1).sum(1))
     if json:
         print_json({"items": len(x), "bits_per_dim": each.tolist(), "picture": str(out)})
         return

@@ -111,6 +111,8 @@ def train(
         "frames": frames,
         "axes": axes,
     }
+    if data is not None:
+        recipe.data.pop("checksum", None)
     recipe.data |= given_options(source=data, domain=domain, rate=rate, labels=labels, **about)
     if features is not None:
         recipe.data["features"] = list(features)
@@ -155,8 +157,8 @@ def train(
         print_cost(recipe.model, result)
     else:
         likelihoods = [*result.baselines.items(), (recipe.model, result.model)]
-        rows = [[name, f"{v.sign}{v.nats:.2f}", f"{v.sign}{v.bits_per_dim:.3f}"] for name, v in likelihoods]
-        print_table("Validation", ["", "nats", "bits/dim"], rows, last_bold=True)
+        rows = [[name, *likelihood.numbers(errors=False)] for name, likelihood in likelihoods]
+        print_table("Validation", ["", *result.model.units], rows, last_bold=True)
     say(f"run: {out}\nreport: {report}")
 
 

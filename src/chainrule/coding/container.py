@@ -14,9 +14,10 @@ from chainrule.domain import LAYOUTS, Domain
 from chainrule.errors import CodeError
 from chainrule.lengths import LENGTHS
 
-MAGIC, VERSION, MODES = b"\x89CHR", 2, 3  # folders are written in format 3, which tells what can be executed
-READABLE = (1, VERSION, MODES)  # files of format 1 differ in how bytes are mixed
-KINDS = ("items", "file", "folder", "sound")
+MAGIC, VERSION = b"\x89CHR", 3
+# In files of format 1 bytes are mixed in another way. Format 3 tells of the source, and which files are executable.
+READABLE, TELLING = (1, 2, VERSION), 3
+KINDS = ("items", "file", "folder", "sound", "text")
 RANKS = 4  # of event shapes: 0 to 3 numbers
 CHECK = 4  # bytes of a CRC-32
 PART = 1 << 20  # bytes read at once
@@ -37,6 +38,7 @@ class Header:
         cond: CRC-32 of what the model was told that is not in the file; 0 if nothing.
         rate: of a sound, in Hz; 0 of others.
         version: of the format.
+        about: what is told of the source; see `chainrule.coding.about`.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class Header:
     cond: int = 0
     rate: int = 0
     version: int = VERSION
+    about: bytes = b""
 
     def to_bytes(self) -> bytes:
         """As it stands in a file."""
@@ -53,7 +56,8 @@ class Header:
         numbers += [self.arithmetic.processor, self.cond, self.rate]
         kind = KINDS.index(self.kind) * len(RUNNERS) + RUNNERS.index(self.arithmetic.runner)
         start = MAGIC + bytes([self.version, kind]) + self.digest
-        return start + b"".join(map(varint, numbers))
+        about = varint(len(self.about)) + self.about if self.version >= TELLING else b""
+        return start + b"".join(map(varint, numbers)) + about
 
 
 def brief(domain: Domain) -> tuple[int, ...]:
@@ -122,7 +126,8 @@ class Reader:
         versions = tuple((self._varint(), self._varint(), self._varint()) for _ in PACKAGES)
         arithmetic = Arithmetic(runner, versions, self._varint(0xFFFF))
         cond, rate = self._varint(2**32 - 1), self._varint(2**32)
-        self.header = Header(kind, digest, domain, arithmetic, cond, rate, start[-2])
+        about = self._take(self._varint(self._left)) if start[-2] >= TELLING else b""
+        self.header = Header(kind, digest, domain, arithmetic, cond, rate, start[-2], about)
         self._chain = zlib.crc32(self.header.to_bytes())
 
     def blocks(self, most: int) -> Iterator[Block]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from chainrule.coding.container import DAMAGED, MODES, varint
+from chainrule.coding.container import DAMAGED, TELLING, varint
 from chainrule.coding.names import MOST, fault_of
 from chainrule.errors import ChainruleError, CodeError
 from chainrule.files import atomic_folder
@@ -63,13 +63,13 @@ class Packed:
         yield varint(0)
 
 
-def unpack(stream: BinaryIO, folder: Path, version: int = MODES) -> int:
+def unpack(stream: BinaryIO, folder: Path, version: int = TELLING) -> int:
     """Write the files of a packed folder; the folder appears once all of them are there.
 
     Args:
         stream: what `Packed` gave, to be read from where it is.
         folder: where to; there must be none yet.
-        version: of the format; before `MODES` nothing was told of a file but its size.
+        version: of the format; before `TELLING` nothing was told of a file but its size.
 
     Returns:
         How many files.
@@ -83,9 +83,9 @@ def unpack(stream: BinaryIO, folder: Path, version: int = MODES) -> int:
         while size := _varint(stream):
             if size > MOST:
                 raise CodeError(DAMAGED)
-            path = root / _inside(_exactly(stream, size))
+            path = root / inside(_exactly(stream, size))
             path.parent.mkdir(parents=True, exist_ok=True)
-            left, executable = divmod(_varint(stream), 2) if version >= MODES else (_varint(stream), 0)
+            left, executable = divmod(_varint(stream), 2) if version >= TELLING else (_varint(stream), 0)
             with path.open("xb") as file:
                 while left:
                     part = _exactly(stream, min(PART, left))
@@ -98,7 +98,7 @@ def unpack(stream: BinaryIO, folder: Path, version: int = MODES) -> int:
     return files
 
 
-def _inside(name: bytes) -> PurePosixPath:
+def inside(name: bytes) -> PurePosixPath:
     """A relative path that this system can make, without ways up."""
     try:
         path = name.decode()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -63,6 +63,23 @@ def compress(
         >>> torch.equal(cr.decompress(model, cr.compress(model, x)), x)
         True
     """
+    stream = io.BytesIO()
+    write_items(model, x, cond, stream, runner=runner, workers=workers, progress=progress)
+    return stream.getvalue()
+
+
+def write_items(
+    model: Model,
+    x: Tensor,
+    cond: Tensor | int | None,
+    target: BinaryIO,
+    *,
+    about: bytes = b"",
+    runner: str = AUTO,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """`compress` into a file, with what is told of its source; how many bytes were written."""
     alphabet = Alphabet(model)
     x = model.domain.check(x)
     told = None if model.condition.counts else cond
@@ -72,24 +89,22 @@ def compress(
         model.condition(cond, len(x))  # raises now
     rows = block_rows(model.domain)
     parts = [(x[i : i + rows], None if cond is None else cond[i : i + rows]) for i in range(0, len(x), rows)]
-    stream = io.BytesIO()
     workers = threads(workers)
     with repeatable(model):
         if runner == AUTO:
             first = None if cond is None else cond[:rows]
             runner = choose_runner(alphabet.model, min(rows, len(x)), len(parts), first) if parts else "eager"
-        header = Header(
-            "items", digest_of(model), brief(model.domain), Arithmetic.here(runner), _check_of(told)
-        )
+        arithmetic, check = Arithmetic.here(runner), _check_of(told)
+        header = Header("items", digest_of(model), brief(model.domain), arithmetic, check, about=about)
         task = partial(_encoded, alphabet, find_runner(model, runner))
-        writer, done = Writer(stream, header), 0
+        writer, done = Writer(target, header), 0
         for block in in_order(task, parts, workers):
             writer.block(block)
             done += block.rows
             if progress is not None:
                 progress(done)
     writer.close()
-    return stream.getvalue()
+    return writer.size
 
 
 def decompress(
@@ -120,36 +135,69 @@ def decompress(
         CodeError: if the blob is no such file, truncated, altered, of another model, or coded with an arithmetic that
             is not that of this machine.
     """
+    parts: list[tuple[Tensor, Tensor | None]] = []
+    read_items(
+        model,
+        io.BytesIO(blob),
+        lambda *part: parts.append(part),
+        cond,
+        anyway=anyway,
+        workers=workers,
+        progress=progress,
+    )
+    whole, classes = joined(model, parts)
+    return (whole, classes) if labels else whole
+
+
+def read_items(
+    model: Model,
+    source: BinaryIO,
+    take: Callable[[Tensor, Tensor | None], None],
+    cond: Tensor | int | None = None,
+    *,
+    anyway: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Header:
+    """`decompress` a file block by block.
+
+    Args:
+        model, cond, anyway, workers, progress: as for `decompress`.
+        source: the file; it must be seekable.
+        take: is given the items (n, *event_shape) of a block and their classes, or None.
+
+    Raises:
+        CodeError: as `decompress`.
+    """
     alphabet = Alphabet(model)
-    reader = Reader(io.BytesIO(blob), len(alphabet.whole))
+    reader = Reader(source, len(alphabet.whole))
     check_header(model, reader.header, "items", anyway)
     model.check_cond(None if cond is None else torch.as_tensor(cond))
     told = None if model.condition.counts else cond
     if _check_of(told) != reader.header.cond:
         raise ConditionError("cond: expected what `compress` was given, got another")
     runner = find_runner(model, reader.header.arithmetic.runner)
-    x: list[Tensor] = []
-    classes: list[Tensor] = []
     done = 0
     workers = threads(workers)
     with repeatable(model):
         tasks = _with_cond(reader.blocks(block_rows(model.domain)), model, told)
         for block, rows in in_order(partial(_decoded, alphabet, runner), tasks, workers):
             reader.agree(block, rows.check())
-            x.append(alphabet.items(rows.symbols, rows.there))
-            if rows.labels is not None:
-                classes.append(rows.labels)
+            take(alphabet.items(rows.symbols, rows.there), rows.labels)
             done += block.rows
             if progress is not None:
                 progress(done)
+    return reader.header
+
+
+def joined(model: Model, parts: Sequence[tuple[Tensor, Tensor | None]]) -> tuple[Tensor, Tensor | None]:
+    """The items and the classes of all blocks; of no blocks none."""
     kind = torch.float64 if model.domain.columns else torch.int64
-    whole = torch.cat([torch.zeros(0, *model.domain.event_shape, dtype=kind), *x])
-    if not labels:
-        return whole
-    shape = (0, *model.condition.item_shape)
-    return whole, torch.cat(
-        [torch.zeros(shape, dtype=torch.int64), *classes]
-    ) if model.condition.counts else None
+    x = torch.cat([torch.zeros(0, *model.domain.event_shape, dtype=kind), *(part for part, _ in parts)])
+    if not model.condition.counts:
+        return x, None
+    none = torch.zeros(0, *model.condition.item_shape, dtype=torch.int64)
+    return x, torch.cat([none, *(labels for _, labels in parts if labels is not None)])
 
 
 def block_rows(domain: Domain) -> int:

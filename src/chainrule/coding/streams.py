@@ -1,4 +1,4 @@
-"""Bytes of any file, or the samples of a sound ↔ a compressed file, block after block."""
+"""Bytes of any file, characters of a text or samples of a sound ↔ a compressed file, block after block."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chainrule.coding.alphabet import check_codable
 from chainrule.coding.arithmetic import Arithmetic, digest_of, repeatable
 from chainrule.coding.block import Block, Rows, decode, encode
 from chainrule.coding.choose import choose_runner
-from chainrule.coding.container import MODES, VERSION, Header, Reader, Writer, brief
+from chainrule.coding.container import VERSION, Header, Reader, Writer, brief
 from chainrule.coding.contexts import Contexts
 from chainrule.coding.items import AUTO, Progress, block_rows, check_header, threads
 from chainrule.coding.order0 import Mixed
@@ -27,7 +27,14 @@ from chainrule.errors import CodeError, DomainError
 from chainrule.models import AutoregressiveModel, Model
 from chainrule.models.length import of_length
 
-SYMBOLS = {"file": "u1", "folder": "u1", "sound": "<u2"}  # one of each kind, as NumPy names it
+# How many levels a model of each kind of symbols may have; None for any number.
+LEVELS: dict[str, tuple[int, ...] | None] = {
+    "file": (256,),
+    "folder": (256,),
+    "sound": (65536, 256),
+    "text": None,
+}
+MIXED = ("file", "folder")  # what is mixed with counts
 ROWS = 32  # of a block, where a net may go on behind the length it was trained on
 
 
@@ -42,20 +49,20 @@ class Cuts:
     """
 
     def __init__(self, model: AutoregressiveModel) -> None:
-        self._model = model
+        self.model = model
         self._models: dict[int, AutoregressiveModel] = {model.sites: model}
         self._lock = Lock()
 
     def of(self, symbols: int) -> AutoregressiveModel:
         """The model of the rows of a block of so many symbols."""
         longest = -(-symbols // ROWS)
-        steps = max(longest, self._model.sites) if self._model.network.unbounded else self._model.sites
+        steps = max(longest, self.model.sites) if self.model.network.unbounded else self.model.sites
         with self._lock:
             if steps not in self._models:
                 try:
-                    self._models[steps] = check_codable(of_length(self._model, steps))
+                    self._models[steps] = check_codable(of_length(self.model, steps))
                 except DomainError:  # weights that belong to places
-                    self._models[steps] = self._model
+                    self._models[steps] = self.model
             return self._models[steps]
 
     def runner(self, model: AutoregressiveModel, name: str) -> Any:
@@ -71,6 +78,7 @@ def compress_stream(
     kind: str = "file",
     *,
     rate: int = 0,
+    about: bytes = b"",
     runner: str = AUTO,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -78,13 +86,15 @@ def compress_stream(
     """Code all that can be read, in memory that does not grow with it.
 
     Args:
-        model: unconditional, of sequences: of 256 levels for bytes; of 65,536 for the samples of a sound + 32,768.
-        source: is read to its end.
+        model: unconditional, of sequences: of 256 levels for bytes; of 65,536 for the samples of a sound + 32,768, of
+            256 for its μ-law levels; of as many as there are characters for a text.
+        source: is read to its end: symbols as `symbol_type` says.
         target: is written.
-        kind: "file" or "folder" (bytes), or "sound" (16 bits a sample, unsigned, the low byte first).
+        kind: "file", "folder", "sound" or "text".
         rate: of a sound, in Hz.
+        about: what is told of the source.
         runner, workers: as for `compress`.
-        progress: is told how many bytes have been coded.
+        progress: is told how many symbols have been coded.
 
     Returns:
         How many bytes were written.
@@ -93,7 +103,7 @@ def compress_stream(
         ChainruleError: if the model is none of such symbols.
     """
     model = check_stream(model, kind)
-    width = np.dtype(SYMBOLS[kind]).itemsize
+    width = symbol_type(model).itemsize
     size = block_symbols(model) * width
     chunks = iter(lambda: source.read(size), b"")
     first, cuts = next(chunks, b""), Cuts(model)
@@ -102,14 +112,13 @@ def compress_stream(
         if runner == AUTO:
             own = cuts.of(len(first) // width)
             runner = choose_runner(own, _rows(own, len(first) // width), 1, None) if first else "eager"
-        version = MODES if kind == "folder" else VERSION
         arithmetic = Arithmetic.here(runner)
-        header = Header(kind, digest_of(model), brief(model.domain), arithmetic, rate=rate, version=version)
+        header = Header(kind, digest_of(model), brief(model.domain), arithmetic, rate=rate, about=about)
         writer, done = Writer(target, header), 0
         task = partial(_encoded, cuts, runner, kind)
         for block in in_order(task, _again(first, chunks), workers):
             writer.block(block)
-            done += block.rows * width
+            done += block.rows
             if progress is not None:
                 progress(done)
     writer.close()
@@ -131,7 +140,7 @@ def decompress_stream(
         model, anyway, workers: as for `decompress`.
         source: the file; it must be seekable.
         target: is written block after block; if there is an error, what was written until then is to be thrown away.
-        progress: is told how many bytes have been decoded.
+        progress: is told how many symbols have been decoded.
 
     Returns:
         The file's header.
@@ -141,8 +150,8 @@ def decompress_stream(
     """
     reader = Reader(source)
     header = reader.header
-    if header.kind not in SYMBOLS:
-        raise CodeError(f"expected a file, a folder or a sound, got {header.kind}")
+    if header.kind not in LEVELS:
+        raise CodeError(f"expected a file, a folder, a sound or a text, got {header.kind}")
     model, done = check_stream(model, header.kind), 0
     check_header(model, header, header.kind, anyway)
     task = partial(_decoded, Cuts(model), header)
@@ -150,7 +159,8 @@ def decompress_stream(
     with repeatable(model):
         for block, rows in in_order(task, reader.blocks(block_symbols(model)), workers):
             reader.agree(block, rows.check())
-            done += target.write(rows.symbols[rows.there].numpy().astype(SYMBOLS[header.kind]).tobytes())
+            target.write(rows.symbols[rows.there].numpy().astype(symbol_type(model)).tobytes())
+            done += block.rows
             if progress is not None:
                 progress(done)
     return header
@@ -162,16 +172,23 @@ def check_stream(model: Model, kind: str) -> AutoregressiveModel:
     Raises:
         DomainError: if its items are no sequences of them in their own order, or it is told a condition.
     """
-    chosen, levels = check_codable(model), 2 ** (8 * np.dtype(SYMBOLS[kind]).itemsize)
+    chosen, levels = check_codable(model), LEVELS[kind]
     domain = chosen.domain
-    one = domain.layout == "sequence" and domain.levels == levels and domain.width == 1
+    suits = isinstance(domain.levels, int) if levels is None else domain.levels in levels
+    one = domain.layout == "sequence" and suits and domain.width == 1
     if not one or domain.lengths == "ends" or not chosen.ordering.is_identity:
-        raise DomainError(f"compress: a {kind} needs a model of sequences of {levels} levels, got {domain}")
+        wanted = "a number of" if levels is None else " or ".join(map(str, levels))
+        raise DomainError(f"compress: a {kind} needs a model of sequences of {wanted} levels, got {domain}")
     if chosen.conditional:
         raise DomainError(
             f"compress: a {kind} needs a model that is told nothing, got one of {chosen.condition.expected}"
         )
     return chosen
+
+
+def symbol_type(model: Model) -> np.dtype:
+    """Of a symbol in a stream: an unsigned number of as few bytes as hold its level, the low byte first."""
+    return np.dtype(f"<u{next(size for size in (1, 2, 4) if model.domain.max_levels <= 256**size)}")
 
 
 def block_symbols(model: AutoregressiveModel) -> int:
@@ -195,7 +212,7 @@ def _there(model: AutoregressiveModel, symbols: int) -> Tensor:
 
 
 def _encoded(cuts: Cuts, runner: str, kind: str, chunk: bytes) -> Block:
-    flat = torch.from_numpy(np.frombuffer(chunk, SYMBOLS[kind]).astype(np.int64))
+    flat = torch.from_numpy(np.frombuffer(chunk, symbol_type(cuts.model)).astype(np.int64))
     model = cuts.of(len(flat))
     rows = cut(model, flat)
     mixer = _mixer(kind, rows.there, VERSION)
@@ -214,7 +231,7 @@ def _decoded(cuts: Cuts, header: Header, block: Block) -> tuple[Block, Rows]:
 
 def _mixer(kind: str, there: Tensor, version: int) -> Mixer | None:
     """What the bytes of a block are mixed with, in a file of this version."""
-    if kind == "sound":
+    if kind not in MIXED:
         return None
     return Mixed(256) if version == 1 else Contexts(256, len(there), int(there.sum()))
 

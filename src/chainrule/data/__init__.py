@@ -6,7 +6,7 @@ from chainrule.data.dataset import Data
 from chainrule.data.folder import data_folder
 from chainrule.data.get import get_data
 from chainrule.data.items import Items
-from chainrule.data.load import load_data, load_items
+from chainrule.data.load import load_data, load_items, load_streams
 from chainrule.data.named import NamedSet, list_data
 from chainrule.data.notes import Notes
 from chainrule.data.reading import Reading
@@ -27,4 +27,5 @@ __all__ = [
     "list_data",
     "load_data",
     "load_items",
+    "load_streams",
 ]

@@ -34,7 +34,7 @@ def read_arrays(path: Path) -> Raw:
         if isinstance(content, np.ndarray):
             return Raw(path.stem, str(path), {"train": content})
         with content:
-            items, labels = _choose(path, content.files)
+            items, labels = choose_arrays(path, content.files)
             raw = Raw(
                 path.stem,
                 str(path),
@@ -51,7 +51,7 @@ def _shown(name: str, array: np.ndarray) -> str:
     return f"array {name}, {array.dtype} {tuple(array.shape)}"
 
 
-def _choose(path: Path, names: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+def choose_arrays(path: Path, names: list[str]) -> tuple[dict[str, str], dict[str, str]]:
     """Split → the array's name, and split → the name of its labels, where it has some."""
     items = _by_split(path, names, ITEMS)
     if items:

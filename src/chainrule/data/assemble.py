@@ -23,7 +23,7 @@ from chainrule.data.reading import Reading
 from chainrule.data.split import complete_splits, cut_streams
 from chainrule.data.streams import Streams, Windows
 from chainrule.domain import Domain
-from chainrule.errors import ChainruleError, DataError
+from chainrule.errors import ChainruleError, DataError, nearest
 
 T = TypeVar("T")
 
@@ -88,6 +88,23 @@ def whole(raw: Raw, how: Reading, split: str | None = None) -> Items:
     return replace(items, split=split or "all", notes=raw.notes)
 
 
+def splits_of(raw: Raw, split: str | None) -> list[str]:
+    """All splits of a source, or the one of its own that is asked for.
+
+    Raises:
+        DataError: if there is no such split.
+    """
+    there = list(raw.streams or raw.arrays)
+    if split is None:
+        return there
+    if split not in SPLITS:
+        raise DataError(f"split {split!r}: no such split; {nearest(split, SPLITS)}")
+    if split not in there:
+        has = f"only {', '.join(there)}" if len(there) > 1 else "none, it is taken whole"
+        raise DataError(f"{raw.where}: has no split {split!r} of its own ({has}); leave out --split")
+    return [split]
+
+
 def _domain(raw: Raw, how: Reading) -> Domain:
     """What the user says, or the source, or its values."""
     if raw.streams:
@@ -148,7 +165,7 @@ def _of_streams(
             f"name a shorter window with --domain"
         )
     if whole and (overlaps := int((windows.first > 0).sum())):
-        raw.notes.changed.append(
+        raw.notes.found.append(
             f"{counted(overlaps, 'window')} of {len(windows.x):,} overlap the one before, so that no step is left out"
         )
     return Items(

@@ -36,7 +36,7 @@ def check_pictures(
         return
     try:
         colour = ImageColor.getrgb(background)
-    except (ValueError, AttributeError):
+    except (ValueError, TypeError, AttributeError):
         colour = ()
     if len(colour) != 3:
         raise DataError(f"background: expected a colour such as white, black or #80ff00, got {background!r}")

@@ -21,7 +21,7 @@ class Files:
 
     Attributes:
         parts: split → paths.
-        items: split → what to call each: its path in the split's folder; empty of a file that is the only one.
+        items: split → what to call each: its path in the folder; empty of a file that is the only one.
         labels: split → (n,), the class of each; empty without classes.
         class_names: the name of each class, or None.
     """
@@ -81,7 +81,10 @@ def gather(source: Path, suffixes: Collection[str], kind: str, notes: Notes) -> 
         parts, labels, names = classes_of(below, notes)
     return Files(
         {split: [roots[split] / path for path in part] for split, part in parts.items()},
-        {split: [str(path) for path in part] for split, part in parts.items()},
+        {
+            split: [(roots[split] / path).relative_to(source).as_posix() for path in part]
+            for split, part in parts.items()
+        },
         labels,
         names,
     )

@@ -31,7 +31,8 @@ def read_images(source: Path, how: Reading) -> Raw:
     raw.domain, raw.class_names = stack.domain, files.class_names
     for split, pixels, of in stack.parts({split: len(part) for split, part in files.parts.items()}):
         raw.arrays[split] = pixels
-        raw.items[split] = frame_names(files.items[split], of)
+        names = files.items.get(split) or [path.name for path in files.parts[split]]
+        raw.items[split] = frame_names(names, of)
         if split in files.labels:
             raw.labels[split] = files.labels[split][of]
     return raw

@@ -14,6 +14,7 @@ SHORT = re.compile(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", re.MULTIL
 UNKNOWN = 0x7FFF0000
 FOREVER = 1 << 62  # frames, of a file that does not say how many
 PAGE = 27 + 255 + 255 * 255  # bytes of an Ogg page, at most
+FRAME = 64  # bytes from the start of an MP3 frame, in which such a mark is
 LAST = 4  # the flag of the last page of a stream
 
 
@@ -28,7 +29,7 @@ def check_intact(path: Path, file: Any, read: int) -> None:
     Raises:
         DataError: if its header tells of more, or its last part is not there.
     """
-    expected = file.frames
+    expected = FOREVER if file.format == "MP3" and not _counts(path) else file.frames
     for told, there in SHORT.findall(file.extra_info):
         if int(there) < int(told) < UNKNOWN and read:
             expected = int(told) * read // max(int(there), 1)
@@ -40,6 +41,17 @@ def check_intact(path: Path, file: Any, read: int) -> None:
         raise DataError(
             f"{path}: is cut short, the last page of the sound is missing; copy or convert it again"
         )
+
+
+def _counts(path: Path) -> bool:
+    """Whether an MP3 file tells in its first frame how many there are; else their number is a guess."""
+    with path.open("rb") as stream:
+        head = stream.read(10)
+        if head.startswith(b"ID3"):  # tags, whose size is in four bytes of seven bits
+            stream.seek(10 + sum(byte << 7 * place for place, byte in enumerate(reversed(head[6:10]))))
+            head = b""
+        head += stream.read(FRAME)
+    return b"Xing" in head or b"Info" in head
 
 
 def _ends(path: Path) -> bool:

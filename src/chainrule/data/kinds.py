@@ -49,7 +49,7 @@ def read_path(path: Path, how: Reading) -> Raw | None:
     Raises:
         DataError: if a folder cannot be read, or holds files of no kind, or as many of two; or as its reader.
     """
-    kind = _of_folder(path) if path.is_dir() else _of_file(path)
+    kind = kind_of_folder(path) if path.is_dir() else _of_file(path)
     if kind is None:
         return None
     raw = kind.read(path, how)
@@ -78,7 +78,7 @@ def _of_file(path: Path) -> Kind | None:
     return next((kind for kind in KINDS if path.suffix.lower() in kind.suffixes), None)
 
 
-def _of_folder(folder: Path) -> Kind:
+def kind_of_folder(folder: Path) -> Kind:
     """The one of most files below it; the others, such as the cover of an album, are noted by its reader."""
     with reading(str(folder)):
         suffixes = Counter(path.suffix.lower() for path in all_below(folder))

@@ -6,11 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from chainrule.data.alphabet import renumber
 from chainrule.data.arrays import read_arrays
-from chainrule.data.assemble import assemble, whole
+from chainrule.data.assemble import assemble, splits_of, whole
 from chainrule.data.axes import settle_axes
 from chainrule.data.dataset import Data
+from chainrule.data.fingerprint import origin_of
 from chainrule.data.hub import needs_hub, read_hub
 from chainrule.data.items import Items
 from chainrule.data.kinds import KINDS, check_options, read_path
@@ -29,7 +32,9 @@ TABLES = (".csv", ".parquet")
 SUFFIXES = (".npy", ".npz", *TABLES, *(suffix for kind in KINDS for suffix in kind.suffixes))
 
 
-def load_data(source: str | Path, *, data_dir: str | Path | None = None, **options: Any) -> Data:
+def load_data(
+    source: str | Path, *, data_dir: str | Path | None = None, checksum: str | None = None, **options: Any
+) -> Data:
     """Load a named set, a file or folder of your own, or a set of the Hugging Face hub, to train on.
 
     Args:
@@ -37,6 +42,7 @@ def load_data(source: str | Path, *, data_dir: str | Path | None = None, **optio
             (see `SUFFIXES`), or of a folder of images, recordings, MIDI files or texts; or "hf:" and the name of a set
             on the hub (or a path in its formats). A name wins over a file of that name; write "./digits" for the file.
         data_dir: where named sets lie; see `data_folder`.
+        checksum: of the files, as `Data.origin` keeps it: if they have changed, they are refused.
         **options: how to read it, where the guess is not what you mean:
 
             - domain (`Domain`, text or dict): what the items are. They are reshaped if the sizes allow it, and checked.
@@ -82,7 +88,7 @@ def load_data(source: str | Path, *, data_dir: str | Path | None = None, **optio
     data = assemble(raw, how)
     if how.columns is not None and not data.domain.columns:
         raise DataError(f"{source}: kinds of columns are for tables, got {data.domain}")
-    return replace(data, origin={"source": str(source), **how.to_dict()})
+    return replace(data, origin={**origin_of(source, checksum), **how.to_dict()})
 
 
 def load_items(
@@ -91,6 +97,7 @@ def load_items(
     *,
     split: str | None = None,
     prefer: str | None = None,
+    cut: bool = True,
     labels: bool | None = True,
     data_dir: str | Path | None = None,
 ) -> Items:
@@ -102,6 +109,7 @@ def load_items(
         split: "train", "valid" or "test", its own or, for a source without, as it would be cut to train on; None takes
             all of the source.
         prefer: the split that is taken where there is one and none is asked for.
+        cut: whether to cut a source without splits of its own, or else to refuse.
         labels: whether those of other classes than the codes' are an error; None leaves them out and says so, False
             reads none.
         data_dir: where named sets lie.
@@ -116,12 +124,30 @@ def load_items(
         raw.labels = {}
     own = tuple(name for name in how.labels or () if name in raw.label_names) or None
     _settle(raw, replace(how, labels=own), strict=labels is True)
-    there = raw.streams or raw.arrays
+    there = raw.streams or raw.arrays if cut else splits_of(raw, split)
     if split is None and prefer in there and len(there) > 1:
         split = prefer
     if split is None or split in there:
         return whole(raw, how, split)
     return assemble(raw, how).items(split)
+
+
+def load_streams(
+    source: str | Path, how: Reading, *, split: str | None = None, data_dir: str | Path | None = None
+) -> list[np.ndarray]:
+    """The long sequences of a source, (T,) or (T, K) each, by the codes of a run, and not cut into windows.
+
+    Args:
+        source, how, split, data_dir: as for `load_items`.
+
+    Raises:
+        DataError: as `load_items`; or if it is no source of these.
+    """
+    raw = _read(source, data_dir, how)
+    _settle(raw, how)
+    if not raw.streams:
+        raise DataError(f"{raw.where}: expected a text, recordings or music, got items")
+    return [part for name in splits_of(raw, split) for part in raw.streams[name]]
 
 
 def _settle(raw: Raw, how: Reading, strict: bool = True) -> None:

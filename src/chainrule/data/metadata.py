@@ -73,7 +73,7 @@ def read_described(folder: Path, suffixes: Collection[str], raw: Raw) -> Files:
         )
     return Files(
         {split: [folder / files[i] for i in chosen] for split, chosen in parts.items()},
-        {split: [str(files[i]) for i in chosen] for split, chosen in parts.items()},
+        {split: [files[i].as_posix() for i in chosen] for split, chosen in parts.items()},
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -95,10 +96,14 @@ def read_piece(path: Path, tracks: tuple[str, ...] | None = None) -> Piece:
     mido = optional_import("mido", "music")
     with reading(str(path)):
         check_size(str(path), EACH * path.stat().st_size)
+        content = BytesIO(path.read_bytes())  # of which no more is ever read than there is
         try:
-            file = mido.MidiFile(path)
+            file = mido.MidiFile(file=content)
         except EOFError:
             raise DataError(f"{path}: is cut short; copy it again") from None
+        except Exception as error:  # whatever a parser of damaged files meets
+            reason = str(error) or type(error).__name__
+            raise DataError(f"{path}: is damaged, or no MIDI file ({reason}); export it again") from error
         if file.ticks_per_beat <= 0:
             raise DataError(f"{path}: its time is not in beats (SMPTE); export it with ticks a quarter note")
         if file.type == 2:
@@ -196,7 +201,7 @@ def _say(notes: Notes, pieces: list[Piece], tally: Counter[str], resolution: int
         notes.found.insert(
             0,
             "tracks: "
-            + listed(f"{i} {name!r} ({n:,} notes)" for i, (name, n) in enumerate(pieces[0].tracks)),
+            + listed(f"{i} {name!r} ({counted(n, 'note')})" for i, (name, n) in enumerate(pieces[0].tracks)),
         )
     notes.found.insert(
         0,
@@ -215,11 +220,11 @@ def _say(notes: Notes, pieces: list[Piece], tally: Counter[str], resolution: int
         "pedal": "the sustain pedal",
     }
     changed = {
-        "moved": f"{counted(tally['moved'], 'note')} that begin or end between steps are moved to the nearest; "
-        f"--resolution (resolution=…) names finer ones",
-        "open": f"{counted(tally['open'], 'note')} without an end are held to the end of their piece",
-        "joined": f"{counted(tally['joined'], 'note')} of a key that is still down, or comes up just then, are one "
-        f"with the note before: a roll does not tell them apart",
+        "moved": f"{counted(tally['moved'], 'note')} moved to the nearest step; --resolution (resolution=…) names "
+        f"finer steps",
+        "open": f"{counted(tally['open'], 'note')} without an end, held to the end of the piece",
+        "joined": f"{counted(tally['joined'], 'note')} joined with the one before: the key is still down, or comes up "
+        f"just then, which a roll does not tell apart",
     }
     notes.ignored += [line for name, line in ignored.items() if tally[name]]
     notes.changed += [line for name, line in changed.items() if tally[name]]

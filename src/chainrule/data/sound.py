@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,9 +55,7 @@ def read_header(path: Path) -> Header:
     Raises:
         DataError: if it is no readable sound.
     """
-    import soundfile  # loads a library, and is only needed here
-
-    with reading(str(path)), soundfile.SoundFile(path) as file:
+    with _opened(path) as file:
         return Header(file.samplerate, file.channels, file.frames, file.subtype)
 
 
@@ -113,14 +111,31 @@ def sound_writer(
         yield opened.write
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """An open `soundfile.SoundFile`; its errors name the file and the way out."""
+    import soundfile  # loads a library, and is only needed here
+
+    try:
+        # Opened twice, since the system says better than the library why a file cannot be.
+        with reading(str(path)), path.open("rb"), soundfile.SoundFile(path) as file:
+            yield file
+    except DataError as error:
+        cause = error.__cause__
+        if not isinstance(cause, soundfile.LibsndfileError):
+            raise
+        reason = cause.error_string.rstrip(".")
+        raise DataError(
+            f"{path}: is damaged, or no sound of a known format ({reason}); convert it to .wav or .flac"
+        ) from cause
+
+
 def _decoded(path: Path) -> tuple[np.ndarray, int, bool]:
     """Amplitudes (T,) float32, their rate, and whether they are the first channel since the channels cancel."""
-    import soundfile
-
     means: list[np.ndarray] = []
     firsts: list[np.ndarray] = []
     count, kept, power = 0, 0.0, 0.0
-    with reading(str(path)), soundfile.SoundFile(path) as file:
+    with _opened(path) as file:
         several = file.channels > 1
         # What the header tells is not believed: memory grows with what is there.
         while len(block := file.read(max(1, BLOCK // file.channels), dtype="float64", always_2d=True)):
@@ -152,7 +167,5 @@ def _resampled(amplitudes: np.ndarray, rate: int, new: int) -> np.ndarray:
 def _as_samples(amplitudes: np.ndarray) -> tuple[np.ndarray, int]:
     """As int16, and how many of them were beyond full scale."""
     scaled = np.rint(amplitudes * FULL)
-    clipped = int(
-        ((scaled > FULL) | (scaled < -FULL)).sum()
-    )  # +1 is full scale, though samples end before it
+    clipped = int((np.abs(scaled) > FULL).sum())  # +1 is full scale, though samples end before it
     return scaled.clip(-FULL, FULL - 1).astype(np.int16), clipped

@@ -28,6 +28,8 @@ def cut_streams(
 ) -> tuple[dict[str, list[np.ndarray]], dict[str, Tensor], str]:
     """Supply the missing of valid and test: whole sequences of train, or the ends of each where there are too few.
 
+    A sequence that is too short to be cut is one to train on.
+
     Args:
         streams: "train" and perhaps "valid" and "test" → sequences (T,) or (T, K).
         labels: the same keys → of each sequence, or empty.
@@ -45,14 +47,19 @@ def cut_streams(
     if missing and len(parts) < len(missing) + 1:
         kept: list[np.ndarray] = []
         held: dict[str, list[np.ndarray]] = {split: [] for split in missing}
-        for part in parts:
-            least = domain.steps if domain.lengths == "fixed" else 1
-            size = max(held_out(max(len(part), len(missing) + 1), len(missing)), least)
+        cut: list[int] = []
+        least = domain.steps if domain.lengths == "fixed" else 1
+        if max(map(len, parts)) < (len(missing) + 1) * least:
+            raise DataError(
+                f"{max(map(len, parts))} steps are too few to train on: {len(missing) + 1} splits need a window of "
+                f"{least} each; name a shorter window with --domain"
+            )
+        for i, part in enumerate(parts):
             if len(part) < (len(missing) + 1) * least:
-                raise DataError(
-                    f"{len(part)} steps are too few to train on: {len(missing) + 1} splits need a window of "
-                    f"{least} each; name a shorter window with --domain"
-                )
+                kept.append(part)
+                continue
+            cut.append(i)
+            size = max(held_out(max(len(part), len(missing) + 1), len(missing)), least)
             rest, *ends = np.split(part, [len(part) - size * n for n in range(len(missing), 0, -1)])
             kept.append(rest)
             for split, end in zip(missing, ends, strict=True):
@@ -61,7 +68,7 @@ def cut_streams(
         how = f"{' and '.join(missing)} are cut off the end, {sizes} steps"
         return (
             streams | {"train": kept} | held,
-            labels | dict.fromkeys(missing, labels["train"]) if labels else {},
+            labels | dict.fromkeys(missing, labels["train"][cut]) if labels else {},
             how,
         )
     places = {split: torch.arange(len(own)) for split, own in streams.items()}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import combinations
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageColor, ImageOps
+from PIL import ExifTags, Image, ImageChops, ImageCms, ImageColor, ImageOps
 
 from chainrule.data.encoded import depth_of
 from chainrule.data.reading import Reading
@@ -87,25 +88,26 @@ class View:
             )
         if mode == "I;16" and not (depth == 16 and grey):
             raise DataError(f"{name}: expected grey of 16 bits, got {depth} bits of mode {image.mode}")
+        if depth == 16 and grey and "transparency" in image.info:
+            raise DataError(f"{name}: expected no transparency beside 16 bits of grey; save it without")
         if depth < 16 or mode == "I;16":
             return
         if self.mode is None:
             keep = ", or with --mode I;16, which keeps all" if grey else ""
             raise DataError(
-                f"{name}: expected 8 bits a channel, got 16; read it with --mode {'L' if grey else 'RGB'}, "
-                f"which takes the upper 8{keep}"
+                f"{name}: expected 8 bits a channel, got 16; convert it, or read all with "
+                f"--mode {'L' if grey else 'RGB'}, which takes the upper 8{keep}"
             )
-        if grey and "transparency" in image.info:
-            raise DataError(f"{name}: expected no transparency beside 16 bits of grey; save it without")
         self.changed["of 16 bits a channel, of which the upper 8 are taken"] += 1
 
     def _upright(self, name: str, image: Image.Image) -> Image.Image:
         """Turned as the camera's orientation says."""
-        image.load()
+        turned = image.format == "TIFF" and _is_turned(image)  # it turns itself as it loads
+        image.load()  # outside of `try`: Pillow says once only that a picture is damaged
         try:
-            turned = image.getexif().get(ExifTags.Base.Orientation) in TURNED
-            upright = ImageOps.exif_transpose(image)
-        except Exception:  # damaged data about a picture that is whole: any error of its parsers
+            turned = turned or _is_turned(image)
+            upright = ImageOps.exif_transpose(image) if turned else image
+        except Exception:  # of any kind, in data about a picture that is whole
             self.remarks.append(f"{name}: its EXIF data are damaged, it is shown as it is stored")
             return image
         self.changed["turned upright, as their EXIF orientation says"] += turned
@@ -131,33 +133,30 @@ class View:
                 colour = (*ImageColor.getrgb(self.background)[:3], 255)
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, colour), picture)
                 if all(low == high for low, high in picture.getextrema()):
-                    self.changed[
-                        "of one colour all over, once laid over it; choose another --background"
-                    ] += 1
+                    self.changed["all of its colour once laid over it; choose another --background"] += 1
         elif picture.mode in ("1", "L"):
-            picture = picture.convert("L")
+            return picture.convert("RGBA" if keep else "L")
         elif picture.mode in ("CMYK", "YCbCr", "LAB"):
             self.changed[f"of {picture.mode}, turned to RGB"] += 1
             picture = _rgb(picture)
-        if keep:
-            return picture.convert("RGBA")
-        return picture if picture.mode == "L" else picture.convert("RGB")
+        wanted = "RGBA" if keep else "RGB"
+        return picture if picture.mode == wanted else picture.convert(wanted)
 
     def _channels(self, image: Image.Image, picture: Image.Image, mode: str | None) -> Image.Image:
         """In those of the mode; without one, what is grey by its pixels gets one, however it is stored."""
         if picture.mode != "L":
-            colours = np.asarray(picture)[..., :3]
-            spread = int((colours.max(-1) - colours.min(-1)).max())
-            grey = spread <= (
-                image.format == "WEBP"
-            )  # whose decoder rounds the green of what is grey by itself
+            pairs = combinations(picture.split()[:3], 2)
+            spread = max(ImageChops.difference(*pair).getextrema()[1] for pair in pairs)
+            # What decodes lossy WebP rounds the green of what is grey by itself.
+            grey = spread <= (1 if image.format == "WEBP" else 0)
             if not grey and mode in ("1", "L", "LA"):
                 self.changed["of colours, made grey"] += 1
             elif grey and mode is None:
                 self.found[f"stored as {image.mode}, grey by their pixels"] += 1
                 self.changed["grey but for the rounding of lossy WebP, made grey"] += spread
             mode = mode or ("L" if grey else "RGB")
-        return picture.convert({None: "L", "1": "L"}.get(mode, mode))
+        wanted = {None: "L", "1": "L"}.get(mode, mode)
+        return picture if picture.mode == wanted else picture.convert(wanted)
 
     def _fit(self, picture: Image.Image) -> Image.Image:
         if self.how.size is None or picture.size == self.how.size[::-1]:
@@ -197,6 +196,10 @@ class View:
 def levels_of(mode: str | None) -> int:
     """Of a shade, as a picture of this mode holds it."""
     return {"1": 2, "I;16": 1 << 16}.get(mode or "", 256)
+
+
+def _is_turned(image: Image.Image) -> bool:
+    return image.getexif().get(ExifTags.Base.Orientation) in TURNED
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

@@ -1,6 +1,6 @@
 """The one sampling loop, the rules that choose a value in it, what runs its steps, and what guesses ahead of them."""
 
-from chainrule.engine.arithmetic import exact_arithmetic
+from chainrule.engine.arithmetic import end_training, exact_arithmetic
 from chainrule.engine.choice import Choice, Greedy, Known, Sample, Within, check_temperature, choose_particle
 from chainrule.engine.fixed_point import FixedPoint
 from chainrule.engine.flops import count_flops
@@ -29,6 +29,7 @@ __all__ = [
     "count_flops",
     "draw_noise",
     "draw_normal",
+    "end_training",
     "exact_arithmetic",
     "generate",
     "rollout",

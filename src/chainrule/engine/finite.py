@@ -6,7 +6,7 @@ import math
 from typing import Any, NoReturn
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from chainrule.errors import ChainruleError
 
@@ -30,9 +30,8 @@ class Guard:
     def __init__(self, model: Any, device: torch.device, last: int) -> None:
         self._model, self._certain = model, getattr(model, "certain", False)
         self._blind = device.type == "meta"  # operations are counted, there are no numbers
-        for tensor in (*model.head.parameters(), *model.head.buffers()):
-            if not (self._blind or tensor.isfinite().all()):
-                raise ChainruleError(f"{name_of(model)}: weights of its head are not finite: {REMEDY}")
+        if not self._blind:
+            check_weights(model.head, f"{name_of(model)}: head.")
         self._sums = None if device.type == "cpu" else torch.zeros(last, device=device)
 
     def see(self, params: Tensor, t: int) -> None:
@@ -83,6 +82,18 @@ def refuse(model: Any, t: int) -> NoReturn:
     raise ChainruleError(
         f"{name_of(model)}: step {t}: the parameters of variable {variable} are not finite: {REMEDY}"
     )
+
+
+def check_weights(module: nn.Module, whose: str | None = None) -> None:
+    """Refuse weights that are not finite.
+
+    Raises:
+        ChainruleError: which names the first.
+    """
+    whose = f"{name_of(module)}: " if whose is None else whose
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if not tensor.isfinite().all():
+            raise ChainruleError(f"{whose}{name}: weights are not finite: {REMEDY}")
 
 
 def name_of(model: Any) -> str:

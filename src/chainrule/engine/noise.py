@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from chainrule.randomness import turn
+
 
 def draw_noise(rows: int, variables: int, generator: torch.Generator | None = None) -> Tensor:
     """Uniform noise in [0, 1), (rows, variables) float64, drawn where the generator lives.
@@ -13,7 +15,8 @@ def draw_noise(rows: int, variables: int, generator: torch.Generator | None = No
     its conditional and of its own number, every runner and every split of the batch gives the same sample.
     """
     device = "cpu" if generator is None else generator.device
-    return torch.rand(rows, variables, generator=generator, dtype=torch.float64, device=device)
+    with turn(generator):
+        return torch.rand(rows, variables, generator=generator, dtype=torch.float64, device=device)
 
 
 def draw_normal(rows: int, variables: int, generator: torch.Generator | None = None) -> Tensor:

@@ -30,8 +30,7 @@ class Kernel(NamedTuple):
 
 
 def _laplace(u: Tensor) -> Tensor:
-    centred = u - 0.5
-    return -centred.sign() * torch.log1p(-2 * centred.abs())
+    return torch.where(u < 0.5, torch.log(2 * u), -torch.log(2 * (1 - u)))
 
 
 KERNELS = {

@@ -14,6 +14,7 @@ from torch.utils.checkpoint import get_device_states, set_device_states
 
 from chainrule.layers.layer import CausalLayer
 from chainrule.layers.state import State
+from chainrule.randomness import TURN
 
 
 class Reversible(CausalLayer):
@@ -158,7 +159,7 @@ def _replayed(devices: list[int], states: list[Tensor]) -> Iterator[None]:
     if not states:
         yield
         return
-    with torch.random.fork_rng(devices=devices):
+    with TURN, torch.random.fork_rng(devices=devices):
         torch.set_rng_state(states[0])
         set_device_states(devices, states[1:])
         yield

@@ -89,6 +89,11 @@ class Model(nn.Module, ABC):
     def factorisation(self) -> Any:
         """The `AutoregressiveModel` that this is, or the first of those it mixes."""
 
+    def counted(self, x: Tensor) -> Tensor:
+        """Which variables of x have a term in its likelihood: booleans as x."""
+        there = self.domain.counted(x)
+        return there & ~x.isnan() if self.marginalises else there
+
     # --- fitting -----------------------------------------------------------------------------------
 
     def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:

@@ -13,6 +13,8 @@ from chainrule.heads import BinnedGaussian, Gaussian
 from chainrule.layers import MaskedLinear, Network, State, strictly_lower, write_at
 from chainrule.models.model import AutoregressiveModel
 
+ENOUGH = 5  # rows a variable, from which on a covariance is taken as it is
+
 
 class LinearRegression(Network):
     """Each variable's mean is linear in those before it; its scale is a constant.
@@ -61,6 +63,10 @@ class MultivariateGaussian(AutoregressiveModel):
     Args:
         ridge: added to the variances, relative to their mean (reals are divided by their standard deviations
             first), so that constant columns do no harm.
+
+    With fewer than 5 rows a variable a covariance fits its rows, not the next ones. It is then shrunk towards equal
+    variances without correlations, by as much as Ledoit and Wolf (2004), "A well-conditioned estimator for
+    large-dimensional covariance matrices", find best.
     """
 
     closed_form = True
@@ -88,7 +94,7 @@ class MultivariateGaussian(AutoregressiveModel):
         values = self.ordering.flatten(x).double()
         mean = values.mean(0)
         centred = values - mean
-        covariance = centred.T @ centred / max(len(values), 1)
+        covariance = _covariance(centred)
         diagonal = covariance.diagonal()
         diagonal += self.ridge * (diagonal.mean() if diagonal.mean() > 0 else 1.0)
         if self.domain.discrete:
@@ -103,3 +109,13 @@ class MultivariateGaussian(AutoregressiveModel):
         self.network.mean.weight.copy_(weight)
         self.network.mean.bias.copy_(mean - weight @ mean)
         self.network.log_scale.copy_(scale.log())
+
+
+def _covariance(centred: Tensor) -> Tensor:
+    """(N, D) → (D, D), shrunk where rows are few."""
+    rows, size = centred.shape
+    if not 1 < rows < ENOUGH * size or size == 1:
+        return centred.T @ centred / max(rows, 1)
+    from sklearn.covariance import ledoit_wolf
+
+    return torch.from_numpy(ledoit_wolf(centred.numpy(), assume_centered=True)[0])

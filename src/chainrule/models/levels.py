@@ -21,7 +21,7 @@ def forbidden_logits(domain: Domain, ordering: Ordering, head: Head) -> Tensor |
         return None
     levels = ordering.flatten(torch.tensor(domain.levels_per_variable)[None])[0]
     beyond = torch.arange(domain.max_levels) >= levels[:, None]
-    logits = torch.zeros(beyond.shape).masked_fill(beyond, -torch.inf)
+    logits = torch.where(beyond, -torch.inf, 0.0)
     return logits.reshape(domain.size // head.variables, head.size)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import safetensors.torch
@@ -11,11 +12,14 @@ from safetensors import SafetensorError
 
 from chainrule.domain import Domain
 from chainrule.errors import RunError
-from chainrule.files import atomic_path, write_text
+from chainrule.files import atomic_path, read_text, write_text
 from chainrule.models.base import Model
 from chainrule.models.registry import create_model
+from chainrule.models.sketch import check_sizes, sketch
 
 FORMAT = 1
+MOST_BYTES = 2**26  # of a card: names and categories of a wide table are long
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 WEIGHTS, CARD = "model.safetensors", "model.json"
 
 
@@ -64,23 +68,32 @@ def load_model(folder: str | Path, model: Model | None = None) -> Model:
             f"{folder}: written by chainrule {card.get('chainrule')} in format {version}, "
             f"this version reads up to {FORMAT}; upgrade chainrule"
         )
+    tensors = read_weights(folder / WEIGHTS)
     if model is None:
-        model = _build(card, folder)
-    load_weights(model, folder / WEIGHTS)
+        model = _build(card, folder, tensors)
+    _fill(model, tensors, folder / WEIGHTS)
     return model.eval()
 
 
-def _build(card: dict, folder: Path) -> Model:
+def _build(card: dict, folder: Path, tensors: dict[str, torch.Tensor]) -> Model:
+    """The model of a card, made only once it is seen to have the weights in the file."""
     if card.get("name") is None:
         raise RunError(
             f"{folder}: holds a model that is not in the registry; pass it: load({str(folder)!r}, model=…)"
         )
+    weights = sum(tensor.numel() for tensor in tensors.values())
     try:
-        return create_model(card["name"], Domain.from_json(card["domain"]), **card["hyperparameters"])
+        domain, hyperparameters = Domain.from_json(card["domain"]), card["hyperparameters"]
+        check_sizes(domain, hyperparameters, weights)
+        build = partial(create_model, card["name"], domain, **hyperparameters)
+        _check_kinds(sketch(build, weights), tensors, folder / WEIGHTS)
+        return build()
+    except RunError:
+        raise
     except KeyError as error:
         raise RunError(f"{folder / CARD}: lacks {error}") from error
     # A ValueError is the library's own word on a name or value; what else a damaged card meets has other types.
-    except (ValueError, TypeError, AttributeError, MemoryError) as error:
+    except (ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError) as error:
         raise RunError(
             f"{folder / CARD}: no model can be built of it: {str(error) or type(error).__name__}"
         ) from error
@@ -92,12 +105,42 @@ def load_weights(model: torch.nn.Module, path: str | Path) -> None:
     Raises:
         RunError: if the file is missing or corrupt, its tensors are not the model's, or not all finite.
     """
+    _fill(model, read_weights(path), path)
+
+
+def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
+    """The tensors of a weights file.
+
+    Raises:
+        RunError: if it is missing or corrupt, or in numbers that no model computes with.
+    """
     if not Path(path).is_file():
         raise RunError(f"{path}: expected the weights of a model, found no such file")
     try:
         tensors = safetensors.torch.load_file(path)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
         raise RunError(f"{path}: not a readable safetensors file ({error})") from error
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and tensor.dtype not in FLOATS:
+            known = ", ".join(map(str, FLOATS))
+            raise RunError(f"{path}: {name}: expected one of {known}, got {tensor.dtype}; convert it first")
+    return tensors
+
+
+def _fill(model: torch.nn.Module, tensors: dict[str, torch.Tensor], path: str | Path) -> None:
+    _check_kinds(model, tensors, path)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            got = tensor.flatten()[~tensor.flatten().isfinite()][0].item()
+            raise RunError(
+                f"{path}: {name}: expected finite numbers, got {got}; the file is damaged, or the training diverged: "
+                "lower its lr"
+            )
+    model.load_state_dict(tensors)
+
+
+def _check_kinds(model: torch.nn.Module, tensors: dict[str, torch.Tensor], path: str | Path) -> None:
+    """Give a model the precision of tensors, and refuse these if they are not its own."""
     floats = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
     if len(floats) == 1:  # the numbers of a model saved in double precision are all kept
         model.to(floats.pop())
@@ -107,14 +150,6 @@ def load_weights(model: torch.nn.Module, path: str | Path) -> None:
             raise RunError(
                 f"{path}: {name}: expected {own.get(name, 'nothing')}, got {found.get(name, 'nothing')}"
             )
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            got = tensor.flatten()[~tensor.flatten().isfinite()][0].item()
-            raise RunError(
-                f"{path}: {name}: expected finite numbers, got {got}; the file is damaged, or the training diverged: "
-                "lower its lr"
-            )
-    model.load_state_dict(tensors)
 
 
 def _kinds(tensors: dict[str, torch.Tensor]) -> dict[str, str]:
@@ -131,8 +166,8 @@ def read_json(path: Path) -> dict:
     if not path.is_file():
         raise RunError(f"{path}: no such file; expected a run folder with {CARD} and {WEIGHTS}")
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        card = json.loads(read_text(path, MOST_BYTES))
+    except (ValueError, RecursionError, OSError) as error:
         raise RunError(f"{path}: not valid JSON ({error})") from error
     if not isinstance(card, dict):
         raise RunError(f"{path}: expected a JSON object, got {type(card).__name__}")

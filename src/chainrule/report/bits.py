@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from chainrule.bits import bits_per_dim
 from chainrule.domain import Domain
 from chainrule.files import atomic_path
 from chainrule.report.curves import to_png
@@ -25,7 +25,9 @@ def draw_bits(x: Tensor, log_prob: Tensor, domain: Domain, path: str | Path) -> 
         domain: theirs, of levels.
         path: of the PNG.
     """
-    bits = -log_prob.double().cpu().sum(1) / math.log(2)  # (B, H, W)
+    nats = -log_prob.double().cpu()
+    bits = bits_per_dim(nats.sum(1), 1)  # (B, H, W), of a pixel
+    rates = bits_per_dim(nats.flatten(1).sum(1), domain.counted(x).flatten(1).sum(1).cpu())
     pixels = as_pixels(x, domain)
     columns = min(len(x), COLUMNS)
     rows = -(-len(x) // columns)
@@ -45,7 +47,7 @@ def draw_bits(x: Tensor, log_prob: Tensor, domain: Domain, path: str | Path) -> 
             continue
         above.imshow(pixels[i], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         image = below.imshow(bits[i], cmap="magma", interpolation="nearest", **limits)
-        above.set_title(f"{bits[i].sum().item() / domain.size:.2f} bits/dim", fontsize=8)
+        above.set_title(f"{rates[i].item():.2f} bits/dim", fontsize=8)
         drawn += [above, below]
         for axes in (above, below):
             axes.set(xticks=[], yticks=[])

@@ -8,12 +8,13 @@ import math
 from matplotlib.figure import Figure
 
 
-def learning_curve(metrics: list[dict[str, float]], baselines: dict[str, float]) -> bytes:
+def learning_curve(metrics: list[dict[str, float]], baselines: dict[str, float], unit: str = "nats") -> bytes:
     """A PNG: nats of training and validation against the epoch, the best epoch marked, baselines as lines.
 
     Args:
         metrics: rows of a run.
         baselines: name → nats; those far above the curve are left out, so that it fills the picture.
+        unit: of what is learnt: "nats", or "nats (density)".
     """
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     axes = figure.add_subplot()
@@ -32,7 +33,9 @@ def learning_curve(metrics: list[dict[str, float]], baselines: dict[str, float])
             axes.annotate(name, (epochs[-1], nats), color="0.5", ha="right", va="bottom")
             high = max(high, nats)
     axes.set(
-        xlabel="epoch", ylabel="nats per item", ylim=(low - 0.08 * (high - low), high + 0.12 * (high - low))
+        xlabel="epoch",
+        ylabel=f"{unit} per item",
+        ylim=(low - 0.08 * (high - low), high + 0.12 * (high - low)),
     )
     axes.legend(frameon=False)
     return to_png(figure)

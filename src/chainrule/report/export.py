@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 ENDINGS = (".png", ".npy", ".csv", ".txt", ".mid")
 SOUND_ENDINGS = (*SOUNDS, *ENDINGS)
+# How cells begin that spreadsheets compute, full-width signs too, and those of them that are but numbers.
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 TABLE_ENDINGS = (".csv", ".parquet", ".npy")
 
 
@@ -39,6 +43,7 @@ def export_items(
     tempo: float = TEMPO,
     resolution: int = 1,
     rate: int | None = None,
+    safe_csv: bool = False,
 ) -> list[Path]:
     """Write items (N, *event_shape): a grid (.png), an array (.npy), rows (.csv), or text (.txt, one item a line).
 
@@ -54,6 +59,7 @@ def export_items(
         tempo: quarter notes a minute, of music.
         resolution: steps a quarter note, of music.
         rate: of recordings, in Hz; None for other items.
+        safe_csv: see `export_frame`.
 
     Returns:
         The files.
@@ -78,7 +84,7 @@ def export_items(
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, x.cpu().numpy(), allow_pickle=False)
     elif domain.columns:
-        export_frame(decode(x, domain.columns), path)
+        export_frame(decode(x, domain.columns), path, safe_csv=safe_csv)
     elif ending == ".csv":
         write_text(path, as_lines(x, ","))
     else:
@@ -87,11 +93,24 @@ def export_items(
     return [path]
 
 
-def export_frame(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame as .csv or .parquet, without its index."""
+def export_frame(frame: pd.DataFrame, path: Path, *, safe_csv: bool = False) -> None:
+    """Write a frame as .csv or .parquet, without its index; with `safe_csv` no cell of a .csv is a formula."""
+    if safe_csv and path.suffix.lower() == ".csv":
+        frame = without_formulas(frame)
     with atomic_path(path) as temporary:
         write = frame.to_csv if path.suffix.lower() == ".csv" else frame.to_parquet
         write(temporary, index=False)
+
+
+def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same with an apostrophe before names and texts that spreadsheets compute; numbers stay as they are."""
+
+    def plain(value: Any) -> Any:
+        text = isinstance(value, str) and value.startswith(FORMULAS) and not NUMBER.fullmatch(value)
+        return f"'{value}" if text else value
+
+    texts = frame.select_dtypes(exclude="number").astype(object).map(plain)
+    return frame.assign(**{name: texts[name] for name in texts}).rename(columns=plain)
 
 
 def export_sounds(parts: Iterable[Tensor], n: int, domain: Domain, path: Path, rate: int) -> list[Path]:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from chainrule.column import Column
+from chainrule.printable import drawn
 from chainrule.report.curves import to_png
 
 MOST = 12  # columns in the picture
@@ -39,7 +40,7 @@ def draw_marginals(real: Tensor, sampled: Tensor, columns: Sequence[Column]) -> 
         column = shown[d]
         draw = _categories if column.categories else _numbers
         draw(axes, real[:, d].cpu().numpy(), sampled[:, d].cpu().numpy(), column)
-        axes.set_title(_short(column.name, 28), fontsize=8)
+        axes.set_title(drawn(column.name, 28), fontsize=8)
         axes.tick_params(labelsize=7)
         axes.set_yticks([])
         axes.spines[["top", "right", "left"]].set_visible(False)
@@ -73,9 +74,5 @@ def _categories(axes: Axes, real: np.ndarray, sampled: np.ndarray, column: Colum
     places = np.arange(len(chosen))
     axes.bar(places, counts[0][chosen], color=REAL, width=0.7)
     axes.bar(places, counts[1][chosen], edgecolor=SAMPLED, color="none", width=0.7)
-    names = [_short(str(column.categories[code]), 28 // len(chosen)) for code in chosen]
+    names = [drawn(str(column.categories[code]), 28 // len(chosen)) for code in chosen]
     axes.set_xticks(places, names)
-
-
-def _short(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: max(length - 1, 1)] + "…"

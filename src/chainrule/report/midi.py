@@ -29,6 +29,17 @@ def check_midi(path: Path, domain: Domain) -> None:
     optional_import("mido", "music")
 
 
+def check_tempo(tempo: float) -> None:
+    """Refuse what a MIDI file cannot say: it has 24 bits for the microseconds of a quarter note.
+
+    Raises:
+        ChainruleError: on a tempo that is none.
+    """
+    slowest = 60e6 / (2**24 - 1)
+    if not slowest <= tempo <= 60e6:  # not a number is neither
+        raise ChainruleError(f"tempo: expected {slowest:.2f} to {60e6:.0f} a minute, got {tempo}")
+
+
 def write_midi(roll: Tensor, path: Path, *, tempo: float = TEMPO, resolution: int = 1) -> None:
     """Write a piece as a MIDI file of one track, whole or not at all.
 
@@ -41,6 +52,7 @@ def write_midi(roll: Tensor, path: Path, *, tempo: float = TEMPO, resolution: in
         tempo: quarter notes a minute.
         resolution: steps a quarter note.
     """
+    check_tempo(tempo)
     mido = optional_import("mido", "music")
     down = torch.nn.functional.pad((roll.cpu() > 0).long(), (0, 0, 1, 1))
     changes = down.diff(dim=0)

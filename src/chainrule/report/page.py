@@ -15,6 +15,7 @@ from chainrule.column import Column
 from chainrule.data import Data, decode
 from chainrule.files import write_text
 from chainrule.models import Autoencoder, GaussianLatent, Model
+from chainrule.printable import printable
 from chainrule.report.curves import learning_curve
 from chainrule.report.marginals import draw_marginals
 from chainrule.report.pictures import as_source, completion_grid, image_grid, is_roll
@@ -37,6 +38,11 @@ COMPLETED, DRAWS = 8, 8  # items completed, draws of each
 NEIGHBOURS, SEARCHED = 3, 10_000  # training images beside a sample; how many of them are searched
 ROWS, DRAWN = 10, 500  # rows of a table shown; drawn for its histograms
 WIDEST = 30  # columns of a table shown
+
+
+def _shown(value: Any) -> Any:
+    """Texts from data turn no line round; autoescape sees to the rest."""
+    return printable(value, "\n\t") if type(value) is str else value
 
 
 def write_report(
@@ -65,7 +71,7 @@ def write_report(
     """
     path = Path(path) if path is not None else (run.folder or Path()) / REPORT
     model, best = run.model, run.best
-    template = jinja2.Environment(autoescape=True).from_string(
+    template = jinja2.Environment(autoescape=True, finalize=_shown).from_string(
         resources.files("chainrule.report").joinpath("page.html").read_text(encoding="utf-8")
     )
     page = template.render(
@@ -89,9 +95,12 @@ def _modelled(run: Run, data: Data, evaluation: Any) -> dict:
     baselines = {name: value.nats for name, value in result.baselines.items()}
     return {
         "rows": [*result.baselines.items(), (model.name or type(model).__name__, result.model)],
+        "units": result.model.units,
         "n": result.model.n,
         "accuracy": result.accuracy,
-        "curve": as_source(learning_curve(run.metrics, baselines)) if run.best else None,
+        "curve": as_source(learning_curve(run.metrics, baselines, result.model.units[0]))
+        if run.best
+        else None,
         **_items(model, data),
     }
 

@@ -21,7 +21,8 @@ SMALLEST, ROLL = (
 
 
 def as_pixels(x: Tensor, domain: Domain) -> np.ndarray:
-    """Items of an image domain as (N, H, W, C) uint8, black for level 0; others as one row of shades each.
+    """Items of an image domain as (N, H, W, C) uint8, black for level 0, what is transparent on white; others
+    as one row of shades each.
 
     Sequences of several variables a step are rolls, (N, K, T, 1): time to the right, the last variable on top. Steps
     behind the end of an item are as light as what separates items.
@@ -38,7 +39,11 @@ def as_pixels(x: Tensor, domain: Domain) -> np.ndarray:
     if domain.layout != "image":
         return pixels.reshape(len(x), 1, domain.size, 1)
     pixels = pixels.transpose(0, 2, 3, 1)
-    return pixels if pixels.shape[-1] in (1, 3) else pixels.mean(-1, keepdims=True).astype(np.uint8)
+    channels = pixels.shape[-1]
+    if channels in (2, 4):  # the last is opacity
+        opacity = pixels[..., -1:] / 255
+        return np.rint(pixels[..., :-1] * opacity + PAPER * (1 - opacity)).astype(np.uint8)
+    return pixels if channels in (1, 3) else pixels.mean(-1, keepdims=True).astype(np.uint8)
 
 
 def is_roll(domain: Domain) -> bool:
@@ -72,7 +77,10 @@ def completion_grid(x: Tensor, known: Tensor, drawn: Tensor, domain: Domain) -> 
     """
     n = drawn.shape[1]
     originals, completed = as_pixels(x, domain), as_pixels(drawn.flatten(0, 1), domain)
-    mask = as_pixels(known[None].long() * (domain.max_levels - 1), domain) > 0
+    if domain.layout == "image" and domain.event_shape[0] in (2, 4):
+        mask = known.any(0).numpy()[None, :, :, None]  # a pixel is known with its opacity
+    else:
+        mask = as_pixels(known[None].long() * (domain.max_levels - 1), domain) > 0
     kept = np.where(mask, originals, 128).astype(np.uint8)
     rows = completed.reshape(len(x), n, *completed.shape[1:])
     tiles = np.concatenate([originals[:, None], kept[:, None], rows], axis=1)

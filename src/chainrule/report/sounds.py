@@ -16,6 +16,7 @@ from chainrule.data.mu_law import FULL
 from chainrule.data.pcm import to_samples
 from chainrule.data.sound import write_sound
 from chainrule.models import Model
+from chainrule.printable import drawn
 from chainrule.report.curves import to_png
 from chainrule.report.pictures import as_source
 
@@ -72,7 +73,7 @@ def draw_spectrograms(pairs: Sequence[Sequence[np.ndarray]], names: Sequence[str
             )
             axes.tick_params(labelsize=7)
         row[0].set_ylabel("kHz", fontsize=8)
-        row[0].set_title(name, fontsize=8, loc="left")
+        row[0].set_title(drawn(name, 80), fontsize=8, loc="left")
     for axes, kind in zip(panels[0], ("drawn from the model", "recorded"), strict=True):
         axes.set_title(kind, fontsize=9)
     for axes in panels[-1]:

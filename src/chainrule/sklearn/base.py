@@ -18,6 +18,7 @@ from chainrule.data import Data
 from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError
 from chainrule.models import Model, create_model
+from chainrule.randomness import seeded
 from chainrule.sklearn.rows import Rows, domain_of
 from chainrule.training.fit import fit
 
@@ -95,12 +96,11 @@ class AutoregressiveEstimator(BaseEstimator):
     def _create(self, rows: Rows, seed: int) -> Model:
         """The model with seeded weights; one that sums missing cells out is told that any may be missing."""
         hyperparameters = dict(self.hyperparameters or {})
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+        with seeded(seed):
             model = create_model(self.model, domain_of(rows.columns), **hyperparameters)
-            if not model.marginalises:
-                return model
-            torch.default_generator.manual_seed(seed)
+        if not model.marginalises:
+            return model
+        with seeded(seed):
             gaps = [replace(column, missing=True) for column in rows.columns]
             return create_model(self.model, domain_of(gaps), **hyperparameters)
 

@@ -50,6 +50,8 @@ def blame(model: Model, x: Tensor, reference: Tensor) -> Blame:
     x = domain.check(x).cpu()
     gain = torch.full(x.shape, torch.nan, dtype=torch.float64)
     expected = torch.zeros(x.shape, dtype=torch.float64)
+    if not len(x):
+        return Blame(gain, expected)
     own = log_probs(model, x)
     for d in range(domain.size):
         values = _candidates(model, reference[:, d].cpu(), d).to(x.dtype)

@@ -1,238 +1,211 @@
-"""What a user has, a file, a folder or a data set ↔ one compressed file, by the model of a run."""
+"""A file, a folder or a data set → one compressed file that gives exactly it back, by the model of a run."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from PIL import Image
 from torch import Tensor
 
-from chainrule.coding import compress, decompress
-from chainrule.coding.alphabet import Alphabet
-from chainrule.coding.container import Reader
-from chainrule.coding.folder import Packed, unpack
+from chainrule.coding.about import pack, unpack
+from chainrule.coding.alphabet import check_codable
+from chainrule.coding.items import read_items, write_items
 from chainrule.coding.streams import compress_stream, decompress_stream
-from chainrule.data import decode
-from chainrule.data.mu_law import FULL
-from chainrule.data.sound import SUFFIXES as SOUNDS
-from chainrule.data.sound import WRITTEN, sound_writer
-from chainrule.data.text import is_bytes
+from chainrule.data import Items
+from chainrule.data.named import NAMED
 from chainrule.errors import ChainruleError, CodeError
-from chainrule.files import atomic_folder, atomic_path, scratch
+from chainrule.files import atomic_path, scratch
+from chainrule.tasks.packing import KINDS, Source, Stream, kind_of_source, restoring
+from chainrule.tasks.packing.source import Unpacked
 from chainrule.training import Run
 
-SHADES = 256  # of the channels of a picture
 Progress = Callable[[int], None]
+OTHERWISE = "a model of bytes packs any file as it is"
 
 
-def kind_of(run: Run, source: str) -> str:
-    """What a source is to the model of a run: "file", "folder", "sound" or "items"."""
-    path, domain = Path(source).expanduser(), run.model.domain
-    if is_bytes(run.vocabulary or "") and domain.lengths == "fixed" and path.exists():
-        return "folder" if path.is_dir() else "file"
-    if (
-        run.rate is not None
-        and domain.levels == 2 * FULL
-        and path.is_file()
-        and path.suffix.lower() in SOUNDS
-    ):
-        return "sound"
-    return "items"
-
-
-def compress_bytes(
-    run: Run, source: Path, out: Path, *, runner: str = "auto", progress: Progress | None = None
-) -> dict:
-    """A file, whatever is in it, or all files of a folder.
-
-    Args:
-        run: of a model of bytes.
-        source: the file or the folder.
-        out: where to.
-        runner, progress: as for `chainrule.compress`; the progress is told bytes.
-
-    Returns:
-        "bytes" before and "compressed" after.
-    """
-    kind = "folder" if source.is_dir() else "file"
-    opened: Any = Packed(source) if kind == "folder" else source.open("rb")
-    before = opened.size if kind == "folder" else source.stat().st_size
-    with atomic_path(out) as temporary, temporary.open("wb") as target:
-        after = compress_stream(run.model, opened, target, kind, runner=runner, progress=progress)
-    return {"kind": kind, "bytes": before, "compressed": after}
-
-
-def compress_sound(
-    run: Run, source: Path, out: Path, *, runner: str = "auto", progress: Progress | None = None
-) -> dict:
-    """The samples of a .wav or .flac of one channel of 16 bits at the run's rate; what else is in the file is lost.
-
-    Arguments and result are those of `compress_bytes`.
-
-    Raises:
-        ChainruleError: if it is none of these.
-    """
-    import soundfile
-
-    try:
-        sound = soundfile.SoundFile(source)
-    except soundfile.LibsndfileError as error:
-        raise ChainruleError(f"{source}: no readable sound ({error.error_string})") from error
-    with sound:
-        came = f"{sound.channels} of {sound.subtype} at {sound.samplerate} Hz"
-        if (sound.channels, sound.subtype, sound.samplerate) != (1, "PCM_16", run.rate):
-            raise ChainruleError(f"{source}: expected a channel of PCM_16 at {run.rate} Hz, got {came}")
-        levels = _Levels(sound)
-        with atomic_path(out) as temporary, temporary.open("wb") as target:
-            options: Any = {"runner": runner, "progress": progress}
-            after = compress_stream(run.model, levels, target, "sound", rate=run.rate, **options)  # type: ignore[arg-type]
-        return {"kind": "sound", "bytes": 2 * sound.frames, "compressed": after}
-
-
-def compress_items(
+def pack_stream(
     run: Run,
-    x: Tensor,
-    cond: Tensor | None,
+    stream: Stream,
     out: Path,
     *,
+    verify: bool = True,
     runner: str = "auto",
     progress: Progress | None = None,
 ) -> dict:
-    """Items, and their classes for a model of classes.
+    """A file, a folder, a text or a sound.
 
     Args:
         run: of the model.
-        x: (N, *event_shape).
-        cond: of the items; only classes are kept.
+        stream: what `stream_of` gave.
         out: where to.
+        verify: whether to decode what was written and compare it, before it is put in place.
         runner, progress: as for `chainrule.compress`.
 
     Returns:
-        "items", "variables" of all of them that are counted, and "compressed" bytes.
+        "packed" of "of" in "unit", "bytes" before and "compressed" after, and whether it was "verified".
 
     Raises:
-        ChainruleError: if the model is told something that is no class.
+        ChainruleError: if the model is none of such symbols.
+        CodeError: if something else came back.
     """
-    if run.model.conditional and not run.model.condition.counts:
-        raise ChainruleError(
-            f"compress: {run.folder} is told {run.model.condition.expected}, which no file keeps"
-        )
-    blob = compress(run.model, x, cond, runner=runner, progress=progress)
     with atomic_path(out) as temporary:
-        temporary.write_bytes(blob)
-    counted = int(run.model.domain.counted(x).sum())
-    return {"kind": "items", "items": len(x), "variables": counted, "compressed": len(blob)}
+        with temporary.open("wb") as target, stream.symbols() as source:
+            options: Any = {
+                "rate": stream.rate,
+                "about": pack(stream.about),
+                "runner": runner,
+                "progress": progress,
+            }
+            size = compress_stream(run.model, source, target, stream.kind, **options)
+        start = time.perf_counter()
+        if verify:
+            with temporary.open("rb") as source, stream.content() as content:
+                same = _Same(run, content, stream)
+                decompress_stream(run.model, source, same, progress=progress)  # type: ignore[arg-type]
+                same.close()
+    counts = {"kind": stream.kind, "unit": stream.unit, "packed": stream.count, "of": stream.count}
+    seconds = {"verify_seconds": time.perf_counter() - start} if verify else {}
+    return {**counts, "bytes": stream.size, "compressed": size, "verified": verify, **seconds}
 
 
-def decompress_file(
-    run: Run, source: Path, out: Path, *, anyway: bool = False, progress: Progress | None = None
+def pack_items(
+    run: Run,
+    name: str,
+    items: Items,
+    of: int,
+    out: Path,
+    *,
+    verify: bool = True,
+    data_dir: Path | None = None,
+    runner: str = "auto",
+    progress: Progress | None = None,
 ) -> dict:
-    """Write what `compress_…` was given, by the kind that the file says.
+    """Items and all else that their source is made of.
 
     Args:
-        run: the same.
-        source: the compressed file.
-        out: a file; for a folder, a new folder; for items .npy, or .npz with their classes, rows of a table .csv or
-            .parquet, images also a new folder of .png; for a sound .wav or .flac.
-        anyway: see `chainrule.decompress`.
-        progress: is told items or bytes.
+        run: of the model.
+        name: of the source, or its path.
+        items: what was read of it, as far as it shall be packed.
+        of: how many were read.
+        out: where to.
+        data_dir: where named sets lie.
+        verify, runner, progress: as for `pack_stream`.
+
+    Returns:
+        As `pack_stream`, with "items" and "variables" of all of them that are counted in place of "bytes".
 
     Raises:
-        CodeError: see `chainrule.decompress`.
-        ChainruleError: if `out` does not suit.
+        ChainruleError: if the model is told something that is no class; or it would not come back as it is.
+        CodeError: if something else came back.
     """
-    with source.open("rb") as stream:
-        try:
-            header = Reader(stream, len(Alphabet(run.model).whole)).header
-            stream.seek(0)
-            if header.kind == "items":
-                return _items(run, stream.read(), out, anyway, progress)
-            options: Any = {"anyway": anyway, "progress": progress}
-            if header.kind == "folder":
-                with scratch() as folder, (folder / "packed").open("w+b") as packed:
-                    decompress_stream(run.model, stream, packed, **options)
-                    packed.seek(0)
-                    return {"kind": header.kind, "files": unpack(packed, out, header.version)}
-            if header.kind == "sound":
-                return _sound(run, stream, out, header.rate, options)
-            with atomic_path(out) as temporary:
-                with temporary.open("wb") as target:
-                    decompress_stream(run.model, stream, target, **options)
-                return {"kind": header.kind, "bytes": temporary.stat().st_size}
-        except CodeError as error:
-            raise CodeError(f"{source}: {error}") from error
-
-
-def _sound(run: Run, stream: Any, out: Path, rate: int, options: dict) -> dict:
-    """Decode and write samples."""
-    if out.suffix.lower() not in WRITTEN:
-        raise ChainruleError(f"{out}: expected the ending {' or '.join(WRITTEN)}, got {out.suffix or 'none'}")
+    model = check_codable(run.model)
+    if model.conditional and not model.condition.counts:
+        raise ChainruleError(
+            f"compress: {run.folder} is told {model.condition.expected}, which no file keeps"
+        )
+    path = Path(name).expanduser()
+    own = path if name not in NAMED and path.exists() else None
+    part = len(items) < of or items.split != "all"
+    source = Source(name, own, items, run, part, data_dir)
+    kind = kind_of_source(source)
+    about = {"kind": kind, **KINDS[kind].describe(source)}
+    labels = items.labels if model.condition.counts else None
+    _check_whole(source, kind, about, labels)
     with atomic_path(out) as temporary:
-        with sound_writer(temporary, rate, out.suffix.lower()) as write:
-            target: Any = _Samples(write)
-            decompress_stream(run.model, stream, target, **options)
-        return {"kind": "sound", "bytes": target.size}
+        with temporary.open("wb") as target:
+            options: Any = {"about": pack(about), "runner": runner, "progress": progress}
+            size = write_items(model, items.x, labels, target, **options)
+        start = time.perf_counter()
+        if verify:
+            _check_items(run, temporary, items.x, labels, about, progress)
+    counts = {"kind": "items", "source": kind, **_counts(source, KINDS[kind].unit, of)}
+    seconds = {"verify_seconds": time.perf_counter() - start} if verify else {}
+    variables = int(model.domain.counted(items.x).sum())
+    return {
+        **counts,
+        "items": len(items),
+        "variables": variables,
+        "compressed": size,
+        "verified": verify,
+        **seconds,
+    }
 
 
-def _items(run: Run, blob: bytes, out: Path, anyway: bool, progress: Progress | None) -> dict:
-    """Decode and write items."""
-    domain, ending = run.model.domain, out.suffix.lower()
-    pictures = domain.layout == "image" and domain.levels == SHADES and not ending
-    if not pictures and ending not in (".npy", ".npz", *((".csv", ".parquet") if domain.columns else ())):
-        expected = ".npy or .npz" + (", .csv or .parquet" if domain.columns else "")
-        also = ", or a new folder of pictures" if domain.layout == "image" and domain.levels == SHADES else ""
-        raise ChainruleError(f"{out}: expected the ending {expected}{also}, got {out.suffix or 'none'}")
-    x, labels = decompress(run.model, blob, labels=True, anyway=anyway, progress=progress)
-    if pictures:
-        _write_pictures(x, out)
-    elif ending in (".csv", ".parquet"):
-        frame = decode(x, domain.columns)
-        with atomic_path(out) as temporary:
-            frame.to_csv(temporary, index=False) if ending == ".csv" else frame.to_parquet(
-                temporary, index=False
-            )
-    else:
-        arrays = {"x": x.numpy(), **({} if labels is None else {"y": labels.numpy()})}
-        with atomic_path(out) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays) if ending == ".npz" else np.save(file, arrays["x"])
-    return {"kind": "items", "items": len(x)}
+def _counts(source: Source, unit: str, of: int) -> dict:
+    """How much of how much; of long sequences steps are counted, since their windows may overlap."""
+    streams, rate = source.items.streams, source.run.rate
+    if streams is None:
+        return {"unit": unit, "packed": len(source.items), "of": of}
+    steps = int(streams.lengths.sum())
+    return {"unit": "steps" if rate is None else "samples", "packed": steps, "of": steps}
 
 
-def _write_pictures(x: Tensor, folder: Path) -> None:
-    """A .png each, in a new folder that appears once all are there."""
-    with atomic_folder(folder) as root:
-        for i, item in enumerate(x.to(torch.uint8).permute(0, 2, 3, 1).squeeze(-1).numpy()):
-            Image.fromarray(item).save(root / f"{i:0{len(str(len(x)))}}.png")
+def _check_whole(source: Source, kind: str, about: dict, labels: Tensor | None) -> None:
+    """Write what would be decompressed, and hold it against the source, before anything is coded."""
+    changed = "; ".join(source.items.notes.changed)
+    if changed:
+        raise ChainruleError(f"{source.name}: would not come back as it is: {changed}; {OTHERWISE}")
+    with scratch() as folder:
+        ending = KINDS[kind].endings(about)[0]
+        out = folder / f"back{ending}"
+        if not ending:
+            out.mkdir()
+        KINDS[kind].write(Unpacked(about, source.items.x, labels, source.run), out)
+        found = KINDS[kind].difference(source, out)
+    if found:
+        raise ChainruleError(f"{source.name}: would not come back as it is: {found}; {OTHERWISE}")
 
 
-class _Levels:
-    """What `read` gives of a sound: two bytes a sample."""
+def _check_items(
+    run: Run, path: Path, x: Tensor, labels: Tensor | None, about: dict, progress: Progress | None
+) -> None:
+    """Decode the file, block by block, and compare."""
+    done = 0
 
-    def __init__(self, sound: Any) -> None:
-        self._sound = sound
+    def take(part: Tensor, classes: Tensor | None) -> None:
+        nonlocal done
+        own = slice(done, done + len(part))
+        same = x[own].shape == part.shape and bool(((x[own] == part) | (x[own].isnan() & part.isnan())).all())
+        if not same or (labels is not None and not (classes is not None and labels[own].equal(classes))):
+            raise CodeError(f"other items came back behind item {done}; nothing is written")
+        done += len(part)
 
-    def read(self, size: int) -> bytes:
-        """The next size/2 samples + 32768."""
-        samples = self._sound.read(size // 2, dtype="int16").astype(np.int32)
-        return (samples + FULL).astype("<u2").tobytes()
+    with path.open("rb") as file:
+        header = read_items(run.model, file, take, progress=progress)
+    if done != len(x) or unpack(header.about) != about:
+        raise CodeError(f"{done:,} items of {len(x):,} came back; nothing is written")
 
 
-class _Samples:
-    """What `write` makes of two bytes a sample.
+class _Same:
+    """What `write` holds against a source, byte for byte.
 
     Args:
-        write: takes samples (n,) int16.
+        run: of the model.
+        content: what comes next, by `read`.
+        stream: of it.
+
+    Raises:
+        CodeError: at the first difference.
     """
 
-    def __init__(self, write: Callable[[np.ndarray], None]) -> None:
-        self._write, self.size = write, 0
+    def __init__(self, run: Run, content: Any, stream: Stream) -> None:
+        self._content, self._done = content, 0
+        start, self._restored = restoring(run, stream.kind, stream.about)
+        self._compare(start)
 
     def write(self, part: bytes) -> int:
-        """Whole samples + 32768."""
-        self._write((np.frombuffer(part, "<u2").astype(np.int32) - FULL).astype(np.int16))
-        self.size += len(part)
+        """The next symbols."""
+        self._compare(self._restored(part))
         return len(part)
+
+    def close(self) -> None:
+        """See that nothing is left."""
+        if self._content.read(2):
+            raise CodeError(f"only {self._done:,} bytes came back; nothing is written")
+
+    def _compare(self, part: bytes) -> None:
+        if self._content.read(len(part)) != part:
+            raise CodeError(f"other bytes came back behind byte {self._done:,}; nothing is written")
+        self._done += len(part)

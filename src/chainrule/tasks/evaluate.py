@@ -14,7 +14,7 @@ from chainrule.tasks.floor import nats_by_floor
 from chainrule.tasks.likelihood import Likelihood, StepLikelihood, likelihood, step_bound, step_likelihood
 
 BASELINES = ("uniform", "independent", "gaussian")
-LARGEST = 4096  # variables of which a covariance is estimated
+LARGEST, FEWEST = 4096, 3  # variables of which a covariance is estimated, and items that it takes
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ def class_accuracy(model: Model, x: Tensor, labels: Tensor | None) -> float | No
 def _baselines(model: Model, train: Tensor, x: Tensor) -> dict[str, Likelihood]:
     results = {}
     for name in BASELINES:
-        if name == "gaussian" and model.domain.size > LARGEST:
-            continue  # its estimate takes D³ operations
+        if name == "gaussian" and (model.domain.size > LARGEST or len(train) < FEWEST):
+            continue  # its estimate takes D³ operations, and something that varies
         try:
             baseline = create_model(name, model.domain)
         except ChainruleError:

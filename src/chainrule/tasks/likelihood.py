@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from chainrule.bits import bits_per_dim, is_density
 from chainrule.data import Streams
 from chainrule.data.streams import Windows
+from chainrule.domain import Domain
 from chainrule.engine import exact_arithmetic
+from chainrule.engine.finite import REMEDY, name_of
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
 
@@ -25,27 +28,42 @@ class Likelihood:
         n: items.
         nats: mean of -log p(x).
         nats_se: its standard error; 0 for one item.
-        bits_per_dim: nats / (D ln 2); where items differ in length, all nats over all variables that count.
+        bits_per_dim: all nats over all variables that are counted, see `chainrule.bits`; None of densities.
         bits_per_dim_se: its standard error.
+        density: whether nats are of densities of reals, which change with their unit, and may be below 0.
         bound: whether the mean is at most this: the model knows a lower bound of log p(x).
     """
 
     n: int
     nats: float
     nats_se: float
-    bits_per_dim: float
-    bits_per_dim_se: float
+    bits_per_dim: float | None
+    bits_per_dim_se: float | None
     bound: bool = False
+    density: bool = False
 
     @classmethod
-    def of(cls, log_prob: Tensor, variables: Tensor, *, bound: bool = False) -> Likelihood:
+    def of(
+        cls, log_prob: Tensor, variables: Tensor, *, bound: bool = False, density: bool = False
+    ) -> Likelihood:
         """From the log-likelihoods (n,) of items, or bounds, and how many variables have a term in each (n,)."""
-        n = len(log_prob)
-        (nats, error), (bits, bits_error) = (
-            ratio(-log_prob, torch.ones_like(log_prob)),
-            ratio(-log_prob / math.log(2), variables),
+        nats, error = ratio(-log_prob, torch.ones_like(log_prob))
+        bits = (
+            (None, None) if density else tuple(bits_per_dim(part, 1) for part in ratio(-log_prob, variables))
         )
-        return cls(n, nats, error, bits, bits_error, bound)
+        return cls(len(log_prob), nats, error, *bits, bound, density)
+
+    @property
+    def units(self) -> list[str]:
+        """What its numbers are, as tables have them."""
+        return ["nats (density)"] if self.density else ["nats", "bits/dim"]
+
+    def numbers(self, errors: bool = True) -> list[str]:
+        """In these units, with their standard errors."""
+        found = [f"{self.nats:.2f}" + f" ± {self.nats_se:.2f}" * errors]
+        if self.bits_per_dim is not None:
+            found.append(f"{self.bits_per_dim:.3f}" + f" ± {self.bits_per_dim_se:.3f}" * errors)
+        return [self.sign + number for number in found]
 
     @property
     def sign(self) -> str:
@@ -69,8 +87,8 @@ def likelihood(
         ChainruleError: if x is empty or does not lie in the model's domain, or the model has no likelihood.
     """
     log_prob = log_probs(model, x, cond, batch_size=batch_size, samples=samples)
-    variables = model.domain.counted(x).flatten(1).sum(1)
-    return Likelihood.of(log_prob, variables, bound=model.likelihood == "bound")
+    variables, density = model.counted(x).flatten(1).sum(1), is_density(model.domain)
+    return Likelihood.of(log_prob, variables, bound=model.likelihood == "bound", density=density)
 
 
 def log_probs(
@@ -103,7 +121,12 @@ def log_probs(
             .cpu()
             for part, c in zip(x.split(batch_size), conds, strict=True)
         ]
-    return torch.cat(parts)
+    found = torch.cat(parts)
+    if found.isnan().any():
+        raise ChainruleError(
+            f"{name_of(model)}: log p of item {int(found.isnan().long().argmax())} is no number: {REMEDY}"
+        )
+    return found
 
 
 @dataclass(frozen=True)
@@ -114,7 +137,7 @@ class StepLikelihood:
         steps: how many: each step of each sequence once.
         nats: a step.
         nats_se: its standard error, by sequence, or by window where there are fewer than `FEW` sequences.
-        bits: nats / ln 2.
+        bits: a step; None of densities.
         bits_se: its standard error.
         context: all but the first steps of a sequence were told at least so many steps before them.
         nats_after_first: a step, the first of each sequence left out, which has nothing before it: the figure of code
@@ -127,8 +150,8 @@ class StepLikelihood:
     steps: int
     nats: float
     nats_se: float
-    bits: float
-    bits_se: float
+    bits: float | None
+    bits_se: float | None
     context: int
     nats_after_first: float | None
     nats_after_first_se: float | None
@@ -175,9 +198,8 @@ def step_likelihood(
     nats, steps, first_nats, first_steps = _by_sequence(sums, streams, windows)
     mean, error = ratio(nats, steps)
     after, after_error = ratio(nats - first_nats, steps - first_steps)
-    bit = math.log(2)
-    n = round(steps.sum().item())
-    return StepLikelihood(n, mean, error, mean / bit, error / bit, context, after, after_error)
+    n, bits = round(steps.sum().item()), _bits(domain, mean, error)
+    return StepLikelihood(n, mean, error, *bits, context, after, after_error)
 
 
 def step_bound(model: Model, streams: Streams, *, samples: int = 1, batch_size: int = 256) -> StepLikelihood:
@@ -198,8 +220,13 @@ def step_bound(model: Model, streams: Streams, *, samples: int = 1, batch_size: 
     steps = domain.counted(windows.x).flatten(1).sum(1) / domain.width
     nats, steps = _by_sequence(torch.stack([nats, steps.double()]), streams, windows)
     mean, error = ratio(nats, steps)
-    n, bit = round(steps.sum().item()), math.log(2)
-    return StepLikelihood(n, mean, error, mean / bit, error / bit, 0, None, None, bound=True)
+    n, bits = round(steps.sum().item()), _bits(domain, mean, error)
+    return StepLikelihood(n, mean, error, *bits, 0, None, None, bound=True)
+
+
+def _bits(domain: Domain, nats: float, error: float) -> tuple[float | None, float | None]:
+    """Of a step, as the one thing counted, and its standard error."""
+    return (None, None) if is_density(domain) else (bits_per_dim(nats, 1), bits_per_dim(error, 1))
 
 
 def _by_sequence(sums: Tensor, streams: Streams, windows: Windows) -> Tensor:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from chainrule.bits import bits_per_dim, is_density
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
 from chainrule.tasks.complexity import complexity_bits
@@ -20,7 +21,7 @@ class Scores:
 
     Attributes:
         nats: -log p(x).
-        bits_per_dim: nats / (D ln 2), D the variables that count in the item.
+        bits_per_dim: nats over ln 2 and the variables that are counted in the item; NaN of densities.
         p_value: share of the reference, and of the item itself, that is as unlikely or more:
             (1 + Σ_i 1[p(x_i) ≤ p(x)]) / (N + 1). Of an item like the reference it is uniform, whatever the model.
         atypicality: |nats - their mean in the reference|: also strange is what is too likely.
@@ -94,14 +95,14 @@ def score(
         raise ChainruleError("reference: expected at least one item, got none")
     usual = log_probs(model, reference, reference_cond, batch_size=batch_size)
     own = log_probs(model, x, cond, batch_size=batch_size)
-    counted = domain.counted(x).flatten(1).sum(1).cpu()
+    bits = bits_per_dim(-own, model.counted(x).flatten(1).sum(1).cpu())
     return Scores(
         nats=-own,
-        bits_per_dim=-own / (counted * math.log(2)),
+        bits_per_dim=bits.fill_(math.nan) if is_density(domain) else bits,
         p_value=rank_p_value(own, usual),
         atypicality=(own - usual.mean()).abs(),
         reference_nats=-usual,
-        excess_bits=-own / math.log(2) - complexity_bits(x, domain) if complexity else None,
+        excess_bits=bits_per_dim(-own, 1) - complexity_bits(x, domain) if complexity else None,
         ratio=None if background is None else log_probs(background, x, cond, batch_size=batch_size) - own,
     )
 
@@ -141,3 +142,13 @@ def alarm_threshold(reference: Tensor, rate: float) -> float:
         raise ChainruleError(f"false alarms: expected a rate in (0, 1), got {rate}")
     above = math.floor(rate * (len(reference) + 1) + 1e-9) - 1  # of the reference, at most
     return math.inf if above < 0 else reference.double().sort(descending=True).values[above].item()
+
+
+def least_reference(rate: float) -> int:
+    """How many usual items it takes for any to alarm at a rate of false alarms.
+
+    Example:
+        >>> least_reference(0.01)
+        99
+    """
+    return math.ceil((1 - 1e-9) / rate) - 1

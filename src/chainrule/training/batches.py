@@ -79,7 +79,12 @@ def crops(
     """A loader of windows from anywhere in the training streams, as many an epoch as there are side by side."""
     streams = data.streams["train"]
     order = CropOrder(len(data.train), batch_size, seed, passes, len(streams.values))
-    return DataLoader(Crops(streams, data.domain, conditional=conditional), sampler=order, batch_size=None)
+    return DataLoader(
+        Crops(streams, data.domain, conditional=conditional),
+        sampler=order,
+        batch_size=None,
+        generator=torch.Generator(),
+    )
 
 
 def batches(
@@ -87,5 +92,7 @@ def batches(
 ) -> DataLoader:
     """A loader of [x] or [x, cond], taken out of memory a whole batch at a time."""
     dataset = TensorDataset(x) if cond is None else TensorDataset(x, cond)
-    # The sampler gives whole batches of indices, so the loader itself must not batch.
-    return DataLoader(dataset, sampler=EpochOrder(len(x), batch_size, seed, passes), batch_size=None)
+    # The sampler gives whole batches of indices, so the loader itself must not batch. It draws a number for processes
+    # that it has none of.
+    order = EpochOrder(len(x), batch_size, seed, passes)
+    return DataLoader(dataset, sampler=order, batch_size=None, generator=torch.Generator())

@@ -41,8 +41,11 @@ class SafetensorsIO(CheckpointIO):
                 names = file.keys()
                 tensors = {name: file.get_tensor(name) for name in names}
                 return _unpack(json.loads(file.metadata()["tree"]), tensors)
-        except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-            raise RunError(f"{path}: not a readable checkpoint ({error})") from error
+        # A tree that `_pack` did not write fails in one of these ways.
+        except (SafetensorError, OSError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise RunError(
+                f"{path}: not a readable checkpoint ({error}); remove it to start again"
+            ) from error
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Delete the file."""

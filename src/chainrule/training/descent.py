@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import logging
+import copy
 import signal
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,11 +14,13 @@ from rich.console import Console
 
 from chainrule import __version__
 from chainrule.data import Data
-from chainrule.errors import ChainruleError
+from chainrule.engine import end_training
+from chainrule.errors import ChainruleError, RunError
 from chainrule.models import Model
 from chainrule.models.store import WEIGHTS, load_weights, save_card
 from chainrule.training.config import TrainingConfig
 from chainrule.training.folder import LAST
+from chainrule.training.quiet import quiet
 
 
 def descend(
@@ -38,7 +39,7 @@ def descend(
 
     Args:
         folder: of the run.
-        model: trained in place.
+        model: gets the best weights at the end, and is in evaluation mode then; a copy is trained.
         data: its training and validation splits are used.
         config: how.
         claim: writes the configuration, once everything given is seen to be possible.
@@ -51,7 +52,7 @@ def descend(
         KeyboardInterrupt: on Ctrl-C, with weights left in the folder.
         SystemExit: 143 on SIGTERM, likewise.
     """
-    with _quiet():
+    with quiet():
         import lightning.pytorch as pl
         from lightning.fabric.plugins.environments import LightningEnvironment
 
@@ -66,6 +67,7 @@ def descend(
     precision = config.lightning_precision(chosen)
     claim()
     last = folder / LAST
+    resumed = resume and last.exists()
     told = {split: data.cond(split) if model.conditional else None for split in ("train", "valid")}
     epochs, passes = config.plan(len(data.train))
     size = config.batch_of(len(data.train))
@@ -80,7 +82,9 @@ def descend(
         callbacks.append(WeightEMA(config.ema))
     if progress:
         callbacks.append(ProgressLine(recorder, Console(stderr=True), title))
-    with _quiet(), torch.random.fork_rng(devices=[]), _restored_interrupt():
+    # Another thread may sample from the model: until the end it stays as it is.
+    trained = copy.deepcopy(model).train()
+    with quiet(), _restored_interrupt():
         trainer = pl.Trainer(
             accelerator=chosen.type,
             devices=1,
@@ -97,18 +101,25 @@ def descend(
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
-        module = Likelihood(model, config, epochs * len(train))
+        module = Likelihood(trained, config, epochs * len(train))
         save_card(model, folder, version=__version__)
-        model.train()  # Lightning leaves the mode as it finds it
         stopped: BaseException | None = None
         try:
-            trainer.fit(module, train, valid, ckpt_path=last if resume and last.exists() else None)
+            trainer.fit(module, train, valid, ckpt_path=last if resumed else None)
+        except (ChainruleError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            if not resumed or recorder.going:
+                raise
+            raise RunError(
+                f"{last}: not a checkpoint of this run ({error}); remove it to start again"
+            ) from error
         except SystemExit as end:  # Lightning's answer to Ctrl-C, and to SIGTERM where nobody else has one
             stopped = end.__context__ if isinstance(end.__context__, KeyboardInterrupt) else SystemExit(143)
     if stopped is not None:
         raise stopped
     load_weights(model, folder / WEIGHTS)
-    model.eval()
+    end_training(model)
 
 
 def _device(name: str) -> torch.device:
@@ -127,23 +138,6 @@ def _device(name: str) -> torch.device:
     if device.index is not None:
         raise ChainruleError(f"device: expected a kind such as {device.type}, got {name!r}")
     return device
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's advice, which is for those who write training loops."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"lightning\..*")
-            warnings.filterwarnings("ignore", module=r"torch\.(jit|optim)\..*")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 @contextlib.contextmanager

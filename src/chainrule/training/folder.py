@@ -12,6 +12,7 @@ from chainrule.errors import RunError
 from chainrule.files import write_text
 from chainrule.locks import lock
 from chainrule.models.store import CARD, WEIGHTS
+from chainrule.training.yaml_text import read_yaml
 
 CONFIG, METRICS, REPORT = "config.yaml", "metrics.csv", "report.html"
 LAST = Path("checkpoints") / "last.safetensors"
@@ -80,10 +81,10 @@ def read_config(folder: Path) -> dict:
     """
     path = folder / CONFIG
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = read_yaml(path)
     except FileNotFoundError:
         raise RunError(f"{path}: no such file; expected a run folder") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, yaml.YAMLError) as error:
         raise RunError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from error
     if not isinstance(config, dict):
         raise RunError(f"{path}: expected a mapping, got {type(config).__name__}")

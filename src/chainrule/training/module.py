@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from chainrule.models import Model
+from chainrule.randomness import seeded
 from chainrule.training.config import OPTIMIZERS, TrainingConfig
 from chainrule.training.mutation import mutated
 
@@ -28,6 +29,7 @@ class Likelihood(pl.LightningModule):
         self.model, self.config, self.steps = model, config, steps
         self.train_nats: list[Tensor] = []
         self.valid_nats: list[Tensor] = []
+        self.valid_variables: list[Tensor] = []  # of each item, those that are counted
 
     def on_train_epoch_start(self) -> None:
         """Forget the last epoch."""
@@ -36,21 +38,24 @@ class Likelihood(pl.LightningModule):
     def training_step(self, batch: list[Tensor], index: int) -> Tensor:
         """Nats per variable, averaged over the batch."""
         # Each step has its own seed: a resumed run draws the dropout and mutations it would have drawn.
-        torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)
-        if self.config.mutate:
-            batch = [mutated(batch[0], self.model.domain, self.config.mutate), *batch[1:]]
-        nats = self.model.loss(*batch)
+        with seeded(self.config.seed * 1_000_003 + self.global_step, self.device):
+            if self.config.mutate:
+                batch = [mutated(batch[0], self.model.domain, self.config.mutate), *batch[1:]]
+            nats = self.model.loss(*batch)
         self.train_nats.append(nats.detach())
         return nats.mean() / self.model.domain.size
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
         self.valid_nats.clear()
+        self.valid_variables.clear()
 
     def validation_step(self, batch: list[Tensor], index: int) -> None:
         """Keep the nats of each item, computed in full precision as every stated likelihood is."""
-        with torch.autocast(self.device.type, enabled=False):
+        seed = self.config.seed * 1_000_003 + index  # of what bounds draw, the same in every epoch
+        with torch.autocast(self.device.type, enabled=False), seeded(seed, self.device):
             self.valid_nats.append(self.model.valid_loss(*batch))
+        self.valid_variables.append(self.model.counted(batch[0]).flatten(1).sum(1))
 
     def configure_optimizers(self) -> Any:
         """The optimiser, and a rate that rises over `warmup` steps and falls along half a cosine."""

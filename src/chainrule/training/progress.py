@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from chainrule.bits import is_density
 from chainrule.training.recorder import Recorder
 
 
@@ -48,7 +49,8 @@ class ProgressLine(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Show the validation that has just been recorded."""
         last, best = self.recorder.history[-1], self.recorder.best or {}
-        numbers = [f"train {last['train_nats']:.2f}", f"valid {last['valid_nats']:.2f} nats"]
+        unit = "nats (density)" if is_density(trainer.lightning_module.model.domain) else "nats"
+        numbers = [f"train {last['train_nats']:.2f}", f"valid {last['valid_nats']:.2f} {unit}"]
         if not math.isnan(last["valid_bits_per_dim"]):
             numbers.append(f"{last['valid_bits_per_dim']:.3f} bits/dim")
         numbers.append(f"best {best['valid_nats']:.2f}")

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
-import torch
 import yaml
 
 from chainrule.data import Data, Reading, load_data
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import Model, create_model, hyperparameters_of
+from chainrule.randomness import seeded
 from chainrule.training.config import TrainingConfig
+from chainrule.training.yaml_text import read_yaml
 
 # What a recipe and the `config.yaml` of a run may hold; the latter also says what was used and found.
 KEYS = ("model", "data", "hyperparameters", "training", "published")
 OF_A_RUN = ("chainrule", "torch", "domain", "vocabulary", "rate", "labels")
-DATA = ("source", *(field.name for field in fields(Reading)))
+DATA = ("source", "checksum", *(field.name for field in fields(Reading)))
 
 
 @dataclass
@@ -52,10 +51,10 @@ class Recipe:
         """
         path = Path(path)
         try:
-            content = parse_yaml(path.read_text(encoding="utf-8"))
+            content = read_yaml(path)
         except FileNotFoundError:
             raise ChainruleError(f"{path}: no such recipe") from None
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, yaml.YAMLError) as error:
             raise ChainruleError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from error
         if not isinstance(content, dict) or not isinstance(content.get("model"), str):
             raise ChainruleError(f"{path}: expected a mapping with the name of a model under 'model'")
@@ -85,23 +84,5 @@ class Recipe:
     def build(self, data: Data) -> Model:
         """The model, its initial weights drawn from the recipe's seed."""
         seed = TrainingConfig.of({}, {k: v for k, v in self.training.items() if k == "seed"}).seed
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             return create_model(self.model, data.domain, **self.hyperparameters)
-
-
-def parse_yaml(text: str) -> Any:
-    """Read YAML with the numbers of version 1.2: PyYAML, which knows 1.1, takes 1e-3 for text.
-
-    Raises:
-        yaml.YAMLError: if the text is none.
-    """
-    return yaml.load(text, Loader=_Yaml)
-
-
-class _Yaml(yaml.SafeLoader):
-    pass
-
-
-_EXPONENT = re.compile(r"[-+]?(\d+\.?|\d*\.\d+)[eE][-+]?\d+$")
-_Yaml.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))

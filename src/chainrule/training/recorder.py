@@ -12,6 +12,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
+from chainrule.bits import bits_per_dim, is_density
 from chainrule.errors import ChainruleError
 from chainrule.files import write_text
 from chainrule.models.store import WEIGHTS, save_weights
@@ -35,6 +36,7 @@ class Recorder(pl.Callback):
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0  # of training, over all sessions
         self._started = 0.0
+        self.going = False  # whether a step has been made since it started or went on
 
     @property
     def best(self) -> dict[str, float] | None:
@@ -48,6 +50,10 @@ class Recorder(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Start the epoch's clock."""
         self._started = time.perf_counter()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any) -> None:
+        """All that a checkpoint holds has been used."""
+        self.going = True
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Record the epoch. This runs before the averaged weights are swapped out again."""
@@ -69,10 +75,7 @@ class Recorder(pl.Callback):
                 "step": trainer.global_step,
                 "train_nats": torch.cat(module.train_nats).mean().item(),
                 "valid_nats": valid,
-                # Bits per dimension are a likelihood's alone, or its bound's.
-                "valid_bits_per_dim": valid / (module.model.domain.size * math.log(2))
-                if module.model.likelihood != "none"
-                else math.nan,
+                "valid_bits_per_dim": _bits_per_dim(module),
                 "lr": trainer.optimizers[0].param_groups[0]["lr"],
                 "seconds": self.seconds,
             }
@@ -96,7 +99,10 @@ class Recorder(pl.Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint; what was recorded after it is dropped."""
-        self.history, self.seconds = state["history"], state["seconds"]
+        rows = [{name: row[name] for name in COLUMNS} for row in state["history"]]
+        if not all(isinstance(number, int | float) for row in rows for number in row.values()):
+            raise TypeError("its curve is not of numbers")
+        self.history, self.seconds = rows, float(state["seconds"])
         self._write_curve()
 
     def _exhausted(self) -> bool:
@@ -109,3 +115,11 @@ class Recorder(pl.Callback):
         writer.writeheader()
         writer.writerows(self.history)
         write_text(self.folder / METRICS, text.getvalue())
+
+
+def _bits_per_dim(module: Likelihood) -> float:
+    """Of the validation, of a likelihood of levels or a bound of it; NaN of others."""
+    if module.model.likelihood == "none" or is_density(module.model.domain):
+        return math.nan
+    nats, variables = torch.cat(module.valid_nats).double(), torch.cat(module.valid_variables)
+    return bits_per_dim(nats.sum(), variables.sum()).item()

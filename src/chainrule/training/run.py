@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,9 @@ from torch import Tensor
 
 from chainrule.data import Reading
 from chainrule.errors import ChainruleError, RunError
+from chainrule.files import read_text
 from chainrule.models import Model, load_model
-from chainrule.models.store import CARD, WEIGHTS
+from chainrule.models.store import CARD, MOST_BYTES, WEIGHTS
 from chainrule.training.classes import class_codes, label_names
 from chainrule.training.folder import CONFIG, METRICS, read_config
 from chainrule.training.replacement import settle
@@ -101,7 +103,11 @@ class Run:
             RunError: if the configuration holds something else.
         """
         given = self.config.get("data")
-        kept = {k: v for k, v in given.items() if k != "source"} if isinstance(given, dict) else {}
+        kept = (
+            {k: v for k, v in given.items() if k not in ("source", "checksum")}
+            if isinstance(given, dict)
+            else {}
+        )
         # The columns' kinds and categories are the domain's.
         for name in ("columns", "features", "rate"):
             kept.pop(name, None)
@@ -181,8 +187,8 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     if not path.is_file():
         return []
     try:
-        with path.open(newline="") as file:
-            return [{name: float(row[name]) for name in COLUMNS} for row in csv.DictReader(file)]
+        rows = csv.DictReader(io.StringIO(read_text(path, MOST_BYTES), newline=""))
+        return [{name: float(row[name]) for name in COLUMNS} for row in rows]
     except KeyError as error:
         raise RunError(f"{path}: expected the columns {', '.join(COLUMNS)}; {error} is missing") from error
     except (ValueError, TypeError, OSError, csv.Error) as error:

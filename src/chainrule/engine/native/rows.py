@@ -86,7 +86,8 @@ def search(out, a, values, rows, n, m, right):
             low, high = r * n, r * n + n
             while low < high:
                 middle = (low + high) // 2
-                before = a[middle] <= value if right else a[middle] < value
+                # As torch has it: NaN is behind all.
+                before = not (a[middle] > value) if right else not (a[middle] >= value)
                 if before:
                     low = middle + 1
                 else:

@@ -1,0 +1,7 @@
+"""What a source is beside the numbers that a model codes, so that exactly it comes back: one kind a file."""
+
+from chainrule.tasks.packing.kinds import KINDS, Kind, kind_of_source
+from chainrule.tasks.packing.source import Source
+from chainrule.tasks.packing.streams import Stream, restoring, stream_of
+
+__all__ = ["KINDS", "Kind", "Source", "Stream", "kind_of_source", "restoring", "stream_of"]

@@ -1,0 +1,73 @@
+"""The kinds of sources that are packed item by item, and which one a source is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from chainrule.data.images import SUFFIXES as IMAGES
+from chainrule.data.named import NAMED
+from chainrule.errors import ChainruleError
+from chainrule.tasks.packing import arrays, lines, pictures, plain, sounds, tables
+from chainrule.tasks.packing.source import Source, Unpacked
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What can be done with sources of a kind.
+
+    Attributes:
+        describe: what a file has to tell of one beside its items.
+        endings: of what may be written; "" for a folder.
+        write: what was described and decoded, into a new file or an empty folder.
+        difference: between a source and what was written of it, in words; None if there is none.
+        unit: what is counted.
+    """
+
+    describe: Callable[[Source], dict]
+    endings: Callable[[dict], tuple[str, ...]]
+    write: Callable[[Unpacked, Path], None]
+    difference: Callable[[Source, Path], str | None]
+    unit: str = "items"
+
+
+KINDS = {
+    "arrays": Kind(arrays.describe, arrays.endings, arrays.write, arrays.difference),
+    "lines": Kind(lines.describe, lines.endings, lines.write, lines.difference, "lines"),
+    "pictures": Kind(pictures.describe, pictures.endings, pictures.write, pictures.difference, "pictures"),
+    "plain": Kind(plain.describe, plain.endings, plain.write, plain.difference),
+    "sounds": Kind(sounds.describe, sounds.endings, sounds.write, sounds.difference),
+    "table": Kind(tables.describe, tables.endings, tables.write, tables.difference, "rows"),
+}
+FILES = {
+    ".npy": "arrays",
+    ".npz": "arrays",
+    ".csv": "table",
+    ".parquet": "table",
+    ".txt": "lines",
+    **dict.fromkeys(IMAGES, "pictures"),
+}
+
+
+def kind_of_source(source: Source) -> str:
+    """Which of `KINDS` a source is.
+
+    Raises:
+        ChainruleError: if it is one that cannot be written again.
+    """
+    path, vocabulary = source.path, source.run.vocabulary
+    if path is None:
+        if source.name not in NAMED:
+            raise ChainruleError(
+                f"{source.name}: a set of the hub cannot be given back as it is; save it as .parquet or .npz first"
+            )
+        return "lines" if vocabulary is not None else "plain"
+    if path.is_dir():
+        return "sounds" if source.run.rate is not None else "pictures"
+    if path.suffix.lower() not in FILES:
+        raise ChainruleError(
+            f"{path}: cannot be written again, expected one of {', '.join(FILES)}; convert it first, or compress it by "
+            f"a model of bytes"
+        )
+    return FILES[path.suffix.lower()]

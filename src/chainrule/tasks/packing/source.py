@@ -1,0 +1,79 @@
+"""A source that is packed item by item, as the kinds of sources see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from chainrule.coding.about import described
+from chainrule.coding.container import DAMAGED
+from chainrule.data import Items
+from chainrule.errors import CodeError
+from chainrule.training import Run
+
+
+def files_of(folder: Path) -> set[str]:
+    """The paths of all files below a folder, relative to it, hidden ones too."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is packed.
+
+    Attributes:
+        name: as the user gave it.
+        path: of the file or the folder; None of a named set.
+        items: what was read of it, as far as it is packed.
+        run: of the model.
+        part: whether the items are only some of its.
+        data_dir: where named sets lie.
+    """
+
+    name: str
+    path: Path | None
+    items: Items
+    run: Run
+    part: bool = False
+    data_dir: Path | None = None
+
+    @property
+    def told(self) -> list | None:
+        """Labels that the model does not code along, so that the file has to tell them."""
+        coded = self.run.model.condition.counts
+        return None if coded or self.items.labels is None else self.items.labels.tolist()
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """What was decoded, or is about to be coded.
+
+    Attributes:
+        about: what the kind of the source told of it.
+        x: (N, *event_shape).
+        labels: (N,) or (N, k) that were coded; None if there are none.
+        run: of the model.
+    """
+
+    about: dict
+    x: Tensor
+    labels: Tensor | None
+    run: Run
+
+    def all_labels(self) -> Tensor | None:
+        """Those that were coded, or were told.
+
+        Raises:
+            CodeError: if they are none.
+        """
+        told = self.about.get("labels")
+        if self.labels is not None or told is None:
+            return self.labels
+        with described():
+            labels = torch.tensor(told, dtype=torch.int64)
+        if len(labels) != len(self.x):
+            raise CodeError(DAMAGED)
+        return labels
