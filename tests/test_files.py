@@ -266,5 +266,5 @@ def test_an_empty_temporary_without_a_lock_vanishes_and_a_live_process_makes_ano
 
     monkeypatch.setattr(files, "lock", late)
     write_text(tmp_path / "x.txt", "again")
-    assert len(tried) == 2 and (tmp_path / "x.txt").read_text() == "again"
+    assert tried and (tmp_path / "x.txt").read_text() == "again"
     assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]
