@@ -295,7 +295,9 @@ def test_the_cells_of_a_csv_come_back(fresh, rows, data):
     separator = data.draw(st.sampled_from(";,\t"))
     places = [[column.name for column in COLUMNS].index(name) for name in order]
     lines = [order] + [["" if row[d] is None else str(row[d]) for d in places] for row in rows]
-    text = "".join(separator.join(f'"{cell}"' if "," in cell else cell for cell in line) + "\n" for line in lines)
+    text = "".join(
+        separator.join(f'"{cell}"' if "," in cell else cell for cell in line) + "\n" for line in lines
+    )
     (folder / "a.csv").write_text(text)
     back(run, folder / "a.csv", folder / "b.csv", folder)
     one, other = ((folder / name).read_text() for name in ("a.csv", "b.csv"))
@@ -399,7 +401,9 @@ def test_pictures_of_two_levels_keep_their_shades(tmp_path):
 
 
 def test_all_pictures_of_classes_and_splits_are_packed(tmp_path):
-    names = [f"{split}/{kind}/{i}.png" for split in ("train", "test") for kind in ("bee", "cow") for i in range(3)]
+    names = [
+        f"{split}/{kind}/{i}.png" for split in ("train", "test") for kind in ("bee", "cow") for i in range(3)
+    ]
     for i, name in enumerate(names):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         picture("L", i).save(tmp_path / "in" / name)
@@ -500,7 +504,10 @@ def test_sounds_that_are_changed_when_they_are_read_are_refused(tmp_path, what, 
     stereo = np.stack([samples, samples], 1)
     kinds = {"float": "FLOAT", "24 bits": "PCM_24"}
     soundfile.write(
-        source, stereo if what == "stereo" else samples, 16000 if what == "rate" else 8000, kinds.get(what, "PCM_16")
+        source,
+        stereo if what == "stereo" else samples,
+        16000 if what == "rate" else 8000,
+        kinds.get(what, "PCM_16"),
     )
     with pytest.raises(ChainruleError):
         packed(run_of(BITS, rate=8000), source.parent if several else source, tmp_path / "x.chr")
@@ -516,7 +523,9 @@ def test_piano_rolls_of_a_named_set_lose_no_step(tmp_path, monkeypatch):
 
     rolls = [np.random.default_rng(i).integers(0, 2, (length, 3)) for i, length in enumerate((5, 8, 21))]
     domain = cr.Domain.sequence(8, 2, width=3, lengths="given")
-    entry = Entry("", lambda: Raw("tunes", "tunes", streams={"train": rolls[:2], "test": rolls[2:]}, domain=domain))
+    entry = Entry(
+        "", lambda: Raw("tunes", "tunes", streams={"train": rolls[:2], "test": rolls[2:]}, domain=domain)
+    )
     monkeypatch.setitem(NAMED, "tunes", entry)
     told = back(run_of(domain), "tunes", tmp_path / "b.npz", tmp_path)
     with np.load(tmp_path / "b.npz") as found:
@@ -595,7 +604,14 @@ def test_what_a_file_tells_is_trusted_with_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"x", zlib.compress(b"[1]"), zlib.compress(b"{"), zlib.compress(b"[" * 10**5), zlib.compress(b"{}") + b"x"]
+    "content",
+    [
+        b"x",
+        zlib.compress(b"[1]"),
+        zlib.compress(b"{"),
+        zlib.compress(b"[" * 10**5),
+        zlib.compress(b"{}") + b"x",
+    ],
 )
 def test_a_description_that_is_none_is_refused(content):
     with pytest.raises(CodeError):
@@ -616,7 +632,9 @@ def test_the_command_says_how_much_of_how_much(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.arange(180).reshape(60, 3) % 3, y=np.arange(60) % 4)
     (tmp_path / "a.txt").write_text("the cat sat on the mat\n" * 40)
     quick = ("--device", "cpu", "--json", "--set", "hidden=[4]", "--set", "steps=3", "--epochs", "1")
-    ended = call("train", "made", "--data", tmp_path / "a.npz", "--set", "classes=4", *quick, "--out", tmp_path / "run")
+    ended = call(
+        "train", "made", "--data", tmp_path / "a.npz", "--set", "classes=4", *quick, "--out", tmp_path / "run"
+    )
     assert ended.status == 0, ended.err
     ended = call("train", "independent", "--data", tmp_path / "a.txt", "--json", "--out", tmp_path / "text")
     assert ended.status == 0, ended.err
@@ -631,5 +649,8 @@ def test_the_command_says_how_much_of_how_much(tmp_path):
     assert "920 of 920 characters in" in ended.err
     assert call("decompress", tmp_path / "text", out, "-o", tmp_path / "b.txt").status == 0
     assert (tmp_path / "b.txt").read_bytes() == (tmp_path / "a.txt").read_bytes()
-    assert "packed whole" in call("compress", tmp_path / "text", tmp_path / "a.txt", "-o", out, "--items", "3").error
+    assert (
+        "packed whole"
+        in call("compress", tmp_path / "text", tmp_path / "a.txt", "-o", out, "--items", "3").error
+    )
     json.dumps(told)
