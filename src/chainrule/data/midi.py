@@ -174,7 +174,7 @@ def roll(piece: Piece, resolution: int, where: str, tally: Counter[str]) -> np.n
         tally["joined"] += start <= until[key]
         keys[key, max(start, until[key]) : end] = 1
         until[key] = max(end, until[key])
-    return keys.T
+    return np.ascontiguousarray(keys.T)
 
 
 def _on_keys(pitch: int) -> bool:
