@@ -14,7 +14,11 @@ from chainrule.training import Run
 from test_audio import call, record, tone
 
 WIDE = "sequence:64:65536:given"  # samples as they are
-FORMATS = {".opus": {"format": "OGG", "subtype": "OPUS"}, ".aif": {"format": "AIFF"}}
+FORMATS = {
+    ".opus": {"format": "OGG", "subtype": "OPUS"},
+    ".aif": {"format": "AIFF"},
+    ".rf64.wav": {"format": "RF64"},
+}
 WIDE_DOMAIN = cr.Domain.parse(WIDE)
 
 
@@ -146,7 +150,7 @@ def test_all_formats_in_one_folder(tmp_path):
 # Damage
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".rf64.wav"])
 def test_files_that_are_cut_short_are_refused(suffix, tmp_path):
     path = tmp_path / f"x{suffix}"
     noise = 0.3 * np.random.default_rng(0).standard_normal(48000)

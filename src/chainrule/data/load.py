@@ -192,9 +192,9 @@ def _read(source: str | Path, data_dir: str | Path | None, how: Reading) -> Raw:
     with reading(str(path)):
         if not path.is_dir() and path.stat().st_size == 0:
             raise DataError(f"{path}: the file is empty")
-    raw = read_path(path, how)
-    if raw is not None:
-        return raw
+    of_a_kind = read_path(path, how)
+    if of_a_kind is not None:
+        return of_a_kind
     if suffix == ".parquet" and needs_hub(path):
         return read_hub(str(path), str(path), how)
     return read_table(path, how) if suffix in TABLES else read_arrays(path)
