@@ -82,7 +82,7 @@ def depth_of(image: Image.Image) -> int:
     if image.mode == "F":
         return 32
     deep = 16 if image.mode.startswith("I;16") else 8
-    for tile in image.tile:
+    for tile in getattr(image, "tile", ()):
         arguments = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
         if tile[0].startswith("ppm") and len(arguments) > 1:
             deep = 16 if int(arguments[1]) > 255 else deep

@@ -132,7 +132,7 @@ class View:
                 self.changed[f"with transparency, laid over {self.background} (--background)"] += 1
                 colour = (*ImageColor.getrgb(self.background)[:3], 255)
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, colour), picture)
-                if all(low == high for low, high in picture.getextrema()):
+                if picture.getcolors(1) is not None:
                     self.changed["all of its colour once laid over it; choose another --background"] += 1
         elif picture.mode in ("1", "L"):
             return picture.convert("RGBA" if keep else "L")
@@ -146,7 +146,7 @@ class View:
         """In those of the mode; without one, what is grey by its pixels gets one, however it is stored."""
         if picture.mode != "L":
             pairs = combinations(picture.split()[:3], 2)
-            spread = max(ImageChops.difference(*pair).getextrema()[1] for pair in pairs)
+            spread = max(int(np.asarray(ImageChops.difference(*pair)).max()) for pair in pairs)
             # What decodes lossy WebP rounds the green of what is grey by itself.
             grey = spread <= (1 if image.format == "WEBP" else 0)
             if not grey and mode in ("1", "L", "LA"):
@@ -207,9 +207,10 @@ def _rgb(picture: Image.Image) -> Image.Image:
     profile = picture.info.get("icc_profile")
     if profile and picture.mode == "CMYK":
         try:
-            return ImageCms.profileToProfile(
-                picture, BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
-            )
+            screen = ImageCms.createProfile("sRGB")
+            shown = ImageCms.profileToProfile(picture, BytesIO(profile), screen, outputMode="RGB")
         except (ImageCms.PyCMSError, ImportError):
-            pass
+            shown = None
+        if shown is not None:
+            return shown
     return picture.convert("RGB")
