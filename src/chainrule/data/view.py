@@ -50,10 +50,10 @@ class View:
         self._check_depth(name, image, mode)
         picture = self._upright(name, image)
         if picture.mode[0] == "I":
-            picture = self._deep(name, picture, mode)
+            picture = self._fit(self._deep(name, picture, mode), mode)
         else:
-            picture = self._channels(image, self._flat(picture, mode), mode)
-        shades = np.asarray(self._fit(picture))
+            picture = self._channels(image, self._fit(self._flat(picture, mode), mode), mode)
+        shades = np.asarray(picture)
         if mode == "1":
             self.changed["made black and white at half the shades"] += not set(np.unique(shades)) <= {0, 255}
             shades = (shades >= 128).astype(np.uint8)
@@ -158,7 +158,7 @@ class View:
         wanted = {None: "L", "1": "L"}.get(mode, mode)
         return picture if picture.mode == wanted else picture.convert(wanted)
 
-    def _fit(self, picture: Image.Image) -> Image.Image:
+    def _fit(self, picture: Image.Image, mode: str | None) -> Image.Image:
         if self.how.size is None or picture.size == self.how.size[::-1]:
             return picture
         height, width = self.how.size
@@ -169,6 +169,8 @@ class View:
             return ImageOps.fit(picture, (width, height), FILTER)
         if fit == "stretch":
             return picture.resize((width, height), FILTER)
+        if picture.mode == "L" and mode in (None, "RGB"):
+            picture = picture.convert("RGB")  # the background may be of a colour
         scale = min(height / picture.height, width / picture.width)
         inner = picture.resize([max(1, round(side * scale)) for side in picture.size], FILTER)
         padded = Image.new(picture.mode, (width, height), self._edge(picture.mode))
