@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -71,4 +72,5 @@ def reading(what: str) -> Iterator[None]:
     # Parsers of damaged files raise what they happen to meet: OSError, SyntaxError, zlib.error, …
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise DataError(f"{what}: cannot be read: {lines[0]}") from error
+        reason = textwrap.shorten(lines[0], 200, placeholder=" …")  # some of them quote the file
+        raise DataError(f"{what}: cannot be read: {reason}") from error
