@@ -96,7 +96,7 @@ def test_a_long_text_is_coded_in_few_long_rows_and_comes_back(tmp_path):
     run = run_of(cr.Domain.sequence(4, 4), "gru", vocabulary="abc\n")
     content = np.random.default_rng(0).choice(list(b"abc\n"), 20_001).astype(np.uint8).tobytes()
     (tmp_path / "a.txt").write_bytes(content)
-    told = back(run, tmp_path / "a.txt", tmp_path / "b.txt", tmp_path)
+    told = back(run, tmp_path / "a.txt", tmp_path / "b.txt", tmp_path, runner="eager")
     assert (tmp_path / "b.txt").read_bytes() == content and told["packed"] == 20_001
 
 
@@ -113,6 +113,18 @@ def test_a_character_that_the_run_does_not_know_is_refused_by_name(tmp_path):
     (tmp_path / "a.txt").write_text("abac")
     with pytest.raises(DataError, match="'c'"):
         packed(run, tmp_path / "a.txt", tmp_path / "x.chr")
+    assert not (tmp_path / "x.chr").exists()
+
+
+def test_a_text_in_another_encoding_is_refused_before_it_is_coded(tmp_path):
+    run = run_of(cr.Domain.sequence(4, 2), vocabulary="ab")
+    (tmp_path / "a.txt").write_text("abab", encoding="utf-16")
+    with pytest.raises(ChainruleError):
+        packed(run, tmp_path / "a.txt", tmp_path / "x.chr")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("abab")
+    with pytest.raises(ChainruleError, match="packed one by one"):
+        packed(run, tmp_path / "in", tmp_path / "x.chr")
     assert not (tmp_path / "x.chr").exists()
 
 
@@ -166,9 +178,9 @@ SHAPES = {
 
 def same(one, other):
     assert one.keys() == other.keys()
-    for name, given in one.items():
-        assert (given.dtype, given.shape) == (other[name].dtype, other[name].shape)
-        assert np.array_equal(given, other[name])
+    for name, was in one.items():
+        assert (was.dtype, was.shape) == (other[name].dtype, other[name].shape)
+        assert np.array_equal(was, other[name])
 
 
 @QUICK
@@ -218,7 +230,7 @@ def test_labels_are_never_dropped_by_the_form_of_the_output(tmp_path):
 
 def test_a_negative_zero_is_another_value(tmp_path):
     np.save(tmp_path / "a.npy", np.array([[0.0, 1, 2], [-0.0, 1, 1]]))
-    with pytest.raises(ChainruleError, match="would not come back as it is.*values would be others"):
+    with pytest.raises(ChainruleError, match=r"would not come back as it is.*values would be others"):
         packed(run_of(cr.Domain.categorical(3, 3)), tmp_path / "a.npy", tmp_path / "x.chr")
 
 
@@ -238,7 +250,7 @@ def test_a_part_is_packed_where_it_is_asked_for(tmp_path):
 
 def test_a_split_that_a_source_does_not_have_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((60, 3), int))
-    with pytest.raises(DataError, match="no split 'test' of its own.*leave out --split"):
+    with pytest.raises(DataError, match=r"no split 'test' of its own.*leave out --split"):
         packed(run_of(cr.Domain.categorical(3, 3)), tmp_path / "a.npy", tmp_path / "x.chr", split="test")
 
 
@@ -400,6 +412,36 @@ def test_pictures_of_two_levels_keep_their_shades(tmp_path):
         packed(run, tmp_path / "in" / "a.png", tmp_path / "x.chr")
 
 
+def test_a_picture_that_is_turned_when_it_is_read_is_refused(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    picture("L").save(tmp_path / "a.png", exif=exif)
+    with pytest.raises(ChainruleError, match="would not come back as it is: its pixels would be others"):
+        packed(run_of(cr.Domain.image(1, 2, 3, 256)), tmp_path / "a.png", tmp_path / "x.chr")
+
+
+def test_the_frames_of_a_file_are_not_lost_unseen(tmp_path):
+    frames = [picture("L", i) for i in range(3)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    with pytest.raises(ChainruleError, match="3 frames would be one"):
+        packed(run_of(cr.Domain.image(1, 2, 3, 256)), tmp_path / "a.gif", tmp_path / "x.chr")
+
+
+def test_colours_of_16_bits_are_not_halved_unseen(tmp_path):
+    """Pillow reads them as 8 bits and does not say so."""
+    (tmp_path / "in").mkdir()
+    rows = b"".join(b"\0" + bytes(range(18)) for _ in range(2))
+    chunks = [(b"IHDR", b"\0\0\0\3\0\0\0\2\x10\2\0\0\0"), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    with (tmp_path / "in" / "a.png").open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for name, content in chunks:
+            file.write(len(content).to_bytes(4, "big") + name + content)
+            file.write(zlib.crc32(name + content).to_bytes(4, "big"))
+    for levels in (256, 65536):
+        with pytest.raises(ChainruleError):
+            packed(run_of(cr.Domain.image(3, 2, 3, levels)), tmp_path / "in", tmp_path / "x.chr")
+
+
 def test_all_pictures_of_classes_and_splits_are_packed(tmp_path):
     names = [
         f"{split}/{kind}/{i}.png" for split in ("train", "test") for kind in ("bee", "cow") for i in range(3)
@@ -487,7 +529,7 @@ def test_what_mu_law_would_round_is_refused(tmp_path, several):
     (tmp_path / "in").mkdir()
     source = tmp_path / "in" / "a.wav"
     soundfile.write(source, sound(0, 40), 8000)
-    with pytest.raises(ChainruleError, match="μ-law would round.*model of 16 bits"):
+    with pytest.raises(ChainruleError, match=r"μ-law would round.*model of 16 bits"):
         packed(run_of(MU_LAW, rate=8000), source.parent if several else source, tmp_path / "x.chr")
     exact = expand_samples(np.arange(256))
     soundfile.write(source, exact, 8000)

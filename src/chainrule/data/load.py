@@ -143,6 +143,9 @@ def load_streams(
     Raises:
         DataError: as `load_items`; or if it is no source of these.
     """
+    assert how.domain is not None
+    one_step = replace(how.domain, event_shape=(1, *how.domain.event_shape[1:]))  # none is too short
+    how = replace(how, domain=one_step)
     raw = _read(source, data_dir, how)
     _settle(raw, how)
     if not raw.streams:
