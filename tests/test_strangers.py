@@ -265,25 +265,43 @@ def test_a_curve_that_is_none(content, folder):
 @pytest.mark.parametrize(
     "source",
     [
-        "hf:someone/something",
+        "hf:a/b",
         "https://example.org/x.csv",
-        "\\\\server\\share\\x.csv",
+        "\\\\server\\x.csv",
         "//server/x.csv",
         "/dev/zero",
+        "/etc/passwd",
+        "nowhere",
     ],
 )
-def test_evaluate_opens_no_network_and_no_device_unasked(source, folder, capsys, monkeypatch):
-    (folder / "config.yaml").write_text(yaml.safe_dump({"model": "made", "data": {"source": source}}))
+def test_evaluate_opens_no_network_and_no_path_unasked(source, folder, capsys, monkeypatch):
+    """Not even with a checksum, where it is no file of this machine."""
 
     def opened(*arguments, **options):
         raise AssertionError("opened")
 
     monkeypatch.setattr("chainrule.training.recipe.load_data", opened)
-    for command in (["evaluate", str(folder)], ["score", str(folder), "digits"]):
-        assert main([*command, "--device", "cpu"]) == 1
+    for checksum in ({}, {"checksum": "sha256:00"}):
+        data = {"source": source, **checksum}
+        (folder / "config.yaml").write_text(yaml.safe_dump({"model": "made", "data": data}))
+        assert main(["evaluate", str(folder), "--device", "cpu"]) == 1
         said = capsys.readouterr().err
-        assert source in said or "digits" in said
-        assert "opened" not in said or "not opened unasked" in said
+        if source == "/etc/passwd" and checksum:  # `load_data` holds the file against it
+            assert "opened" in said
+        else:
+            assert f"{source}; name " in said and "--data" in said
+
+
+def test_a_run_finds_its_own_data_and_no_other(tmp_path, capsys):
+    path, run = tmp_path / "x.npy", tmp_path / "run"
+    np.save(path, np.random.default_rng(0).integers(0, 3, (60, 4)))
+    assert main(["train", "independent", "--data", str(path), "--out", str(run)]) == 0
+    assert main(["evaluate", str(run)]) == 0
+    np.save(path, np.zeros((60, 4), int))
+    capsys.readouterr()
+    assert main(["evaluate", str(run)]) == 1
+    assert "has changed since" in capsys.readouterr().err
+    assert main(["evaluate", str(run), "--data", str(path)]) == 0
 
 
 # --- names ------------------------------------------------------------------------------------------------

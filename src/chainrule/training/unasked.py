@@ -7,11 +7,14 @@ from pathlib import Path
 from chainrule.data.named import NAMED
 from chainrule.errors import RunError
 
+REMOTE = ("hf:", "//", "\\\\")  # the hub, and shares of other machines as Windows writes them
+
 
 def check_unasked(folder: Path, data: dict) -> None:
-    """Refuse to open the data that a configuration names, unless they are a named set or files of this machine.
+    """Refuse to open the data that a configuration names, unless they are a named set or files whose checksum it tells.
 
-    Nothing is fetched from a network because a file says so, and no device or pipe is read.
+    Nothing is fetched from a network because a file says so, and no device or pipe is read. Whoever tells the checksum
+    of a file knows the file; `load_data` sees whether it is right.
 
     Args:
         folder: of the run.
@@ -21,11 +24,13 @@ def check_unasked(folder: Path, data: dict) -> None:
         RunError: naming the option that opens them.
     """
     source = data["source"]
-    if source in NAMED:
+    if not isinstance(source, str) or source in NAMED:  # what is no text is refused by who reads it
         return
     path = Path(source).expanduser()
-    remote = source.startswith(("hf:", "//", "\\\\")) or "://" in source
-    if remote or (path.exists() and not (path.is_file() or path.is_dir())):
+    remote = source.startswith(REMOTE) or "://" in source
+    if not remote and "checksum" in data and not path.exists():
+        raise RunError(f"{folder}: its data are no longer at {source}; name them with --data")
+    if remote or "checksum" not in data or not (path.is_file() or path.is_dir()):
         raise RunError(
-            f"{folder}: says it was trained on {source}, which is not opened unasked; if you trust it: --data {source}"
+            f"{folder}: says it was trained on {source}; name it to have it opened: --data {source}"
         )
