@@ -104,11 +104,18 @@ def write_sound(file: Path | BytesIO, samples: np.ndarray, rate: int, ending: st
 def sound_writer(
     file: Path | BytesIO, rate: int, ending: str = ".wav"
 ) -> Iterator[Callable[[np.ndarray], None]]:
-    """What writes samples (n,) int16 behind those before, so that a sound need not be in memory as a whole."""
+    """What writes samples (n,) int16 behind those before, so that a sound need not be in memory as a whole.
+
+    Raises:
+        OSError: if it cannot be written, as on a full disk.
+    """
     import soundfile
 
-    with soundfile.SoundFile(file, "w", rate, 1, "PCM_16", format=ending.removeprefix(".")) as opened:
-        yield opened.write
+    try:
+        with soundfile.SoundFile(file, "w", rate, 1, "PCM_16", format=ending.removeprefix(".")) as opened:
+            yield opened.write
+    except soundfile.SoundFileError as error:
+        raise OSError(f"{ending}: {error}") from error
 
 
 @contextmanager
