@@ -9,27 +9,24 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.alphabet import renumber
-from chainrule.data.arrays import read_arrays
 from chainrule.data.assemble import assemble, splits_of, whole
 from chainrule.data.axes import settle_axes
 from chainrule.data.dataset import Data
 from chainrule.data.fingerprint import origin_of
-from chainrule.data.hub import needs_hub, read_hub
+from chainrule.data.formats import SUFFIXES, read_source
+from chainrule.data.hub import read_hub
 from chainrule.data.items import Items
-from chainrule.data.kinds import KINDS, check_options, read_path
+from chainrule.data.kinds import check_options
 from chainrule.data.labels import match_classes, pick_labels
 from chainrule.data.named import NAMED, read_named
-from chainrule.data.raw import Raw, reading
+from chainrule.data.raw import Raw
 from chainrule.data.reading import Reading
 from chainrule.data.recordings import at_rate
-from chainrule.data.table import read_table
-from chainrule.data.text import as_bytes, of_bytes, read_text
+from chainrule.data.text import as_bytes, of_bytes
 from chainrule.domain import Domain
 from chainrule.errors import DataError, nearest
 
 HUB = "hf:"
-TABLES = (".csv", ".parquet")
-SUFFIXES = (".npy", ".npz", *TABLES, *(suffix for kind in KINDS for suffix in kind.suffixes))
 
 
 def load_data(
@@ -177,24 +174,8 @@ def _read(source: str | Path, data_dir: str | Path | None, how: Reading) -> Raw:
     if not str(source).strip():
         raise DataError("data: expected a name or a path, got an empty text")
     path = Path(source).expanduser()
-    suffix = path.suffix.lower()
     if not path.exists():
-        if isinstance(source, Path) or suffix in SUFFIXES or len(path.parts) != 1:
+        if isinstance(source, Path) or path.suffix.lower() in SUFFIXES or len(path.parts) != 1:
             raise DataError(f"{path}: no such file or folder")
         raise DataError(f"data {source!r}: neither a named set nor a file; {nearest(source, NAMED)}")
-    if not path.is_dir() and suffix not in SUFFIXES:
-        if of_bytes(how.domain):
-            return read_text(path, how)
-        raise DataError(
-            f"{path}: expected a folder of images, recordings, MIDI files or texts, or one of {', '.join(SUFFIXES)}, "
-            f"got {suffix or 'no suffix'}; a model of bytes reads any file: --domain sequence:64:256"
-        )
-    with reading(str(path)):
-        if not path.is_dir() and path.stat().st_size == 0:
-            raise DataError(f"{path}: the file is empty")
-    raw = read_path(path, how)
-    if raw is not None:
-        return raw
-    if suffix == ".parquet" and needs_hub(path):
-        return read_hub(str(path), str(path), how)
-    return read_table(path, how) if suffix in TABLES else read_arrays(path)
+    return read_source(path, how)

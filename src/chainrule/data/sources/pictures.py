@@ -27,7 +27,7 @@ def mnist(file: str, paths: Sequence[Path]) -> dict[str, Content]:
     for split, word in (("train", "train"), ("test", "t10k")):
         for name, kind in (("x", "images-idx3"), ("y", "labels-idx1")):
             content = member(paths[0], f"package/data/{word}-{kind}-ubyte")
-            arrays[f"{name}_{split}"] = parse_idx(content)
+            arrays[f"{name}_{split}"] = parse_idx(content, f"{paths[0]}: {word}-{kind}-ubyte")
     return {file: arrays}
 
 
