@@ -54,9 +54,9 @@ def raw_of_arrays(
 ) -> Raw:
     """The arrays of a source that has several.
 
-    Expected are `train`, `valid`, `test` (or `x_train`, …, `train_images`, …) with labels `y_train`, …; or one array, or
-    one named `x`, `data` or `images`, with labels `y`, `target` or `labels`. A split may be called `val` and the like.
-    Arrays of other names are left alone, and named.
+    Expected are `train`, `valid`, `test` (or `x_train`, …, `train_images`, …) with labels `y_train`, …; or one array,
+    or one named `x`, `data` or `images`, with labels `y`, `target` or `labels`. A split may be called `val` and the
+    like. Arrays of other names are left alone, and named.
 
     Args:
         name: what to call the data.
