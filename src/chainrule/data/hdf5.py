@@ -39,7 +39,7 @@ def read_hdf5(path: Path, how: Reading, turned: bool = False) -> Raw:
             array = found[name][()]
             return array.T if turned else array
 
-        return raw_of_arrays(path.stem, str(path), headers, load)
+        return raw_of_arrays(path.stem, str(path), headers, load, matlab=turned)
 
 
 def _sets(h5py: Any, file: Any) -> dict[str, Any]:

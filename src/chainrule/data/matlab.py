@@ -36,7 +36,7 @@ def read_mat(path: Path, how: Reading) -> Raw:
             found = loadmat(path, appendmat=False, variable_names=[name])[name]
             return found.toarray() if headers[name].kind == "sparse" else found
 
-        return raw_of_arrays(path.stem, str(path), headers, load)
+        return raw_of_arrays(path.stem, str(path), headers, load, matlab=True)
 
 
 def _header(shape: tuple[int, ...], kind: str) -> Header:

@@ -68,9 +68,7 @@ def _of_parts(source: Mapping, how: Reading) -> Raw:
         splits = {name: split_of(str(name)) for name in source}
         known = [split for split in splits.values() if split]
         if len(frames) != len(source) or len(set(known)) != len(source):
-            raise DataError(
-                f"frames: expected some of train, valid and test, each a frame, got {', '.join(map(str, source))}"
-            )
+            raise DataError(f"frames: expected train, valid or test, each a frame, got {listed(source)}")
         tables = {splits[name]: as_arrow(frame) for name, frame in frames.items()}
         return raw_of_tables("frames", "frames", tables, how)
     arrays = {str(name): _array(f"array {name!r}", part) for name, part in source.items()}

@@ -50,7 +50,11 @@ def header_of(array: np.ndarray) -> Header:
 
 
 def raw_of_arrays(
-    name: str, where: str, headers: Mapping[str, Header], load: Callable[[str], np.ndarray]
+    name: str,
+    where: str,
+    headers: Mapping[str, Header],
+    load: Callable[[str], np.ndarray],
+    matlab: bool = False,
 ) -> Raw:
     """The arrays of a source that has several.
 
@@ -63,6 +67,7 @@ def raw_of_arrays(
         where: what messages call it.
         headers: name of each array → what is known of it.
         load: the array of a name; only those that are used are loaded.
+        matlab: whether labels may be columns of floats, since it knows nothing else.
 
     Raises:
         DataError: if no array has a name that is known, or one that is used cannot be read or is too large.
@@ -79,7 +84,7 @@ def raw_of_arrays(
         name,
         where,
         {split: load(array) for split, array in items.items()},
-        {split: _flat(load(array)) for split, array in labels.items()},
+        {split: _flat(load(array)) if matlab else load(array) for split, array in labels.items()},
     )
     raw.notes.found = [f"array {array}, {headers[array]}" for array in headers if array in used]
     raw.notes.ignored = [f"array {array}, {headers[array]}" for array in headers if array not in used]
@@ -87,7 +92,7 @@ def raw_of_arrays(
 
 
 def _flat(labels: np.ndarray) -> np.ndarray:
-    """(N, 1) and (1, N) as (N,), and whole floats as integers: MATLAB knows neither."""
+    """(N, 1) and (1, N) as (N,), and whole floats as integers."""
     if labels.ndim == 2 and 1 in labels.shape:
         labels = labels.ravel()
     if labels.dtype.kind == "f" and labels.size and (np.abs(labels) < 1 << 31).all():
