@@ -15,7 +15,11 @@ from chainrule.data.raw import Raw, reading
 from chainrule.errors import DataError
 
 MAGIC, PACKED = b"\x93NUMPY", b"PK"
-HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+    (3, 0): np.lib.format.read_array_header_2_0,  # but for the encoding of names of fields
+}
 
 
 def read_arrays(path: Path) -> Raw:
@@ -67,7 +71,7 @@ def _header(stream: IO[bytes], size: int) -> Header:
     stream.seek(0)
     read = HEADERS.get(np.lib.format.read_magic(stream))
     if read is None:
-        return Header((), "an array of structures", 0, "expected numbers, got an array of structures")
+        return Header((), "an array", 0, "is of a version of NumPy's format that is not known")
     shape, _, kind = read(stream)
     header = Header(shape, str(kind), kind.itemsize)
     if kind.hasobject:
