@@ -69,7 +69,7 @@ def _of_parts(source: Mapping, how: Reading) -> Raw:
         known = [split for split in splits.values() if split]
         if len(frames) != len(source) or len(set(known)) != len(source):
             raise DataError(f"frames: expected train, valid or test, each a frame, got {listed(source)}")
-        tables = {splits[name]: as_arrow(frame) for name, frame in frames.items()}
+        tables = {str(splits[name]): as_arrow(frame) for name, frame in frames.items()}
         return raw_of_tables("frames", "frames", tables, how)
     arrays = {str(name): _array(f"array {name!r}", part) for name, part in source.items()}
     headers = {name: header_of(array) for name, array in arrays.items()}

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.data.dataset import SPLITS
 from chainrule.data.limits import check_size
-from chainrule.data.notes import listed
+from chainrule.data.notes import listed, plain
 from chainrule.data.raw import Raw
 from chainrule.data.tree import split_of
 from chainrule.errors import DataError
@@ -76,9 +76,9 @@ def raw_of_arrays(
     used = [*items.values(), *labels.values()]
     for array in used:
         if headers[array].problem:
-            raise DataError(f"{where}: array {array}: {headers[array].problem}")
+            raise DataError(f"{where}: array {plain(array)}: {headers[array].problem}")
         if any(size < 0 for size in headers[array].shape):
-            raise DataError(f"{where}: array {array}: damaged: of shape {headers[array].shape}")
+            raise DataError(f"{where}: array {plain(array)}: damaged: of shape {headers[array].shape}")
     check_size(where, sum(headers[array].bytes for array in used))
     raw = Raw(
         name,
@@ -86,8 +86,8 @@ def raw_of_arrays(
         {split: load(array) for split, array in items.items()},
         {split: _flat(load(array)) if matlab else load(array) for split, array in labels.items()},
     )
-    raw.notes.found = [f"array {array}, {headers[array]}" for array in headers if array in used]
-    raw.notes.ignored = [f"array {array}, {headers[array]}" for array in headers if array not in used]
+    raw.notes.found = [f"array {plain(array)}, {headers[array]}" for array in headers if array in used]
+    raw.notes.ignored = [f"array {plain(array)}, {headers[array]}" for array in headers if array not in used]
     return raw
 
 
@@ -129,6 +129,6 @@ def _by_split(where: str, names: Sequence[str], words: tuple[str, ...]) -> dict[
         if split is None or not (len(rest) <= 1 and (rest[0] in words if rest else words is ITEMS)):
             continue
         if split in found:
-            raise DataError(f"{where}: expected one array of {split}, got {found[split]} and {name}")
+            raise DataError(f"{where}: expected one array of {split}, got {listed([found[split], name])}")
         found[split] = name
     return {split: found[split] for split in SPLITS if split in found}

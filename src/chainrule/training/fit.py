@@ -41,8 +41,8 @@ def fit(
     Args:
         model: trained in place; afterwards it has the best weights and is in evaluation mode.
         data: a `Data`, or what `load_data` takes, such as arrays, tensors and frames, in the model's domain. Its
-            training and validation splits are used, the test split is not read. A conditional model is given the labels,
-            or the frames of recordings.
+            training and validation splits are used, the test split is not read. A conditional model is given the
+            labels, or the frames of recordings.
         out: the run folder; None keeps nothing on disk. No other process can train there meanwhile.
         resume: go on with the run in `out`, which must have been started with the same settings. The result is that
             of a run never interrupted.

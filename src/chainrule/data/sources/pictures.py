@@ -98,11 +98,11 @@ def patches(file: str, paths: Sequence[Path]) -> dict[str, Content]:
             photographs[match[1]][int(match[2])] = np.asarray(image.convert("L"))
     random = np.random.RandomState(0)
     shuffled = random.permutation(sorted(photographs["train"]))
-    numbers = {"train": shuffled[20:], "valid": shuffled[:20], "test": list(photographs["val"])}
+    numbers = {"train": shuffled[20:], "valid": shuffled[:20], "test": np.array(list(photographs["val"]))}
     of = photographs["train"] | photographs["val"]
     arrays: dict[str, np.ndarray] = {}
     for split, count in PATCHES.items():
-        order = sorted(map(int, numbers[split]))
+        order = sorted(numbers[split].tolist())
         cut, owners = [], []
         for place, number in enumerate(order):
             each = count // len(order) + (place < count % len(order))
