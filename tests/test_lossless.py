@@ -83,7 +83,7 @@ BOM = b"\xef\xbb\xbf"
 def test_a_text_of_characters_comes_back_byte_for_byte(fresh, text, bom, lengths):
     """Shorter than a window, with a last window that is not full, with any line ends."""
     folder, run = fresh(), run_of(cr.Domain.sequence(16, 12, lengths=lengths), vocabulary=VOCABULARY)
-    content = BOM * bom + text.lstrip("\ufeff").encode() or b"a"
+    content = BOM * bom + (text.lstrip("\ufeff") or "a").encode()
     (folder / "a.txt").write_bytes(content)
     told = back(run, folder / "a.txt", folder / "b.txt", folder)
     assert (folder / "b.txt").read_bytes() == content
