@@ -312,9 +312,7 @@ def test_what_grows_beyond_the_limit_is_refused_before_it_does(tmp_path, monkeyp
     (tmp_path / "a-idx1-ubyte.gz").write_bytes(gzip.compress(zeros))
     pack(tmp_path / "a.zip", {"a.txt": zeros})
     pack(tmp_path / "b.zip", {f"{n}.txt": zeros[:400_000] for n in range(5)})
-    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open("x.npy", "w") as stream:
-            np.lib.format.write_array(stream, np.zeros((250_000, 8), np.uint8))
+    np.savez_compressed(tmp_path / "a.npz", x=np.zeros((250_000, 8), np.uint8))
     savemat(tmp_path / "a.mat", {"x": np.zeros((250_000, 8), np.uint8)}, do_compression=True)
     (tmp_path / "a.csv").write_bytes(b"1,2\n" * 60_000)
     text = pa.array(["x" * 10_000] * 1000)

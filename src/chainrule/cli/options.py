@@ -145,6 +145,7 @@ def data_of(run: Run, data_dir: Path | None) -> Data:
     Raises:
         RunError: if it was made in Python, or is not what it was.
     """
+    assert run.folder is not None
     recipe = Recipe.read(run.folder / CONFIG)
     if "source" not in recipe.data:
         raise RunError(f"{run.folder}: its data set was made in Python; name one with --data")

@@ -66,7 +66,7 @@ def content_of(path: Path) -> bytes:
     return content
 
 
-def _copy(where: str, stream: IO[bytes], target: IO[bytes]) -> None:
+def _copy(where: str, stream: IO[bytes] | gzip.GzipFile, target: IO[bytes]) -> None:
     while chunk := stream.read(CHUNK):
         target.write(chunk)
         check_size(where, target.tell())

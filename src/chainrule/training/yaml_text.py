@@ -56,7 +56,8 @@ def _check_size(text: str) -> None:
             sizes.pop(event.anchor, None)
         elif isinstance(event, yaml.CollectionEndEvent):
             anchor, before = open_.pop()
-            sizes[anchor] = values - before
+            if anchor is not None:
+                sizes[anchor] = values - before
         if values > MOST_VALUES:
             raise yaml.YAMLError(f"expected at most {MOST_VALUES} values")
         if len(open_) > DEEPEST:

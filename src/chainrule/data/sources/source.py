@@ -86,7 +86,7 @@ def write_content(path: Path, content: Content) -> None:
         Image.fromarray(content).save(path)
     else:
         with path.open("wb") as stream:
-            np.savez_compressed(stream, **content)
+            np.savez_compressed(stream, allow_pickle=False, **content)
 
 
 def _arrays(path: Path) -> Mapping[str, np.ndarray]:

@@ -11,7 +11,7 @@ import torch
 
 from chainrule.coding.about import described
 from chainrule.coding.container import DAMAGED
-from chainrule.data.arrays import choose_arrays
+from chainrule.data.naming import choose_arrays
 from chainrule.errors import CodeError
 from chainrule.tasks.packing.source import Source, Unpacked
 
@@ -22,10 +22,9 @@ def describe(source: Source) -> dict:
     """The arrays that the items are of, in their order, and the arrays of labels."""
     assert source.path is not None
     arrays = _read(source.path)
-    if ALONE in arrays:
-        names, labels = {"train": ALONE}, {}
-    else:
-        names, labels = choose_arrays(source.path, list(arrays))
+    names, labels = {"train": ALONE}, dict[str, str]()
+    if ALONE not in arrays:
+        names, labels = choose_arrays(str(source.path), arrays)
     split, left, start = source.items.split, len(source.items), 0
     parts, whole = [], source.items.x.numpy()
     for own, name in names.items():
@@ -59,7 +58,7 @@ def write(unpacked: Unpacked, out: Path) -> None:
         if list(arrays) == [ALONE]:
             np.save(file, arrays[ALONE])
         else:
-            np.savez_compressed(file, **arrays)
+            np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def difference(source: Source, out: Path) -> str | None:

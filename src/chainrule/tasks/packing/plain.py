@@ -44,7 +44,9 @@ def write(unpacked: Unpacked, out: Path) -> None:
     if labels is not None:
         arrays["y"] = labels.numpy()
     with out.open("wb") as file:
-        np.save(file, arrays["x"]) if out.suffix.lower() == ".npy" else np.savez_compressed(file, **arrays)
+        np.save(file, arrays["x"]) if out.suffix.lower() == ".npy" else np.savez_compressed(
+            file, allow_pickle=False, **arrays
+        )
 
 
 def difference(source: Source, out: Path) -> str | None:
