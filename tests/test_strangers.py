@@ -34,10 +34,10 @@ def folder(tmp_path):
 
 def refused(folder, within=5.0):
     """In one line, and soon; the line."""
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(RunError) as error:
         Run.open(folder)
-    assert time.perf_counter() - start < within
+    assert time.process_time() - start < within
     assert str(folder) in str(error.value)
     return str(error.value)
 
@@ -224,10 +224,10 @@ LAUGHS = "a0: &a0 [x, x]\n" + "".join(
     ],
 )
 def test_yaml_that_is_no_configuration(text, folder, capsys):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(yaml.YAMLError):
         parse_yaml(text)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     (folder / "config.yaml").write_text(text)
     assert "not readable as YAML" in refused(folder)
     (folder / "recipe.yaml").write_text(text)
