@@ -8,7 +8,7 @@ import soundfile
 
 import chainrule as cr
 from chainrule.data import Reading, load_data, load_items
-from chainrule.data.sound import SUFFIXES, read_sound
+from chainrule.data.sound import SUFFIXES, peak, read_sound
 from chainrule.errors import DataError
 from chainrule.training import Run
 from test_audio import call, record, tone
@@ -208,6 +208,8 @@ def test_memory_is_bounded(tmp_path, monkeypatch):
     assert (tmp_path / "x.flac").stat().st_size < 50_000
     monkeypatch.setenv("CHAINRULE_MAX_BYTES", "1000000")
     refused("would take .* of memory", tmp_path / "x.flac")
+    with pytest.raises(DataError, match="would take .* of memory"):  # while it is decoded, whatever the header says
+        peak(tmp_path / "x.flac")
     record(tmp_path / "y.wav", tone(10), rate=1)
     refused("would take .* of memory", tmp_path / "y.wav", rate=192_000)
 
