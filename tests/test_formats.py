@@ -134,6 +134,11 @@ def test_idx_is_read_alone_and_as_the_folder_of_mnist(tmp_path):
     assert np.array_equal(np.asarray(data.test)[:, 0], images[:9]) and data.notes.ignored == [
         "file README.md"
     ]
+    again = {name: value for name, value in data.origin.items() if name != "domain"}
+    assert load_data(**again).train.equal(data.train)
+    (folder / "train-labels.idx1-ubyte").write_bytes(idx(labels[::-1].copy()))
+    with pytest.raises(cr.errors.DataError, match="has changed since"):
+        load_data(**again)
     same(load_data(folder / "train-images-idx3-ubyte"), images)
     items = load_items(folder / "t10k-images-idx3-ubyte.gz", data.domain)
     assert np.array_equal(np.asarray(items.x)[:, 0], images[:9])
@@ -312,9 +317,7 @@ def test_what_grows_beyond_the_limit_is_refused_before_it_does(tmp_path, monkeyp
     (tmp_path / "a-idx1-ubyte.gz").write_bytes(gzip.compress(zeros))
     pack(tmp_path / "a.zip", {"a.txt": zeros})
     pack(tmp_path / "b.zip", {f"{n}.txt": zeros[:400_000] for n in range(5)})
-    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open("x.npy", "w") as stream:
-            np.lib.format.write_array(stream, np.zeros((250_000, 8), np.uint8))
+    np.savez_compressed(tmp_path / "a.npz", x=np.zeros((250_000, 8), np.uint8))
     savemat(tmp_path / "a.mat", {"x": np.zeros((250_000, 8), np.uint8)}, do_compression=True)
     (tmp_path / "a.csv").write_bytes(b"1,2\n" * 60_000)
     text = pa.array(["x" * 10_000] * 1000)

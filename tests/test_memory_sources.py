@@ -167,7 +167,7 @@ def test_fit_takes_what_load_data_takes(tmp_path):
     assert cr.fit(cr.create_model("made", table), FRAME, **options).model.domain == table
     with pytest.raises(cr.errors.DataError, match="array: expected integer labels"):
         weights(BITS, classes=3)
-    with pytest.raises(cr.errors.ChainruleError, match="array: .*does not fit"):
+    with pytest.raises(cr.errors.ChainruleError, match=r"array: .*does not fit"):
         weights(BITS[:, :5])
 
 

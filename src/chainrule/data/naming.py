@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -72,7 +72,7 @@ def raw_of_arrays(
     Raises:
         DataError: if no array has a name that is known, or one that is used cannot be read or is too large.
     """
-    items, labels = _choose(where, headers)
+    items, labels = choose_arrays(where, headers)
     used = [*items.values(), *labels.values()]
     for array in used:
         if headers[array].problem:
@@ -101,7 +101,7 @@ def _flat(labels: np.ndarray) -> np.ndarray:
     return labels
 
 
-def _choose(where: str, names: Mapping[str, Header]) -> tuple[dict[str, str], dict[str, str]]:
+def choose_arrays(where: str, names: Collection[str]) -> tuple[dict[str, str], dict[str, str]]:
     """Split → the array's name, and split → the name of its labels, where it has some."""
     items = _by_split(where, list(names), ITEMS)
     if items:

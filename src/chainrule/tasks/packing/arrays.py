@@ -11,7 +11,7 @@ import torch
 
 from chainrule.coding.about import described
 from chainrule.coding.container import DAMAGED
-from chainrule.data.arrays import choose_arrays
+from chainrule.data.naming import choose_arrays
 from chainrule.errors import CodeError
 from chainrule.tasks.packing.source import Source, Unpacked
 
@@ -25,7 +25,7 @@ def describe(source: Source) -> dict:
     if ALONE in arrays:
         names, labels = {"train": ALONE}, {}
     else:
-        names, labels = choose_arrays(source.path, list(arrays))
+        names, labels = choose_arrays(str(source.path), list(arrays))
     split, left, start = source.items.split, len(source.items), 0
     parts, whole = [], source.items.x.numpy()
     for own, name in names.items():
