@@ -134,6 +134,11 @@ def test_idx_is_read_alone_and_as_the_folder_of_mnist(tmp_path):
     assert np.array_equal(np.asarray(data.test)[:, 0], images[:9]) and data.notes.ignored == [
         "file README.md"
     ]
+    again = {name: value for name, value in data.origin.items() if name != "domain"}
+    assert load_data(**again).train.equal(data.train)
+    (folder / "train-labels.idx1-ubyte").write_bytes(idx(labels[::-1].copy()))
+    with pytest.raises(cr.errors.DataError, match="has changed since"):
+        load_data(**again)
     same(load_data(folder / "train-images-idx3-ubyte"), images)
     items = load_items(folder / "t10k-images-idx3-ubyte.gz", data.domain)
     assert np.array_equal(np.asarray(items.x)[:, 0], images[:9])
