@@ -23,6 +23,7 @@ from chainrule.errors import ChainruleError, CodeError, DataError
 from chainrule.tasks.compress import pack_items, pack_stream
 from chainrule.tasks.decompress import decompress_file
 from chainrule.tasks.packing import stream_of
+from chainrule.tasks.packing.source import write_arrays
 from chainrule.training import Run
 from test_cli import call
 
@@ -212,6 +213,15 @@ def test_a_single_array_comes_back(fresh, values):
     np.save(folder / "a.npy", values)
     back(run_of(cr.Domain.categorical(6, 3)), folder / "a.npy", folder / "b.npy", folder)
     same({"": values}, {"": np.load(folder / "b.npy")})
+
+
+@pytest.mark.parametrize("name", ["file", "allow_pickle", "args", "x"])
+def test_arrays_may_have_any_name(tmp_path, name):
+    arrays = {name: np.arange(18).reshape(3, 6) % 3}
+    write_arrays(tmp_path / "a.npz", arrays)
+    back(run_of(cr.Domain.categorical(6, 3)), tmp_path / "a.npz", tmp_path / "b.npz", tmp_path)
+    with np.load(tmp_path / "b.npz") as found:
+        same(arrays, dict(found))
 
 
 def test_arrays_that_no_model_reads_are_not_lost_unseen(tmp_path):

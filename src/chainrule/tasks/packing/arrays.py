@@ -13,7 +13,7 @@ from chainrule.coding.about import described
 from chainrule.coding.container import DAMAGED
 from chainrule.data.naming import choose_arrays
 from chainrule.errors import CodeError
-from chainrule.tasks.packing.source import Source, Unpacked
+from chainrule.tasks.packing.source import Source, Unpacked, write_arrays
 
 ALONE = ""  # what the array of a .npy is called
 
@@ -54,11 +54,11 @@ def write(unpacked: Unpacked, out: Path) -> None:
     """The arrays as they were."""
     with described():
         arrays = _restored(unpacked)
-    with out.open("wb") as file:
-        if list(arrays) == [ALONE]:
+    if list(arrays) == [ALONE]:
+        with out.open("wb") as file:
             np.save(file, arrays[ALONE])
-        else:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+    else:
+        write_arrays(out, arrays)
 
 
 def difference(source: Source, out: Path) -> str | None:
