@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: help demo test check bench docs clean
+.PHONY: help demo test check matrix bench docs clean
 help:
 	@echo "make demo    train a model of handwritten digits, sample and complete with it (2 minutes)"
 	@echo "make test    run the tests"
 	@echo "make check   lint, format and types"
+	@echo "make matrix  smoke tests on the oldest and newest versions of what is needed, and on each Python there is"
 	@echo "make bench   measure sampling and training on this machine and write benchmarks/"
 	@echo "make docs    rebuild tables and charts from results/ and the documentation site"
 
@@ -36,6 +37,9 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check src tests
 	$(BIN)/ruff format --check src tests
 	$(BIN)/mypy
+
+matrix:
+	$(PYTHON) tools/matrix.py
 
 bench: $(VENV)/.dev
 	$(BIN)/chainrule bench sampling -o benchmarks/sampling.json

@@ -20,13 +20,14 @@ from collections import Counter
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import formats
 import seeds
 import sequences
 from seeds import Seed
 
 import chainrule as cr
 
-READERS = seeds.READERS | sequences.READERS
+READERS = seeds.READERS | sequences.READERS | formats.READERS
 
 SECONDS = 5.0
 GIGABYTES = 2

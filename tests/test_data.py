@@ -180,7 +180,7 @@ def test_named_set_damaged(fake, tmp_path):
 def test_named_set_missing(tmp_path, monkeypatch):
     monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path))
     place = f"no file mnist/mnist.npz in the data folder {tmp_path}"
-    refused(f"mnist: {place}; .*--data-dir.*CHAINRULE_DATA.*hf:NAME", "mnist")
+    refused(f"mnist: {place}; .*data get mnist.*--data-dir.*CHAINRULE_DATA", "mnist")
 
 
 def test_list_data(tmp_path, monkeypatch):
@@ -215,7 +215,7 @@ def test_unknown_sources(tmp_path):
     refused("expected a name or a path", "")
     (tmp_path / "a.pdf").write_bytes(b"x")
     refused(
-        r"a.pdf: expected a folder of images, recordings, .* or one of \.npy, .*, got \.pdf",
+        r"a.pdf: expected a folder of images, .*or one of \.npy, .*, got \.pdf",
         tmp_path / "a.pdf",
     )
 
@@ -232,14 +232,14 @@ def test_truncated_or_foreign_numpy_file(suffix, save, tmp_path):
     content = np.zeros((100, 4))
     path = save(content) if suffix == "npy" else save(train=content)
     path.write_bytes(path.read_bytes()[:-50])
-    refused(f"a.{suffix}: cannot be read: ", path)
+    refused(f"a.{suffix}: (cannot be read|damaged): ", path)
     path.write_bytes(b"no array at all")
     refused(f"a.{suffix}: not a NumPy file", path)
 
 
 def test_objects_are_never_unpickled(save):
-    refused("a.npy: cannot be read: Object arrays", save(np.array([[1, "a"]], dtype=object)))
-    refused("a.npz: cannot be read: Object arrays", save(x=np.array([[1, None]], dtype=object)))
+    refused("a.npy: holds Python objects", save(np.array([[1, "a"]], dtype=object)))
+    refused("a.npz: array x: holds Python objects", save(x=np.array([[1, None]], dtype=object)))
 
 
 # Inference

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import filelock
 import pytest
 
+from chainrule import files
 from chainrule.errors import ChainruleError
 from chainrule.files import _sweep, atomic_folder, atomic_path, check_apart, write_text
 from chainrule.locks import lock
@@ -243,3 +244,22 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch, caplog):
     assert "no lock can be had here" in caplog.text
     write_text(tmp_path / "x.txt", "all the same")
     assert (tmp_path / "x.txt").read_text() == "all the same"
+
+
+def test_an_empty_temporary_without_a_lock_vanishes_and_a_live_process_makes_another(tmp_path, monkeypatch):
+    """As a process killed, or halted, before it had its lock leaves it."""
+    (tmp_path / f"{files.OURS}0123456789abcdef").mkdir()
+    write_text(tmp_path / "x.txt", "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]
+    held, tried = files.lock, []
+
+    def late(path, patience=0.0):
+        tried.append(path.parent)
+        if len(tried) == 1:
+            path.parent.rmdir()
+        return held(path, patience)
+
+    monkeypatch.setattr(files, "lock", late)
+    write_text(tmp_path / "x.txt", "again")
+    assert tried and (tmp_path / "x.txt").read_text() == "again"
+    assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]

@@ -23,6 +23,7 @@ from chainrule.errors import ChainruleError, CodeError, DataError
 from chainrule.tasks.compress import pack_items, pack_stream
 from chainrule.tasks.decompress import decompress_file
 from chainrule.tasks.packing import stream_of
+from chainrule.tasks.packing.source import write_arrays
 from chainrule.training import Run
 from test_cli import call
 
@@ -83,7 +84,7 @@ BOM = b"\xef\xbb\xbf"
 def test_a_text_of_characters_comes_back_byte_for_byte(fresh, text, bom, lengths):
     """Shorter than a window, with a last window that is not full, with any line ends."""
     folder, run = fresh(), run_of(cr.Domain.sequence(16, 12, lengths=lengths), vocabulary=VOCABULARY)
-    content = BOM * bom + text.lstrip("\ufeff").encode() or b"a"
+    content = BOM * bom + (text.lstrip("\ufeff") or "a").encode()
     (folder / "a.txt").write_bytes(content)
     told = back(run, folder / "a.txt", folder / "b.txt", folder)
     assert (folder / "b.txt").read_bytes() == content
@@ -96,7 +97,7 @@ def test_a_long_text_is_coded_in_few_long_rows_and_comes_back(tmp_path):
     run = run_of(cr.Domain.sequence(4, 4), "gru", vocabulary="abc\n")
     content = np.random.default_rng(0).choice(list(b"abc\n"), 20_001).astype(np.uint8).tobytes()
     (tmp_path / "a.txt").write_bytes(content)
-    told = back(run, tmp_path / "a.txt", tmp_path / "b.txt", tmp_path)
+    told = back(run, tmp_path / "a.txt", tmp_path / "b.txt", tmp_path, runner="eager")
     assert (tmp_path / "b.txt").read_bytes() == content and told["packed"] == 20_001
 
 
@@ -113,6 +114,18 @@ def test_a_character_that_the_run_does_not_know_is_refused_by_name(tmp_path):
     (tmp_path / "a.txt").write_text("abac")
     with pytest.raises(DataError, match="'c'"):
         packed(run, tmp_path / "a.txt", tmp_path / "x.chr")
+    assert not (tmp_path / "x.chr").exists()
+
+
+def test_a_text_in_another_encoding_is_refused_before_it_is_coded(tmp_path):
+    run = run_of(cr.Domain.sequence(4, 2), vocabulary="ab")
+    (tmp_path / "a.txt").write_text("abab", encoding="utf-16")
+    with pytest.raises(ChainruleError):
+        packed(run, tmp_path / "a.txt", tmp_path / "x.chr")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("abab")
+    with pytest.raises(ChainruleError, match="packed one by one"):
+        packed(run, tmp_path / "in", tmp_path / "x.chr")
     assert not (tmp_path / "x.chr").exists()
 
 
@@ -166,9 +179,9 @@ SHAPES = {
 
 def same(one, other):
     assert one.keys() == other.keys()
-    for name, given in one.items():
-        assert (given.dtype, given.shape) == (other[name].dtype, other[name].shape)
-        assert np.array_equal(given, other[name])
+    for name, was in one.items():
+        assert (was.dtype, was.shape) == (other[name].dtype, other[name].shape)
+        assert np.array_equal(was, other[name])
 
 
 @QUICK
@@ -202,6 +215,15 @@ def test_a_single_array_comes_back(fresh, values):
     same({"": values}, {"": np.load(folder / "b.npy")})
 
 
+@pytest.mark.parametrize("name", ["file", "allow_pickle", "args", "x"])
+def test_arrays_may_have_any_name(tmp_path, name):
+    arrays = {name: np.arange(18).reshape(3, 6) % 3}
+    write_arrays(tmp_path / "a.npz", arrays)
+    back(run_of(cr.Domain.categorical(6, 3)), tmp_path / "a.npz", tmp_path / "b.npz", tmp_path)
+    with np.load(tmp_path / "b.npz") as found:
+        same(arrays, dict(found))
+
+
 def test_arrays_that_no_model_reads_are_not_lost_unseen(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros((3, 6), int), w=np.ones(3))
     with pytest.raises(ChainruleError, match=r"array w, float64 \(3,\), would be lost; save it elsewhere"):
@@ -218,7 +240,7 @@ def test_labels_are_never_dropped_by_the_form_of_the_output(tmp_path):
 
 def test_a_negative_zero_is_another_value(tmp_path):
     np.save(tmp_path / "a.npy", np.array([[0.0, 1, 2], [-0.0, 1, 1]]))
-    with pytest.raises(ChainruleError, match="would not come back as it is.*values would be others"):
+    with pytest.raises(ChainruleError, match=r"would not come back as it is.*values would be others"):
         packed(run_of(cr.Domain.categorical(3, 3)), tmp_path / "a.npy", tmp_path / "x.chr")
 
 
@@ -238,7 +260,7 @@ def test_a_part_is_packed_where_it_is_asked_for(tmp_path):
 
 def test_a_split_that_a_source_does_not_have_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((60, 3), int))
-    with pytest.raises(DataError, match="no split 'test' of its own.*leave out --split"):
+    with pytest.raises(DataError, match=r"no split 'test' of its own.*leave out --split"):
         packed(run_of(cr.Domain.categorical(3, 3)), tmp_path / "a.npy", tmp_path / "x.chr", split="test")
 
 
@@ -295,7 +317,9 @@ def test_the_cells_of_a_csv_come_back(fresh, rows, data):
     separator = data.draw(st.sampled_from(";,\t"))
     places = [[column.name for column in COLUMNS].index(name) for name in order]
     lines = [order] + [["" if row[d] is None else str(row[d]) for d in places] for row in rows]
-    text = "".join(separator.join(f'"{cell}"' if "," in cell else cell for cell in line) + "\n" for line in lines)
+    text = "".join(
+        separator.join(f'"{cell}"' if "," in cell else cell for cell in line) + "\n" for line in lines
+    )
     (folder / "a.csv").write_text(text)
     back(run, folder / "a.csv", folder / "b.csv", folder)
     one, other = ((folder / name).read_text() for name in ("a.csv", "b.csv"))
@@ -398,8 +422,40 @@ def test_pictures_of_two_levels_keep_their_shades(tmp_path):
         packed(run, tmp_path / "in" / "a.png", tmp_path / "x.chr")
 
 
+def test_a_picture_that_is_turned_when_it_is_read_is_refused(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    picture("L").save(tmp_path / "a.png", exif=exif)
+    with pytest.raises(ChainruleError, match="would not come back as it is: its pixels would be others"):
+        packed(run_of(cr.Domain.image(1, 2, 3, 256)), tmp_path / "a.png", tmp_path / "x.chr")
+
+
+def test_the_frames_of_a_file_are_not_lost_unseen(tmp_path):
+    frames = [picture("L", i) for i in range(3)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    with pytest.raises(ChainruleError, match="3 frames would be one"):
+        packed(run_of(cr.Domain.image(1, 2, 3, 256)), tmp_path / "a.gif", tmp_path / "x.chr")
+
+
+def test_colours_of_16_bits_are_not_halved_unseen(tmp_path):
+    """Pillow reads them as 8 bits and does not say so."""
+    (tmp_path / "in").mkdir()
+    rows = b"".join(b"\0" + bytes(range(18)) for _ in range(2))
+    chunks = [(b"IHDR", b"\0\0\0\3\0\0\0\2\x10\2\0\0\0"), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    with (tmp_path / "in" / "a.png").open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for name, content in chunks:
+            file.write(len(content).to_bytes(4, "big") + name + content)
+            file.write(zlib.crc32(name + content).to_bytes(4, "big"))
+    for levels in (256, 65536):
+        with pytest.raises(ChainruleError):
+            packed(run_of(cr.Domain.image(3, 2, 3, levels)), tmp_path / "in", tmp_path / "x.chr")
+
+
 def test_all_pictures_of_classes_and_splits_are_packed(tmp_path):
-    names = [f"{split}/{kind}/{i}.png" for split in ("train", "test") for kind in ("bee", "cow") for i in range(3)]
+    names = [
+        f"{split}/{kind}/{i}.png" for split in ("train", "test") for kind in ("bee", "cow") for i in range(3)
+    ]
     for i, name in enumerate(names):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         picture("L", i).save(tmp_path / "in" / name)
@@ -483,7 +539,7 @@ def test_what_mu_law_would_round_is_refused(tmp_path, several):
     (tmp_path / "in").mkdir()
     source = tmp_path / "in" / "a.wav"
     soundfile.write(source, sound(0, 40), 8000)
-    with pytest.raises(ChainruleError, match="μ-law would round.*model of 16 bits"):
+    with pytest.raises(ChainruleError, match=r"μ-law would round.*model of 16 bits"):
         packed(run_of(MU_LAW, rate=8000), source.parent if several else source, tmp_path / "x.chr")
     exact = expand_samples(np.arange(256))
     soundfile.write(source, exact, 8000)
@@ -500,7 +556,10 @@ def test_sounds_that_are_changed_when_they_are_read_are_refused(tmp_path, what, 
     stereo = np.stack([samples, samples], 1)
     kinds = {"float": "FLOAT", "24 bits": "PCM_24"}
     soundfile.write(
-        source, stereo if what == "stereo" else samples, 16000 if what == "rate" else 8000, kinds.get(what, "PCM_16")
+        source,
+        stereo if what == "stereo" else samples,
+        16000 if what == "rate" else 8000,
+        kinds.get(what, "PCM_16"),
     )
     with pytest.raises(ChainruleError):
         packed(run_of(BITS, rate=8000), source.parent if several else source, tmp_path / "x.chr")
@@ -516,7 +575,9 @@ def test_piano_rolls_of_a_named_set_lose_no_step(tmp_path, monkeypatch):
 
     rolls = [np.random.default_rng(i).integers(0, 2, (length, 3)) for i, length in enumerate((5, 8, 21))]
     domain = cr.Domain.sequence(8, 2, width=3, lengths="given")
-    entry = Entry("", lambda: Raw("tunes", "tunes", streams={"train": rolls[:2], "test": rolls[2:]}, domain=domain))
+    entry = Entry(
+        "", lambda: Raw("tunes", "tunes", streams={"train": rolls[:2], "test": rolls[2:]}, domain=domain)
+    )
     monkeypatch.setitem(NAMED, "tunes", entry)
     told = back(run_of(domain), "tunes", tmp_path / "b.npz", tmp_path)
     with np.load(tmp_path / "b.npz") as found:
@@ -595,7 +656,14 @@ def test_what_a_file_tells_is_trusted_with_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"x", zlib.compress(b"[1]"), zlib.compress(b"{"), zlib.compress(b"[" * 10**5), zlib.compress(b"{}") + b"x"]
+    "content",
+    [
+        b"x",
+        zlib.compress(b"[1]"),
+        zlib.compress(b"{"),
+        zlib.compress(b"[" * 10**5),
+        zlib.compress(b"{}") + b"x",
+    ],
 )
 def test_a_description_that_is_none_is_refused(content):
     with pytest.raises(CodeError):
@@ -616,7 +684,9 @@ def test_the_command_says_how_much_of_how_much(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.arange(180).reshape(60, 3) % 3, y=np.arange(60) % 4)
     (tmp_path / "a.txt").write_text("the cat sat on the mat\n" * 40)
     quick = ("--device", "cpu", "--json", "--set", "hidden=[4]", "--set", "steps=3", "--epochs", "1")
-    ended = call("train", "made", "--data", tmp_path / "a.npz", "--set", "classes=4", *quick, "--out", tmp_path / "run")
+    ended = call(
+        "train", "made", "--data", tmp_path / "a.npz", "--set", "classes=4", *quick, "--out", tmp_path / "run"
+    )
     assert ended.status == 0, ended.err
     ended = call("train", "independent", "--data", tmp_path / "a.txt", "--json", "--out", tmp_path / "text")
     assert ended.status == 0, ended.err
@@ -631,5 +701,8 @@ def test_the_command_says_how_much_of_how_much(tmp_path):
     assert "920 of 920 characters in" in ended.err
     assert call("decompress", tmp_path / "text", out, "-o", tmp_path / "b.txt").status == 0
     assert (tmp_path / "b.txt").read_bytes() == (tmp_path / "a.txt").read_bytes()
-    assert "packed whole" in call("compress", tmp_path / "text", tmp_path / "a.txt", "-o", out, "--items", "3").error
+    assert (
+        "packed whole"
+        in call("compress", tmp_path / "text", tmp_path / "a.txt", "-o", out, "--items", "3").error
+    )
     json.dumps(told)

@@ -125,6 +125,11 @@ def test_steps_are_parts_of_beats_whatever_the_tempo(tmp_path):
     )
 
 
+def test_a_note_shorter_than_a_step_is_one_step(tmp_path):
+    path = save(tmp_path / "x.mid", [(1, on(60)), (0.1, off(60)), (0.9, on(62)), (0, off(62))], beat=100)
+    assert steps(path) == ({60: [4], 62: [8]}, 9)
+
+
 @pytest.mark.parametrize("beat", [1, 96, 480, 32767])
 def test_any_ticks_a_beat(beat, tmp_path):
     assert steps(save(tmp_path / "x.mid", [(0, on(60)), (2, off(60))], beat=beat)) == (

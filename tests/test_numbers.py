@@ -11,6 +11,7 @@ import chainrule as cr
 from chainrule.cli import main
 from chainrule.column import Column
 from chainrule.engine import FixedPoint, Speculative
+from chainrule.engine.finite import Guard
 from chainrule.errors import ChainruleError
 from chainrule.heads import (
     MCGSM,
@@ -259,6 +260,17 @@ def test_the_variable_is_named():
     for runner in ("eager", "native", FixedPoint()):
         with pytest.raises(ChainruleError, match=expected):
             model.sample(3, generator=seed(), runner=runner)
+
+
+def test_where_a_look_would_wait_it_comes_at_the_end():
+    """As on a GPU, whose sums are kept until the last site."""
+    model = build("levels")
+    guard = Guard(model, torch.device("cpu"), 5)
+    guard._sums = torch.zeros(5)
+    for t in range(5):
+        guard.see(torch.full((2, 4), math.inf if t == 3 else 1.0), t)
+    with pytest.raises(ChainruleError, match="gru: step 3: the parameters of variable 3 are not finite"):
+        guard.close()
 
 
 def test_a_wrong_guess_may_be_anything():

@@ -336,6 +336,8 @@ def test_fits(tmp_path):
     stretch, notes = shown(path, size=(10, 10), fit="stretch")
     assert (stretch[0, :, :2] == 0).all() and (stretch[0, :, 4:6] == 255).all()
     assert notes.changed == ["1 picture resized to 10x10, stretched"]
+    red, _ = shown(path, size=(10, 10), fit="pad", background="red")  # beside grey
+    assert red[0, 0, 0].tolist() == [255, 0, 0] and red[0, 5, 5].tolist() == [255] * 3
     tall, _ = shown(save(tmp_path / "b.png", np.zeros((1000, 1), np.uint8)), size=(4, 4), fit="pad")
     assert tall.shape == (1, 4, 4, 1)  # at least a pixel wide
 
@@ -379,7 +381,11 @@ def test_bombs_are_refused_by_their_headers(folder, tmp_path, monkeypatch):
     ):
         load_items(source, Reading(cr.Domain.image(1, 4, 4), size=(4, 4)))
     monkeypatch.delenv(VARIABLE)
-    (tmp_path / "a.png").write_bytes(png(20_000, 20_000, 8, 0, rows))  # beyond what Pillow itself refuses
+    with pytest.raises(
+        DataError, match=r"a\.png: would take 10\.8 GB of memory, at most (2\.1|1\.\d|\d+\.\d M)"
+    ):
+        read_images(source, Reading(size=(4, 4)))
+    (tmp_path / "a.png").write_bytes(png(13_000, 13_000, 8, 0, rows))  # of which Pillow itself warns
     bound = Image.MAX_IMAGE_PIXELS
     with warnings.catch_warnings(), pytest.raises(DataError, match=r"a\.png: "):
         warnings.simplefilter("error")
@@ -472,7 +478,7 @@ def test_new_pictures_are_prepared_as_those_of_the_run(tmp_path):
     assert items.names == ("new.png",) and items.x.shape == (1, 1, 6, 4)
     assert (items.x[0, 0, 0] == 0).all() and (items.x[0, 0, 2:4] == 76).any()
     assert [line.split(" picture ")[1] for line in items.notes.changed] == [
-        "of colours, made grey", "resized to 6x4, their edges padded",
+        "resized to 6x4, their edges padded", "of colours, made grey",
     ]  # fmt: skip
     folder = tmp_path / "folder"
     save(folder / "new.png", np.full((4, 16, 3), (255, 0, 0), np.uint8))

@@ -3,6 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from chainrule.data import load_data
+from chainrule.errors import DataError
 from children import SCRIPT, ended
 
 ROOT = Path(__file__).parent.parent
@@ -14,3 +18,11 @@ def test_damaged_files_are_refused_in_a_line(tmp_path):
     assert ended(ROOT / "fuzz" / "readers.py", *options, program=SCRIPT, cwd=ROOT)[0] == 0
     for name, told in json.loads(out.read_text())["readers"].items():
         assert told["read"] and told["refused"] and not told["faults"], name
+
+
+def test_a_parser_that_quotes_the_file_is_cut_short(tmp_path):
+    header = b"\x93NUMPY\x01\x00\xb8\x0b" + b"\xff \x00" * 1000
+    (tmp_path / "a.npy").write_bytes(header)
+    with pytest.raises(DataError, match=r"a\.npy: cannot be read: ") as caught:
+        load_data(tmp_path / "a.npy")
+    assert len(str(caught.value)) < 250 + len(str(tmp_path))

@@ -8,13 +8,17 @@ import soundfile
 
 import chainrule as cr
 from chainrule.data import Reading, load_data, load_items
-from chainrule.data.sound import SUFFIXES, read_sound
+from chainrule.data.sound import SUFFIXES, peak, read_sound
 from chainrule.errors import DataError
 from chainrule.training import Run
 from test_audio import call, record, tone
 
 WIDE = "sequence:64:65536:given"  # samples as they are
-FORMATS = {".opus": {"format": "OGG", "subtype": "OPUS"}, ".aif": {"format": "AIFF"}}
+FORMATS = {
+    ".opus": {"format": "OGG", "subtype": "OPUS"},
+    ".aif": {"format": "AIFF"},
+    ".rf64.wav": {"format": "RF64"},
+}
 WIDE_DOMAIN = cr.Domain.parse(WIDE)
 
 
@@ -146,7 +150,7 @@ def test_all_formats_in_one_folder(tmp_path):
 # Damage
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".rf64.wav"])
 def test_files_that_are_cut_short_are_refused(suffix, tmp_path):
     path = tmp_path / f"x{suffix}"
     noise = 0.3 * np.random.default_rng(0).standard_normal(48000)
@@ -204,6 +208,10 @@ def test_memory_is_bounded(tmp_path, monkeypatch):
     assert (tmp_path / "x.flac").stat().st_size < 50_000
     monkeypatch.setenv("CHAINRULE_MAX_BYTES", "1000000")
     refused("would take .* of memory", tmp_path / "x.flac")
+    with pytest.raises(
+        DataError, match=r"would take .* of memory"
+    ):  # while it is decoded, whatever the header says
+        peak(tmp_path / "x.flac")
     record(tmp_path / "y.wav", tone(10), rate=1)
     refused("would take .* of memory", tmp_path / "y.wav", rate=192_000)
 

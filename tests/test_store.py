@@ -192,7 +192,7 @@ def test_yaml_tags_make_no_objects(folder, read):
 def test_a_failed_save_leaves_the_old_weights(folder, monkeypatch):
     before = (folder / "model.safetensors").read_bytes()
 
-    def fails(tensors, path):
+    def fails(tensors, path, metadata=None):
         Path(path).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 

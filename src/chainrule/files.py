@@ -9,7 +9,6 @@ import shutil
 import stat
 import sys
 import tempfile
-import time
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -25,7 +24,6 @@ STANDARD = "-"  # standard input or output; with an ending, such as -.npy, in th
 OURS = f".chainrule-tmp-{zlib.crc32(node().encode()):08x}-"
 TEMPORARY = re.compile(re.escape(OURS) + "[0-9a-f]{16}")
 LOCK = "lock"
-MINUTE = 60.0
 DESCRIPTOR = re.compile(r"/dev/(stdin|stdout|stderr|fd/\d+)|/proc/(self|\d+)/fd/\d+")
 
 
@@ -162,9 +160,7 @@ def _sweep(parent: Path) -> None:
                     with lock(folder / LOCK) as dead:
                         if dead is True:
                             _empty(folder)
-                    folder.rmdir()  # of a live process it is not empty
-                elif time.time() - entry.stat().st_mtime > MINUTE:  # killed before it had a lock
-                    folder.rmdir()
+                folder.rmdir()  # that of a live process is not empty, or it makes another
 
 
 def _empty(folder: Path) -> None:

@@ -33,7 +33,7 @@ def lock(path: Path, patience: float = 0.0) -> Iterator[bool | None]:
     except filelock.Timeout:
         yield False
         return
-    except (FileNotFoundError, PermissionError):
+    except (FileNotFoundError, FileExistsError, PermissionError):
         raise
     except (OSError, NotImplementedError) as error:
         log.warning("%s: no lock can be had here (%s); keep other processes away", path.parent, error)

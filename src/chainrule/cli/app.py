@@ -27,7 +27,7 @@ from chainrule.cli import (
     show,
     train,
 )
-from chainrule.cli.output import say, say_error
+from chainrule.cli.output import say, say_error, unwritable
 from chainrule.cli.process import STOPPED, TERMINATED, UNREAD, catch_sigterm, check_arguments, hear_interrupts
 from chainrule.cli.streams import drop_output, ready_streams
 from chainrule.cli.verb import Verb
@@ -104,9 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
             sys.stdout.flush()
         except OSError as error:
             drop_output()
-            if not isinstance(error, BrokenPipeError):
-                error = OSError(f"standard output cannot be written ({error.strerror})")
-            status = _fail(error, debug)
+            status = _fail(unwritable(error), debug)
         return TERMINATED if caught else status
 
 

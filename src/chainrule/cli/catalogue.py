@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -96,7 +96,7 @@ def data(
     `chainrule data photos --size 32 --fit pad`
     """
     if source is not None:
-        how = {
+        how: dict[str, Any] = {
             "encoding": encoding,
             "resolution": resolution,
             "tracks": tracks,

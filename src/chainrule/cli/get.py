@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -55,14 +57,11 @@ def get(
             *(BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()),
             console=console,
             transient=True,
+            disable=not console.is_terminal,
         ) as progress:
-            task = progress.add_task(name, total=size)
-            got = get_data(
-                name,
-                data_dir=data_dir,
-                mirror=mirror,
-                tell=lambda done: progress.update(task, completed=done),
-            )
+            bar = progress.add_task(name, total=size)
+            tell = partial(_advance, progress, bar)
+            got = get_data(name, data_dir=data_dir, mirror=mirror, tell=tell)
         if size is None:
             say(f"{name}: comes with a package, there is nothing to get")
         elif not got:

@@ -19,6 +19,7 @@ from chainrule.errors import ChainruleError, ConditionError, RunError
 from chainrule.training import Recipe, Run
 from chainrule.training.classes import class_codes, each, label_names
 from chainrule.training.folder import CONFIG
+from chainrule.training.unasked import check_unasked
 from chainrule.training.yaml_text import parse_yaml
 
 RunFolder = Annotated[
@@ -144,13 +145,11 @@ def data_of(run: Run, data_dir: Path | None) -> Data:
     Raises:
         RunError: if it was made in Python, or is not what it was.
     """
+    assert run.folder is not None
     recipe = Recipe.read(run.folder / CONFIG)
     if "source" not in recipe.data:
         raise RunError(f"{run.folder}: its data set was made in Python; name one with --data")
-    if "checksum" in recipe.data and not Path(recipe.data["source"]).exists():
-        raise RunError(
-            f"{run.folder}: its data are no longer at {recipe.data['source']}; name them with --data"
-        )
+    check_unasked(run.folder, recipe.data)
     if run.model.domain.columns:
         # The file may have grown since: the codes of its categories are the run's.
         recipe.data = {k: v for k, v in recipe.data.items() if k != "columns"}

@@ -32,6 +32,22 @@ def keep_free() -> Iterator[None]:
         _kept_free.reset(token)
 
 
+@contextmanager
+def _place_of_results() -> Iterator[Console]:
+    """Where results go; that it cannot be written is said of it."""
+    try:
+        yield console if _kept_free.get() else results
+    except OSError as error:
+        raise unwritable(error) from error
+
+
+def unwritable(error: OSError) -> OSError:
+    """What became of standard output; that nobody reads on is no error of its own."""
+    if isinstance(error, BrokenPipeError):
+        return error
+    return OSError(f"standard output cannot be written ({error.strerror or error})")
+
+
 def say(text: str) -> None:
     """A remark to the user."""
     console.print(printable(text, "\n"), soft_wrap=True)
@@ -39,12 +55,14 @@ def say(text: str) -> None:
 
 def tell(text: str) -> None:
     """A result for people, in a sentence."""
-    (console if _kept_free.get() else results).print(printable(text, "\n"), soft_wrap=True)
+    with _place_of_results() as place:
+        place.print(printable(text, "\n"), soft_wrap=True)
 
 
 def put(text: str, end: str = "\n") -> None:
     """A result that is text itself: into a file or a pipe as it is, on a terminal as far as it is visible."""
-    print(printable(text, "\n\t") if sys.stdout.isatty() else text, end=end, flush=True)
+    with _place_of_results():
+        print(printable(text, "\n\t") if sys.stdout.isatty() else text, end=end, flush=True)
 
 
 def say_notes(notes: Notes) -> None:
@@ -67,7 +85,8 @@ def say_error(text: str) -> None:
 def print_json(value: object) -> None:
     """A result for scripts: one JSON document; what is no finite number, which JSON lacks, is null."""
     plain = json.loads(json.dumps(value, default=str), parse_constant=lambda name: None)
-    print(json.dumps(plain, indent=2), file=sys.stderr if _kept_free.get() else None)
+    with _place_of_results() as place:
+        print(json.dumps(plain, indent=2), file=place.file)
 
 
 def print_table(
@@ -85,4 +104,8 @@ def print_table(
         table.add_column(printable(column), justify="left" if i == 0 or words else "right")
     for i, row in enumerate(rows):
         table.add_row(*map(printable, row), style="bold" if last_bold and i == len(rows) - 1 else None)
-    (console if remark or _kept_free.get() else results).print(table)
+    if remark:
+        console.print(table)
+        return
+    with _place_of_results() as place:
+        place.print(table)

@@ -138,7 +138,7 @@ def sample(
     `chainrule sample runs/tinyshakespeare-gru -n 1 --prompt "ROMEO:" --length 2000`
     """
     from chainrule.data import decode
-    from chainrule.report.export import SOUNDS, check_output, export_items, export_sounds, without_formulas
+    from chainrule.report.export import SOUNDS, as_csv, check_output, export_items, export_sounds
     from chainrule.report.midi import check_tempo
     from chainrule.report.text import as_text, text_as_drawn
     from chainrule.tasks import given_part, interpolate, interpolate_latent
@@ -236,8 +236,7 @@ def sample(
     elif out is not None:
         say(f"{n} samples{'' if steps is None else f', {steps} steps each'}: {span(files)}")
     elif model.domain.columns:
-        frame = decode(drawn, model.domain.columns)
-        put((without_formulas(frame) if safe_csv else frame).to_csv(index=False), end="")
+        put(as_csv(decode(drawn, model.domain.columns), safe=safe_csv), end="")
     else:
         put(as_text(drawn, vocabulary, domain), end="")
     if isinstance(runner, Predictive) and not json:

@@ -24,7 +24,7 @@ class ClosedStream(io.TextIOBase):
         Raises:
             OSError: always.
         """
-        raise OSError("standard output is closed; give it a place, such as > /dev/null, or a file with -o")
+        raise OSError("it is closed; give it a place, such as > /dev/null, or a file with -o")
 
 
 def ready_streams() -> None:

@@ -2,83 +2,83 @@
 
 from __future__ import annotations
 
+import zipfile
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
-from chainrule.data.dataset import SPLITS
+from chainrule.data.limits import check_size
+from chainrule.data.naming import Header, raw_of_arrays
 from chainrule.data.raw import Raw, reading
-from chainrule.data.tree import split_of
 from chainrule.errors import DataError
 
-ITEMS = ("x", "data", "images", "samples")
-LABELS = ("y", "target", "targets", "label", "labels")
-MAGIC = (b"\x93NUMPY", b"PK")
+MAGIC, PACKED = b"\x93NUMPY", b"PK"
+HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+    (3, 0): np.lib.format.read_array_header_2_0,  # but for the encoding of names of fields
+}
 
 
 def read_arrays(path: Path) -> Raw:
     """Read a .npy or .npz file; nothing in it is ever unpickled.
 
-    An .npz holds `train`, `valid`, `test` (or `x_train`, …, `train_images`, …) with labels `y_train`, …; or one array,
-    or one named `x`, `data` or `images`, with labels `y`, `target` or `labels`. A split may be called `val` and the
-    like. Arrays of other names are left alone, and named.
+    Which array of an .npz is what, `raw_of_arrays` says.
 
     Raises:
         DataError: if it is no NumPy file, is damaged, holds objects, or names no array that is known.
     """
     with reading(str(path)):
         with path.open("rb") as stream:
-            if not stream.read(6).startswith(MAGIC):
-                raise DataError(f"{path}: not a NumPy file")
-        content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return Raw(path.stem, str(path), {"train": content})
-        with content:
-            items, labels = choose_arrays(path, content.files)
-            raw = Raw(
-                path.stem,
-                str(path),
-                {split: content[name] for split, name in items.items()},
-                {split: content[name] for split, name in labels.items()},
-            )
-            used = {*items.values(), *labels.values()}
-            raw.notes.found = [_shown(name, content[name]) for name in content.files if name in used]
-            raw.notes.ignored = [_shown(name, content[name]) for name in content.files if name not in used]
-            return raw
+            start = stream.read(6)
+            if start == MAGIC:
+                stream.seek(0)
+                return Raw(path.stem, str(path), {"train": _array(str(path), stream, path.stat().st_size)})
+        if not start.startswith(PACKED):
+            raise DataError(f"{path}: not a NumPy file")
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            headers = {}
+            for name, info in members.items():
+                with archive.open(info) as stream:
+                    headers[name] = _header(stream, info.file_size)
+            return raw_of_arrays(path.stem, str(path), headers, partial(_member, path, archive, members))
 
 
-def _shown(name: str, array: np.ndarray) -> str:
-    return f"array {name}, {array.dtype} {tuple(array.shape)}"
+def _member(
+    path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], name: str
+) -> np.ndarray:
+    with archive.open(members[name]) as stream:
+        return _array(f"{path}: array {name}", stream, members[name].file_size)
 
 
-def choose_arrays(path: Path, names: list[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Split → the array's name, and split → the name of its labels, where it has some."""
-    items = _by_split(path, names, ITEMS)
-    if items:
-        labels = _by_split(path, [name for name in names if name not in items.values()], LABELS)
-        return items, {split: name for split, name in labels.items() if split in items}
-    label = next((name for name in names if name.lower() in LABELS), None)
-    labels = {} if label is None else {"train": label}
-    rest = [name for name in names if name != label]
-    single = next((name for name in rest if name.lower() in ITEMS), rest[0] if len(rest) == 1 else None)
-    if single is None:
-        raise DataError(
-            f"{path}: expected arrays train, valid, test, or x_train, …, or one array x, "
-            f"got {', '.join(names) or 'none'}"
+def _array(where: str, stream: IO[bytes], size: int) -> np.ndarray:
+    """One array of a stream of so many bytes, once its header is found to be true."""
+    header = _header(stream, size)
+    if header.problem:
+        raise DataError(f"{where}: {header.problem}")
+    check_size(where, header.bytes)
+    stream.seek(0)
+    return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def _header(stream: IO[bytes], size: int) -> Header:
+    """What a stream of so many bytes says at its start."""
+    if stream.read(6) != MAGIC:
+        return Header((), "no array", 0, "expected a NumPy array, got something else")
+    stream.seek(0)
+    read = HEADERS.get(np.lib.format.read_magic(stream))
+    if read is None:
+        return Header((), "an array", 0, "is of a version of NumPy's format that is not known")
+    shape, _, kind = read(stream)
+    header = Header(shape, str(kind), kind.itemsize)
+    if kind.hasobject:
+        return Header(shape, "objects", 0, "holds Python objects, which are not read; save numbers")
+    there = size - stream.tell()
+    if header.bytes > there or any(length < 0 for length in shape):
+        return Header(
+            shape, str(kind), 0, f"damaged: {header} needs {header.bytes:,} bytes, there are {there:,}"
         )
-    return {"train": single}, labels
-
-
-def _by_split(path: Path, names: list[str], words: tuple[str, ...]) -> dict[str, str]:
-    """Split → the array that is called like it, with one of the words before or behind; or alone, if items."""
-    found: dict[str, str] = {}
-    for name in names:
-        parts = name.lower().split("_")
-        split = next((split_of(part) for part in parts if split_of(part)), None)
-        rest = [part for part in parts if split_of(part) is None]
-        if split is None or not (len(rest) <= 1 and (rest[0] in words if rest else words is ITEMS)):
-            continue
-        if split in found:
-            raise DataError(f"{path}: expected one array of {split}, got {found[split]} and {name}")
-        found[split] = name
-    return {split: found[split] for split in SPLITS if split in found}
+    return header

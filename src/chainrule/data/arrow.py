@@ -12,23 +12,27 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
-from pyarrow import parquet
+from pyarrow import feather, parquet
 
+from chainrule.data.limits import check_size
 from chainrule.data.raw import reading
 from chainrule.errors import DataError
 
+SUFFIXES = (".csv", ".tsv", ".parquet", ".feather", ".arrow")
 SNIFFED_LINES = 50
+EACH = 5  # bytes that one of a .csv takes in memory: a digit and a comma make a float64, and the text itself
 # What pyarrow takes for a missing cell ("", NA, N/A, NULL, null, NaN, nan, …), also after a space.
 NULLS = [space + text for text in arrow_csv.ConvertOptions().null_values for space in ("", " ")]
 DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+\s*")
 
 
 def as_arrow(source: Any, text: Collection[str] = ()) -> pa.Table:
-    """The pyarrow table of a .csv or .parquet file, of a pandas frame (without its index), or itself.
+    """The pyarrow table of a file, of a frame (a pandas one without its index), or itself.
 
     Args:
-        source: the path, the frame or the table.
-        text: names of columns that are text whatever their cells look like; for .csv.
+        source: the path of a file of `SUFFIXES`, the frame of pandas, polars or another library that hands out arrow's
+            streams, or the table.
+        text: names of columns that are text whatever their cells look like; for .csv and .tsv.
 
     Raises:
         DataError: if it is none of these or cannot be read, or two columns have one name.
@@ -40,11 +44,17 @@ def as_arrow(source: Any, text: Collection[str] = ()) -> pa.Table:
     elif type(source).__module__.partition(".")[0] == "pandas":
         with reading("frame"):
             table = pa.Table.from_pandas(source, preserve_index=False)
+    elif hasattr(source, "__arrow_c_stream__"):
+        with reading("frame"):
+            table = pa.table(source)
     else:
         raise DataError(
-            f"table: expected a .csv or .parquet file, a pandas DataFrame or a pyarrow Table, "
+            f"table: expected a file of {', '.join(SUFFIXES)}, a DataFrame or a pyarrow Table, "
             f"got {type(source).__name__}"
         )
+    for d, field in enumerate(table.schema):  # arrow cannot sort and count these yet
+        if pa.types.is_string_view(field.type):
+            table = table.set_column(d, field.name, table.column(d).cast(pa.string()))
     names = table.column_names
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -61,13 +71,46 @@ def _read(path: Path, text: Collection[str]) -> pa.Table:
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     suffix = path.suffix.lower()
-    if suffix not in (".csv", ".parquet"):
-        raise DataError(f"{path}: expected a table in .csv or .parquet, got {suffix or 'no suffix'}")
+    if suffix not in SUFFIXES:
+        raise DataError(f"{path}: expected a table in {', '.join(SUFFIXES)}, got {suffix or 'no suffix'}")
     with reading(str(path)):
-        table = _read_csv(path, text) if suffix == ".csv" else parquet.read_table(path)
+        if suffix == ".parquet":
+            table = _read_parquet(path)
+        elif suffix in (".csv", ".tsv"):
+            check_size(str(path), EACH * path.stat().st_size)
+            table = _read_csv(path, text)
+        else:
+            table = feather.read_table(path)
+            table.validate(full=True)  # or damaged offsets would be followed
     if not table.num_columns or not table.num_rows:
         raise DataError(f"{path}: holds {'a header but ' if table.num_columns else ''}no rows")
     return table
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    """Read it once its sizes are known to be small enough: few bytes can stand for many equal cells."""
+    file = parquet.ParquetFile(path)
+    groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+    stored = sum(group.total_byte_size for group in groups)
+    check_size(str(path), max(stored, 8 * file.metadata.num_rows * file.metadata.num_columns))
+    texts = {field.name: field.type for field in file.schema_arrow if _is_text(field.type)}
+    table = parquet.read_table(path, read_dictionary=list(texts))
+    for d, field in enumerate(table.schema):
+        if field.name in texts and pa.types.is_dictionary(field.type):
+            cells = table.column(d)
+            check_size(f"{path}: column {field.name!r}", sum(map(_bytes, cells.chunks)))
+            table = table.set_column(d, field.name, cells.cast(texts[field.name]))
+    return table
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _bytes(cells: pa.DictionaryArray) -> int:
+    """That the texts of a column take."""
+    lengths = pc.binary_length(cells.dictionary)
+    return pc.sum(pc.take(lengths, cells.indices).cast(pa.int64())).as_py() or 0
 
 
 def _read_csv(path: Path, text: Collection[str]) -> pa.Table:
@@ -78,7 +121,7 @@ def _read_csv(path: Path, text: Collection[str]) -> pa.Table:
     """
     with path.open(encoding="utf-8-sig", newline="") as stream:
         lines = list(islice(stream, SNIFFED_LINES))
-    delimiter = _delimiter(lines)
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(lines)
     rows = [cells for cells in csv.reader(lines, delimiter=delimiter) if any(map(str.strip, cells))]
     if not rows:
         return pa.table({})

@@ -156,7 +156,7 @@ def _of_streams(
             raise DataError(f"{raw.where}: features are of recordings, expected none")
         _named(raw, None, check_whole, domain, how.features[1])
         frames = _named(raw, None, _frames, parts, raw.rate, *how.features)
-    streams = Streams(values, torch.from_numpy(ends), labels, frames)
+    streams = Streams(values, torch.from_numpy(ends), labels, frames, tuple(names or ()))
     whole = names is not None
     windows = _named(raw, None, streams.sliding, domain, 0) if whole else streams.disjoint(domain)
     if not len(windows.x):

@@ -27,18 +27,18 @@ def check_pictures(
     """
     if size is not None and (len(size) != 2 or any(type(side) is not int or side < 1 for side in size)):
         raise DataError(f"size: expected HEIGHTxWIDTH in pixels, integers ≥ 1, got {size!r}")
-    for name, value, known in (("fit", fit, FITS), ("mode", mode, MODES), ("frames", frames, FRAMES)):
-        if value not in (*known, None):
-            raise DataError(f"{name}: expected {', '.join(known)}, got {value!r}")
+    for name, value, words in (("fit", fit, FITS), ("mode", mode, MODES), ("frames", frames, FRAMES)):
+        if value not in (*words, None):
+            raise DataError(f"{name}: expected {', '.join(words)}, got {value!r}")
     if fit is not None and size is None:
         raise DataError(f"fit: expected a size as well, such as --size 64, got only {fit!r}")
     if background is None:
         return
     try:
-        colour = ImageColor.getrgb(background)
+        known = len(ImageColor.getrgb(background)) == 3
     except (ValueError, TypeError, AttributeError):
-        colour = ()
-    if len(colour) != 3:
+        known = False
+    if not known:
         raise DataError(f"background: expected a colour such as white, black or #80ff00, got {background!r}")
 
 
@@ -58,7 +58,7 @@ def parse_size(value: Any) -> tuple[int, int]:
         raise DataError(
             f"size: expected HEIGHTxWIDTH such as 64x48, or one number for a square, got {value!r}"
         )
-    return sides[0], sides[-1]
+    return int(sides[0]), int(sides[-1])
 
 
 def check_axes(axes: str) -> None:

@@ -24,6 +24,7 @@ SUFFIXES = (
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 WITH_FRAMES = ("PNG", "GIF", "WEBP", "TIFF")  # what other formats hold beside the picture are previews of it
 BYTES = 12  # of a pixel, while it is decoded, converted and turned
+USUAL = 2 << 30  # of a picture: 179 million pixels, which is Pillow's own bound too
 DEEP = re.compile(r"(I|L|LA|RGB|RGBA|RGBX|RGBa|CMYK);(12|16)")
 # Pillow's bound on pixels and Python's warnings are of the whole process.
 ALONE = threading.RLock()
@@ -48,7 +49,7 @@ def opened(name: str, file: Path | BytesIO, remarks: list[str] | None = None) ->
         bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             with Image.open(file, formats=FORMATS) as image:
-                check_size(name, image.width * image.height * BYTES)
+                check_size(name, image.width * image.height * BYTES, USUAL)
                 yield image
         except UnidentifiedImageError:
             raise DataError(
@@ -82,7 +83,7 @@ def depth_of(image: Image.Image) -> int:
     if image.mode == "F":
         return 32
     deep = 16 if image.mode.startswith("I;16") else 8
-    for tile in image.tile:
+    for tile in getattr(image, "tile", ()):
         arguments = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
         if tile[0].startswith("ppm") and len(arguments) > 1:
             deep = 16 if int(arguments[1]) > 255 else deep

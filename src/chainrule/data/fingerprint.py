@@ -6,6 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from chainrule.data.idx import is_idx
 from chainrule.data.kinds import kind_of_folder
 from chainrule.data.metadata import METADATA
 from chainrule.data.named import NAMED
@@ -51,9 +52,9 @@ def checksum(path: Path) -> str:
     """
     if not path.is_dir():
         return f"sha256:{_digest(path)}"
-    whole, suffixes = hashlib.sha256(), kind_of_folder(path).suffixes
+    whole, suffixes = hashlib.sha256(), () if is_idx(path) else kind_of_folder(path).suffixes
     for name in sorted(all_below(path), key=os.fspath):
-        if name.suffix.lower() in suffixes or name.name == METADATA:
+        if name.suffix.lower() in suffixes or name.name == METADATA or (not suffixes and is_idx(path / name)):
             file = path / name
             whole.update(f"{_digest(file)} {file.stat().st_size} ".encode() + os.fsencode(name) + b"\0")
     return f"sha256:{whole.hexdigest()}"

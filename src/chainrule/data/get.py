@@ -74,9 +74,14 @@ def get_data(
 def _make(
     name: str, folder: Path, missing: list[str], work: Path, mirror: str | None, tell: Callable[[int], None]
 ) -> None:
-    source, before, paths = SOURCES[name], 0, []
+    source, before = SOURCES[name], 0
+    paths: list[Path] = []
+
+    def told(size: int) -> None:
+        tell(before + size)
+
     for download in source.downloads:
-        paths.append(fetch(download, work, mirror, lambda size, before=before: tell(before + size)))
+        paths.append(fetch(download, work, mirror, told))
         before += paths[-1].stat().st_size
     try:
         with reading(f"{name}: what was downloaded"):

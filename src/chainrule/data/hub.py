@@ -34,17 +34,24 @@ def read_hub(name: str, where: str, how: Reading | None = None) -> Raw:
         DataError: if it cannot be had, has no train split, or neither images nor a table.
         MissingExtraError: if `datasets` is not installed.
     """
-    how = how or Reading()
     datasets = optional_import("datasets", "hub")
     with reading(where):
         loaded = datasets.load_dataset(**_address(name))
+    return raw_of_hub(Path(name).stem, where, loaded, how or Reading())
+
+
+def raw_of_hub(name: str, where: str, loaded: Any, how: Reading) -> Raw:
+    """The same of a `Dataset` or a `DatasetDict`; see `read_hub`."""
+    datasets = optional_import("datasets", "hub")
+    if isinstance(loaded, datasets.Dataset):
+        loaded = {"train": loaded}
     splits = {split: loaded[key] for split, key in KEYS.items() if key in loaded}
     if "train" not in splits:
         raise DataError(f"{where}: expected a split named train, got {', '.join(loaded)}")
     features = splits["train"].features
     images = [column for column, feature in features.items() if isinstance(feature, datasets.Image)]
     classes = [column for column, feature in features.items() if isinstance(feature, datasets.ClassLabel)]
-    raw = Raw(Path(name).stem, where, {})
+    raw = Raw(name, where, {})
     if classes:
         raw.class_names = tuple(features[classes[0]].names)
         raw.labels = {

@@ -12,6 +12,7 @@ from chainrule.errors import DataError
 # which a program writes that cannot go back to the head of a file.
 SHORT = re.compile(r"^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 UNKNOWN = 0x7FFF0000
+OTHER = re.compile(r"does not match value from 'ds64' chunk of (\d+)")  # likewise, of files beyond 4 GB
 FOREVER = 1 << 62  # frames, of a file that does not say how many
 PAGE = 27 + 255 + 255 * 255  # bytes of an Ogg page, at most
 FRAME = 64  # bytes from the start of an MP3 frame, in which such a mark is
@@ -33,6 +34,8 @@ def check_intact(path: Path, file: Any, read: int) -> None:
     for told, there in SHORT.findall(file.extra_info):
         if int(there) < int(told) < UNKNOWN and read:
             expected = int(told) * read // max(int(there), 1)
+    for told in OTHER.findall(file.extra_info):
+        expected = int(told)
     if read < expected < FOREVER:
         raise DataError(
             f"{path}: is cut short, its header tells of {expected:,} samples, {read:,} are there; copy it again"

@@ -10,17 +10,18 @@ VARIABLE = "CHAINRULE_MAX_BYTES"
 UNTOLD = 4 << 30  # where a system does not say how much memory it has
 
 
-def check_size(where: str, size: int) -> None:
+def check_size(where: str, size: int, usual: int | None = None) -> None:
     """Refuse a source that would take more memory than it may.
 
     Args:
         where: what messages call it.
         size: bytes that it would take.
+        usual: more than its like ever takes, which bounds it unless the user says how much it may be.
 
     Raises:
         DataError: if these are more than `most_bytes`.
     """
-    most = most_bytes()
+    most = most_bytes(usual)
     if size > most:
         raise DataError(
             f"{where}: would take {shown(size)} of memory, at most {shown(most)} are allowed; "
@@ -28,15 +29,15 @@ def check_size(where: str, size: int) -> None:
         )
 
 
-def most_bytes() -> int:
-    """$CHAINRULE_MAX_BYTES; else half of this machine's memory.
+def most_bytes(usual: int | None = None) -> int:
+    """$CHAINRULE_MAX_BYTES; else half of this machine's memory, or what is usual if that is less.
 
     Raises:
         DataError: if the variable is no whole number.
     """
     chosen = os.environ.get(VARIABLE, "").strip()
     if not chosen:
-        return _memory() // 2
+        return min(_memory() // 2, usual or _memory())
     if not (chosen.isascii() and chosen.isdecimal() and len(chosen) < 20):
         raise DataError(f"{VARIABLE}: expected a number of bytes, got {chosen[:40]!r}")
     return int(chosen)

@@ -9,38 +9,37 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.alphabet import renumber
-from chainrule.data.arrays import read_arrays
 from chainrule.data.assemble import assemble, splits_of, whole
 from chainrule.data.axes import settle_axes
 from chainrule.data.dataset import Data
 from chainrule.data.fingerprint import origin_of
-from chainrule.data.hub import needs_hub, read_hub
+from chainrule.data.formats import SUFFIXES, read_source
+from chainrule.data.hub import read_hub
 from chainrule.data.items import Items
-from chainrule.data.kinds import KINDS, check_options, read_path
+from chainrule.data.kinds import check_options
 from chainrule.data.labels import match_classes, pick_labels
+from chainrule.data.memory import named_source, raw_of_object
 from chainrule.data.named import NAMED, read_named
-from chainrule.data.raw import Raw, reading
+from chainrule.data.raw import Raw
 from chainrule.data.reading import Reading
 from chainrule.data.recordings import at_rate
-from chainrule.data.table import read_table
-from chainrule.data.text import as_bytes, of_bytes, read_text
+from chainrule.data.text import as_bytes, of_bytes
 from chainrule.domain import Domain
 from chainrule.errors import DataError, nearest
 
 HUB = "hf:"
-TABLES = (".csv", ".parquet")
-SUFFIXES = (".npy", ".npz", *TABLES, *(suffix for kind in KINDS for suffix in kind.suffixes))
 
 
 def load_data(
-    source: str | Path, *, data_dir: str | Path | None = None, checksum: str | None = None, **options: Any
+    source: Any, *, data_dir: str | Path | None = None, checksum: str | None = None, **options: Any
 ) -> Data:
-    """Load a named set, a file or folder of your own, or a set of the Hugging Face hub, to train on.
+    """Load a named set, a file or folder of your own, a set of the Hugging Face hub, or what is in memory, to train on.
 
     Args:
         source: a name of `list_data()`; the path of an array, a table, an image, a text, a recording or a MIDI file
-            (see `SUFFIXES`), or of a folder of images, recordings, MIDI files or texts; or "hf:" and the name of a set
-            on the hub (or a path in its formats). A name wins over a file of that name; write "./digits" for the file.
+            (see `formats.SUFFIXES`), or of a folder of images, recordings, MIDI files or texts; "hf:" and the name of a
+            set on the hub (or a path in its formats); or arrays, tensors, frames, see `raw_of_object`. A name wins over
+            a file of that name; write "./digits" for the file.
         data_dir: where named sets lie; see `data_folder`.
         checksum: of the files, as `Data.origin` keeps it: if they have changed, they are refused.
         **options: how to read it, where the guess is not what you mean:
@@ -78,21 +77,23 @@ def load_data(
         >>> print(load_data("digits"))
         digits: image:1x8x8:17, 1000 train, 350 valid, 447 test, 10 classes
     """
-    how = Reading.of(options)
+    how, what = Reading.of(options), named_source(source)
     if how.columns is not None and how.domain is not None:
-        raise DataError(f"{source}: expected the kinds of columns or a domain, got both")
+        raise DataError(f"{what}: expected the kinds of columns or a domain, got both")
     raw = _read(source, data_dir, how)
     check_options(raw, how)
     how = replace(how, **raw.chosen)
     _settle(raw, how)
     data = assemble(raw, how)
     if how.columns is not None and not data.domain.columns:
-        raise DataError(f"{source}: kinds of columns are for tables, got {data.domain}")
+        raise DataError(f"{what}: kinds of columns are for tables, got {data.domain}")
+    if not isinstance(source, str | Path):
+        return data
     return replace(data, origin={**origin_of(source, checksum), **how.to_dict()})
 
 
 def load_items(
-    source: str | Path,
+    source: Any,
     how: Reading | Domain,
     *,
     split: str | None = None,
@@ -133,7 +134,7 @@ def load_items(
 
 
 def load_streams(
-    source: str | Path, how: Reading, *, split: str | None = None, data_dir: str | Path | None = None
+    source: Any, how: Reading, *, split: str | None = None, data_dir: str | Path | None = None
 ) -> list[np.ndarray]:
     """The long sequences of a source, (T,) or (T, K) each, by the codes of a run, and not cut into windows.
 
@@ -143,6 +144,9 @@ def load_streams(
     Raises:
         DataError: as `load_items`; or if it is no source of these.
     """
+    assert how.domain is not None
+    one_step = replace(how.domain, event_shape=(1, *how.domain.event_shape[1:]))  # none is too short
+    how = replace(how, domain=one_step)
     raw = _read(source, data_dir, how)
     _settle(raw, how)
     if not raw.streams:
@@ -168,7 +172,9 @@ def _settle(raw: Raw, how: Reading, strict: bool = True) -> None:
             raw.notes.ignored.append(f"labels: {error}")
 
 
-def _read(source: str | Path, data_dir: str | Path | None, how: Reading) -> Raw:
+def _read(source: Any, data_dir: str | Path | None, how: Reading) -> Raw:
+    if not isinstance(source, str | Path):
+        return raw_of_object(source, how)
     if isinstance(source, str) and source.startswith(HUB):
         return read_hub(source.removeprefix(HUB), source, how)
     if isinstance(source, str) and source in NAMED:
@@ -177,24 +183,8 @@ def _read(source: str | Path, data_dir: str | Path | None, how: Reading) -> Raw:
     if not str(source).strip():
         raise DataError("data: expected a name or a path, got an empty text")
     path = Path(source).expanduser()
-    suffix = path.suffix.lower()
     if not path.exists():
-        if isinstance(source, Path) or suffix in SUFFIXES or len(path.parts) != 1:
+        if isinstance(source, Path) or path.suffix.lower() in SUFFIXES or len(path.parts) != 1:
             raise DataError(f"{path}: no such file or folder")
         raise DataError(f"data {source!r}: neither a named set nor a file; {nearest(source, NAMED)}")
-    if not path.is_dir() and suffix not in SUFFIXES:
-        if of_bytes(how.domain):
-            return read_text(path, how)
-        raise DataError(
-            f"{path}: expected a folder of images, recordings, MIDI files or texts, or one of {', '.join(SUFFIXES)}, "
-            f"got {suffix or 'no suffix'}; a model of bytes reads any file: --domain sequence:64:256"
-        )
-    with reading(str(path)):
-        if not path.is_dir() and path.stat().st_size == 0:
-            raise DataError(f"{path}: the file is empty")
-    raw = read_path(path, how)
-    if raw is not None:
-        return raw
-    if suffix == ".parquet" and needs_hub(path):
-        return read_hub(str(path), str(path), how)
-    return read_table(path, how) if suffix in TABLES else read_arrays(path)
+    return read_source(path, how)

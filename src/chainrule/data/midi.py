@@ -25,6 +25,7 @@ DRUMS = 9  # the channel, counted from 0, whose notes are no pitches
 TEMPO = 500_000  # microseconds a quarter note, of a file that does not say
 PEDAL = 64
 EACH = 200  # bytes of memory for a byte of a file, as messages
+COPIES = 6  # of a roll, until it is windows
 
 
 @dataclass
@@ -166,14 +167,14 @@ def roll(piece: Piece, resolution: int, where: str, tally: Counter[str]) -> np.n
     tally["moved"] += sum(any(tick * resolution % piece.beat for tick in note[:2]) for note in played)
     notes = sorted((step(start), max(step(end), step(start) + 1), pitch) for start, end, pitch in played)
     steps = max([step(piece.length), 1, *(end for _, end, _ in notes)])
-    check_size(where, 2 * KEYS * steps)
+    check_size(where, COPIES * KEYS * steps)
     keys, until = np.zeros((KEYS, steps), np.uint8), [-1] * KEYS
     for start, end, pitch in notes:
         key = pitch - LOWEST
         tally["joined"] += start <= until[key]
         keys[key, max(start, until[key]) : end] = 1
         until[key] = max(end, until[key])
-    return keys.T
+    return np.ascontiguousarray(keys.T)
 
 
 def _on_keys(pitch: int) -> bool:

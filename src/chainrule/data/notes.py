@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 SHOWN = 5  # names that a line lists
+LONGEST = 80  # characters of a name
 
 
 @dataclass
@@ -34,6 +35,13 @@ def counted(n: int, singular: str, plural: str | None = None) -> str:
 
 def listed(names: Iterable[object]) -> str:
     """The first few names, and how many more there are."""
-    every = list(map(str, names))
+    every = list(map(plain, names))
     more = len(every) - SHOWN
     return ", ".join(every[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def plain(name: object) -> str:
+    """A name out of a file as a line of a terminal can show it: what is not printable is escaped, long ones are cut."""
+    text = str(name)
+    short = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return short if short.isprintable() else repr(short)[1:-1]

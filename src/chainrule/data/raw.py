@@ -14,6 +14,8 @@ from chainrule.data.notes import Notes
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DataError
 
+MOST = 200  # characters of a parser's message that are shown
+
 
 @dataclass
 class Raw:
@@ -71,4 +73,6 @@ def reading(what: str) -> Iterator[None]:
     # Parsers of damaged files raise what they happen to meet: OSError, SyntaxError, zlib.error, …
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise DataError(f"{what}: cannot be read: {lines[0]}") from error
+        # They also quote what they met, whatever it is.
+        said = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in lines[0][:MOST])
+        raise DataError(f"{what}: cannot be read: {said}{'…' * (len(lines[0]) > MOST)}") from error

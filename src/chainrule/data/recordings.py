@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -126,7 +126,7 @@ def at_rate(raw: Raw, rate: int) -> None:
 
 def _most_common_rate(headers: Collection[Header]) -> int:
     """That of the most seconds; of two the lower."""
-    seconds: Counter[int] = Counter()
+    seconds: defaultdict[int, float] = defaultdict(float)
     for header in headers:
         seconds[header.rate] += header.frames / header.rate
     return max(sorted(seconds), key=lambda rate: seconds[rate])

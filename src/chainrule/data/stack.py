@@ -118,16 +118,17 @@ def stack_images(where: str, pictures: Callable[[], Pictures], how: Reading, not
     view = View(how, "1" if black_and_white else how.mode)
     channels = 1 if view.mode in ("1", "L", "I;16") or headers.modes <= {"1", "L"} else 4
     check_size(f"{where}: {counted(sum(headers.frames), 'picture')}", headers.pixels * channels)
-    pixels, at = np.empty(0), 0
-    expected, first = _expected(how), ""
+    pixels: np.ndarray = np.empty(0)
+    at, expected, first = 0, _expected(how), ""
     for (name, file), frames in zip(pictures(), headers.frames, strict=True):
         with opened(name, file, view.remarks) as image:
             for frame in range(frames):
                 if frame:
                     image.seek(frame)
                 shades = view(name if frames == 1 else f"{name}: frame {frame + 1}", image)
-                expected, first = expected or shades.shape[:2], first or name
-                _check_size(name, shades.shape[:2], expected, how, first)
+                height, width = shades.shape[:2]
+                expected, first = expected or (height, width), first or name
+                _check_size(name, (height, width), expected, how, first)
                 if not at:
                     pixels = np.empty((sum(headers.frames), *shades.shape), shades.dtype)
                 if shades.shape[2] > pixels.shape[3]:  # all were grey so far
@@ -140,15 +141,17 @@ def stack_images(where: str, pictures: Callable[[], Pictures], how: Reading, not
     notes.changed += [f"{counted(n, 'picture')} {what}" for what, n in view.changed.items() if n]
     if view.remarks:
         notes.ignored.append(f"data beside the pixels that are damaged: {listed(view.remarks)}")
-    domain = Domain.image(pixels.shape[3], *pixels.shape[1:3], levels_of(view.mode))
+    domain = Domain((pixels.shape[3], *pixels.shape[1:3]), levels_of(view.mode), "image")
     files = np.arange(len(headers.frames))
     return Stack(pixels.transpose(0, 3, 1, 2), domain, np.repeat(files, headers.frames))
 
 
 def _expected(how: Reading) -> tuple[int, int] | None:
     """(H, W) that is known before any picture."""
-    image = how.domain is not None and how.domain.layout == "image"
-    return how.domain.event_shape[1:] if image else how.size
+    if how.domain is None or how.domain.layout != "image":
+        return how.size
+    height, width = how.domain.event_shape[1:]
+    return height, width
 
 
 def _check_size(

@@ -38,6 +38,7 @@ class Streams:
         values: (M,) or (M, K), in compact storage.
         bounds: (n + 1,) where each begins; the last is M.
         labels: (n,) or (n, k) of each, or None.
+        names: what each is called, such as its file; empty where they have no names.
         frames: of each, or None. Windows then begin with a frame: of a domain that gives lengths, in whole frames.
     """
 
@@ -45,6 +46,7 @@ class Streams:
     bounds: Tensor
     labels: Tensor | None = None
     frames: Frames | None = None
+    names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, parts: Sequence[Tensor], labels: Tensor | None = None) -> Streams:

@@ -50,10 +50,10 @@ class View:
         self._check_depth(name, image, mode)
         picture = self._upright(name, image)
         if picture.mode[0] == "I":
-            picture = self._deep(name, picture, mode)
+            picture = self._fit(self._deep(name, picture, mode), mode)
         else:
-            picture = self._channels(image, self._flat(picture, mode), mode)
-        shades = np.asarray(self._fit(picture))
+            picture = self._channels(image, self._fit(self._flat(picture, mode), mode), mode)
+        shades = np.asarray(picture)
         if mode == "1":
             self.changed["made black and white at half the shades"] += not set(np.unique(shades)) <= {0, 255}
             shades = (shades >= 128).astype(np.uint8)
@@ -132,7 +132,7 @@ class View:
                 self.changed[f"with transparency, laid over {self.background} (--background)"] += 1
                 colour = (*ImageColor.getrgb(self.background)[:3], 255)
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, colour), picture)
-                if all(low == high for low, high in picture.getextrema()):
+                if picture.getcolors(1) is not None:
                     self.changed["all of its colour once laid over it; choose another --background"] += 1
         elif picture.mode in ("1", "L"):
             return picture.convert("RGBA" if keep else "L")
@@ -146,7 +146,7 @@ class View:
         """In those of the mode; without one, what is grey by its pixels gets one, however it is stored."""
         if picture.mode != "L":
             pairs = combinations(picture.split()[:3], 2)
-            spread = max(ImageChops.difference(*pair).getextrema()[1] for pair in pairs)
+            spread = max(int(np.asarray(ImageChops.difference(*pair)).max()) for pair in pairs)
             # What decodes lossy WebP rounds the green of what is grey by itself.
             grey = spread <= (1 if image.format == "WEBP" else 0)
             if not grey and mode in ("1", "L", "LA"):
@@ -158,7 +158,7 @@ class View:
         wanted = {None: "L", "1": "L"}.get(mode, mode)
         return picture if picture.mode == wanted else picture.convert(wanted)
 
-    def _fit(self, picture: Image.Image) -> Image.Image:
+    def _fit(self, picture: Image.Image, mode: str | None) -> Image.Image:
         if self.how.size is None or picture.size == self.how.size[::-1]:
             return picture
         height, width = self.how.size
@@ -169,6 +169,8 @@ class View:
             return ImageOps.fit(picture, (width, height), FILTER)
         if fit == "stretch":
             return picture.resize((width, height), FILTER)
+        if picture.mode == "L" and mode in (None, "RGB"):
+            picture = picture.convert("RGB")  # the background may be of a colour
         scale = min(height / picture.height, width / picture.width)
         inner = picture.resize([max(1, round(side * scale)) for side in picture.size], FILTER)
         padded = Image.new(picture.mode, (width, height), self._edge(picture.mode))
@@ -207,9 +209,10 @@ def _rgb(picture: Image.Image) -> Image.Image:
     profile = picture.info.get("icc_profile")
     if profile and picture.mode == "CMYK":
         try:
-            return ImageCms.profileToProfile(
-                picture, BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
-            )
+            screen = ImageCms.createProfile("sRGB")
+            shown = ImageCms.profileToProfile(picture, BytesIO(profile), screen, outputMode="RGB")
         except (ImageCms.PyCMSError, ImportError):
-            pass
+            shown = None
+        if shown is not None:
+            return shown
     return picture.convert("RGB")

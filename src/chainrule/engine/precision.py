@@ -49,8 +49,9 @@ def _switches(device: str) -> list[Any]:
     if not hasattr(torch.backends, "fp32_precision"):
         return []
     if device == "cuda":
-        return [torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn]
-    mkldnn = torch.backends.mkldnn
+        cudnn: Any = torch.backends.cudnn
+        return [torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn]
+    mkldnn: Any = torch.backends.mkldnn
     return [mkldnn.matmul, mkldnn.conv, mkldnn.rnn]
 
 

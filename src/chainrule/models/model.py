@@ -203,7 +203,7 @@ class AutoregressiveModel(Model):
         Raises:
             DomainError: if x does not lie in the domain where it is known, or the mask does not fit it.
         """
-        choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        choice: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         return draw_unknown(
             self, x, known, n, generator, cond=cond, particles=particles, runner=runner, **choice
         )

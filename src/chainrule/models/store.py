@@ -44,8 +44,22 @@ def save_card(model: Model, folder: str | Path, *, version: str) -> None:
 def save_weights(model: Model, path: str | Path) -> None:
     """Write the weights alone."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_tensors(tensors, path)
+
+
+def write_tensors(
+    tensors: dict[str, torch.Tensor], path: str | Path, metadata: dict[str, str] | None = None
+) -> None:
+    """Write a safetensors file atomically.
+
+    Raises:
+        ChainruleError: if it cannot be written.
+    """
     with atomic_path(path) as temporary:
-        safetensors.torch.save_file(tensors, temporary)
+        try:
+            safetensors.torch.save_file(tensors, temporary, metadata)
+        except SafetensorError as error:  # its word for a full disk, too
+            raise OSError(str(error)) from error
 
 
 def load_model(folder: str | Path, model: Model | None = None) -> Model:

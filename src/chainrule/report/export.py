@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -94,12 +95,21 @@ def export_items(
 
 
 def export_frame(frame: pd.DataFrame, path: Path, *, safe_csv: bool = False) -> None:
-    """Write a frame as .csv or .parquet, without its index; with `safe_csv` no cell of a .csv is a formula."""
-    if safe_csv and path.suffix.lower() == ".csv":
-        frame = without_formulas(frame)
+    """Write a frame as .csv or .parquet, without its index; `safe_csv` as in `as_csv`."""
+    if path.suffix.lower() == ".csv":
+        write_text(path, as_csv(frame, safe=safe_csv))
+        return
     with atomic_path(path) as temporary:
-        write = frame.to_csv if path.suffix.lower() == ".csv" else frame.to_parquet
-        write(temporary, index=False)
+        frame.to_parquet(temporary, index=False)
+
+
+def as_csv(frame: pd.DataFrame, *, safe: bool = False) -> str:
+    """A frame as CSV, without its index; if `safe`, no cell of it is a formula."""
+    frame = without_formulas(frame) if safe else frame
+    text = frame.to_csv(index=False)
+    if "\r" in text:  # left bare by the writer of CSV, and taken for an end of line by all who read it
+        text = frame.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
+    return text
 
 
 def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:

@@ -144,9 +144,6 @@ def _counts(source: Source, unit: str, of: int) -> dict:
 
 def _check_whole(source: Source, kind: str, about: dict, labels: Tensor | None) -> None:
     """Write what would be decompressed, and hold it against the source, before anything is coded."""
-    changed = "; ".join(source.items.notes.changed)
-    if changed:
-        raise ChainruleError(f"{source.name}: would not come back as it is: {changed}; {OTHERWISE}")
     with scratch() as folder:
         ending = KINDS[kind].endings(about)[0]
         out = folder / f"back{ending}"
@@ -155,7 +152,8 @@ def _check_whole(source: Source, kind: str, about: dict, labels: Tensor | None) 
         KINDS[kind].write(Unpacked(about, source.items.x, labels, source.run), out)
         found = KINDS[kind].difference(source, out)
     if found:
-        raise ChainruleError(f"{source.name}: would not come back as it is: {found}; {OTHERWISE}")
+        why = "; ".join((found, *source.items.notes.changed, OTHERWISE))
+        raise ChainruleError(f"{source.name}: would not come back as it is: {why}")
 
 
 def _check_items(

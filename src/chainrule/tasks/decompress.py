@@ -15,8 +15,7 @@ from chainrule.coding.container import Header, Reader
 from chainrule.coding.folder import unpack as unpack_folder
 from chainrule.coding.items import joined, read_items
 from chainrule.coding.streams import decompress_stream
-from chainrule.data.sound import SUFFIXES as SOUNDS
-from chainrule.data.sound import sound_writer
+from chainrule.data.sound import WRITTEN, sound_writer
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, CodeError
 from chainrule.files import atomic_folder, atomic_path, scratch
@@ -70,8 +69,8 @@ def _stream(run: Run, source: Any, header: Header, about: dict, out: Path, optio
     start, restored = restoring(run, header.kind, about)
     if header.kind == "sound":
         ending = out.suffix.lower()
-        if ending not in SOUNDS:
-            raise ChainruleError(f"{out}: expected the ending {' or '.join(SOUNDS)}, got {ending or 'none'}")
+        if ending not in WRITTEN:
+            raise ChainruleError(f"{out}: expected the ending {' or '.join(WRITTEN)}, got {ending or 'none'}")
         with atomic_path(out) as temporary:
             with sound_writer(temporary, header.rate, ending) as write:
                 target = _Restored(lambda part: write(np.frombuffer(part, "<i2")), restored)

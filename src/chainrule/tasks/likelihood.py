@@ -11,7 +11,6 @@ from torch import Tensor
 from chainrule.bits import bits_per_dim, is_density
 from chainrule.data import Streams
 from chainrule.data.streams import Windows
-from chainrule.domain import Domain
 from chainrule.engine import exact_arithmetic
 from chainrule.engine.finite import REMEDY, name_of
 from chainrule.errors import ChainruleError
@@ -48,10 +47,8 @@ class Likelihood:
     ) -> Likelihood:
         """From the log-likelihoods (n,) of items, or bounds, and how many variables have a term in each (n,)."""
         nats, error = ratio(-log_prob, torch.ones_like(log_prob))
-        bits = (
-            (None, None) if density else tuple(bits_per_dim(part, 1) for part in ratio(-log_prob, variables))
-        )
-        return cls(len(log_prob), nats, error, *bits, bound, density)
+        bits, bits_error = (None, None) if density else _bits(*ratio(-log_prob, variables))
+        return cls(len(log_prob), nats, error, bits, bits_error, bound, density)
 
     @property
     def units(self) -> list[str]:
@@ -198,8 +195,9 @@ def step_likelihood(
     nats, steps, first_nats, first_steps = _by_sequence(sums, streams, windows)
     mean, error = ratio(nats, steps)
     after, after_error = ratio(nats - first_nats, steps - first_steps)
-    n, bits = round(steps.sum().item()), _bits(domain, mean, error)
-    return StepLikelihood(n, mean, error, *bits, context, after, after_error)
+    bits, bits_error = (None, None) if is_density(domain) else _bits(mean, error)
+    n = round(steps.sum().item())
+    return StepLikelihood(n, mean, error, bits, bits_error, context, after, after_error)
 
 
 def step_bound(model: Model, streams: Streams, *, samples: int = 1, batch_size: int = 256) -> StepLikelihood:
@@ -220,13 +218,14 @@ def step_bound(model: Model, streams: Streams, *, samples: int = 1, batch_size: 
     steps = domain.counted(windows.x).flatten(1).sum(1) / domain.width
     nats, steps = _by_sequence(torch.stack([nats, steps.double()]), streams, windows)
     mean, error = ratio(nats, steps)
-    n, bits = round(steps.sum().item()), _bits(domain, mean, error)
-    return StepLikelihood(n, mean, error, *bits, 0, None, None, bound=True)
+    bits, bits_error = (None, None) if is_density(domain) else _bits(mean, error)
+    n = round(steps.sum().item())
+    return StepLikelihood(n, mean, error, bits, bits_error, 0, None, None, bound=True)
 
 
-def _bits(domain: Domain, nats: float, error: float) -> tuple[float | None, float | None]:
-    """Of a step, as the one thing counted, and its standard error."""
-    return (None, None) if is_density(domain) else (bits_per_dim(nats, 1), bits_per_dim(error, 1))
+def _bits(nats: float, error: float) -> tuple[float, float]:
+    """Of one variable, or step, and its standard error."""
+    return bits_per_dim(nats, 1), bits_per_dim(error, 1)
 
 
 def _by_sequence(sums: Tensor, streams: Streams, windows: Windows) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,7 +27,8 @@ def native_steps_are_eager(subject: Subject) -> None:
     tolerance = 0 if model.domain.discrete else 1e-7
     warm = Known(sites, known, replace(rule, temperature=1.7))
     runner = NativeRunner(model, 2)  # one for all: what it keeps of one rule must not serve another
-    for name, choose in (("sample", rule), ("warm completion", warm), ("warm sample", warm.otherwise)):
+    rules: Any = (("sample", rule), ("warm completion", warm), ("warm sample", warm.otherwise))
+    for name, choose in rules:
         values, terms = _drawn(model, choose, cond, model)
         own, own_terms = _drawn(model, choose, cond, runner)
         require(close(own, values, tolerance), f"native_steps: another {name}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -48,9 +48,8 @@ def parameters_matter(subject: Subject) -> None:
             felt = name in gradients and gradients[name].flatten(1 if id(parameter) in by_class else 0).any(
                 -1
             )
-            alive = torch.as_tensor(felt).all()
             # A frozen one, or one behind a choice, has no gradient in the output, and may still be read.
-            alive = alive or (what != "the loss" and _moves(parameter, value))
+            alive = bool(torch.as_tensor(felt).all()) or (what != "the loss" and _moves(parameter, value))
             require(alive, f"parameters_matter: {what} does not depend on all of {name}")
 
 
@@ -62,7 +61,7 @@ def _roomy(domain: Domain) -> Domain:
     return Domain.image(channels, max(height, SIDE), max(width, SIDE), levels=domain.levels)
 
 
-def _gradients(value: Tensor, named: dict[str, Tensor]) -> dict[str, Tensor]:
+def _gradients(value: Tensor, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The gradient of each parameter that has one, by name."""
     leaves = {name: parameter for name, parameter in named.items() if parameter.requires_grad}
     if not leaves or not value.requires_grad:

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import safetensors
-import safetensors.torch
 from lightning.pytorch.plugins.io import CheckpointIO
 from safetensors import SafetensorError
 from torch import Tensor
 
 from chainrule.errors import RunError
-from chainrule.files import atomic_path
+from chainrule.models.store import write_tensors
 
 
 class SafetensorsIO(CheckpointIO):
@@ -25,8 +24,7 @@ class SafetensorsIO(CheckpointIO):
         """Write a tree of dicts, lists, tuples, tensors and JSON values."""
         tensors: dict[str, Tensor] = {}
         tree = json.dumps(_pack(checkpoint, tensors))
-        with atomic_path(path) as temporary:
-            safetensors.torch.save_file(tensors, temporary, metadata={"tree": tree})
+        write_tensors(tensors, path, {"tree": tree})
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from chainrule import __version__
-from chainrule.data import Data
+from chainrule.data import Data, load_data
 from chainrule.errors import DataError, RunError
 from chainrule.files import scratch
 from chainrule.models import Model, save_model
@@ -24,7 +24,7 @@ from chainrule.training.trials import choose_trial
 
 def fit(
     model: Model,
-    data: Data,
+    data: Any,
     *,
     out: str | Path | None = None,
     resume: bool = False,
@@ -40,8 +40,9 @@ def fit(
 
     Args:
         model: trained in place; afterwards it has the best weights and is in evaluation mode.
-        data: its training and validation splits are used, the test split is not read. A conditional model
-            is given the labels, or the frames of recordings.
+        data: a `Data`, or what `load_data` takes, such as arrays, tensors and frames, in the model's domain. Its
+            training and validation splits are used, the test split is not read. A conditional model is given the
+            labels, or the frames of recordings.
         out: the run folder; None keeps nothing on disk. No other process can train there meanwhile.
         resume: go on with the run in `out`, which must have been started with the same settings. The result is that
             of a run never interrupted.
@@ -67,6 +68,8 @@ def fit(
         torch.Size([350])
     """
     config = TrainingConfig.of(model.training_defaults, options)
+    if not isinstance(data, Data):
+        data = load_data(data, domain=model.domain)
     if model.domain != data.domain:
         raise DataError(f"{data.name}: expected data in the model's domain {model.domain}, got {data.domain}")
     if config.mutate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import lightning.pytorch as pl
 from rich.console import Console
@@ -49,7 +50,8 @@ class ProgressLine(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Show the validation that has just been recorded."""
         last, best = self.recorder.history[-1], self.recorder.best or {}
-        unit = "nats (density)" if is_density(trainer.lightning_module.model.domain) else "nats"
+        model: Any = module.model
+        unit = "nats (density)" if is_density(model.domain) else "nats"
         numbers = [f"train {last['train_nats']:.2f}", f"valid {last['valid_nats']:.2f} {unit}"]
         if not math.isnan(last["valid_bits_per_dim"]):
             numbers.append(f"{last['valid_bits_per_dim']:.3f} bits/dim")

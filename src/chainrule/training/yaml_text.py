@@ -10,7 +10,7 @@ import yaml
 
 from chainrule.files import read_text
 
-MOST_BYTES, MOST_VALUES, DEEPEST = 2**22, 200_000, 40
+MOST_BYTES, MOST_VALUES, DEEPEST = 2**22, 100_000, 40
 
 
 def read_yaml(path: Path) -> Any:
@@ -34,30 +34,38 @@ def parse_yaml(text: str) -> Any:
             does: an alias counts as all that it stands for.
     """
     try:
+        _check_size(text)
         return yaml.load(text, Loader=_Yaml)
     except (ValueError, OverflowError, RecursionError) as error:  # what PyYAML's own readers of values raise
         raise yaml.YAMLError(str(error)) from error
 
 
-class _Yaml(yaml.SafeLoader):
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.values, self.depth = 0, 0
-        self.sizes: dict[int, int] = {}
+def _check_size(text: str) -> None:
+    """Count values and levels before anything is made of them."""
+    values, sizes = 0, dict[str, int]()
+    open_: list[tuple[str | None, int]] = []  # the anchor of each collection around, and the values before it
+    for event in yaml.parse(text, Loader=_Yaml):
+        if isinstance(event, yaml.AliasEvent):  # what is not whole yet holds itself
+            values += sizes.get(event.anchor, MOST_VALUES + 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            values += 1
+            sizes[event.anchor] = 1
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_.append((event.anchor, values))
+            values += 1
+            sizes.pop(event.anchor, None)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_.pop()
+            if anchor is not None:
+                sizes[anchor] = values - before
+        if values > MOST_VALUES:
+            raise yaml.YAMLError(f"expected at most {MOST_VALUES} values")
+        if len(open_) > DEEPEST:
+            raise yaml.YAMLError(f"expected at most {DEEPEST} levels")
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        before, alias = self.values, self.check_event(yaml.AliasEvent)
-        self.values, self.depth = self.values + 1, self.depth + 1
-        node = super().compose_node(parent, index)
-        if alias:  # what is not whole yet holds itself
-            self.values += self.sizes.get(id(node), MOST_VALUES)
-        else:
-            self.sizes[id(node)] = self.values - before
-        if self.values > MOST_VALUES or self.depth > DEEPEST:
-            limit = f"{MOST_VALUES} values" if self.values > MOST_VALUES else f"{DEEPEST} levels"
-            raise yaml.YAMLError(f"expected at most {limit} in one file")
-        self.depth -= 1
-        return node
+
+class _Yaml(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """In C where PyYAML was built with it."""
 
 
 _EXPONENT = re.compile(r"[-+]?(\d+\.?|\d*\.\d+)[eE][-+]?\d+$")

@@ -48,8 +48,8 @@ def fetch(download: Download, folder: Path, mirror: str | None, tell: Callable[[
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         kept = part.stat().st_size if part.exists() else 0
         raise DataError(
-            f"{address}: cannot be had ({reason}); try again, it goes on after {shown(kept)}, or get the file elsewhere "
-            f"and name its folder: --mirror FOLDER"
+            f"{address}: cannot be had ({reason}); try again, it goes on after {shown(kept)}, or get the file "
+            f"elsewhere and name its folder: --mirror FOLDER"
         ) from error
     if download.sha256:
         with part.open("rb") as stream:

@@ -27,7 +27,7 @@ def mnist(file: str, paths: Sequence[Path]) -> dict[str, Content]:
     for split, word in (("train", "train"), ("test", "t10k")):
         for name, kind in (("x", "images-idx3"), ("y", "labels-idx1")):
             content = member(paths[0], f"package/data/{word}-{kind}-ubyte")
-            arrays[f"{name}_{split}"] = parse_idx(content)
+            arrays[f"{name}_{split}"] = parse_idx(content, f"{paths[0]}: {word}-{kind}-ubyte")
     return {file: arrays}
 
 
@@ -98,11 +98,11 @@ def patches(file: str, paths: Sequence[Path]) -> dict[str, Content]:
             photographs[match[1]][int(match[2])] = np.asarray(image.convert("L"))
     random = np.random.RandomState(0)
     shuffled = random.permutation(sorted(photographs["train"]))
-    numbers = {"train": shuffled[20:], "valid": shuffled[:20], "test": list(photographs["val"])}
+    numbers = {"train": shuffled[20:], "valid": shuffled[:20], "test": np.array(list(photographs["val"]))}
     of = photographs["train"] | photographs["val"]
     arrays: dict[str, np.ndarray] = {}
     for split, count in PATCHES.items():
-        order = sorted(map(int, numbers[split]))
+        order = sorted(numbers[split].tolist())
         cut, owners = [], []
         for place, number in enumerate(order):
             each = count // len(order) + (place < count % len(order))

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,7 @@ def write_content(path: Path, content: Content) -> None:
         Image.fromarray(content).save(path)
     else:
         with path.open("wb") as stream:
-            np.savez_compressed(stream, **content)
+            np.savez_compressed(stream, **dict[str, Any](content))
 
 
 def _arrays(path: Path) -> Mapping[str, np.ndarray]:

@@ -52,9 +52,9 @@ def letters(file: str, paths: Sequence[Path]) -> dict[str, Content]:
         if stream is None:
             raise DataError(f"{paths[2]}: holds no file {LETTERS}")
         words, begun = [], False
-        for operation, value, _ in pickletools.genops(stream):
+        for _, value, _ in pickletools.genops(stream):
             begun = begun or value == "data"
-            if begun and operation.name.endswith("BINSTRING") and len(value) >= LETTER:
+            if begun and isinstance(value, str) and len(value) >= LETTER:
                 words.append(np.frombuffer(value.encode("latin-1"), np.uint8).reshape(-1, LETTER))
     return {file: {"train": _without(np.concatenate(words), valid, test), "valid": valid, "test": test}}
 

@@ -16,8 +16,12 @@ class Cache(FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """What was kept under a signature; None if there is nothing that can be read."""
-        with suppress(Exception):
+        try:
             return super().load_overload(sig, target_context)
+        except Exception:  # whatever a damaged file meets
+            with suppress(OSError):
+                self.flush()
+            return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep it, if the disk will."""

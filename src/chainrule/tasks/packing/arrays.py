@@ -11,9 +11,9 @@ import torch
 
 from chainrule.coding.about import described
 from chainrule.coding.container import DAMAGED
-from chainrule.data.arrays import choose_arrays
+from chainrule.data.naming import choose_arrays
 from chainrule.errors import CodeError
-from chainrule.tasks.packing.source import Source, Unpacked
+from chainrule.tasks.packing.source import Source, Unpacked, write_arrays
 
 ALONE = ""  # what the array of a .npy is called
 
@@ -22,10 +22,9 @@ def describe(source: Source) -> dict:
     """The arrays that the items are of, in their order, and the arrays of labels."""
     assert source.path is not None
     arrays = _read(source.path)
-    if ALONE in arrays:
-        names, labels = {"train": ALONE}, {}
-    else:
-        names, labels = choose_arrays(source.path, list(arrays))
+    names, labels = {"train": ALONE}, dict[str, str]()
+    if ALONE not in arrays:
+        names, labels = choose_arrays(str(source.path), arrays)
     split, left, start = source.items.split, len(source.items), 0
     parts, whole = [], source.items.x.numpy()
     for own, name in names.items():
@@ -55,11 +54,11 @@ def write(unpacked: Unpacked, out: Path) -> None:
     """The arrays as they were."""
     with described():
         arrays = _restored(unpacked)
-    with out.open("wb") as file:
-        if list(arrays) == [ALONE]:
+    if list(arrays) == [ALONE]:
+        with out.open("wb") as file:
             np.save(file, arrays[ALONE])
-        else:
-            np.savez_compressed(file, **arrays)
+    else:
+        write_arrays(out, arrays)
 
 
 def difference(source: Source, out: Path) -> str | None:

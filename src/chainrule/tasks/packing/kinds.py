@@ -63,6 +63,10 @@ def kind_of_source(source: Source) -> str:
                 f"{source.name}: a set of the hub cannot be given back as it is; save it as .parquet or .npz first"
             )
         return "lines" if vocabulary is not None else "plain"
+    if path.is_dir() and vocabulary is not None:
+        raise ChainruleError(
+            f"{path}: texts of characters are packed one by one; compress each, or all by a model of bytes"
+        )
     if path.is_dir():
         return "sounds" if source.run.rate is not None else "pictures"
     if path.suffix.lower() not in FILES:

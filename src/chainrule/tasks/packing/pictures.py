@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from chainrule.coding.about import described
 from chainrule.coding.container import DAMAGED
@@ -40,6 +40,11 @@ def describe(source: Source) -> dict:
             f"{source.path}: pictures come back as .png, and several would be called {listed(twice)}; rename them"
         )
     alone = source.path.is_file()
+    frames = [name for name in source.items.names if not alone and not (source.path / name).is_file()]
+    if frames or len(source.items) != len(names):
+        raise ChainruleError(
+            f"{source.path}: the frames of one file are not put together again ({listed(names)})"
+        )
     files = [source.path if alone else source.path / name for name in names]
     modes = []
     for file in files:
@@ -133,9 +138,8 @@ def _picture(item: np.ndarray, top: int, white: int, mode: str) -> Image.Image:
 
 
 def _shown(image: Image.Image) -> np.ndarray:
-    """The colours that a viewer shows; of 16 bits the numbers."""
-    upright = ImageOps.exif_transpose(image)
-    return np.asarray(upright if upright.mode.startswith("I") else upright.convert("RGBA"))
+    """The colours of the file's pixels, of whatever mode; of 16 bits the numbers."""
+    return np.asarray(image if image.mode.startswith("I") else image.convert("RGBA"))
 
 
 def _depth(path: Path) -> int:

@@ -10,7 +10,7 @@ from chainrule.coding.about import described
 from chainrule.data.assemble import splits_of
 from chainrule.data.named import read_named
 from chainrule.data.pcm import to_samples
-from chainrule.tasks.packing.source import Source, Unpacked
+from chainrule.tasks.packing.source import Source, Unpacked, write_arrays
 from chainrule.tasks.packing.streams import check_samples
 from chainrule.tasks.packing.windows import joined
 
@@ -43,8 +43,11 @@ def write(unpacked: Unpacked, out: Path) -> None:
         labels = None if labels is None else labels[first]
     if labels is not None:
         arrays["y"] = labels.numpy()
-    with out.open("wb") as file:
-        np.save(file, arrays["x"]) if out.suffix.lower() == ".npy" else np.savez_compressed(file, **arrays)
+    if out.suffix.lower() == ".npz":
+        write_arrays(out, arrays)
+    else:
+        with out.open("wb") as file:
+            np.save(file, arrays["x"])
 
 
 def difference(source: Source, out: Path) -> str | None:

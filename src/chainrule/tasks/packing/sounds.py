@@ -10,10 +10,10 @@ import soundfile
 from chainrule.coding.about import described
 from chainrule.coding.container import DAMAGED
 from chainrule.coding.folder import inside
+from chainrule.data.metadata import METADATA
 from chainrule.data.notes import listed
 from chainrule.data.pcm import to_samples
 from chainrule.data.raw import reading
-from chainrule.data.recordings import METADATA
 from chainrule.data.sound import write_sound
 from chainrule.errors import ChainruleError, CodeError
 from chainrule.tasks.packing.source import Source, Unpacked, files_of
@@ -30,7 +30,7 @@ def describe(source: Source) -> dict:
     assert source.path is not None
     if source.items.streams is None:
         raise ChainruleError(f"{source.path}: recordings are packed whole; leave out --items")
-    about = {"names": list(source.items.names), "lengths": source.items.streams.lengths.tolist()}
+    about = {"names": list(source.items.streams.names), "lengths": source.items.streams.lengths.tolist()}
     metadata = source.path / METADATA
     return about | ({"metadata": metadata.read_bytes().decode()} if metadata.is_file() else {})
 
@@ -61,7 +61,7 @@ def write(unpacked: Unpacked, out: Path) -> None:
 def difference(source: Source, out: Path) -> str | None:
     """Which file is lost, or which recording's samples differ."""
     assert source.path is not None
-    names = source.items.names
+    names = source.items.streams.names if source.items.streams else ()
     lost = sorted(files_of(source.path) - {*names, METADATA})
     if lost and not source.part:
         return f"{listed(lost)} would be lost; move what is no recording elsewhere"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +21,14 @@ from chainrule.training import Run
 def files_of(folder: Path) -> set[str]:
     """The paths of all files below a folder, relative to it, hidden ones too."""
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+
+
+def write_arrays(out: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """A .npz of arrays of any names; `np.savez` takes some of them, such as "file", for its own arguments."""
+    with ZipFile(out, "w", ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
 
 
 @dataclass(frozen=True)

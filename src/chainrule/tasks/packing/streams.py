@@ -119,12 +119,14 @@ def _of_text(run: Run, source: str, path: Path | None, split: str | None, data_d
     if is_bytes(run.vocabulary or ""):
         content = levels.astype(np.uint8).tobytes()
         return _of_bytes("file", content, content, "bytes", len(levels))
-    if path is None:
-        points = np.array([ord(character) for character in run.vocabulary or ()], "<u4")
-        content = points[levels].tobytes().decode("utf-32-le").encode()
-    else:
-        content = path.read_bytes()
+    content = restoring(run, "text", {})[1](levels.tobytes()) if path is None else path.read_bytes()
     about = {"bom": True} if content.startswith(BOM) else {}
+    start, restored = restoring(run, "text", about)
+    if start + restored(levels.tobytes()) != content:
+        raise ChainruleError(
+            f"{source}: would not come back as it is: it is not in UTF-8, or has been changed when it was read; "
+            f"a model of bytes packs any file as it is"
+        )
     return _of_bytes("text", levels.tobytes(), content, "characters", len(levels), about)
 
 

@@ -59,7 +59,8 @@ def write(unpacked: Unpacked, out: Path) -> None:
         else:
             flat = unpacked.x.reshape(len(unpacked.x), -1)
             cells = {
-                name: pa.chunked_array([cell.numpy()]) for name, cell in zip(names, flat.unbind(1), strict=True)
+                name: pa.chunked_array([cell.numpy()])
+                for name, cell in zip(names, flat.unbind(1), strict=True)
             }
         if sorted(cells) != sorted(names):
             raise CodeError(DAMAGED)

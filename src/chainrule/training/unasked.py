@@ -1,0 +1,36 @@
+"""What of a run's configuration may be opened without being named by the user: the run may be a stranger's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chainrule.data.named import NAMED
+from chainrule.errors import RunError
+
+REMOTE = ("hf:", "//", "\\\\")  # the hub, and shares of other machines as Windows writes them
+
+
+def check_unasked(folder: Path, data: dict) -> None:
+    """Refuse to open the data that a configuration names, unless they are a named set or files whose checksum it tells.
+
+    Nothing is fetched from a network because a file says so, and no device or pipe is read. Whoever tells the checksum
+    of a file knows the file; `load_data` sees whether it is right.
+
+    Args:
+        folder: of the run.
+        data: of its configuration.
+
+    Raises:
+        RunError: naming the option that opens them.
+    """
+    source = data["source"]
+    if not isinstance(source, str) or source in NAMED:  # what is no text is refused by who reads it
+        return
+    path = Path(source).expanduser()
+    remote = source.startswith(REMOTE) or "://" in source
+    if not remote and "checksum" in data and not path.exists():
+        raise RunError(f"{folder}: its data are no longer at {source}; name them with --data")
+    if remote or "checksum" not in data or not (path.is_file() or path.is_dir()):
+        raise RunError(
+            f"{folder}: says it was trained on {source}; name it to have it opened: --data {source}"
+        )

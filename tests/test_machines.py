@@ -1,0 +1,299 @@
+"""Ordinary machines: folders and disks that cannot be written, streams of any kind, signals, launchers' variables."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import chainrule as cr
+from chainrule.cli import main
+from chainrule.cli.streams import ready_streams
+from chainrule.data.sound import write_sound
+from chainrule.errors import ChainruleError
+from chainrule.files import atomic_path
+from chainrule.models.store import save_weights
+from chainrule.training.checkpoint import SafetensorsIO
+
+CHAINRULE = [sys.executable, "-m", "chainrule"]
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+NOWHERE = "/proc/nonexistent"
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of Linux")
+
+
+def ended(*arguments, shell="", preexec_fn=None, **environment):
+    """A command as its own process; `shell` is what stands behind it on a shell's line."""
+    words = [*CHAINRULE, *map(str, arguments)]
+    line = ["bash", "-o", "pipefail", "-c", f'"$0" "$@" {shell}', *words]
+    return subprocess.run(
+        line, env={**ONE_THREAD, **environment}, capture_output=True, timeout=120, preexec_fn=preexec_fn
+    )
+
+
+def train(out, *options):
+    return ("train", "causal-conv1d", "--data", "digits", "--set", "channels=8", "--device", "cpu", "--out",
+            out, *options)  # fmt: skip
+
+
+# --- places that cannot be written ------------------------------------------------------------------------
+
+
+@linux
+def test_training_needs_no_home(tmp_path):
+    nowhere = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR"), NOWHERE)
+    result = ended(*train(tmp_path / "run", "--epochs", "1"), **nowhere)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_compiled_code_is_kept_only_where_there_is_a_place(tmp_path, monkeypatch):
+    numba = pytest.importorskip("numba")
+    from numba.core.caching import CacheImpl
+
+    from chainrule.engine.native.cache import keep_compiled
+
+    def compiled():
+        def one_more(x):
+            return x + 1
+
+        made = numba.njit(one_more)
+        keep_compiled(made)
+        return made
+
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    first = compiled()
+    assert first(1) == 2
+    kept = sorted(path for path in (tmp_path / "cache").rglob("*") if path.is_file())
+    assert {path.suffix for path in kept} == {".nbi", ".nbc"}
+    for path in kept:  # damaged: made again
+        path.write_bytes(path.read_bytes()[:20])
+    again = compiled()
+    assert again(1) == 2
+    for path in kept:  # cannot be written
+        path.unlink(missing_ok=True)
+        path.mkdir()
+    assert compiled()(1) == 2
+    monkeypatch.setattr(CacheImpl, "_locator_classes", [])  # no folder at all, as in a read-only install
+    nowhere = compiled()
+    assert nowhere.stats.cache_path is None and nowhere(1) == 2
+
+
+def test_the_native_loop_loads_where_nothing_can_be_kept():
+    code = (
+        "from numba.core.caching import CacheImpl; CacheImpl._locator_classes = []\n"
+        "from chainrule.engine.native import compiled; print(compiled())"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ONE_THREAD)
+    assert result.stdout == "False\n", result.stderr
+
+
+@pytest.fixture
+def small_disk():
+    """No file of this process may grow over 20,000 bytes, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    before, ignored = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, ignored)
+
+
+def _weights(path):
+    save_weights(torch.nn.Linear(100, 100), path)
+
+
+def _checkpoint(path):
+    SafetensorsIO().save_checkpoint({"a": torch.zeros(10_000)}, path)
+
+
+def _sound(path):
+    noise = np.random.default_rng(0).integers(-9000, 9000, 40_000).astype(np.int16)
+    with atomic_path(path) as temporary:
+        write_sound(temporary, noise, 8000, path.suffix)
+
+
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [(_weights, "a.safetensors"), (_checkpoint, "a.safetensors"), (_sound, "a.wav"), (_sound, "a.flac")],
+)
+def test_a_full_disk_leaves_the_old_file(write, name, tmp_path, small_disk):
+    path = tmp_path / name
+    path.write_bytes(b"old")
+    with pytest.raises(ChainruleError, match=f"{name}: cannot be written"):
+        write(path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# --- streams ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+@pytest.mark.parametrize(
+    "command", [["models"], ["train", "--help"], ["evaluate", "ä≤\u202e"], ["data", "ä≤"]]
+)
+def test_any_encoding(command, encoding, monkeypatch):
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
+    monkeypatch.setattr(sys, "stdout", streams[0])
+    monkeypatch.setattr(sys, "stderr", streams[1])
+    status = main(command)
+    for stream in streams:
+        stream.flush()
+    out, err = (stream.buffer.getvalue().decode(encoding) for stream in streams)
+    assert status == (1 if "ä" in command[-1] else 0)
+    assert "Traceback" not in err and "unexpected" not in err
+    if status:
+        assert err.startswith("error: ") and ("\\u202e" in err) == ("\u202e" in command[-1])
+        assert ("<=" in err) == (encoding != "utf-8")
+    else:
+        assert "causal-conv1d" in out
+
+
+@pytest.mark.parametrize(
+    ("shell", "status", "said"),
+    [
+        (">&-", 1, b"error: standard output cannot be written (it is closed; give it a place"),
+        ("> /dev/full", 1, b"error: standard output cannot be written (No space left on device)"),
+        ("| (exec 0<&-; sleep 0.1)", 141, b""),
+        ("2>&- <&-", 0, b""),
+    ],
+)
+def test_closed_full_and_broken_output(shell, status, said):
+    result = ended("models", shell=shell)
+    assert result.returncode == status
+    assert result.stderr.startswith(said) and result.stderr.count(b"\n") == bool(said)
+
+
+def test_a_file_does_not_take_the_place_of_a_closed_stream(tmp_path):
+    """Else what is printed lands in the first file that is opened."""
+    result = ended(*train(tmp_path / "run", "--epochs", "1"), shell=">&-")
+    assert b"standard output cannot be written (it is closed" in result.stderr
+    assert result.returncode == 1
+    assert cr.load(tmp_path / "run").domain.size == 64  # and all of it is there
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_arguments_that_are_no_text(capsys):
+    assert main(["data", os.fsdecode(b"caf\xe9.txt")]) == 1
+    said = capsys.readouterr().err
+    assert (
+        said.startswith("error: 'caf\\udce9.txt': expected UTF-8; rename the file") and said.count("\n") == 1
+    )
+
+
+def test_streams_of_tests_and_notebooks_are_left_alone(capsys):
+    before = sys.stdout
+    ready_streams()
+    assert sys.stdout is before
+
+
+# --- signals ----------------------------------------------------------------------------------------------
+
+
+def started(*arguments):
+    """A command as its own process, that hears signals whatever this one's parent made it ignore."""
+
+    def listening():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+
+    return subprocess.Popen(
+        [*CHAINRULE, *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ONE_THREAD,
+        preexec_fn=listening,
+    )
+
+
+def stopped(process, path, number):
+    """Status and words of a process that got a signal once a file was there."""
+    try:
+        for _ in range(1200):
+            if Path(path).exists() or process.poll() is not None:
+                break
+            time.sleep(0.05)
+        process.send_signal(number)
+        said = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    return process.returncode, said
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("when", ["config.yaml", "metrics.csv"])
+def test_a_signal_leaves_a_usable_run(when, number, status, tmp_path):
+    run = tmp_path / "run"
+    code, said = stopped(started(*train(run, "--epochs", "5000")), run / when, number)
+    assert code == status, said
+    assert "Traceback" not in said and "unexpected" not in said
+    assert not list(run.rglob(".*-*"))
+    if (run / "model.safetensors").exists():  # else it was stopped before the model was there to keep
+        assert "can be used as it is, or resumed" in said
+        assert cr.load(run).log_prob(cr.load_data("digits").valid).isfinite().all()
+    else:
+        assert when == "config.yaml"
+
+
+def test_sigterm_as_lightning_answers_it(tmp_path):
+    """From Python, where the library has no handler of its own."""
+    code = (
+        "import os, signal, sys, threading, chainrule as cr\n"
+        "data = cr.load_data('digits'); out = sys.argv[1]\n"
+        "model = cr.create_model('causal-conv1d', data.domain, channels=8)\n"
+        "from chainrule.training.module import Likelihood\n"
+        "step = Likelihood.training_step\n"
+        "def stopping(self, *a): os.kill(os.getpid(), signal.SIGTERM); return step(self, *a)\n"
+        "Likelihood.training_step = stopping\n"
+        "cr.fit(model, data, out=out, device='cpu', epochs=9, progress=False)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code, str(tmp_path / "run")], env=ONE_THREAD, timeout=120)
+    assert result.returncode == 143
+    assert cr.load(tmp_path / "run").domain.size == 64
+
+
+def test_sigterm_is_ours_only_while_a_command_runs():
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["models", "--json"]) == 0
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+# --- launchers --------------------------------------------------------------------------------------------
+
+LAUNCHERS = {
+    "slurm, a part": {"SLURM_NTASKS": "2"},
+    "slurm": {"SLURM_NTASKS": "2", "SLURM_JOB_ID": "5", "SLURM_PROCID": "1", "SLURM_LOCALID": "1",
+              "SLURM_NODEID": "0", "SLURM_JOB_NAME": "train", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "1"},
+    "torchrun": {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "2",
+                 "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29999", "TORCHELASTIC_RUN_ID": "x"},
+    "mpi": {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1", "PMI_SIZE": "2", "PMI_RANK": "1"},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    torch.manual_seed(0)
+    out = tmp_path_factory.mktemp("alone") / "run"
+    data = cr.load_data("digits")
+    model = cr.create_model("causal-conv1d", data.domain, channels=8)
+    first = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    cr.fit(model, data, out=out, device="cpu", epochs=1, progress=False)
+    return data, first, (out / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_one_process_whatever_a_launcher_says(launcher, alone, tmp_path, monkeypatch):
+    for name, value in LAUNCHERS[launcher].items():
+        monkeypatch.setenv(name, value)
+    data, first, expected = alone
+    model = cr.create_model("causal-conv1d", data.domain, channels=8)
+    model.load_state_dict(first)
+    cr.fit(model, data, out=tmp_path / "run", device="cpu", epochs=1, progress=False)
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == expected
