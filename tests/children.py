@@ -13,16 +13,24 @@ SECONDS = 300  # for all that one does
 
 
 @contextmanager
-def child(*arguments, program=PROGRAM, sigint=signal.SIG_DFL, **options):
-    """`chainrule …`, or another program, as a process that has SIGINT as told, whatever its parent's parent does."""
+def child(*arguments, program=PROGRAM, sigint=signal.SIG_DFL, environment=None, **options):
+    """`chainrule …`, or another program, as a process that has SIGINT as told, whatever its parent's parent does.
+
+    Signals that the parent ignores, as `nohup` and shells' background jobs do, could not stop it.
+    """
+
+    def listen():
+        signal.signal(signal.SIGINT, sigint)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
     process = subprocess.Popen(
         [*program, *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, sigint),
+        env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
+        preexec_fn=listen,
         **options,
     )
     try:

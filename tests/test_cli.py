@@ -702,6 +702,14 @@ def test_whatever_else_goes_wrong_is_one_line_too(run, monkeypatch):
         assert "Traceback" in ended.err and "in fails" in ended.err
 
 
+def test_ctrl_c_beside_the_work_of_a_command(monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chainrule.cli.app.check_arguments", interrupted)
+    assert main(["models"]) == 130
+
+
 # --- as a program -------------------------------------------------------------------------------------
 
 

@@ -96,6 +96,15 @@ def test_imputer_fills_a_frame(strategy):
     pd.testing.assert_series_equal(whole.dtypes, frame.dtypes)
 
 
+def test_the_most_probable_fill_is_no_draw():
+    gappy, _ = with_gaps(mixed())
+    imputer = AutoregressiveImputer(strategy="most_probable", model="deep-nade", **TINY).fit(gappy)
+    one, other = (imputer.set_params(random_state=seed).transform(gappy) for seed in (1, 2))
+    pd.testing.assert_frame_equal(one, other)
+    imputer.set_params(strategy="sample")
+    assert not imputer.transform(gappy).equals(imputer.set_params(random_state=1).transform(gappy))
+
+
 @pytest.mark.parametrize("model", ["made", "deep-nade"])
 def test_missing_cells_in_training(model):
     gappy, _ = with_gaps(mixed())
