@@ -208,7 +208,8 @@ def test_memory_is_bounded(tmp_path, monkeypatch):
     assert (tmp_path / "x.flac").stat().st_size < 50_000
     monkeypatch.setenv("CHAINRULE_MAX_BYTES", "1000000")
     refused("would take .* of memory", tmp_path / "x.flac")
-    with pytest.raises(DataError, match="would take .* of memory"):  # while it is decoded, whatever the header says
+    # While it is decoded too, whatever the header says.
+    with pytest.raises(DataError, match=r"would take .* of memory"):
         peak(tmp_path / "x.flac")
     record(tmp_path / "y.wav", tone(10), rate=1)
     refused("would take .* of memory", tmp_path / "y.wav", rate=192_000)
