@@ -3,10 +3,7 @@
 import io
 import os
 import signal
-import subprocess
 import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,20 +17,15 @@ from chainrule.errors import ChainruleError
 from chainrule.files import atomic_path
 from chainrule.models.store import save_weights
 from chainrule.training.checkpoint import SafetensorsIO
+from children import PROGRAM, PYTHON, appears, child, ended, outcome
 
-CHAINRULE = [sys.executable, "-m", "chainrule"]
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 NOWHERE = "/proc/nonexistent"
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of Linux")
 
 
-def ended(*arguments, shell="", preexec_fn=None, **environment):
-    """A command as its own process; `shell` is what stands behind it on a shell's line."""
-    words = [*CHAINRULE, *map(str, arguments)]
-    line = ["bash", "-o", "pipefail", "-c", f'"$0" "$@" {shell}', *words]
-    return subprocess.run(
-        line, env={**ONE_THREAD, **environment}, capture_output=True, timeout=120, preexec_fn=preexec_fn
-    )
+def behind(shell):
+    """The program with something behind it on a shell's line."""
+    return ("bash", "-o", "pipefail", "-c", f'"$0" "$@" {shell}', *PROGRAM)
 
 
 def train(out, *options):
@@ -46,9 +38,9 @@ def train(out, *options):
 
 @linux
 def test_training_needs_no_home(tmp_path):
-    nowhere = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR"), NOWHERE)
-    result = ended(*train(tmp_path / "run", "--epochs", "1"), **nowhere)
-    assert result.returncode == 0, result.stderr
+    nowhere = [f"{name}={NOWHERE}" for name in ("HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR")]
+    status, _, said = ended(*train(tmp_path / "run", "--epochs", "1"), program=("env", *nowhere, *PROGRAM))
+    assert status == 0, said
     assert (tmp_path / "run" / "report.html").is_file()
 
 
@@ -89,8 +81,7 @@ def test_the_native_loop_loads_where_nothing_can_be_kept():
         "from numba.core.caching import CacheImpl; CacheImpl._locator_classes = []\n"
         "from chainrule.engine.native import compiled; print(compiled())"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ONE_THREAD)
-    assert result.stdout == "False\n", result.stderr
+    assert ended(code, program=PYTHON)[:2] == (0, "False\n")
 
 
 @pytest.fixture
@@ -158,23 +149,22 @@ def test_any_encoding(command, encoding, monkeypatch):
 @pytest.mark.parametrize(
     ("shell", "status", "said"),
     [
-        (">&-", 1, b"error: standard output cannot be written (it is closed; give it a place"),
-        ("> /dev/full", 1, b"error: standard output cannot be written (No space left on device)"),
-        ("| (exec 0<&-; sleep 0.1)", 141, b""),
-        ("2>&- <&-", 0, b""),
+        (">&-", 1, "error: standard output cannot be written (it is closed; give it a place"),
+        ("> /dev/full", 1, "error: standard output cannot be written (No space left on device)"),
+        ("| (exec 0<&-; sleep 0.1)", 141, ""),
+        ("2>&- <&-", 0, ""),
     ],
 )
 def test_closed_full_and_broken_output(shell, status, said):
-    result = ended("models", shell=shell)
-    assert result.returncode == status
-    assert result.stderr.startswith(said) and result.stderr.count(b"\n") == bool(said)
+    code, _, told = ended("models", program=behind(shell))
+    assert code == status
+    assert told.startswith(said) and told.count("\n") == bool(said)
 
 
 def test_a_file_does_not_take_the_place_of_a_closed_stream(tmp_path):
     """Else what is printed lands in the first file that is opened."""
-    result = ended(*train(tmp_path / "run", "--epochs", "1"), shell=">&-")
-    assert b"standard output cannot be written (it is closed" in result.stderr
-    assert result.returncode == 1
+    status, _, said = ended(*train(tmp_path / "run", "--epochs", "1"), program=behind(">&-"))
+    assert status == 1 and "standard output cannot be written (it is closed" in said
     assert cr.load(tmp_path / "run").domain.size == 64  # and all of it is there
     assert (tmp_path / "run" / "report.html").is_file()
 
@@ -196,42 +186,14 @@ def test_streams_of_tests_and_notebooks_are_left_alone(capsys):
 # --- signals ----------------------------------------------------------------------------------------------
 
 
-def started(*arguments):
-    """A command as its own process, that hears signals whatever this one's parent made it ignore."""
-
-    def listening():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-
-    return subprocess.Popen(
-        [*CHAINRULE, *map(str, arguments)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=ONE_THREAD,
-        preexec_fn=listening,
-    )
-
-
-def stopped(process, path, number):
-    """Status and words of a process that got a signal once a file was there."""
-    try:
-        for _ in range(1200):
-            if Path(path).exists() or process.poll() is not None:
-                break
-            time.sleep(0.05)
-        process.send_signal(number)
-        said = process.communicate(timeout=60)[1]
-    finally:
-        process.kill()
-    return process.returncode, said
-
-
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("when", ["config.yaml", "metrics.csv"])
 def test_a_signal_leaves_a_usable_run(when, number, status, tmp_path):
     run = tmp_path / "run"
-    code, said = stopped(started(*train(run, "--epochs", "5000")), run / when, number)
+    with child(*train(run, "--epochs", "5000")) as process:
+        assert appears(run / when, process)
+        process.send_signal(number)
+        code, _, said = outcome(process)
     assert code == status, said
     assert "Traceback" not in said and "unexpected" not in said
     assert not list(run.rglob(".*-*"))
@@ -254,8 +216,7 @@ def test_sigterm_as_lightning_answers_it(tmp_path):
         "Likelihood.training_step = stopping\n"
         "cr.fit(model, data, out=out, device='cpu', epochs=9, progress=False)\n"
     )
-    result = subprocess.run([sys.executable, "-c", code, str(tmp_path / "run")], env=ONE_THREAD, timeout=120)
-    assert result.returncode == 143
+    assert ended(code, tmp_path / "run", program=PYTHON)[0] == 143
     assert cr.load(tmp_path / "run").domain.size == 64
 
 
