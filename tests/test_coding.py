@@ -497,6 +497,15 @@ def test_a_container_of_other_bits_is_refused_whatever_its_checksum(coins):
             cr.decompress(model, sealed(other))
 
 
+def test_a_container_of_other_items_than_were_coded_is_refused(coins):
+    """Whose first block has another check than its items."""
+    model, _, blob, (start, end) = coins
+    place = start + len(varint(block_rows(model.domain))) + len(varint(end - start))
+    other = blob[:place] + bytes([blob[place] ^ 1]) + blob[place + 1 : -4]
+    with pytest.raises(CodeError, match="the decoded items are not those that were coded"):
+        cr.decompress(model, sealed(other))
+
+
 def test_the_rows_of_blocks_are_counted_before_any_is_decoded():
     model = cr.create_model("independent", cr.Domain.binary(8)).eval()
     blob = cr.compress(model, torch.zeros(5, 8, dtype=torch.int64))

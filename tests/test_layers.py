@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from chainrule.layers import (
+    CausalAttention,
     CausalConv1d,
     MaskedLinear,
     NormedConv1d,
@@ -136,3 +137,15 @@ def test_write_at_spares_the_graph():
     assert buffer.sum() == 0 and written.sum() == 2
     with torch.no_grad():
         assert write_at(buffer, torch.tensor(1), value) is buffer
+
+
+def test_rotary_positions_are_differences():
+    """What a query makes of a key depends on how far apart they are, not on where; and it is not the same at all."""
+    torch.manual_seed(0)
+    attention = CausalAttention(8, heads=2, length=9)
+    q, k, _ = attention._read(torch.randn(8).expand(1, 9, 8))
+    scores = (q.unflatten(-1, (2, 4)).transpose(1, 2) @ k.unflatten(-1, (2, 4)).permute(0, 2, 3, 1))[0]
+    for d in range(-8, 9):
+        along = scores.diagonal(d, 1, 2)
+        torch.testing.assert_close(along, along[:, :1].expand_as(along), rtol=0, atol=1e-5)
+    assert (scores[:, 8].std(1) > 1e-3).all()

@@ -123,6 +123,18 @@ def test_likelihood_is_the_mean_over_batches(model, data):
     assert result.bits_per_dim_se == pytest.approx(result.nats_se / unit)
 
 
+def test_bounds_of_many_draws_are_as_many_draws():
+    torch.manual_seed(0)
+    vae = cr.create_model("vae", cr.Domain.binary(6), latent=2, channels=4, hidden=8).eval()
+    x = torch.randint(2, (9, 6))
+    for samples in (1, 7):
+        noise = torch.Generator().manual_seed(0)
+        expected = -vae.log_prob_bound(x, samples=samples, generator=noise).mean().item()
+        assert likelihood(vae, x, samples=samples).nats == pytest.approx(expected, rel=1e-9)
+        data = cr.Data("x", x, x, x, vae.domain)
+        assert evaluate(vae, data, samples=samples, baselines=False).model.nats == pytest.approx(expected)
+
+
 def test_likelihood_of_one_item_has_no_error_and_of_none_is_refused(model, data):
     assert likelihood(model, data.test[:1], data.labels["test"][:1]).nats_se == 0
     with pytest.raises(ChainruleError, match="expected at least one item"):

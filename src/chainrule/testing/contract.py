@@ -141,6 +141,7 @@ def completes(subject: Subject) -> None:
         given = there[:, None] & known
         before, after = (torch.where(given, values, 0) for values in (x[:, None].expand_as(plain), plain))
         require(close(after, before, 0), "completes: a known value changed")  # a missing one stays missing
+        require(not (plain.isnan() & ~given).any(), "completes: a value that was asked for is missing")
         model.domain.check(plain.flatten(0, 1))
     if isinstance(model, AutoregressiveModel) and model.exact:
         half = model.ordering.unflatten((torch.arange(model.domain.size) < model.domain.size // 2)[None])[0]
