@@ -30,6 +30,7 @@ import chainrule as cr
 READERS = seeds.READERS | sequences.READERS | formats.READERS
 
 SECONDS = 5.0
+WATCH = 60.0  # seconds of the clock until a process is given up
 GIGABYTES = 2
 MAX_BYTES = 512 << 20  # for $CHAINRULE_MAX_BYTES
 EXTREMES = (b"\0", b"\x01", b"\x7f", b"\x80", b"\xff")
@@ -79,7 +80,7 @@ def serve(connection: Connection) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     while True:
         reader, path, number = connection.recv()
-        start = time.perf_counter()
+        start = time.process_time()  # of this process: other work on the machine is no fault
         try:
             READERS[reader].read(path, random.Random(number))
             said = None
@@ -87,7 +88,7 @@ def serve(connection: Connection) -> None:
             said = str(error)
         except Exception as error:
             said = f"!{type(error).__name__}: {error}"
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         connection.send((said, seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024))
 
 
@@ -105,14 +106,14 @@ class Worker:
         """What was said, seconds, MiB; what begins with "!" is a fault."""
         self.end.send((reader, path, number))
         try:
-            if self.end.poll(2 * SECONDS):
+            if self.end.poll(WATCH):
                 return self.end.recv()
-            said = f"!hangs for over {2 * SECONDS:.0f} s"
+            said = f"!hangs for over {WATCH:.0f} s"
         except EOFError:
             said = "!the process died"
         self.process.kill()
         self.__init__()
-        return said, 2 * SECONDS, 0.0
+        return said, 0.0, 0.0
 
 
 def fault(said: str | None, seconds: float, name: str) -> str | None:

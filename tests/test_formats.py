@@ -228,6 +228,30 @@ def test_strange_columns_are_one_line(tmp_path, column):
         refused(path, "column 'a': ")
 
 
+def test_text_that_is_no_utf8_is_one_line(tmp_path):
+    """A damaged parquet may say that any bytes are text."""
+    bad = pa.array([b"\xfflerk", b"nurse"] * 10).view(pa.string())
+    good = pa.array(["clerk", "nurse"] * 10)
+    for cells in (bad, bad.dictionary_encode()):
+        pa.parquet.write_table(pa.table({"job": cells}), tmp_path / "a.parquet")
+        pa.parquet.write_table(pa.table({"job": good}), tmp_path / "b.parquet")
+        for read in (
+            lambda: load_data(tmp_path / "a.parquet"),
+            lambda: load_data(tmp_path / "a.parquet", domain=load_data(tmp_path / "b.parquet").domain),
+        ):
+            with pytest.raises(cr.errors.DataError, match=r"a\.parquet.*cannot be read") as caught:
+                read()
+            assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_breaks_the_reader_of_matlab_is_refused(tmp_path, monkeypatch):
+    """SciPy's reader ends the process on some damaged files: it has one of its own."""
+    savemat(tmp_path / "a.mat", {"x": np.zeros((20, 3))})
+    monkeypatch.setattr("chainrule.data.matlab.LOAD", "import os; os.abort()")
+    with pytest.raises(cr.errors.DataError, match=r"a\.mat: cannot be read: it breaks the reader"):
+        load_data(tmp_path / "a.mat")
+
+
 def test_whole_numbers_beyond_int64(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, np.array([[2**64 - 1, 0]] * 20, np.uint64))

@@ -16,8 +16,11 @@ def test_damaged_files_are_refused_in_a_line(tmp_path):
     out = tmp_path / "r.json"
     options = ("--cases", "150", "--seed", "7", "--out", out)
     assert ended(ROOT / "fuzz" / "readers.py", *options, program=SCRIPT, cwd=ROOT)[0] == 0
-    for name, told in json.loads(out.read_text())["readers"].items():
-        assert told["read"] and told["refused"] and not told["faults"], name
+    readers = json.loads(out.read_text())["readers"]
+    for name, told in readers.items():
+        assert told["read"] and not told["faults"], name
+    # Only what takes files that are refused even whole, and is content with that, has none to refuse.
+    assert [name for name, told in readers.items() if not told["refused"]] in ([], ["strange tables"])
 
 
 def test_a_parser_that_quotes_the_file_is_cut_short(tmp_path):

@@ -13,6 +13,7 @@ from torch import Tensor
 from chainrule.column import Column
 from chainrule.data.arrow import as_arrow
 from chainrule.data.columns import EXACT, is_number, numbers
+from chainrule.data.raw import reading
 from chainrule.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -95,7 +96,9 @@ def _encode(where: str, cells: pa.ChunkedArray, column: Column) -> np.ndarray:
     codes = {category: float(code) for code, category in enumerate(column.categories)}
     known: dict[Any, float | None] = {}  # each different value is read once
     x = np.full(len(cells), np.nan)
-    for row, value in enumerate(cells.to_pylist()):
+    with reading(where):  # text may be no UTF-8
+        values = cells.to_pylist()
+    for row, value in enumerate(values):
         if value is None or value != value:  # null or NaN
             continue
         if value not in known:

@@ -89,9 +89,11 @@ def _infer(where: str, name: str, cells: pa.ChunkedArray, kind: str | None) -> C
         )
     missing = cells.null_count > 0
     if pa.types.is_dictionary(arrow):
-        categories = cells.unify_dictionaries().chunk(0).dictionary.to_pylist()
+        with reading(where):  # text may be no UTF-8
+            categories = cells.unify_dictionaries().chunk(0).dictionary.to_pylist()
     elif is_text(arrow) or pa.types.is_boolean(arrow):
-        categories = sorted(value for value in cells.unique().to_pylist() if value is not None)
+        with reading(where):
+            categories = sorted(value for value in cells.unique().to_pylist() if value is not None)
     elif pa.types.is_binary(arrow) or pa.types.is_large_binary(arrow):
         raise DataError(f"{where}: expected text in UTF-8 or numbers, got bytes")
     else:

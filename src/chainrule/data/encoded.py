@@ -60,7 +60,9 @@ def opened(name: str, file: Path | BytesIO, remarks: list[str] | None = None) ->
         finally:
             Image.MAX_IMAGE_PIXELS = bound
             if remarks is not None:
-                remarks += [f"{name}: {' '.join(str(warning.message).split())}" for warning in heard]
+                remarks += [
+                    f"{Path(name).name}: {' '.join(str(warning.message).split())}" for warning in heard
+                ]
 
 
 def frames_of(image: Image.Image) -> int:

@@ -15,7 +15,7 @@ from chainrule.data.columns import infer_columns, is_number, numbers
 from chainrule.data.infer import infer_table
 from chainrule.data.labels import label_codes
 from chainrule.data.notes import counted
-from chainrule.data.raw import Raw
+from chainrule.data.raw import Raw, reading
 from chainrule.data.reading import Reading
 from chainrule.domain import Domain
 from chainrule.errors import DataError, nearest
@@ -97,10 +97,11 @@ def _without_labels(
             if table.column(name).null_count:
                 row = table.column(name).is_null().to_pylist().index(True)
                 raise DataError(f"{raw.where}: label {name!r}: missing in row {row}")
-    texts = {
-        name: [str(cell) for table in tables.values() for cell in table.column(name).to_pylist()]
-        for name in names
-    }
+    with reading(raw.where):  # text may be no UTF-8
+        texts = {
+            name: [str(cell) for table in tables.values() for cell in table.column(name).to_pylist()]
+            for name in names
+        }
     codes, raw.class_names = label_codes(texts)
     cuts = np.cumsum([table.num_rows for table in tables.values()])[:-1]
     raw.labels = dict(zip(tables, np.split(codes, cuts), strict=True))

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ class View:
             turned = turned or _is_turned(image)
             upright = ImageOps.exif_transpose(image) if turned else image
         except Exception:  # of any kind, in data about a picture that is whole
-            self.remarks.append(f"{name}: its EXIF data are damaged, it is shown as it is stored")
+            self.remarks.append(f"{Path(name).name}: its EXIF data are damaged, it is shown as it is stored")
             return image
         self.changed["turned upright, as their EXIF orientation says"] += turned
         return upright
