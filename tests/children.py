@@ -13,7 +13,7 @@ SECONDS = 300  # for all that one does
 
 
 @contextmanager
-def child(*arguments, program=PROGRAM, sigint=signal.SIG_DFL, environment=None, **options):
+def child(*arguments, program=PROGRAM, sigint=signal.SIG_DFL, **options):
     """`chainrule …`, or another program, as a process that has SIGINT as told, whatever its parent's parent does.
 
     Signals that the parent ignores, as `nohup` and shells' background jobs do, could not stop it.
@@ -29,7 +29,7 @@ def child(*arguments, program=PROGRAM, sigint=signal.SIG_DFL, environment=None, 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         preexec_fn=listen,
         **options,
     )
