@@ -578,8 +578,8 @@ def test_bad_masks_and_inputs(run, tmp_path):
         "half.npy": "expected integers for levels, got 0.5",
         "empty.npy": "the file is empty",
         "words.txt": "text needs a domain",
-        "tall.png": "expected 8x8 pixels, got 8x9",
-        "nowhere.png": "data 'nowhere.png': neither a named set nor a file",
+        "tall.png": "expected 8x8 pixels (height x width) of image:1x8x8:17, got 9x8; bring it to that size",
+        "nowhere.png": "nowhere.png: no such file or folder",
         "digit": "did you mean 'digits'",
     }.items():
         assert message in call("complete", run, source, "-o", "c.png").error

@@ -132,9 +132,8 @@ def scratch(parent: Path | None = None) -> Iterator[Path]:
 def _claim(folder: Path, mode: int, held: ExitStack) -> bool:
     """Make a folder, and a lock in it, which `held` then holds; False if another process came in between."""
     folder.mkdir(mode)
-    with suppress(
-        FileNotFoundError
-    ):  # before it is locked it looks like that of a dead process, and is removed
+    # Before it is locked it looks like that of a dead process, and is removed; also while the lock's maker looks for it.
+    with suppress(FileNotFoundError, FileExistsError):
         return held.enter_context(lock(folder / LOCK)) is not False
     return False
 

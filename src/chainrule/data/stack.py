@@ -161,10 +161,13 @@ def _check_size(
         return
     if how.size is not None:
         raise DataError(f"{name}: expected the size of {how.domain}, got {_size(size)} by --size")
-    as_ = f"as {first} has" if _expected(how) is None else f"of {how.domain}"
+    given = f"--size {_size(expected)} and --fit crop, pad or stretch"
+    if _expected(how) is None:
+        as_, way = f"as {first} has", f"bring all to one size with {given}"
+    else:
+        as_, way = f"of {how.domain}", f"bring it to that size; a run trained with {given} does so itself"
     raise DataError(
-        f"{name}: expected {_size(expected)} pixels (height x width) {as_}, got {_size(size)}; bring all to one size "
-        f"with --size {_size(expected)} and --fit crop, pad or stretch"
+        f"{name}: expected {_size(expected)} pixels (height x width) {as_}, got {_size(size)}; {way}"
     )
 
 
