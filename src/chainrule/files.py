@@ -132,7 +132,7 @@ def scratch(parent: Path | None = None) -> Iterator[Path]:
 def _claim(folder: Path, mode: int, held: ExitStack) -> bool:
     """Make a folder, and a lock in it, which `held` then holds; False if another process came in between."""
     folder.mkdir(mode)
-    # Before it is locked it looks like that of a dead process, and is removed; also while the lock's maker looks for it.
+    # Before it is locked it looks like that of a dead process, and is removed, also while the lock is being made.
     with suppress(FileNotFoundError, FileExistsError):
         return held.enter_context(lock(folder / LOCK)) is not False
     return False
