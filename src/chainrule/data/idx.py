@@ -15,6 +15,7 @@ from chainrule.data.tree import split_of
 from chainrule.data.unpack import content_of
 from chainrule.errors import DataError
 
+MOST_AXES = 4  # items, channels, height, width
 TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 NAME = re.compile(
     r"((.*)[-._])?idx\d-u?(byte|short|int|float|double)(\.gz)?|.+\.idx\d?(\.gz)?", re.IGNORECASE
@@ -65,6 +66,8 @@ def parse_idx(content: bytes, where: str) -> np.ndarray:
             f"{where}: not an IDX file: expected two bytes of zero and a type, got {content[:4].hex() or 'nothing'}"
         )
     kind, axes = np.dtype(TYPES[content[2]]), content[3]
+    if not 1 <= axes <= MOST_AXES:
+        raise DataError(f"{where}: damaged: expected 1 to {MOST_AXES} axes, got {axes}")
     start = 4 + 4 * axes
     shape = [int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4)]
     needed, there = prod(shape) * kind.itemsize, len(content) - start
