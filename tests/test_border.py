@@ -54,7 +54,7 @@ def test_a_text_is_scored_to_its_end(runs, tmp_path):
     ended = call("score", runs / "text", tmp_path / "new.txt", "-o", tmp_path / "s.csv", "--json")
     assert ended.json["items"] == 3
     assert "found: 1 text of 23 characters" in ended.err
-    assert "1 window of 3 overlap" in ended.err
+    assert "1 of 3 windows overlaps" in ended.err
     nats = pd.read_csv(tmp_path / "s.csv")["nats"].to_numpy()
     model, vocabulary = cr.load(runs / "text"), Run.open(runs / "text").vocabulary
     text = "the mat sat on the cat\n"
@@ -230,7 +230,7 @@ def test_a_stray_picture_does_not_drop_the_classes(tmp_path):
     (tmp_path / "readme.txt").write_text("of 2019")
     data = load_data(tmp_path)
     assert data.class_names == ("ant", "bee") and len(data.train) + len(data.valid) + len(data.test) == 8
-    assert data.notes.ignored == ["1 other file: readme.txt", "1 file that lie in no class: cover.png"]
+    assert data.notes.ignored == ["1 other file: readme.txt", "1 file in no class, left out: cover.png"]
 
 
 @pytest.mark.parametrize("label", ["y", "target", "labels"])

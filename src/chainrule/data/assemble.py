@@ -166,7 +166,8 @@ def _of_streams(
         )
     if whole and (overlaps := int((windows.first > 0).sum())):
         raw.notes.found.append(
-            f"{counted(overlaps, 'window')} of {len(windows.x):,} overlap the one before, so that no step is left out"
+            f"{overlaps:,} of {counted(len(windows.x), 'window')} {'overlaps' if overlaps == 1 else 'overlap'} the one "
+            f"before, so that no step is left out"
         )
     return Items(
         raw.name,

@@ -64,7 +64,7 @@ def match_classes(raw: Raw, known: Mapping[str, Sequence[str]]) -> None:
         split: np.stack(
             [table[codes.reshape(len(codes), -1)[:, d]] for table, d in zip(tables, places, strict=True)],
             axis=1,
-        ).reshape(len(codes), -1)
+        )
         for split, codes in raw.labels.items()
     }
     raw.label_names = tuple(known)

@@ -121,7 +121,7 @@ def classes_of(
         return kept, {}, None
     stray = [path for split, part in kept.items() if deep[split] for path in part if len(path.parts) == 1]
     if stray:
-        notes.ignored.append(f"{counted(len(stray), 'file')} that lie in no class: {listed(stray)}")
+        notes.ignored.append(f"{counted(len(stray), 'file')} in no class, left out: {listed(stray)}")
     kept = {split: deep[split] or part for split, part in kept.items()}
     of = {split: [path.parts[0] for path in part] for split, part in deep.items() if part}
     counts = Counter(name for part in of.values() for name in part)
