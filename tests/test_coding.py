@@ -8,6 +8,7 @@ import os
 import stat
 import tempfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import constriction
@@ -130,6 +131,18 @@ def test_blocks_and_workers_change_nothing_but_time():
     seen = []
     assert torch.equal(cr.decompress(model, blob, workers=3, progress=seen.append), x)
     assert seen == [2621, 5242, 6000]
+
+
+def test_threads_to_come_are_not_slowed_down():
+    model = cr.create_model("independent", cr.Domain.binary(400)).eval()
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        cr.compress(model, torch.zeros(6000, 400, dtype=torch.int64), workers=2)
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("runner", ["eager", "native"])
