@@ -6,11 +6,13 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
+import lightning.pytorch as pl
 import pytest
 import torch
 
 import chainrule as cr
 from chainrule.engine import end_training, exact_arithmetic
+from chainrule.randomness import TURN
 from chainrule.training import Recipe
 
 SMALL = {"channels": 8, "depth": 2}
@@ -65,6 +67,21 @@ def test_fits_in_threads_are_those_of_one(digits, name, hyperparameters):
                 for weight in one
                 if not torch.equal(one[weight], other[weight])
             }
+
+
+def test_lightning_puts_generators_back_in_turn(digits, monkeypatch):
+    checked = []
+
+    def another_draws(trainer):
+        with ThreadPoolExecutor(1) as pool:
+            checked.append(pool.submit(TURN.acquire, timeout=0.01).result())
+
+    monkeypatch.setattr(pl.Trainer, "_run_sanity_check", another_draws)
+    fitted("made", digits.first(50), hidden=[4])
+    assert checked and not any(checked)
+    with ThreadPoolExecutor(1) as pool:  # afterwards, others may
+        assert pool.submit(TURN.acquire, timeout=1).result()
+        pool.submit(TURN.release).result()
 
 
 def test_a_model_can_be_sampled_while_it_is_trained(digits):

@@ -59,6 +59,7 @@ def descend(
     from chainrule.training.averaging import WeightEMA
     from chainrule.training.batches import batches, crops
     from chainrule.training.checkpoint import SafetensorsIO
+    from chainrule.training.in_turn import InTurn
     from chainrule.training.module import Likelihood
     from chainrule.training.progress import ProgressLine
     from chainrule.training.recorder import Recorder
@@ -77,7 +78,8 @@ def descend(
         train = batches(data.train, told["train"], size, seed=config.seed, passes=passes)
     valid = batches(data.valid, told["valid"], max(4 * size, 256))
     recorder = Recorder(folder, config.patience)
-    callbacks: list[pl.Callback] = [recorder]
+    turn = InTurn()
+    callbacks: list[pl.Callback] = [turn, recorder]
     if config.ema:
         callbacks.append(WeightEMA(config.ema))
     if progress:
@@ -116,6 +118,8 @@ def descend(
             ) from error
         except SystemExit as end:  # Lightning's answer to Ctrl-C, and to SIGTERM where nobody else has one
             stopped = end.__context__ if isinstance(end.__context__, KeyboardInterrupt) else SystemExit(143)
+        finally:
+            turn.release()
     if stopped is not None:
         raise stopped
     load_weights(model, folder / WEIGHTS)
