@@ -19,7 +19,6 @@ def in_order(function: Callable[[Task], Result], tasks: Iterable[Task], workers:
     if workers == 1:
         yield from map(function, tasks)
         return
-    before = torch.get_num_threads()  # a thread that sets its own sets that of every thread to come
     with ThreadPoolExecutor(workers, initializer=partial(torch.set_num_threads, 1)) as pool:
         waiting: deque[Future[Result]] = deque()
         try:
@@ -32,4 +31,3 @@ def in_order(function: Callable[[Task], Result], tasks: Iterable[Task], workers:
         finally:
             for future in waiting:
                 future.cancel()
-            torch.set_num_threads(before)
