@@ -16,7 +16,7 @@ import soundfile
 
 from chainrule.data import load_data
 from chainrule.files import write_text
-from chainrule.results import circumstances, to_json
+from chainrule.records import circumstances, to_json
 
 OUT = Path(__file__).parent.parent / "results" / "fsdd-16-bit"
 ORDER, MEMORY = 16, 32

@@ -29,7 +29,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from chainrule.files import write_text
-from chainrule.results import circumstances, to_json
+from chainrule.records import circumstances, to_json
 from chainrule.sklearn import AutoregressiveImputer
 
 RECORD = ROOT / "benchmarks" / "imputation.json"

@@ -21,7 +21,7 @@ import torch
 
 import chainrule as cr
 from chainrule.coding.streams import compress_stream, decompress_stream
-from chainrule.column import Column
+from chainrule.domain.column import Column
 
 SECONDS = 1.0
 MEGABYTES = 256  # above what the process holds before the first mutant

@@ -20,8 +20,8 @@ from hypothesis.strategies import DrawFn
 
 import chainrule as cr
 from chainrule.coding.streams import compress_stream, decompress_stream
-from chainrule.column import Column
 from chainrule.domain import Domain
+from chainrule.domain.column import Column
 from chainrule.models import hyperparameters_of
 from chainrule.models.model import Model
 from chainrule.testing.coding import BYTES, SHARE

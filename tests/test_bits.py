@@ -17,7 +17,7 @@ from rich.console import Console
 import chainrule as cr
 from chainrule.bits import bits_per_dim, is_density
 from chainrule.cli import main
-from chainrule.column import Column
+from chainrule.domain.column import Column
 from chainrule.report import write_report
 from chainrule.tasks import evaluate, likelihood
 from chainrule.tasks.score import alarm_threshold, least_reference

@@ -28,7 +28,7 @@ from chainrule.coding.items import block_rows
 from chainrule.coding.names import fault_of
 from chainrule.coding.streams import compress_stream, decompress_stream
 from chainrule.coding.symbols import code_whole
-from chainrule.column import Column
+from chainrule.domain.column import Column
 from chainrule.errors import ChainruleError, CodeError
 from chainrule.heads import DiscretisedLogistic
 from chainrule.heads.mixture import BinnedComponents

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import chainrule as cr
-from chainrule.column import Column
 from chainrule.data import decode, encode, infer_columns, load_items
 from chainrule.data.arrow import as_arrow
+from chainrule.domain.column import Column
 from chainrule.errors import ChainruleError, DataError
 from chainrule.tasks import given_part
 from test_cli import call

@@ -7,7 +7,7 @@ import torch
 from torch.distributions import AffineTransform, Distribution, Independent, TransformedDistribution
 
 import chainrule as cr
-from chainrule.column import Column
+from chainrule.domain.column import Column
 from chainrule.errors import ConditionError
 
 BITS = cr.Domain.binary(5)

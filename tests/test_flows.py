@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import chainrule as cr
-from chainrule.column import Column
+from chainrule.domain.column import Column
 from chainrule.engine import automatic, count_flops
 from chainrule.engine.native import NativeRunner
 from chainrule.flows import AdditiveCoupling, Inverse

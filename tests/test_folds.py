@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import chainrule as cr
-from chainrule.column import Column
+from chainrule.domain.column import Column
 from chainrule.tasks.floor import FLOORS, floored, nats_by_floor
 from chainrule.tasks.folds import folds, mean_of_folds
 

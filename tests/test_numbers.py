@@ -9,7 +9,7 @@ import torch
 
 import chainrule as cr
 from chainrule.cli import main
-from chainrule.column import Column
+from chainrule.domain.column import Column
 from chainrule.engine import FixedPoint, Speculative
 from chainrule.engine.finite import Guard
 from chainrule.errors import ChainruleError

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import chainrule as cr
-from chainrule.column import Column
+from chainrule.domain.column import Column
 from chainrule.testing.subject import randomise
 
 IMAGE = cr.Domain.image(1, 2, 2, levels=2)

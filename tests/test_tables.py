@@ -7,7 +7,7 @@ import torch
 
 import chainrule as cr
 from chainrule import __version__
-from chainrule.column import Column
+from chainrule.domain.column import Column
 from chainrule.layers import Cells
 from chainrule.models import load_model, save_model
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import chainrule as cr
-from chainrule.column import Column
+from chainrule.domain.column import Column
 from chainrule.models.units import Units
 
 SMALL = {

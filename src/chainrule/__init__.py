@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule import errors
 from chainrule.domain import Domain
+from chainrule.domain.ordering import Ordering
 from chainrule.models import AutoregressiveModel, create_model, list_models
-from chainrule.ordering import Ordering
 
 if TYPE_CHECKING:
     from chainrule import sklearn, testing

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
-from chainrule.column import Column
 from chainrule.domain import INTEGERS, Domain
+from chainrule.domain.column import Column
 from chainrule.errors import ChainruleError, ConditionError
 from chainrule.models import Model
 

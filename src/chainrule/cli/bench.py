@@ -100,7 +100,7 @@ def bench(
         )
     if out is not None:
         from chainrule.files import write_text
-        from chainrule.results import to_json
+        from chainrule.records import to_json
 
         write_text(out, to_json(record))
         say(f"record: {out}")

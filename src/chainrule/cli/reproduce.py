@@ -50,7 +50,7 @@ def reproduce(
     Example: `chainrule reproduce debd --only nltcs --only chow-liu --missing --out results`
     """
     from chainrule.files import write_text
-    from chainrule.results import to_json
+    from chainrule.records import to_json
     from chainrule.tasks import list_tables, recipes_of
     from chainrule.tasks import reproduce as task
     from chainrule.tasks.published import beside, compared

@@ -11,8 +11,8 @@ from typing import BinaryIO
 from chainrule.coding.arithmetic import DIGEST, PACKAGES, RUNNERS, Arithmetic
 from chainrule.coding.block import Block
 from chainrule.domain import LAYOUTS, Domain
+from chainrule.domain.lengths import LENGTHS
 from chainrule.errors import CodeError
-from chainrule.lengths import LENGTHS
 
 MAGIC, VERSION = b"\x89CHR", 3
 # In files of format 1 bytes are mixed in another way. Format 3 tells of the source, and which files are executable.

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 from torch import Tensor
 
-from chainrule.column import Column
 from chainrule.data.arrow import as_arrow
 from chainrule.data.columns import EXACT, is_number, numbers
 from chainrule.data.raw import reading
+from chainrule.domain.column import Column
 from chainrule.errors import DataError, nearest
 
 if TYPE_CHECKING:

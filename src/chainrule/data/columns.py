@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from chainrule.column import KINDS, Column
 from chainrule.data.arrow import as_arrow, place
 from chainrule.data.raw import reading
+from chainrule.domain.column import KINDS, Column
 from chainrule.errors import DataError, nearest
 
 # Whole numbers of at most so many different values are categories: grades, counts of rooms, codes.

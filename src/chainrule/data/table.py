@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from chainrule.column import Column
 from chainrule.data.arrow import as_arrow
 from chainrule.data.codes import encode, text_columns
 from chainrule.data.columns import infer_columns, is_number, numbers
@@ -18,6 +17,7 @@ from chainrule.data.notes import counted
 from chainrule.data.raw import Raw, reading
 from chainrule.data.reading import Reading
 from chainrule.domain import Domain
+from chainrule.domain.column import Column
 from chainrule.errors import DataError, nearest
 
 

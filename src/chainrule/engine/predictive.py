@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from chainrule.domain import Domain
+from chainrule.domain.ordering import Ordering
 from chainrule.engine.automatic import find_runner
 from chainrule.engine.choice import Choice
 from chainrule.engine.finite import Guard, wide
@@ -17,7 +18,6 @@ from chainrule.engine.rollout import Rollout, Stepwise, rollout
 from chainrule.engine.runner import Incremental
 from chainrule.engine.site import draw_sites
 from chainrule.layers import Network
-from chainrule.ordering import Ordering
 
 
 class TwoModes(Stepwise, Protocol):

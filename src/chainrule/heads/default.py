@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainrule.column import Column
 from chainrule.domain import Domain
+from chainrule.domain.column import Column
 from chainrule.heads.bernoulli import Bernoulli
 from chainrule.heads.categorical import Categorical
 from chainrule.heads.columns import ColumnHeads, MaybeMissing

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.domain import Domain
+from chainrule.domain.ordering import Ordering
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import default_head
 from chainrule.layers import Code, Condition, Network, Reordered, State, write_at
 from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import encoder
 from chainrule.models.orderless import OrderlessModel
-from chainrule.ordering import Ordering
 
 # Images that the parallel pass evaluates at once.
 ROWS = 256

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
+from chainrule.domain.ordering import Ordering
 from chainrule.errors import ChainruleError
 from chainrule.heads import vector_head
 from chainrule.layers import Code, Condition, RunningHidden
@@ -19,7 +20,6 @@ from chainrule.models.encoding import vector_encoder
 from chainrule.models.ensemble import SharedEnsemble
 from chainrule.models.orderless import OrderlessModel
 from chainrule.models.units import Units
-from chainrule.ordering import Ordering
 
 
 class Seen(Code):

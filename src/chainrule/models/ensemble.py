@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
+from chainrule.domain.ordering import Ordering
 from chainrule.engine import Predictive, Sample, choose_particle, draw_noise
 from chainrule.errors import ChainruleError
 from chainrule.layers import Condition
@@ -19,7 +20,6 @@ from chainrule.models.base import Model
 from chainrule.models.completion import ApproximateCompletionWarning, check_count, force
 from chainrule.models.levels import check_orderable, known_part
 from chainrule.models.model import AutoregressiveModel
-from chainrule.ordering import Ordering
 
 VALIDATED = 4  # members with shared parameters that validation mixes
 

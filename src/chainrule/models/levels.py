@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from chainrule.domain import Domain
+from chainrule.domain.ordering import Ordering
 from chainrule.errors import DomainError
 from chainrule.heads import Bernoulli, Categorical, Head
-from chainrule.ordering import Ordering
 
 
 def forbidden_logits(domain: Domain, ordering: Ordering, head: Head) -> Tensor | None:

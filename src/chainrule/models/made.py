@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 
 from chainrule.domain import Domain
+from chainrule.domain.ordering import Ordering
 from chainrule.errors import ChainruleError
 from chainrule.heads import vector_head
 from chainrule.layers import Condition
@@ -13,7 +14,6 @@ from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import vector_encoder
 from chainrule.models.masked_perceptron import MaskedPerceptron
 from chainrule.models.model import AutoregressiveModel
-from chainrule.ordering import Ordering
 
 # Of a hidden layer; wide enough for every variable to have a unit that reads just up to it.
 LEAST_WIDTH = 512

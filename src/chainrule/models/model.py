@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.domain import Domain
+from chainrule.domain.ordering import Ordering
 from chainrule.engine import Choice, Rollout, Runner, Sample, draw_noise, exact_arithmetic, generate
 from chainrule.engine.finite import spoil
 from chainrule.errors import DomainError
@@ -21,7 +22,6 @@ from chainrule.models.base import Model
 from chainrule.models.completion import check_count, draw_unknown
 from chainrule.models.levels import check_lengths, end_logits, forbidden_logits
 from chainrule.models.units import Units
-from chainrule.ordering import Ordering
 
 
 class AutoregressiveModel(Model):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from chainrule.domain import Domain
+from chainrule.domain.ordering import Ordering
 from chainrule.heads import vector_head
 from chainrule.layers import Condition, RunningHidden
 from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import vector_encoder
 from chainrule.models.model import AutoregressiveModel
-from chainrule.ordering import Ordering
 
 
 class NADE(AutoregressiveModel):

@@ -7,13 +7,13 @@ from types import MappingProxyType
 from torch import nn
 
 from chainrule.domain import Domain
+from chainrule.domain.ordering import Ordering
 from chainrule.errors import DomainError
 from chainrule.heads import Mixture
 from chainrule.layers import Condition, RunningHidden
 from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import vector_encoder
 from chainrule.models.model import AutoregressiveModel
-from chainrule.ordering import Ordering
 
 
 class RNADE(AutoregressiveModel):

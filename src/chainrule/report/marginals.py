@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from chainrule.column import Column
+from chainrule.domain.column import Column
 from chainrule.printable import drawn
 from chainrule.report.curves import to_png
 

@@ -11,8 +11,8 @@ import jinja2
 import torch
 import yaml
 
-from chainrule.column import Column
 from chainrule.data import Data, decode
+from chainrule.domain.column import Column
 from chainrule.files import write_text
 from chainrule.models import Autoencoder, GaussianLatent, Model
 from chainrule.printable import printable

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_integer_dtype
 
-from chainrule.column import Column
 from chainrule.data import decode, encode, infer_columns
 from chainrule.domain import Domain
+from chainrule.domain.column import Column
 from chainrule.errors import ChainruleError
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from chainrule.errors import ChainruleError, nearest
-from chainrule.results import circumstances
+from chainrule.records import circumstances
 from chainrule.tasks import (
     bench_anomaly,
     bench_compression,

@@ -52,7 +52,7 @@ def report(start: float) -> None:
     import torch
 
     import chainrule.engine.native  # noqa: F401
-    from chainrule.results import peak_memory
+    from chainrule.records import peak_memory
 
     name, batch, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     torch.set_num_threads(threads)

@@ -14,7 +14,7 @@ import torch
 from chainrule.data import Data
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import Model
-from chainrule.results import circumstances, peak_memory
+from chainrule.records import circumstances, peak_memory
 from chainrule.tasks.evaluate import class_accuracy, steps_of
 from chainrule.tasks.floor import nats_by_floor
 from chainrule.tasks.folds import folds, mean_of_folds

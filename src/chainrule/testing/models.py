@@ -6,8 +6,8 @@ import inspect
 import warnings
 from collections.abc import Callable
 
-from chainrule.column import Column
 from chainrule.domain import Domain
+from chainrule.domain.column import Column
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
 from chainrule.testing import (

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from chainrule.column import Column
 from chainrule.domain import Domain
+from chainrule.domain.column import Column
 from chainrule.engine import Rollout, Sample, draw_noise, exact_arithmetic, rollout
 from chainrule.layers import State
 from chainrule.models import AutoregressiveModel, Model

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule.column import Column
+from chainrule.domain.column import Column
+from chainrule.domain.lengths import LENGTHS, counted, settle
 from chainrule.errors import DomainError
-from chainrule.lengths import LENGTHS, counted, settle
 
 LAYOUTS = ("vector", "sequence", "image", "table")
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
