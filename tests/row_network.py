@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from chainrule.layers import CausalConv1d, Network, Scalar, StrictInput
+from chainrule.layers import CausalConv1d, Scalar, StrictInput
+from chainrule.networks import Network
 
 ROW, PIXEL = "row", "pixel"
 

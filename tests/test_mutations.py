@@ -10,10 +10,11 @@ import chainrule as cr
 from chainrule.flows import Chain, Flatten, Logistic, Scaling
 from chainrule.heads import Bernoulli, Categorical, Gaussian, Mixture
 from chainrule.heads.conditional import Coin
-from chainrule.layers import CausalConv1d, Condition, OneHot, Pointwise, Recurrent, Serial, Stack, StrictInput
+from chainrule.layers import CausalConv1d, Condition, OneHot, Pointwise, Recurrent, Serial, StrictInput
 from chainrule.models.baselines import Constant
 from chainrule.models.flow import Flow
 from chainrule.models.vae import VAE
+from chainrule.networks import Stack
 from chainrule.testing import LawViolation, check_head, check_layer, check_model
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import chainrule as cr
-from chainrule.layers.running_hidden import _Readout
+from chainrule.networks.nade import _Readout
 from chainrule.testing.subject import randomise
 
 LENGTH = 19  # over two tiles and a bit

@@ -9,7 +9,7 @@ import chainrule as cr
 from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import Bernoulli, Categorical, DiscretisedLogistic
-from chainrule.layers.normed_conv import NormedConv, NormedDeconv
+from chainrule.layers.grid.weight_norm_conv2d import NormedConv, NormedDeconv
 from chainrule.testing import check_model
 from chainrule.testing.subject import randomise
 

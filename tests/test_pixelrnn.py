@@ -7,7 +7,7 @@ from torch.nn import functional as F
 import chainrule as cr
 from chainrule.heads import MCGSM
 from chainrule.layers import DiagonalBiLSTM, DiagonalLSTM, RowLSTM, SpatialLSTM
-from chainrule.layers.wavefront import diagonal_fronts, row_fronts
+from chainrule.layers.grid.wavefront import diagonal_fronts, row_fronts
 from chainrule.testing import LAWS, check_head, check_model
 
 SIZES = [(3, 5), (5, 3), (4, 4), (1, 4), (4, 1), (1, 1)]

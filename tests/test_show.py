@@ -17,7 +17,8 @@ from torch.nn import functional as F
 import chainrule as cr
 from chainrule.errors import ChainruleError
 from chainrule.heads import Categorical
-from chainrule.layers import Network, Scalar
+from chainrule.layers import Scalar
+from chainrule.networks import Network
 from chainrule.report import draw_bits, draw_receptive_fields
 from chainrule.report.fields import blind_pixels, earlier_pixels
 from chainrule.tasks import known_mask, nearest, receptive_field, receptive_fields

@@ -17,7 +17,7 @@ from chainrule.engine.finite import Guard, wide
 from chainrule.engine.rollout import Rollout, Stepwise, rollout
 from chainrule.engine.runner import Incremental
 from chainrule.engine.site import draw_sites
-from chainrule.layers import Network
+from chainrule.networks import Network
 
 
 class TwoModes(Stepwise, Protocol):

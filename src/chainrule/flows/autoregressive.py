@@ -10,7 +10,8 @@ from torch import Tensor
 from chainrule.engine import Sample, exact_arithmetic, rollout
 from chainrule.flows.bijection import STEEPEST, Bijection
 from chainrule.heads import Conditional, Gaussian, Head, Normal
-from chainrule.layers import Network, State
+from chainrule.layers import State
+from chainrule.networks import Network
 
 
 class Located(Normal):

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from chainrule.heads.conditional import Coin, Conditional
 from chainrule.heads.head import Head
-from chainrule.layers.code import Scalar
-from chainrule.layers.running_hidden import RunningHidden
+from chainrule.layers.encoding import Scalar
 from chainrule.layers.state import State
+from chainrule.networks.nade import RunningHidden
 
 
 class NADEHead(Head):

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.layers.layer import CausalLayer, Pointwise, Serial
-from chainrule.layers.normed_conv1d import NormedConv1d
 from chainrule.layers.state import State
+from chainrule.layers.weight_norm_conv1d import NormedConv1d
 
 
 class TemporalBlock(CausalLayer):

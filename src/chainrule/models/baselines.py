@@ -12,8 +12,9 @@ from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.heads import BinnedMixture, Categorical, Head, MaybeMissing, vector_head
 from chainrule.heads.gaussian import LOG_SCALES
-from chainrule.layers import Network, State
+from chainrule.layers import State
 from chainrule.models.model import AutoregressiveModel
+from chainrule.networks import Network
 
 # The scale of a logistic whose standard deviation is 1.
 LOGISTIC = math.sqrt(3) / math.pi

@@ -12,8 +12,9 @@ from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import Categorical
-from chainrule.layers import Network, State, write_at
+from chainrule.layers import State, write_at
 from chainrule.models.model import AutoregressiveModel
+from chainrule.networks import Network
 
 MOST_PAIRS = 2**26  # entries of the table of pair counts
 

@@ -14,10 +14,11 @@ from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import default_head
-from chainrule.layers import Code, Condition, Network, Reordered, State, write_at
+from chainrule.layers import Code, Condition, State, write_at
 from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import encoder
 from chainrule.models.orderless import OrderlessModel
+from chainrule.networks import Network, Reordered
 
 # Images that the parallel pass evaluates at once.
 ROWS = 256

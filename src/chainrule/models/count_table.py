@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import Categorical
-from chainrule.layers import Network, State
+from chainrule.layers import State
 from chainrule.models.model import AutoregressiveModel
+from chainrule.networks import Network
 
 MOST_ENTRIES = 2**26
 

@@ -14,12 +14,13 @@ from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.errors import ChainruleError
 from chainrule.heads import vector_head
-from chainrule.layers import Code, Condition, RunningHidden
+from chainrule.layers import Code, Condition
 from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import vector_encoder
 from chainrule.models.ensemble import SharedEnsemble
 from chainrule.models.orderless import OrderlessModel
 from chainrule.models.units import Units
+from chainrule.networks import RunningHidden
 
 
 class Seen(Code):

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from chainrule.domain import Domain
 from chainrule.heads import DiscretisedLogistic, Head, default_head
-from chainrule.layers import Condition, Network, State
+from chainrule.layers import Condition, State
 from chainrule.models.model import AutoregressiveModel
+from chainrule.networks import Network
 
 SOFTMAX = 32  # levels up to which each has a logit; more have a mixture of logistics
 COMPONENTS = 5

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.heads import vector_head
-from chainrule.layers import Code, Condition, MaskedLinear, Network, State, strictly_lower, write_at
+from chainrule.layers import Code, Condition, MaskedLinear, State, strictly_lower, write_at
 from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import vector_encoder
 from chainrule.models.model import AutoregressiveModel
+from chainrule.networks import Network
 
 
 class RegressionState(NamedTuple):

@@ -12,19 +12,17 @@ from chainrule.errors import ChainruleError
 from chainrule.layers import (
     Condition,
     Everywhere,
-    Gate,
-    GatedStack,
     GridLayer,
     GridResidual,
     GridSerial,
     MaskedConv2d,
     PixelConv,
-    RasterStack,
     StrictConv2d,
 )
 from chainrule.models.image import ImageParts, check_sizes, image_condition, image_parts, in_groups
 from chainrule.models.model import AutoregressiveModel
 from chainrule.models.pixelcnn import last_layers
+from chainrule.networks import Gate, GatedStack, RasterStack
 
 
 class GatedPixelCNN(AutoregressiveModel):

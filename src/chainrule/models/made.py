@@ -12,8 +12,8 @@ from chainrule.heads import vector_head
 from chainrule.layers import Condition
 from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import vector_encoder
-from chainrule.models.masked_perceptron import MaskedPerceptron
 from chainrule.models.model import AutoregressiveModel
+from chainrule.networks.masked_perceptron import MaskedPerceptron
 
 # Of a hidden layer; wide enough for every variable to have a unit that reads just up to it.
 LEAST_WIDTH = 512

@@ -9,8 +9,8 @@ from chainrule.flows import ActNorm, Autoregressive, Bijection, Chain, Flatten, 
 from chainrule.layers import Condition, Real
 from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.flow import Flow
-from chainrule.models.masked_perceptron import MaskedPerceptron
 from chainrule.models.nice import check_widths
+from chainrule.networks.masked_perceptron import MaskedPerceptron
 
 
 class MAF(Flow):

@@ -8,10 +8,11 @@ from typing import Any
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.errors import ChainruleError
-from chainrule.layers import Condition, MultiScale, Scalar
+from chainrule.layers import Condition, Scalar
 from chainrule.models.gated_pixelcnn import gated_stack
 from chainrule.models.image import image_condition, image_parts
 from chainrule.models.model import AutoregressiveModel
+from chainrule.networks import MultiScale
 
 
 class MultiScalePixelCNN(AutoregressiveModel):

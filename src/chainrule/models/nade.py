@@ -7,10 +7,11 @@ from types import MappingProxyType
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.heads import vector_head
-from chainrule.layers import Condition, RunningHidden
+from chainrule.layers import Condition
 from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import vector_encoder
 from chainrule.models.model import AutoregressiveModel
+from chainrule.networks import RunningHidden
 
 
 class NADE(AutoregressiveModel):

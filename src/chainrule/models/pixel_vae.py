@@ -7,8 +7,8 @@ from typing import Any
 
 from chainrule.domain import Domain
 from chainrule.models.gaussian_latent import GaussianLatent
-from chainrule.models.image_encoder import image_decoder, image_encoder
 from chainrule.models.registry import create_model
+from chainrule.networks.image_encoder import image_decoder, image_encoder
 
 
 class PixelVAE(GaussianLatent):

@@ -15,11 +15,11 @@ from chainrule.layers import (
     GridSerial,
     MaskedConv2d,
     PixelConv,
-    RasterStack,
     StrictConv2d,
 )
 from chainrule.models.image import check_sizes, image_condition, image_parts, in_groups
 from chainrule.models.model import AutoregressiveModel
+from chainrule.networks import RasterStack
 
 
 class PixelCNN(AutoregressiveModel):

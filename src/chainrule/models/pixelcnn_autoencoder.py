@@ -9,8 +9,8 @@ from torch import Tensor
 from chainrule.domain import Domain
 from chainrule.models.autoencoder import Autoencoder
 from chainrule.models.gated_pixelcnn import GatedPixelCNN
-from chainrule.models.image_encoder import image_encoder
 from chainrule.models.registry import create_model
+from chainrule.networks.image_encoder import image_encoder
 
 
 class PixelCNNAutoencoder(Autoencoder):

@@ -7,9 +7,10 @@ from types import MappingProxyType
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError, nearest
 from chainrule.heads import DiscretisedLogistic, Head, default_head
-from chainrule.layers import Centred, Condition, PlusLevel, PlusStack
+from chainrule.layers import Centred, Condition
 from chainrule.models.image import image_condition, image_parts
 from chainrule.models.model import AutoregressiveModel
+from chainrule.networks import PlusLevel, PlusStack
 
 OUTPUTS = ("logistic", "softmax")
 

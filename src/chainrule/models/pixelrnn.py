@@ -15,13 +15,13 @@ from chainrule.layers import (
     GridResidual,
     GridSerial,
     PixelConv,
-    RasterStack,
     RowLSTM,
     StrictConv2d,
 )
 from chainrule.models.image import check_sizes, image_condition, image_parts, in_groups
 from chainrule.models.model import AutoregressiveModel
 from chainrule.models.pixelcnn import last_layers
+from chainrule.networks import RasterStack
 
 
 class PixelRNN(AutoregressiveModel):

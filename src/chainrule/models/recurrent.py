@@ -8,17 +8,10 @@ from torch.nn import functional as F
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
-from chainrule.layers import (
-    CausalLayer,
-    Condition,
-    Pointwise,
-    Recurrent,
-    Serial,
-    Stack,
-    StrictInput,
-)
+from chainrule.layers import CausalLayer, Condition, Pointwise, Recurrent, Serial, StrictInput
 from chainrule.models.model import AutoregressiveModel
 from chainrule.models.sequence import sequence_parts
+from chainrule.networks import Stack
 
 
 class Tied(nn.Module):

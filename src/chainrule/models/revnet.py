@@ -5,18 +5,10 @@ from __future__ import annotations
 from torch import nn
 
 from chainrule.domain import Domain
-from chainrule.layers import (
-    CausalConv1d,
-    CausalLayer,
-    Condition,
-    Pointwise,
-    Reversible,
-    Serial,
-    Stack,
-    StrictInput,
-)
+from chainrule.layers import CausalConv1d, CausalLayer, Condition, Pointwise, Reversible, Serial, StrictInput
 from chainrule.models.model import AutoregressiveModel
 from chainrule.models.sequence import sequence_parts
+from chainrule.networks import Stack
 
 
 class RevNet(AutoregressiveModel):

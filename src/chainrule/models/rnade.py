@@ -10,10 +10,11 @@ from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.errors import DomainError
 from chainrule.heads import Mixture
-from chainrule.layers import Condition, RunningHidden
+from chainrule.layers import Condition
 from chainrule.models.base import VECTOR_TRAINING
 from chainrule.models.encoding import vector_encoder
 from chainrule.models.model import AutoregressiveModel
+from chainrule.networks import RunningHidden
 
 
 class RNADE(AutoregressiveModel):

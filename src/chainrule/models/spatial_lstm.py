@@ -7,18 +7,10 @@ from types import MappingProxyType
 from chainrule.domain import Domain
 from chainrule.errors import DomainError
 from chainrule.heads import MCGSM, Head
-from chainrule.layers import (
-    Code,
-    Condition,
-    GridSerial,
-    PixelConv,
-    RasterStack,
-    Real,
-    SpatialLSTM,
-    StrictConv2d,
-)
+from chainrule.layers import Code, Condition, GridSerial, PixelConv, Real, SpatialLSTM, StrictConv2d
 from chainrule.models.image import check_sizes, image_condition, image_parts, in_groups
 from chainrule.models.model import AutoregressiveModel
+from chainrule.networks import RasterStack
 
 
 class SpatialLSTMNet(AutoregressiveModel):

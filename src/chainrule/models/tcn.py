@@ -14,12 +14,12 @@ from chainrule.layers import (
     Pointwise,
     Reversible,
     Serial,
-    Stack,
     StrictInput,
     TemporalBlock,
 )
 from chainrule.models.model import AutoregressiveModel
 from chainrule.models.sequence import sequence_parts
+from chainrule.networks import Stack
 
 
 class TCN(AutoregressiveModel):

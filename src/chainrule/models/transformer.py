@@ -15,11 +15,11 @@ from chainrule.layers import (
     Residual,
     Reversible,
     Serial,
-    Stack,
     StrictInput,
 )
 from chainrule.models.model import AutoregressiveModel
 from chainrule.models.sequence import sequence_parts
+from chainrule.networks import Stack
 
 INITIAL = 0.02  # standard deviation of the weights
 

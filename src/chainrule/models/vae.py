@@ -11,7 +11,7 @@ from chainrule.errors import DomainError
 from chainrule.models.encoding import encoder
 from chainrule.models.factorised import Factorised
 from chainrule.models.gaussian_latent import GaussianLatent
-from chainrule.models.image_encoder import image_decoder, image_encoder
+from chainrule.networks.image_encoder import image_decoder, image_encoder
 
 
 class VAE(GaussianLatent):

@@ -13,12 +13,12 @@ from chainrule.engine import Runner, branch, exact_arithmetic
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.models.base import Model
 from chainrule.models.bounded import BoundedModel
-from chainrule.models.codebook import Codebook
 from chainrule.models.completion import check_count
 from chainrule.models.factorised import Factorised
 from chainrule.models.image import image_parts
-from chainrule.models.image_encoder import downward, halved, upward
 from chainrule.models.registry import create_model
+from chainrule.networks.codebook import Codebook
+from chainrule.networks.image_encoder import downward, halved, upward
 
 STARTED_ON = 1024  # training images that the first codebook is taken from
 

@@ -9,9 +9,10 @@ from torch import nn
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError, nearest
 from chainrule.heads import DiscretisedLogistic, Head
-from chainrule.layers import CausalConv1d, Condition, FrameFeatures, GatedResidual, SkipStack, StrictInput
+from chainrule.layers import CausalConv1d, Condition, FrameFeatures, GatedResidual, StrictInput
 from chainrule.models.model import AutoregressiveModel
 from chainrule.models.sequence import SequenceParts, sequence_parts
+from chainrule.networks import SkipStack
 
 OUTPUTS = ("softmax", "logistic")
 SYMBOLS = 64  # a sequence of more levels is taken for amplitudes

@@ -11,8 +11,8 @@ from torch import Tensor
 from chainrule import __version__
 from chainrule.engine import count_flops, exact_arithmetic
 from chainrule.errors import ChainruleError
-from chainrule.layers import Replay
 from chainrule.models import AutoregressiveModel, Model, load_model, save_model
+from chainrule.networks import Replay
 from chainrule.testing.subject import ANY, SCORED, LawNotBinding, LawNotTried, Subject, close, require
 
 

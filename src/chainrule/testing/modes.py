@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from chainrule.engine import exact_arithmetic
-from chainrule.layers import Replay, State, map_state, repeat_rows, select_rows
+from chainrule.layers import State, map_state, repeat_rows, select_rows
 from chainrule.models import AutoregressiveModel
+from chainrule.networks import Replay
 from chainrule.testing.subject import LawNotBinding, Subject, close, draw, require, steps
 
 TOLERANCES = ((torch.float64, 1e-9), (torch.float32, 1e-4))

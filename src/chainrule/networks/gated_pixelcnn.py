@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chainrule.layers.code import Code
 from chainrule.layers.condition import Condition
-from chainrule.layers.grid import GridLayer, GridSerial
-from chainrule.layers.pixel_conv import PixelConv
-from chainrule.layers.raster import Raster
-from chainrule.layers.row_conv import RowConv, shift_down
+from chainrule.layers.encoding import Code
+from chainrule.layers.grid.grid import GridLayer, GridSerial
+from chainrule.layers.grid.pixel_conv import PixelConv
+from chainrule.layers.grid.row_conv import RowConv, shift_down
 from chainrule.layers.state import State
+from chainrule.networks.raster import Raster
 
 
 def gate(z: Tensor, groups: int = 1) -> Tensor:

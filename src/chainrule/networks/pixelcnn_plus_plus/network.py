@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chainrule.layers.code import Code
 from chainrule.layers.condition import Condition
-from chainrule.layers.normed_conv import NormedConv, scales
-from chainrule.layers.plus_block import Twin, by_pixel, feature, last_row
-from chainrule.layers.plus_level import PlusLevel
-from chainrule.layers.raster import Raster
-from chainrule.layers.row_conv import shift_down
+from chainrule.layers.encoding import Code
+from chainrule.layers.grid.row_conv import shift_down
+from chainrule.layers.grid.weight_norm_conv2d import NormedConv, scales
 from chainrule.layers.state import State
+from chainrule.networks.pixelcnn_plus_plus.block import Twin, by_pixel, feature, last_row
+from chainrule.networks.pixelcnn_plus_plus.level import PlusLevel
+from chainrule.networks.raster import Raster
 
 
 class PlusPlace(NamedTuple):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from chainrule.layers.lstm_cell import Cell
+from chainrule.layers.grid.lstm_cell import Cell
 
 
 class Front(NamedTuple):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chainrule.layers.grid import GridLayer
+from chainrule.layers.grid.grid import GridLayer
 from chainrule.layers.state import State
 
 

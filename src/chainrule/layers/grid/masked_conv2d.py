@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chainrule.layers.grid import GridLayer
-from chainrule.layers.pixel_conv import PixelConv
-from chainrule.layers.row_conv import RowConv, shift_down
+from chainrule.layers.grid.grid import GridLayer
+from chainrule.layers.grid.pixel_conv import PixelConv
+from chainrule.layers.grid.row_conv import RowConv, shift_down
 from chainrule.layers.state import State, write_at
 
 

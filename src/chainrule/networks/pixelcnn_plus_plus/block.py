@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chainrule.layers.normed_conv import NormedConv
+from chainrule.layers.grid.weight_norm_conv2d import NormedConv
 from chainrule.layers.state import State
 
 

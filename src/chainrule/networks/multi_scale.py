@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chainrule.layers.code import Code
 from chainrule.layers.condition import Condition
-from chainrule.layers.network import Network
-from chainrule.layers.raster import Raster
+from chainrule.layers.encoding import Code
 from chainrule.layers.state import State, write_at
+from chainrule.networks.network import Network
+from chainrule.networks.raster import Raster
 
 
 class Stage(NamedTuple):

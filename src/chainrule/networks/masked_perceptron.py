@@ -11,17 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chainrule.layers import (
-    Code,
-    Condition,
-    MaskedLinear,
-    Network,
-    Reordered,
-    State,
-    put_at,
-    strictly_lower,
-    write_at,
-)
+from chainrule.layers import Code, Condition, MaskedLinear, State, put_at, strictly_lower, write_at
+from chainrule.networks import Network, Reordered
 
 
 class MaskedState(NamedTuple):

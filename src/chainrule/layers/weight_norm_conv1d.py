@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.layers.conv1d import CausalConv1d
+from chainrule.layers.grid.weight_norm_conv2d import inverse_norm
 from chainrule.layers.layer import CausalLayer
-from chainrule.layers.normed_conv import inverse_norm
 from chainrule.layers.state import State
 
 

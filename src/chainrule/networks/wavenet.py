@@ -13,9 +13,9 @@ from chainrule.layers.condition import Condition
 from chainrule.layers.conv1d import CausalConv1d
 from chainrule.layers.frame_features import FrameFeatures
 from chainrule.layers.gated_residual import GatedResidual
-from chainrule.layers.network import Network
 from chainrule.layers.state import State
 from chainrule.layers.strict_input import StrictInput
+from chainrule.networks.network import Network
 
 
 class SkipState(NamedTuple):

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from chainrule.layers.normed_conv import NormedConv, NormedDeconv, scales
-from chainrule.layers.plus_block import Feature, PlusBlock, Twin, by_pixel, feature, last_row
+from chainrule.layers.grid.weight_norm_conv2d import NormedConv, NormedDeconv, scales
 from chainrule.layers.state import State, put_at
+from chainrule.networks.pixelcnn_plus_plus.block import Feature, PlusBlock, Twin, by_pixel, feature, last_row
 
 
 class LevelState(NamedTuple):

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chainrule.layers.code import Code
 from chainrule.layers.condition import Condition
-from chainrule.layers.network import Network
+from chainrule.layers.encoding import Code
 from chainrule.layers.state import State, write_at
+from chainrule.networks.network import Network
 
 
 class Place(NamedTuple):

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chainrule.layers.grid import GridLayer
-from chainrule.layers.lstm_cell import LSTMCell
-from chainrule.layers.pixel_conv import PixelConv
+from chainrule.layers.grid.grid import GridLayer
+from chainrule.layers.grid.lstm_cell import LSTMCell
+from chainrule.layers.grid.pixel_conv import PixelConv
+from chainrule.layers.grid.wavefront import recur, row_fronts
 from chainrule.layers.state import State, write_at
-from chainrule.layers.wavefront import recur, row_fronts
 
 
 class RowState(NamedTuple):

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from chainrule.layers.code import Code
 from chainrule.layers.condition import Condition
-from chainrule.layers.grid import GridLayer
-from chainrule.layers.masked_conv2d import StrictConv2d
-from chainrule.layers.raster import Raster
+from chainrule.layers.encoding import Code
+from chainrule.layers.grid.grid import GridLayer
+from chainrule.layers.grid.masked_conv2d import StrictConv2d
 from chainrule.layers.state import State
+from chainrule.networks.raster import Raster
 
 
 class RasterStackState(NamedTuple):

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from chainrule.layers.code import Code
 from chainrule.layers.condition import Condition
+from chainrule.layers.encoding import Code
 from chainrule.layers.linear import strictly_lower
-from chainrule.layers.network import Network
-from chainrule.layers.reordered import Reordered
 from chainrule.layers.state import State
+from chainrule.networks.network import Network
+from chainrule.networks.reordered import Reordered
 
 FIRST, AFTER = "first", "after"
 # Variables that the parallel pass takes at once: the product below grows with it, the number of products falls.

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from chainrule.layers.network import Network
 from chainrule.layers.state import State
+from chainrule.networks.network import Network
 
 
 class Reordered(Network):

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chainrule.layers.grid import GridLayer
-from chainrule.layers.lstm_cell import Cell, LSTMCell, SpatialCell
-from chainrule.layers.pixel_conv import PixelConv
-from chainrule.layers.row_conv import shift_down
-from chainrule.layers.row_lstm import by_site
+from chainrule.layers.grid.grid import GridLayer
+from chainrule.layers.grid.lstm_cell import Cell, LSTMCell, SpatialCell
+from chainrule.layers.grid.pixel_conv import PixelConv
+from chainrule.layers.grid.row_conv import shift_down
+from chainrule.layers.grid.row_lstm import by_site
+from chainrule.layers.grid.wavefront import diagonal_fronts, recur
 from chainrule.layers.state import State, write_at
-from chainrule.layers.wavefront import diagonal_fronts, recur
 
 # Where a pixel's neighbours are on the diagonal before its own: on the line above, and on the same.
 ABOVE, LEFT = -1, 0

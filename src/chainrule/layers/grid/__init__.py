@@ -1,0 +1,1 @@
+"""Causal layers of images: they read the pixels above and to the left."""
