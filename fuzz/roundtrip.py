@@ -23,7 +23,7 @@ from chainrule.coding.streams import compress_stream, decompress_stream
 from chainrule.domain import Domain
 from chainrule.domain.column import Column
 from chainrule.models import hyperparameters_of
-from chainrule.models.model import Model
+from chainrule.models.base.autoregressive import Model
 from chainrule.testing.coding import BYTES, SHARE
 
 # Every kind of net, as small as it gets.

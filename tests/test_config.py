@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from chainrule.models.base import VECTOR_TRAINING
+from chainrule.models.base.model import VECTOR_TRAINING
 from chainrule.training import TrainingConfig
 
 ITEMS = (1, 2, 7, 100, 1000, 5000, 10_000, 60_000, 1_000_000)

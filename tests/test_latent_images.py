@@ -12,7 +12,7 @@ import chainrule as cr
 from chainrule.cli import main
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.models import ApproximateCompletionWarning, load_model, save_model
-from chainrule.models.factorised import Factorised
+from chainrule.models.base.factorised import Factorised
 from chainrule.networks.codebook import Codebook
 from chainrule.networks.image_encoder import downward, halved, image_decoder, upward
 from chainrule.tasks import interpolate_latent

@@ -10,7 +10,7 @@ import chainrule as cr
 from chainrule.data import Data
 from chainrule.data.streams import Streams
 from chainrule.errors import ChainruleError, DomainError
-from chainrule.models.latent_normal import LatentNormal
+from chainrule.models.parts.latent_normal import LatentNormal
 from chainrule.tasks import evaluate
 from chainrule.tasks.likelihood import step_bound
 from chainrule.testing import check_model

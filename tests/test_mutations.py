@@ -11,8 +11,8 @@ from chainrule.flows import Chain, Flatten, Logistic, Scaling
 from chainrule.heads import Bernoulli, Categorical, Gaussian, Mixture
 from chainrule.heads.conditional import Coin
 from chainrule.layers import CausalConv1d, Condition, OneHot, Pointwise, Recurrent, Serial, StrictInput
+from chainrule.models.base.flow import Flow
 from chainrule.models.baselines import Constant
-from chainrule.models.flow import Flow
 from chainrule.models.vae import VAE
 from chainrule.networks import Stack
 from chainrule.testing import LawViolation, check_head, check_layer, check_model

@@ -16,7 +16,7 @@ from chainrule.data.frames import Frames
 from chainrule.data.mel import mel_filters, mel_frames
 from chainrule.data.mu_law import compress_samples
 from chainrule.errors import ConditionError, DataError, DomainError
-from chainrule.models.length import of_length
+from chainrule.models.resize import of_length
 from chainrule.tasks.likelihood import step_likelihood
 from chainrule.training import Recipe, Run
 from chainrule.training.batches import crops

@@ -5,7 +5,7 @@ import torch
 
 import chainrule as cr
 from chainrule.domain.column import Column
-from chainrule.models.units import Units
+from chainrule.models.parts.standardise import Units
 
 SMALL = {
     "rnade": {"hidden": 8},

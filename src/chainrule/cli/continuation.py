@@ -13,7 +13,7 @@ from chainrule.data.text import is_bytes
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.models import AutoregressiveModel, Model
-from chainrule.models.streaming import check_streamable
+from chainrule.models.base.streaming import check_streamable
 from chainrule.training import Run
 
 

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from chainrule.cli.options import items_of
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
-from chainrule.models.length import of_length
+from chainrule.models.resize import of_length
 from chainrule.training import Run
 
 

@@ -14,7 +14,7 @@ from chainrule.cli.options import DataDir, Json, Label, RunFolder, check_label, 
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.errors import ChainruleError, ConditionError
 from chainrule.models import Autoencoder, AutoregressiveModel, Model
-from chainrule.models.ensemble import Ensemble
+from chainrule.models.base.ensemble import Ensemble
 from chainrule.training import Run
 from chainrule.training.folder import BITS, FIELD, STRUCTURE
 

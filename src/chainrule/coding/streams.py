@@ -25,7 +25,7 @@ from chainrule.coding.symbols import Mixer
 from chainrule.engine.automatic import find_runner
 from chainrule.errors import CodeError, DomainError
 from chainrule.models import AutoregressiveModel, Model
-from chainrule.models.length import of_length
+from chainrule.models.resize import of_length
 
 # How many levels a model of each kind of symbols may have; None for any number.
 LEVELS: dict[str, tuple[int, ...] | None] = {

@@ -1,10 +1,10 @@
 """One file per family, reading like its paper; `registry` knows them by name."""
 
-from chainrule.models.autoencoder import Autoencoder
-from chainrule.models.base import Model
-from chainrule.models.completion import ApproximateCompletionWarning
-from chainrule.models.gaussian_latent import GaussianLatent
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoencoder import Autoencoder
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.base.completion import ApproximateCompletionWarning
+from chainrule.models.base.gaussian_latent import GaussianLatent
+from chainrule.models.base.model import Model
 from chainrule.models.registry import MODELS, create_model, hyperparameters_of, list_models
 from chainrule.models.store import load_model, save_model
 

@@ -13,7 +13,7 @@ from chainrule.domain.ordering import Ordering
 from chainrule.heads import BinnedMixture, Categorical, Head, MaybeMissing, vector_head
 from chainrule.heads.gaussian import LOG_SCALES
 from chainrule.layers import State
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.networks import Network
 
 # The scale of a logistic whose standard deviation is 1.

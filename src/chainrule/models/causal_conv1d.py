@@ -7,8 +7,8 @@ from torch import nn
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.layers import CausalConv1d, CausalLayer, Condition, Pointwise, Position, Serial, StrictInput
-from chainrule.models.model import AutoregressiveModel
-from chainrule.models.sequence import sequence_parts
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.parts.sequence import sequence_parts
 from chainrule.networks import Stack
 
 

@@ -13,7 +13,7 @@ from chainrule.domain.ordering import Ordering
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import Categorical
 from chainrule.layers import State, write_at
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.networks import Network
 
 MOST_PAIRS = 2**26  # entries of the table of pair counts

@@ -15,9 +15,9 @@ from chainrule.domain.ordering import Ordering
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import default_head
 from chainrule.layers import Code, Condition, State, write_at
-from chainrule.models.base import VECTOR_TRAINING
-from chainrule.models.encoding import encoder
-from chainrule.models.orderless import OrderlessModel
+from chainrule.models.base.model import VECTOR_TRAINING
+from chainrule.models.base.orderless import OrderlessModel
+from chainrule.models.parts.encoders import encoder
 from chainrule.networks import Network, Reordered
 
 # Images that the parallel pass evaluates at once.

@@ -12,7 +12,7 @@ from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import Categorical
 from chainrule.layers import State
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.networks import Network
 
 MOST_ENTRIES = 2**26

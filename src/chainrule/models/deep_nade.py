@@ -15,11 +15,11 @@ from chainrule.domain.ordering import Ordering
 from chainrule.errors import ChainruleError
 from chainrule.heads import vector_head
 from chainrule.layers import Code, Condition
-from chainrule.models.base import VECTOR_TRAINING
-from chainrule.models.encoding import vector_encoder
-from chainrule.models.ensemble import SharedEnsemble
-from chainrule.models.orderless import OrderlessModel
-from chainrule.models.units import Units
+from chainrule.models.base.ensemble import SharedEnsemble
+from chainrule.models.base.model import VECTOR_TRAINING
+from chainrule.models.base.orderless import OrderlessModel
+from chainrule.models.parts.encoders import vector_encoder
+from chainrule.models.parts.standardise import Units
 from chainrule.networks import RunningHidden
 
 

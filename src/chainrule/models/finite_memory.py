@@ -9,8 +9,8 @@ from torch import nn
 from chainrule.domain import Domain
 from chainrule.heads import default_head
 from chainrule.layers import CausalConv1d, Condition, Pointwise, Serial, StrictInput
-from chainrule.models.encoding import encoder
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.parts.encoders import encoder
 from chainrule.networks import Stack
 
 

@@ -13,9 +13,9 @@ from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.heads import vector_head
 from chainrule.layers import Code, Condition, MaskedLinear, State, strictly_lower, write_at
-from chainrule.models.base import VECTOR_TRAINING
-from chainrule.models.encoding import vector_encoder
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.base.model import VECTOR_TRAINING
+from chainrule.models.parts.encoders import vector_encoder
 from chainrule.networks import Network
 
 

@@ -19,8 +19,8 @@ from chainrule.layers import (
     PixelConv,
     StrictConv2d,
 )
-from chainrule.models.image import ImageParts, check_sizes, image_condition, image_parts, in_groups
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.parts.image import ImageParts, check_sizes, image_condition, image_parts, in_groups
 from chainrule.models.pixelcnn import last_layers
 from chainrule.networks import Gate, GatedStack, RasterStack
 

@@ -11,7 +11,7 @@ from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import BinnedGaussian, Gaussian
 from chainrule.layers import MaskedLinear, State, strictly_lower, write_at
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.networks import Network
 
 ENOUGH = 5  # rows a variable, from which on a covariance is taken as it is

@@ -10,9 +10,9 @@ from chainrule.domain.ordering import Ordering
 from chainrule.errors import ChainruleError
 from chainrule.heads import vector_head
 from chainrule.layers import Condition
-from chainrule.models.base import VECTOR_TRAINING
-from chainrule.models.encoding import vector_encoder
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.base.model import VECTOR_TRAINING
+from chainrule.models.parts.encoders import vector_encoder
 from chainrule.networks.masked_perceptron import MaskedPerceptron
 
 # Of a hidden layer; wide enough for every variable to have a unit that reads just up to it.

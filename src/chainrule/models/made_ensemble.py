@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.domain import Domain
-from chainrule.models.ensemble import SeparateEnsemble, SharedEnsemble
+from chainrule.models.base.ensemble import SeparateEnsemble, SharedEnsemble
 from chainrule.models.made import MADE
 
 

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from chainrule.domain import Domain
 from chainrule.flows import ActNorm, Autoregressive, Bijection, Chain, Flatten, Inverse, Normal, Reverse
 from chainrule.layers import Condition, Real
-from chainrule.models.base import VECTOR_TRAINING
-from chainrule.models.flow import Flow
+from chainrule.models.base.flow import Flow
+from chainrule.models.base.model import VECTOR_TRAINING
 from chainrule.models.nice import check_widths
 from chainrule.networks.masked_perceptron import MaskedPerceptron
 

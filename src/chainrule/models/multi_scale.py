@@ -9,9 +9,9 @@ from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.errors import ChainruleError
 from chainrule.layers import Condition, Scalar
+from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.models.gated_pixelcnn import gated_stack
-from chainrule.models.image import image_condition, image_parts
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.parts.image import image_condition, image_parts
 from chainrule.networks import MultiScale
 
 

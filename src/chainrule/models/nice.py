@@ -7,8 +7,8 @@ from types import MappingProxyType
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.flows import AdditiveCoupling, Chain, Flatten, Logistic, Scaling, alternate, perceptron
-from chainrule.models.base import VECTOR_TRAINING
-from chainrule.models.flow import Flow
+from chainrule.models.base.flow import Flow
+from chainrule.models.base.model import VECTOR_TRAINING
 
 
 class NICE(Flow):

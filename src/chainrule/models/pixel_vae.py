@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from chainrule.domain import Domain
-from chainrule.models.gaussian_latent import GaussianLatent
+from chainrule.models.base.gaussian_latent import GaussianLatent
 from chainrule.models.registry import create_model
 from chainrule.networks.image_encoder import image_decoder, image_encoder
 

@@ -17,8 +17,8 @@ from chainrule.layers import (
     PixelConv,
     StrictConv2d,
 )
-from chainrule.models.image import check_sizes, image_condition, image_parts, in_groups
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.parts.image import check_sizes, image_condition, image_parts, in_groups
 from chainrule.networks import RasterStack
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from chainrule.domain import Domain
-from chainrule.models.autoencoder import Autoencoder
+from chainrule.models.base.autoencoder import Autoencoder
 from chainrule.models.gated_pixelcnn import GatedPixelCNN
 from chainrule.models.registry import create_model
 from chainrule.networks.image_encoder import image_encoder

@@ -8,8 +8,8 @@ from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError, nearest
 from chainrule.heads import DiscretisedLogistic, Head, default_head
 from chainrule.layers import Centred, Condition
-from chainrule.models.image import image_condition, image_parts
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.parts.image import image_condition, image_parts
 from chainrule.networks import PlusLevel, PlusStack
 
 OUTPUTS = ("logistic", "softmax")

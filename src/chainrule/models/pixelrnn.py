@@ -18,8 +18,8 @@ from chainrule.layers import (
     RowLSTM,
     StrictConv2d,
 )
-from chainrule.models.image import check_sizes, image_condition, image_parts, in_groups
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.parts.image import check_sizes, image_condition, image_parts, in_groups
 from chainrule.models.pixelcnn import last_layers
 from chainrule.networks import RasterStack
 

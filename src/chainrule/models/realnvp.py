@@ -20,8 +20,8 @@ from chainrule.flows import (
     half_channels,
     perceptron,
 )
-from chainrule.models.base import VECTOR_TRAINING
-from chainrule.models.flow import Flow
+from chainrule.models.base.flow import Flow
+from chainrule.models.base.model import VECTOR_TRAINING
 
 COUPLINGS = 3  # of each kind of mask at a scale
 

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.layers import CausalLayer, Condition, Pointwise, Recurrent, Serial, StrictInput
-from chainrule.models.model import AutoregressiveModel
-from chainrule.models.sequence import sequence_parts
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.parts.sequence import sequence_parts
 from chainrule.networks import Stack
 
 

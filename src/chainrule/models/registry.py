@@ -10,7 +10,7 @@ from typing import Any
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, nearest
-from chainrule.models.base import Model
+from chainrule.models.base.model import Model
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from chainrule.domain.ordering import Ordering
 from chainrule.errors import DomainError
 from chainrule.heads import Mixture
 from chainrule.layers import Condition
-from chainrule.models.base import VECTOR_TRAINING
-from chainrule.models.encoding import vector_encoder
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.base.model import VECTOR_TRAINING
+from chainrule.models.parts.encoders import vector_encoder
 from chainrule.networks import RunningHidden
 
 

@@ -8,8 +8,8 @@ from chainrule.domain import Domain
 from chainrule.errors import DomainError
 from chainrule.heads import MCGSM, Head
 from chainrule.layers import Code, Condition, GridSerial, PixelConv, Real, SpatialLSTM, StrictConv2d
-from chainrule.models.image import check_sizes, image_condition, image_parts, in_groups
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.parts.image import check_sizes, image_condition, image_parts, in_groups
 from chainrule.networks import RasterStack
 
 

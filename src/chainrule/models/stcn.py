@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from chainrule.domain import Domain
 from chainrule.layers import State, TemporalBlock
-from chainrule.models.latent_normal import LatentNormal
-from chainrule.models.latent_sequence import LatentSequence, Level, perceptron
+from chainrule.models.base.latent_sequence import LatentSequence, Level, perceptron
+from chainrule.models.parts.latent_normal import LatentNormal
 
 
 class STCN(LatentSequence):

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from chainrule.domain import Domain
 from chainrule.errors import RunError
 from chainrule.files import atomic_path, read_text, write_text
-from chainrule.models.base import Model
+from chainrule.models.base.model import Model
 from chainrule.models.registry import create_model
 from chainrule.models.sketch import check_sizes, sketch
 

@@ -17,8 +17,8 @@ from chainrule.layers import (
     StrictInput,
     TemporalBlock,
 )
-from chainrule.models.model import AutoregressiveModel
-from chainrule.models.sequence import sequence_parts
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.parts.sequence import sequence_parts
 from chainrule.networks import Stack
 
 

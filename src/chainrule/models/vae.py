@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from chainrule.domain import Domain
 from chainrule.errors import DomainError
-from chainrule.models.encoding import encoder
-from chainrule.models.factorised import Factorised
-from chainrule.models.gaussian_latent import GaussianLatent
+from chainrule.models.base.factorised import Factorised
+from chainrule.models.base.gaussian_latent import GaussianLatent
+from chainrule.models.parts.encoders import encoder
 from chainrule.networks.image_encoder import image_decoder, image_encoder
 
 

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from chainrule.domain import Domain
 from chainrule.engine import Runner, branch, exact_arithmetic
 from chainrule.errors import ChainruleError, DomainError
-from chainrule.models.base import Model
-from chainrule.models.bounded import BoundedModel
-from chainrule.models.completion import check_count
-from chainrule.models.factorised import Factorised
-from chainrule.models.image import image_parts
+from chainrule.models.base.bounded import BoundedModel
+from chainrule.models.base.completion import check_count
+from chainrule.models.base.factorised import Factorised
+from chainrule.models.base.model import Model
+from chainrule.models.parts.image import image_parts
 from chainrule.models.registry import create_model
 from chainrule.networks.codebook import Codebook
 from chainrule.networks.image_encoder import downward, halved, upward

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from chainrule.domain import Domain
 from chainrule.layers import Recurrent, State
-from chainrule.models.latent_normal import LatentNormal
-from chainrule.models.latent_sequence import LatentSequence, Level, perceptron
+from chainrule.models.base.latent_sequence import LatentSequence, Level, perceptron
+from chainrule.models.parts.latent_normal import LatentNormal
 
 
 class VRNN(LatentSequence):

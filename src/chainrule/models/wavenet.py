@@ -10,8 +10,8 @@ from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError, nearest
 from chainrule.heads import DiscretisedLogistic, Head
 from chainrule.layers import CausalConv1d, Condition, FrameFeatures, GatedResidual, StrictInput
-from chainrule.models.model import AutoregressiveModel
-from chainrule.models.sequence import SequenceParts, sequence_parts
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.parts.sequence import SequenceParts, sequence_parts
 from chainrule.networks import SkipStack
 
 OUTPUTS = ("softmax", "logistic")

@@ -11,9 +11,9 @@ from torch import Tensor
 from chainrule.engine import Sample, draw_noise, exact_arithmetic
 from chainrule.errors import ChainruleError
 from chainrule.models import AutoregressiveModel, Model
-from chainrule.models.completion import force
-from chainrule.models.ensemble import Ensemble
-from chainrule.models.orderless import OrderlessModel
+from chainrule.models.base.completion import force
+from chainrule.models.base.ensemble import Ensemble
+from chainrule.models.base.orderless import OrderlessModel
 
 
 class ConditionalLikelihood(NamedTuple):

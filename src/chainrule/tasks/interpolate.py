@@ -13,8 +13,8 @@ from chainrule.domain import INTEGERS
 from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError, ConditionError
 from chainrule.models import GaussianLatent, Model
-from chainrule.models.completion import check_count
-from chainrule.models.flow import Flow
+from chainrule.models.base.completion import check_count
+from chainrule.models.base.flow import Flow
 
 
 def interpolate(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from chainrule.engine import exact_arithmetic
-from chainrule.models.flow import Flow
+from chainrule.models.base.flow import Flow
 from chainrule.testing.subject import LawNotBinding, Subject, close, require
 
 

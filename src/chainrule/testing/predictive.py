@@ -8,7 +8,7 @@ import torch
 
 from chainrule.engine import FixedPoint, Predictive, Speculative
 from chainrule.models import AutoregressiveModel
-from chainrule.models.ensemble import Ensemble
+from chainrule.models.base.ensemble import Ensemble
 from chainrule.testing.subject import LawNotBinding, Subject, close, require
 
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from chainrule.engine import Choice, Known, Sample, branch, choose_particle, draw_noise
 from chainrule.errors import ChainruleError
-from chainrule.models.levels import known_part
+from chainrule.models.parts.constraints import known_part
 
 if TYPE_CHECKING:
-    from chainrule.models.model import AutoregressiveModel
+    from chainrule.models.base.autoregressive import AutoregressiveModel
 
 
 class ApproximateCompletionWarning(UserWarning):

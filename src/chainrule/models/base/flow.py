@@ -13,9 +13,9 @@ from chainrule.engine import check_temperature, draw_noise, exact_arithmetic
 from chainrule.engine.finite import check_weights, name_of
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.flows import Bijection, Chain, Logit, Prior, Uniform, Variational
-from chainrule.models.bounded import BoundedModel
-from chainrule.models.completion import check_count
-from chainrule.models.units import Units
+from chainrule.models.base.bounded import BoundedModel
+from chainrule.models.base.completion import check_count
+from chainrule.models.parts.standardise import Units
 
 LOOKED_AT = 1024  # items that the layers see before training
 DEQUANTISATIONS = ("uniform", "variational")

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from chainrule.domain import Domain
 from chainrule.engine import Runner, branch, draw_normal, exact_arithmetic
 from chainrule.heads.gaussian import LOG_SCALES
-from chainrule.models.bounded import BoundedModel
-from chainrule.models.completion import check_count
-from chainrule.models.latent_completion import draw_given
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.base.bounded import BoundedModel
+from chainrule.models.base.completion import check_count
+from chainrule.models.base.latent_completion import draw_given
 
 
 class GaussianLatent(BoundedModel):

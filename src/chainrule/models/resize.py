@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chainrule.errors import DomainError
-from chainrule.models.base import Model
+from chainrule.models.base.model import Model
 from chainrule.models.registry import create_model
 
 

@@ -15,10 +15,10 @@ from chainrule.engine.finite import Guard
 from chainrule.engine.site import draw_site
 from chainrule.errors import DomainError
 from chainrule.layers import State
-from chainrule.models.bounded import BoundedModel
-from chainrule.models.completion import check_count
-from chainrule.models.latent_normal import LatentNormal
-from chainrule.models.sequence import sequence_parts
+from chainrule.models.base.bounded import BoundedModel
+from chainrule.models.base.completion import check_count
+from chainrule.models.parts.latent_normal import LatentNormal
+from chainrule.models.parts.sequence import sequence_parts
 
 
 class Level(NamedTuple):

@@ -10,9 +10,9 @@ from torch import Tensor
 from chainrule.domain import Domain
 from chainrule.engine import draw_noise
 from chainrule.heads import Head
-from chainrule.models.completion import check_count, draw_unknown
-from chainrule.models.levels import check_orderable, known_part
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.base.completion import check_count, draw_unknown
+from chainrule.models.parts.constraints import check_orderable, known_part
 from chainrule.networks import Network
 
 STRATA = 4  # subsets of each item that validation looks at: of few variables, of more, of most

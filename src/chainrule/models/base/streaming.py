@@ -13,10 +13,10 @@ from torch import Tensor
 from chainrule.domain import INTEGERS
 from chainrule.engine import Sample, branch, draw_noise, exact_arithmetic, stream
 from chainrule.errors import ChainruleError, DomainError
-from chainrule.models.completion import check_count
+from chainrule.models.base.completion import check_count
 
 if TYPE_CHECKING:
-    from chainrule.models.model import AutoregressiveModel
+    from chainrule.models.base.autoregressive import AutoregressiveModel
 
 
 def stream_symbols(

@@ -17,11 +17,11 @@ from chainrule.engine.finite import spoil
 from chainrule.errors import DomainError
 from chainrule.heads import ColumnHeads, Head
 from chainrule.layers import Condition, State
-from chainrule.models import streaming
-from chainrule.models.base import Model
-from chainrule.models.completion import check_count, draw_unknown
-from chainrule.models.levels import check_lengths, end_logits, forbidden_logits
-from chainrule.models.units import Units
+from chainrule.models.base import streaming
+from chainrule.models.base.completion import check_count, draw_unknown
+from chainrule.models.base.model import Model
+from chainrule.models.parts.constraints import check_lengths, end_logits, forbidden_logits
+from chainrule.models.parts.standardise import Units
 from chainrule.networks import Network, Replay
 
 

@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chainrule.engine import Sample, branch, draw_noise, exact_arithmetic
-from chainrule.models.completion import ApproximateCompletionWarning, check_count, force
-from chainrule.models.levels import known_part
+from chainrule.models.base.completion import ApproximateCompletionWarning, check_count, force
+from chainrule.models.parts.constraints import known_part
 
 if TYPE_CHECKING:
-    from chainrule.models.gaussian_latent import GaussianLatent
+    from chainrule.models.base.gaussian_latent import GaussianLatent
 
 
 def draw_given(

@@ -16,10 +16,10 @@ from chainrule.domain.ordering import Ordering
 from chainrule.engine import Predictive, Sample, choose_particle, draw_noise
 from chainrule.errors import ChainruleError
 from chainrule.layers import Condition
-from chainrule.models.base import Model
-from chainrule.models.completion import ApproximateCompletionWarning, check_count, force
-from chainrule.models.levels import check_orderable, known_part
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.base.completion import ApproximateCompletionWarning, check_count, force
+from chainrule.models.base.model import Model
+from chainrule.models.parts.constraints import check_orderable, known_part
 
 VALIDATED = 4  # members with shared parameters that validation mixes
 

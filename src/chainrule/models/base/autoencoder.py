@@ -12,9 +12,9 @@ from chainrule.domain import Domain
 from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError
 from chainrule.layers import Condition
-from chainrule.models.base import Model
-from chainrule.models.completion import check_count
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.base.completion import check_count
+from chainrule.models.base.model import Model
 
 
 class Autoencoder(Model):

@@ -8,7 +8,7 @@ from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import Head, NADEHead, default_head
 from chainrule.layers import Code
-from chainrule.models.encoding import encoder
+from chainrule.models.parts.encoders import encoder
 
 OUTPUTS = ("independent", "nade")
 

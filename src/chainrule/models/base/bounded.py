@@ -11,8 +11,8 @@ from torch import Tensor
 
 from chainrule.errors import ChainruleError
 from chainrule.layers import Condition
-from chainrule.models.base import Model
-from chainrule.models.completion import check_count
+from chainrule.models.base.completion import check_count
+from chainrule.models.base.model import Model
 
 
 class BoundedModel(Model):

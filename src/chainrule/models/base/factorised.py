@@ -9,7 +9,7 @@ from torch import Tensor
 from chainrule.domain import Domain
 from chainrule.heads import DiscretisedLogistic, Head, default_head
 from chainrule.layers import Condition, State
-from chainrule.models.model import AutoregressiveModel
+from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.networks import Network
 
 SOFTMAX = 32  # levels up to which each has a logit; more have a mixture of logistics

@@ -1,0 +1,1 @@
+"""What every model can do, and what kinds of models share."""
