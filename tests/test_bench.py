@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import chainrule as cr
-from chainrule.engine import FixedPoint, automatic
+from chainrule.engine import FixedPoint
+from chainrule.engine import auto as automatic
 from chainrule.errors import ChainruleError
 from chainrule.tasks import (
     bench_anomaly,

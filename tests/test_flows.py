@@ -7,7 +7,8 @@ import torch
 
 import chainrule as cr
 from chainrule.domain.column import Column
-from chainrule.engine import automatic, count_flops
+from chainrule.engine import auto as automatic
+from chainrule.engine import count_flops
 from chainrule.engine.native import NativeRunner
 from chainrule.flows import AdditiveCoupling, Inverse
 from chainrule.heads import Gaussian

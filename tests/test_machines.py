@@ -48,7 +48,7 @@ def test_compiled_code_is_kept_only_where_there_is_a_place(tmp_path, monkeypatch
     numba = pytest.importorskip("numba")
     from numba.core.caching import CacheImpl
 
-    from chainrule.engine.native.cache import keep_compiled
+    from chainrule.engine.native.numba_cache import keep_compiled
 
     def compiled():
         def one_more(x):

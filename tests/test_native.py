@@ -11,12 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import chainrule as cr
-from chainrule.engine import automatic, exact_arithmetic
+from chainrule.engine import auto as automatic
+from chainrule.engine import exact_arithmetic
 from chainrule.engine.native import NativeRunner, Unsupported
-from chainrule.engine.native.lowering import lower
-from chainrule.engine.native.record import record
-from chainrule.engine.native.share import Share
-from chainrule.engine.native.weights import Weights
+from chainrule.engine.native.constants import Weights
+from chainrule.engine.native.lower.lower import lower
+from chainrule.engine.native.shard import Share
+from chainrule.engine.native.trace import record
 from chainrule.errors import ChainruleError
 
 

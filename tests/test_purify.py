@@ -8,7 +8,7 @@ import torch
 
 import chainrule as cr
 from chainrule.engine import FixedPoint
-from chainrule.engine.automatic import find_runner
+from chainrule.engine.auto import find_runner
 from chainrule.errors import ChainruleError, DomainError
 from digits_run import write_run
 from test_cli import call

@@ -12,7 +12,7 @@ from PIL import Image
 
 import chainrule as cr
 from chainrule.cli import main
-from chainrule.engine.automatic import find_runner
+from chainrule.engine.auto import find_runner
 
 TINY = ("--set", "channels=8", "--epochs", "1", "--device", "cpu")
 

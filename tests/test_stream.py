@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import chainrule as cr
-from chainrule.engine import Sample, automatic, draw_noise, exact_arithmetic, stream
+from chainrule.engine import Sample, draw_noise, exact_arithmetic, stream
+from chainrule.engine import auto as automatic
 from chainrule.engine.native.session import Session
 from chainrule.errors import ChainruleError, ConditionError, DomainError
 from chainrule.layers import map_state

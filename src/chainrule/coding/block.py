@@ -13,7 +13,7 @@ from chainrule.coding.coder import Coder, Decoder, Encoder
 from chainrule.coding.rule import Coding
 from chainrule.coding.symbols import Mixer, code_whole, uniform
 from chainrule.engine import Choice, Incremental
-from chainrule.engine.stepwise import draw_stepwise
+from chainrule.engine.eager import draw_stepwise
 from chainrule.models import AutoregressiveModel
 
 

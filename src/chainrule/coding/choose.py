@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule.engine import Incremental
-from chainrule.engine.automatic import LONG_PATIENCE, TRIED, find_native, pays
+from chainrule.engine.auto import LONG_PATIENCE, TRIED, find_native, pays
 from chainrule.models import AutoregressiveModel
 
 

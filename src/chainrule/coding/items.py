@@ -19,7 +19,7 @@ from chainrule.coding.choose import choose_runner
 from chainrule.coding.container import Header, Reader, Writer, brief
 from chainrule.coding.parallel import in_order
 from chainrule.domain import Domain
-from chainrule.engine.automatic import find_runner
+from chainrule.engine.auto import find_runner
 from chainrule.errors import CodeError, ConditionError
 from chainrule.models import Model
 

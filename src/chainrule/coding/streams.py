@@ -22,7 +22,7 @@ from chainrule.coding.items import AUTO, Progress, block_rows, check_header, thr
 from chainrule.coding.order0 import Mixed
 from chainrule.coding.parallel import in_order
 from chainrule.coding.symbols import Mixer
-from chainrule.engine.automatic import find_runner
+from chainrule.engine.auto import find_runner
 from chainrule.errors import CodeError, DomainError
 from chainrule.models import AutoregressiveModel, Model
 from chainrule.models.resize import of_length

@@ -4,10 +4,10 @@ from chainrule.engine.arithmetic import end_training, exact_arithmetic
 from chainrule.engine.choice import Choice, Greedy, Known, Sample, Within, check_temperature, choose_particle
 from chainrule.engine.fixed_point import FixedPoint
 from chainrule.engine.flops import count_flops
+from chainrule.engine.interfaces import Incremental
 from chainrule.engine.noise import branch, draw_noise, draw_normal
 from chainrule.engine.predictive import Predictive, Runner, generate
 from chainrule.engine.rollout import Rollout, rollout
-from chainrule.engine.runner import Incremental
 from chainrule.engine.speculative import Speculative
 from chainrule.engine.stream import stream
 

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
-from chainrule.engine.automatic import find_runner
+from chainrule.engine.auto import find_runner
 from chainrule.engine.choice import Choice
 from chainrule.engine.finite import Guard, wide
+from chainrule.engine.interfaces import Incremental
 from chainrule.engine.rollout import Rollout, Stepwise, rollout
-from chainrule.engine.runner import Incremental
 from chainrule.engine.site import draw_sites
 from chainrule.networks import Network
 

@@ -8,10 +8,10 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from chainrule.engine.automatic import Automatic
+from chainrule.engine.auto import Automatic
 from chainrule.engine.choice import Choice
-from chainrule.engine.runner import Incremental, Loop
-from chainrule.engine.stepwise import draw_stepwise
+from chainrule.engine.eager import draw_stepwise
+from chainrule.engine.interfaces import Incremental, Loop
 from chainrule.heads import Head
 from chainrule.layers import repeat_rows
 

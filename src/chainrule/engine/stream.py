@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from chainrule.engine.choice import Choice
+from chainrule.engine.chunks import Stretches
 from chainrule.engine.rollout import Stepwise
-from chainrule.engine.stretches import Stretches
 
 
 def stream(

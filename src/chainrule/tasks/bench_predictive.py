@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from chainrule.engine import FixedPoint, Predictive, Runner, Speculative, exact_arithmetic
-from chainrule.engine.automatic import find_native
+from chainrule.engine.auto import find_native
 from chainrule.errors import ChainruleError
 from chainrule.models import AutoregressiveModel
 from chainrule.tasks.timing import time_interleaved

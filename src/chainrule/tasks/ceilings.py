@@ -75,9 +75,9 @@ def _native(threads: int, rows: int, size: int) -> Iterator[Way]:
     Raises:
         ImportError: where there is no numba.
     """
-    from chainrule.engine.native.codes import Code
-    from chainrule.engine.native.lower_rows import packed
-    from chainrule.engine.native.machine import run
+    from chainrule.engine.native.interpreter import run
+    from chainrule.engine.native.lower.matmul import packed
+    from chainrule.engine.native.opcodes import Code
 
     outer = max(size // (4 * INNER), 1)
     clock = np.zeros(threads * 8, dtype=np.int64)  # a cache line each

@@ -1,35 +1,88 @@
-"""Compiled code on disk, where there is a place for it."""
+"""Programs of one model's steps: recorded, lowered, and seen to do what was recorded."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import Any
+import logging
+from collections.abc import Callable, Hashable, Sequence
+from threading import Lock
 
-from numba.core.caching import FunctionCache
+import torch
+from torch import Tensor
+
+from chainrule.engine.native.constants import Weights
+from chainrule.engine.native.lower.lower import lower
+from chainrule.engine.native.program import Program
+from chainrule.engine.native.shard import Share, copied
+from chainrule.engine.native.trace import Unsupported, record
+
+Site = Callable[..., list[Tensor]]
+TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-9}  # of a step's results beside the recorded ones
+log = logging.getLogger(__name__)
 
 
-class Cache(FunctionCache):
-    """numba's own, on which nothing depends: what cannot be read is compiled again, what cannot be written is not kept.
+class Programs:
+    """Keeps the programs of a model, one for each kind of step and shape of its inputs.
 
-    A full disk, a damaged file, a folder that lost its write bits: none of these is a reason not to draw.
+    Args:
+        name: of the model.
+        dtype: of its parameters.
+        half: whether products take weights of float32 rounded to bfloat16.
     """
 
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """What was kept under a signature; None if there is nothing that can be read."""
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception:  # whatever a damaged file meets
-            with suppress(OSError):
-                self.flush()
-            return None
+    def __init__(self, name: str, dtype: torch.dtype, half: bool = False) -> None:
+        self.name, self.tolerance = name, TOLERANCE.get(dtype, 0.0)
+        self._weights = Weights()
+        self._halves = Weights(half=True) if half else None
+        self._kept: dict[Hashable, Program | Unsupported] = {}
+        self._lock = Lock()
 
-    def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep it, if the disk will."""
-        with suppress(OSError):
-            super().save_overload(sig, data)
+    def get(self, kind: Hashable, site: Site, inputs: Sequence[Tensor], leaves: int, t: int) -> Program:
+        """The program of a step.
+
+        Args:
+            kind: of the step.
+            site: does it, puts its results in its inputs, and gives the new leaves of the state.
+            inputs: the clock first, `leaves` leaves of a state last.
+            leaves: how many.
+            t: a site of this kind.
+
+        Raises:
+            Unsupported: if the machine lacks one of its operations.
+        """
+        key = (kind, tuple((tuple(x.shape), x.stride(), x.dtype) for x in inputs))
+        with self._lock:  # blocks of a compressed file are coded in several threads
+            if key not in self._kept:
+                try:
+                    self._kept[key] = self._compile(site, inputs, leaves, t)
+                except Unsupported as reason:
+                    log.info("%s: %s", self.name, reason)
+                    self._kept[key] = reason
+        program = self._kept[key]
+        if isinstance(program, Unsupported):
+            raise program
+        return program
+
+    def _compile(self, site: Site, inputs: Sequence[Tensor], leaves: int, t: int) -> Program:
+        generator = torch.Generator().manual_seed(0)
+        tried = [copied(tensor) for tensor in inputs]
+        tried[0].fill_(t)
+        for leaf in tried[len(tried) - leaves :]:
+            if leaf.is_floating_point():  # zeros would hide a wrong place
+                leaf.copy_(torch.rand(leaf.shape, generator=generator, dtype=leaf.dtype))
+        again = [copied(tensor) for tensor in tried]
+        recording, results = record(site, tried)
+        program = lower(recording, results, recording.inputs[len(inputs) - leaves :], self._weights)
+        share = Share(again)
+        share.run_site(program, t)
+        expected = [*tried[: len(inputs) - leaves], *(recording.tensor(view) for view in results)]
+        if not all(_agree(a, b, self.tolerance) for a, b in zip(share.inputs, expected, strict=True)):
+            raise Unsupported("a native step does not do what the recorded one did")
+        if self._halves is not None:
+            program = lower(recording, results, recording.inputs[len(inputs) - leaves :], self._halves)
+        return program
 
 
-def keep_compiled(function: Any) -> None:
-    """Keep what numba compiles of a function: beside its file, else in the user's cache; in memory if both refuse."""
-    with suppress(RuntimeError):  # numba's word for: no folder can be written
-        function._cache = Cache(function.py_func)
+def _agree(ours: Tensor, theirs: Tensor, tolerance: float) -> bool:
+    if not ours.is_floating_point():
+        return torch.equal(ours.long(), theirs.long())
+    return torch.allclose(ours, theirs.to(ours.dtype), rtol=tolerance, atol=tolerance, equal_nan=True)

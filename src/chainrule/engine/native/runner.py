@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from chainrule.engine.choice import Choice
-from chainrule.engine.native.programs import Programs
+from chainrule.engine.native.cache import Programs
 from chainrule.engine.native.session import Session
-from chainrule.engine.native.share import Share
+from chainrule.engine.native.shard import Share
 from chainrule.layers import State, map_state
 
 

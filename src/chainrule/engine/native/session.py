@@ -16,8 +16,8 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from chainrule.engine.choice import Choice, tables
 from chainrule.engine.finite import Guard
-from chainrule.engine.native.programs import Programs, Site
-from chainrule.engine.native.share import Share
+from chainrule.engine.native.cache import Programs, Site
+from chainrule.engine.native.shard import Share
 from chainrule.engine.site import draw_site
 from chainrule.layers import State
 

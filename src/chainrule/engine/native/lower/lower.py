@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from chainrule.engine.native import lower_numbers, lower_places, lower_rows  # noqa: F401 - they register their rules
-from chainrule.engine.native.builder import Builder, views
+from chainrule.engine.native.assembler import Builder, views
+from chainrule.engine.native.constants import Weights
+from chainrule.engine.native.lower import elementwise, matmul, movement  # noqa: F401 - they register their rules
+from chainrule.engine.native.lower.registry import RULES
 from chainrule.engine.native.program import Program
-from chainrule.engine.native.record import Call, Recording, Unsupported, View
-from chainrule.engine.native.rules import RULES
-from chainrule.engine.native.weights import Weights
+from chainrule.engine.native.trace import Call, Recording, Unsupported, View
 
 
 def lower(recording: Recording, results: list[View], targets: list[View], weights: Weights) -> Program:

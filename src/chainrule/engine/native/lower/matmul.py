@@ -9,14 +9,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from chainrule.engine.native.builder import Builder, contiguous, expanded, reshaped
-from chainrule.engine.native.codes import REDUCTIONS, Code
-from chainrule.engine.native.intrinsics import PANEL
-from chainrule.engine.native.lower_numbers import binary, choose, compare, unary
-from chainrule.engine.native.lower_places import narrow, permuted
-from chainrule.engine.native.record import Call, Unsupported, View
-from chainrule.engine.native.rules import lowers
-from chainrule.engine.native.vectors import DOUBLE, FLOAT
+from chainrule.engine.native.assembler import Builder, contiguous, expanded, reshaped
+from chainrule.engine.native.kernels.intrinsics import PANEL
+from chainrule.engine.native.kernels.simd import DOUBLE, FLOAT
+from chainrule.engine.native.lower.elementwise import binary, choose, compare, unary
+from chainrule.engine.native.lower.movement import narrow, permuted
+from chainrule.engine.native.lower.registry import lowers
+from chainrule.engine.native.opcodes import REDUCTIONS, Code
+from chainrule.engine.native.trace import Call, Unsupported, View
 
 PANELS = {torch.float32: PANEL[FLOAT], torch.float64: PANEL[DOUBLE]}
 FEW = 4  # columns of a weight that are not worth a panel

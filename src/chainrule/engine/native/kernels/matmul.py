@@ -6,8 +6,8 @@ from typing import Any
 
 import numba as nb
 
-from chainrule.engine.native import intrinsics as ir
-from chainrule.engine.native.vectors import DOUBLE, FLOAT
+from chainrule.engine.native.kernels import intrinsics as ir
+from chainrule.engine.native.kernels.simd import DOUBLE, FLOAT
 
 # Compiled functions that only compiled ones call need no doors to Python.
 FAST: dict[str, Any] = {

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from chainrule.engine.choice import Choice
-from chainrule.engine.runner import Incremental
-from chainrule.engine.stepwise import draw_stepwise
+from chainrule.engine.eager import draw_stepwise
+from chainrule.engine.interfaces import Incremental
 from chainrule.errors import ChainruleError
 from chainrule.layers import State
 
 if TYPE_CHECKING:
     from chainrule.engine.native import NativeRunner
 
-MACHINE = "chainrule.engine.native.machine"
+MACHINE = "chainrule.engine.native.interpreter"
 TRIED = 4  # sites that are drawn eagerly before the time of the rest is estimated
 # Seconds that the rest must take eagerly before it is worth recording the steps, before it is worth loading the
 # machine, and before it is worth compiling it where nobody has.

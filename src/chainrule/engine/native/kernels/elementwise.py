@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from chainrule.engine.native.vectors import DOUBLE, FLOAT, I32, I64, Vector, elementwise
+from chainrule.engine.native.kernels.simd import DOUBLE, FLOAT, I32, I64, Vector, elementwise
 
 # Cephes' expf, and the Taylor polynomial of degree 13; the constants of ln 2 in two parts, so that r is exact.
 EXP = {

@@ -6,7 +6,7 @@ import math
 
 import numba as nb
 
-from chainrule.engine.native.products import FAST
+from chainrule.engine.native.kernels.matmul import FAST
 
 SLOW = ("log", "log1p", "expm1", "asinh", "log_sigmoid_forward", "gelu", "special_ndtri")
 

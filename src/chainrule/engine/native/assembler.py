@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from chainrule.engine.native.codes import Code
+from chainrule.engine.native.constants import Weights
+from chainrule.engine.native.opcodes import Code
 from chainrule.engine.native.program import Program, place_buffers
-from chainrule.engine.native.record import Recording, Unsupported, View
-from chainrule.engine.native.weights import Weights
+from chainrule.engine.native.trace import Recording, Unsupported, View
 
 KIND = {torch.float32: 0, torch.float64: 1, torch.int64: 2, torch.bool: 2}
 BYTES = (4, 8, 8)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chainrule.engine.native.builder import Builder
-from chainrule.engine.native.record import Call
+from chainrule.engine.native.assembler import Builder
+from chainrule.engine.native.trace import Call
 
 Rule = Callable[[Builder, Call], None]
 RULES: dict[str, Rule] = {}

@@ -7,15 +7,14 @@ from typing import Any
 
 import torch
 
-from chainrule.engine.native import functions, slow
-from chainrule.engine.native.builder import Builder, contiguous, expanded
-from chainrule.engine.native.codes import Code
-from chainrule.engine.native.record import Call, Unsupported, View
-from chainrule.engine.native.rules import lowers
+from chainrule.engine.native.assembler import Builder, contiguous, expanded
+from chainrule.engine.native.lower.registry import lowers
+from chainrule.engine.native.opcodes import Code
+from chainrule.engine.native.trace import Call, Unsupported, View
 
-UNARY, BINARY, WHOLE = list(functions.UNARY), list(functions.BINARY), list(functions.WHOLE)
+UNARY, BINARY, WHOLE = list(elementwise.UNARY), list(elementwise.BINARY), list(elementwise.WHOLE)
 DOUBLE_UNARY = [name for name in UNARY if name != "gelu"]
-COMPARE, SLOW = list(functions.COMPARE), list(slow.SLOW)
+COMPARE, SLOW = list(elementwise.COMPARE), list(scalar.SLOW)
 
 
 def unary(builder: Builder, name: str, out: View, a: View) -> None:

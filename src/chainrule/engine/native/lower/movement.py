@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from chainrule.engine.native.builder import COPIED, Builder, collapsed, contiguous, natural
-from chainrule.engine.native.codes import Code
-from chainrule.engine.native.record import Call, Unsupported, View
-from chainrule.engine.native.rules import lowers
+from chainrule.engine.native.assembler import COPIED, Builder, collapsed, contiguous, natural
+from chainrule.engine.native.lower.registry import lowers
+from chainrule.engine.native.opcodes import Code
+from chainrule.engine.native.trace import Call, Unsupported, View
 
 
 def narrow(view: View, dim: int, start: int, size: int) -> View:

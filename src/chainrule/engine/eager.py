@@ -9,7 +9,7 @@ from torch import Tensor
 
 from chainrule.engine.choice import Choice
 from chainrule.engine.finite import Guard
-from chainrule.engine.runner import Incremental
+from chainrule.engine.interfaces import Incremental
 from chainrule.engine.site import draw_site
 from chainrule.layers import State
 

@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from chainrule.engine.native.vectors import (
+from chainrule.engine.native.kernels.simd import (
     BYTES,
     DOUBLE,
     FLOAT,
@@ -22,7 +22,7 @@ from chainrule.engine.native.vectors import (
     repeat,
     splat,
 )
-from chainrule.engine.native.vectors import store as store_vector
+from chainrule.engine.native.kernels.simd import store as store_vector
 
 PANEL = {kind: 2 * LANES[kind] for kind in (FLOAT, DOUBLE)}  # columns of a packed weight that lie together
 FAR = 1 << 40  # a size for arrays whose end nobody asks for

@@ -7,11 +7,11 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from chainrule.engine.native import functions, products
-from chainrule.engine.native import intrinsics as ir
-from chainrule.engine.native.products import FAST
-from chainrule.engine.native.rows import EXP
-from chainrule.engine.native.vectors import DOUBLE, FLOAT, LANES
+from chainrule.engine.native.kernels import elementwise, matmul
+from chainrule.engine.native.kernels import intrinsics as ir
+from chainrule.engine.native.kernels.matmul import FAST
+from chainrule.engine.native.kernels.reductions import EXP
+from chainrule.engine.native.kernels.simd import DOUBLE, FLOAT, LANES
 
 
 def _attend(view: Any, dot: Any, exp: Any, total: Any, combine: Any, kind: Any, size: int, lanes: int) -> Any:
@@ -66,9 +66,9 @@ def _attend(view: Any, dot: Any, exp: Any, total: Any, combine: Any, kind: Any, 
 
 attend_f32 = _attend(
     ir.f32,
-    products.dot_f32,
-    functions.unary_f32,
-    products.sum_f32,
+    matmul.dot_f32,
+    elementwise.unary_f32,
+    matmul.sum_f32,
     ir.combine_f32,
     np.float32,
     4,
@@ -76,9 +76,9 @@ attend_f32 = _attend(
 )
 attend_f64 = _attend(
     ir.f64,
-    products.dot_f64,
-    functions.unary_f64,
-    products.sum_f64,
+    matmul.dot_f64,
+    elementwise.unary_f64,
+    matmul.sum_f64,
     ir.combine_f64,
     np.float64,
     8,

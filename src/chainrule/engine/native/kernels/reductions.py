@@ -6,12 +6,12 @@ import math
 
 import numba as nb
 
-from chainrule.engine.native import functions
-from chainrule.engine.native import intrinsics as ir
-from chainrule.engine.native.products import FAST, dot_f32, dot_f64, sum_f32, sum_f64
+from chainrule.engine.native.kernels import elementwise
+from chainrule.engine.native.kernels import intrinsics as ir
+from chainrule.engine.native.kernels.matmul import FAST, dot_f32, dot_f64, sum_f32, sum_f64
 
 FLOAT32 = nb.float32
-EXP = list(functions.UNARY).index("exp")
+EXP = list(elementwise.UNARY).index("exp")
 
 
 @nb.njit(**FAST)
@@ -26,11 +26,11 @@ def softmax(out, out_at, a, rows, n, log):
             y[i] = x[i] - top
         if x.itemsize == 4:
             place = out_at + r * n * 4
-            functions.unary_f32(EXP, place, n, place, 1)
+            elementwise.unary_f32(EXP, place, n, place, 1)
             total = sum_f32(place, n)
         else:
             place = out_at + r * n * 8
-            functions.unary_f64(EXP, place, n, place, 1)
+            elementwise.unary_f64(EXP, place, n, place, 1)
             total = sum_f64(place, n)
         if log:
             shift = top + x.dtype.type(math.log(total))

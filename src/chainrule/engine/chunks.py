@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from chainrule.engine.automatic import find_native, pays
+from chainrule.engine.auto import find_native, pays
 from chainrule.engine.choice import Choice
 from chainrule.engine.finite import Guard
 from chainrule.engine.site import draw_site

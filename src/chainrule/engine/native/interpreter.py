@@ -7,13 +7,13 @@ from typing import Any
 
 import numba as nb
 
-from chainrule.engine.native import functions, products, rows
-from chainrule.engine.native.attention import attend_f32, attend_f64
-from chainrule.engine.native.cache import keep_compiled
-from chainrule.engine.native.codes import Code
-from chainrule.engine.native.intrinsics import FAR, f32, f64, i64
-from chainrule.engine.native.products import FAST
-from chainrule.engine.native.slow import slow
+from chainrule.engine.native.kernels import elementwise, matmul, reductions
+from chainrule.engine.native.kernels.attention import attend_f32, attend_f64
+from chainrule.engine.native.kernels.intrinsics import FAR, f32, f64, i64
+from chainrule.engine.native.kernels.matmul import FAST
+from chainrule.engine.native.kernels.scalar import slow
+from chainrule.engine.native.numba_cache import keep_compiled
+from chainrule.engine.native.opcodes import Code
 
 UNARY, BINARY, WHOLE, COMPARE = int(Code.UNARY), int(Code.BINARY), int(Code.WHOLE), int(Code.COMPARE)
 WHERE, COPY, COPY_AT = int(Code.WHERE), int(Code.COPY), int(Code.COPY_AT)
@@ -37,9 +37,9 @@ def _unary(c):
                     else:
                         slow(fn, f64(to, n), f64(at, FAR), n, c[13])
                 elif kind == 0:
-                    functions.unary_f32(fn, to, n, at, c[13])
+                    elementwise.unary_f32(fn, to, n, at, c[13])
                 else:
-                    functions.unary_f64(fn, to, n, at, c[13])
+                    elementwise.unary_f64(fn, to, n, at, c[13])
 
 
 @nb.njit(**FAST)
@@ -52,17 +52,17 @@ def _cast(c):
                 to = c[4] + ((i * c[7] + j) * c[8] + k) * n * out_size
                 at = c[5] + (i * c[10] + j * c[11] + k * c[12]) * a_size
                 if which == 1:
-                    functions.cast_f64_f32(0, to, n, at, c[13])
+                    elementwise.cast_f64_f32(0, to, n, at, c[13])
                 elif which == 2:
-                    functions.cast_i64_f32(0, to, n, at, c[13])
+                    elementwise.cast_i64_f32(0, to, n, at, c[13])
                 elif which == 3:
-                    functions.cast_f32_f64(0, to, n, at, c[13])
+                    elementwise.cast_f32_f64(0, to, n, at, c[13])
                 elif which == 5:
-                    functions.cast_i64_f64(0, to, n, at, c[13])
+                    elementwise.cast_i64_f64(0, to, n, at, c[13])
                 elif which == 6:
-                    functions.cast_f32_i64(0, to, n, at, c[13])
+                    elementwise.cast_f32_i64(0, to, n, at, c[13])
                 else:
-                    functions.cast_f64_i64(0, to, n, at, c[13])
+                    elementwise.cast_f64_i64(0, to, n, at, c[13])
 
 
 @nb.njit(**FAST)
@@ -78,17 +78,17 @@ def _binary(c):
                 q = b + (i * c[15] + j * c[16] + k * c[17]) * size
                 if what == COMPARE:
                     if kind == 0:
-                        functions.compare_f32(fn, to, n, p, c[14], q, c[18])
+                        elementwise.compare_f32(fn, to, n, p, c[14], q, c[18])
                     elif kind == 1:
-                        functions.compare_f64(fn, to, n, p, c[14], q, c[18])
+                        elementwise.compare_f64(fn, to, n, p, c[14], q, c[18])
                     else:
-                        functions.compare_i64(fn, to, n, p, c[14], q, c[18])
+                        elementwise.compare_i64(fn, to, n, p, c[14], q, c[18])
                 elif kind == 0:
-                    functions.binary_f32(fn, to, n, p, c[14], q, c[18])
+                    elementwise.binary_f32(fn, to, n, p, c[14], q, c[18])
                 elif kind == 1:
-                    functions.binary_f64(fn, to, n, p, c[14], q, c[18])
+                    elementwise.binary_f64(fn, to, n, p, c[14], q, c[18])
                 else:
-                    functions.whole(fn, to, n, p, c[14], q, c[18])
+                    elementwise.whole(fn, to, n, p, c[14], q, c[18])
 
 
 @nb.njit(**FAST)
@@ -112,9 +112,9 @@ def _where(c):
                 p = a + (i * c[15] + j * c[16] + k * c[17]) * size
                 q = b + (i * c[19] + j * c[20] + k * c[21]) * size
                 if kind == 0:
-                    functions.where_f32(0, to, n, m, c[14], p, c[18], q, c[22])
+                    elementwise.where_f32(0, to, n, m, c[14], p, c[18], q, c[22])
                 else:  # the bits of a float64 or an int64
-                    functions.where_i64(0, to, n, m, c[14], p, c[18], q, c[22])
+                    elementwise.where_i64(0, to, n, m, c[14], p, c[18], q, c[22])
 
 
 @nb.njit(**FAST)
@@ -166,24 +166,24 @@ def _copy_at(c):
 def _rows(c):
     kind, which, out, a, count, n = c[2], c[3], c[4], c[5], c[6], c[7]
     if kind == 2:  # only sums are taken of integers
-        rows.sums(i64(out, FAR), i64(a, FAR), count, n)
+        reductions.sums(i64(out, FAR), i64(a, FAR), count, n)
     elif which == 3:
         if kind == 0:
-            rows.largest(i64(out, FAR), f32(a, FAR), count, n)
+            reductions.largest(i64(out, FAR), f32(a, FAR), count, n)
         else:
-            rows.largest(i64(out, FAR), f64(a, FAR), count, n)
+            reductions.largest(i64(out, FAR), f64(a, FAR), count, n)
     elif kind == 0:
-        rows.reduce(which, f32(out, FAR), f32(a, FAR), count, n)
+        reductions.reduce(which, f32(out, FAR), f32(a, FAR), count, n)
     else:
-        rows.reduce(which, f64(out, FAR), f64(a, FAR), count, n)
+        reductions.reduce(which, f64(out, FAR), f64(a, FAR), count, n)
 
 
 @nb.njit(**FAST)
 def _gather(c):
     index = i64(c[5], FAR)
     if c[2] == 0:
-        return rows.gather(f32(c[3], FAR), f32(c[4], FAR), index, c[6], c[7], c[8])
-    return rows.gather(i64(c[3], FAR), i64(c[4], FAR), index, c[6], c[7], c[8])
+        return reductions.gather(f32(c[3], FAR), f32(c[4], FAR), index, c[6], c[7], c[8])
+    return reductions.gather(i64(c[3], FAR), i64(c[4], FAR), index, c[6], c[7], c[8])
 
 
 def _source() -> int:
@@ -214,11 +214,11 @@ def _make(source: int) -> Any:
                 what = c[0]
                 if what == PRODUCT:
                     if c[2] == 0:
-                        products.product_f32(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+                        matmul.product_f32(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
                     elif c[2] == 2:
-                        products.product_bf16(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+                        matmul.product_bf16(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
                     else:
-                        products.product_f64(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+                        matmul.product_f64(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
                 elif what in (UNARY, SLOW):
                     _unary(c)
                 elif what == CAST:
@@ -236,29 +236,29 @@ def _make(source: int) -> Any:
                     _where(c)
                 elif what == DOTS:
                     if c[2] == 0:
-                        products.dots_f32(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+                        matmul.dots_f32(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
                     else:
-                        products.dots_f64(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+                        matmul.dots_f64(c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
                 elif what == SOFTMAX:
                     if c[2] == 0:
-                        rows.softmax(f32(c[3], FAR), c[3], f32(c[4], FAR), c[5], c[6], c[7])
+                        reductions.softmax(f32(c[3], FAR), c[3], f32(c[4], FAR), c[5], c[6], c[7])
                     else:
-                        rows.softmax(f64(c[3], FAR), c[3], f64(c[4], FAR), c[5], c[6], c[7])
+                        reductions.softmax(f64(c[3], FAR), c[3], f64(c[4], FAR), c[5], c[6], c[7])
                 elif what == REDUCE:
                     _rows(c)
                 elif what == SEARCH:
                     if c[2] == 0:
                         found, values = f32(c[4], FAR), f32(c[5], FAR)
-                        rows.search(i64(c[3], FAR), found, values, c[6], c[7], c[8], c[9])
+                        reductions.search(i64(c[3], FAR), found, values, c[6], c[7], c[8], c[9])
                     else:
                         sorted_, wanted = f64(c[4], FAR), f64(c[5], FAR)
-                        rows.search(i64(c[3], FAR), sorted_, wanted, c[6], c[7], c[8], c[9])
+                        reductions.search(i64(c[3], FAR), sorted_, wanted, c[6], c[7], c[8], c[9])
                 elif what == NORM:
                     eps = f64(c[9], 1)[0]
                     if c[2] == 0:
-                        rows.layer_norm_f32(c[3], c[4], c[5], c[6], c[7], c[8], eps)
+                        reductions.layer_norm_f32(c[3], c[4], c[5], c[6], c[7], c[8], eps)
                     else:
-                        rows.layer_norm_f64(c[3], c[4], c[5], c[6], c[7], c[8], eps)
+                        reductions.layer_norm_f64(c[3], c[4], c[5], c[6], c[7], c[8], eps)
                 elif what == GATHER:
                     if not _gather(c):
                         return t

@@ -1,0 +1,1 @@
+"""What the instructions of the program do, in compiled code."""
