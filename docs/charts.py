@@ -21,7 +21,7 @@ from records import ROOT, label_of, reproduced, sign, tables
 from reversible_chart import reversible_chart
 from sampling_chart import sampling_chart
 
-from chainrule.tasks.published import Published, compared, read_published
+from chainrule.reproduce.published import Published, compared, read_published
 
 FIGURES = Path(__file__).parent / "figures"
 BAR, ERROR = "#8fb3d9", "#2b5c8a"

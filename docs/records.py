@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from chainrule.tasks.published import compared
+from chainrule.reproduce.published import compared
 
 ROOT = Path(__file__).parent.parent
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from records import ROOT, records_of, reproduced, sign, tables
 
+from chainrule.bench.cases import notes_of, table_of
 from chainrule.files import write_text
 from chainrule.models.registry import MODELS
-from chainrule.tasks.bench import notes_of, table_of
-from chainrule.tasks.published import beside, compared
+from chainrule.reproduce.published import beside, compared
 
 DIGITS = {"debd": 3, "tinyshakespeare": 3}  # where the published values have more than two
 RESULTS = ROOT / "docs" / "results.md"

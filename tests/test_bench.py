@@ -7,24 +7,20 @@ import pytest
 import torch
 
 import chainrule as cr
+from chainrule.bench import anomaly as bench_anomaly
+from chainrule.bench import ceilings, fresh_process, roofline
+from chainrule.bench import defence as bench_defence
+from chainrule.bench import nade_training as bench_nade_training
+from chainrule.bench import nets as bench_nets
+from chainrule.bench import reversible as bench_reversible
+from chainrule.bench import sampling as bench_sampling
+from chainrule.bench import training as bench_training
+from chainrule.bench.cases import CASES, find_case, notes_of, run_case, table_of
+from chainrule.bench.premasked import premasked
+from chainrule.bench.timing import Times, time_interleaved
 from chainrule.engine import FixedPoint
 from chainrule.engine import auto as automatic
 from chainrule.errors import ChainruleError
-from chainrule.tasks import (
-    bench_anomaly,
-    bench_defence,
-    bench_nade_training,
-    bench_nets,
-    bench_reversible,
-    bench_sampling,
-    bench_training,
-    ceilings,
-    fresh_process,
-    roofline,
-)
-from chainrule.tasks.bench import CASES, find_case, notes_of, run_case, table_of
-from chainrule.tasks.premasked import premasked
-from chainrule.tasks.timing import Times, time_interleaved
 from digits_run import write_run
 
 SMALL = {

@@ -12,7 +12,8 @@ from PIL import Image
 import chainrule as cr
 from chainrule.data import Reading, load_items
 from chainrule.errors import ChainruleError
-from chainrule.tasks import classify, evaluate, reproduce
+from chainrule.reproduce import reproduce
+from chainrule.tasks import classify, evaluate
 from chainrule.tasks.classify import accuracy
 from digits_run import write_run
 from test_cli import call
@@ -128,7 +129,7 @@ def test_records_of_models_of_classes_carry_the_accuracy(tmp_path, monkeypatch):
         )
     )
     recipes = {"by-class": recipe}
-    module = sys.modules["chainrule.tasks.reproduce"]  # the name in `tasks` is the function's
+    module = sys.modules["chainrule.reproduce.reproduce"]  # the name in `tasks` is the function's
     monkeypatch.setattr(module, "recipes_of", lambda table, only: recipes)
     (record,) = reproduce("digits", progress=False, device="cpu")
     for split in ("valid", "test"):

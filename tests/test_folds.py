@@ -7,8 +7,8 @@ import torch
 
 import chainrule as cr
 from chainrule.domain.column import Column
-from chainrule.tasks.floor import FLOORS, floored, nats_by_floor
-from chainrule.tasks.folds import folds, mean_of_folds
+from chainrule.reproduce.folds import folds, mean_of_folds
+from chainrule.tasks.density_floor import FLOORS, floored, nats_by_floor
 
 SPREAD = torch.tensor([1e-3, 1.0, 5e4])
 

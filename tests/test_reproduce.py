@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from chainrule.errors import ChainruleError
-from chainrule.tasks import recipes_of, reproduce
-from chainrule.tasks.published import Published, beside, compared, read_published
-from chainrule.tasks.reproduce import read_record
+from chainrule.reproduce import recipes_of, reproduce
+from chainrule.reproduce.published import Published, beside, compared, read_published
+from chainrule.reproduce.reproduce import read_record
 from chainrule.training import Recipe
 
 ROOT = Path(__file__).parent.parent

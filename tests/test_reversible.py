@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 import chainrule as cr
+from chainrule.bench import reversible as bench_reversible
+from chainrule.bench.saved_memory import peak_saved_bytes
 from chainrule.layers import CausalAttention, CausalConv1d, CausalLayer, Pointwise, Reversible, Serial
-from chainrule.tasks import bench_reversible
-from chainrule.tasks.saved_memory import peak_saved_bytes
 from chainrule.testing import check_layer
 
 C = 6

@@ -84,7 +84,7 @@ def bench(
 
     `chainrule bench compression --run runs/bytes-gru --file book.txt`
     """
-    from chainrule.tasks.bench import notes_of, run_case, table_of
+    from chainrule.bench.cases import notes_of, run_case, table_of
 
     with console.status(case) as status:
         record = run_case(

@@ -51,10 +51,10 @@ def reproduce(
     """
     from chainrule.files import write_text
     from chainrule.records import to_json
-    from chainrule.tasks import list_tables, recipes_of
-    from chainrule.tasks import reproduce as task
-    from chainrule.tasks.published import beside, compared
-    from chainrule.tasks.reproduce import read_record
+    from chainrule.reproduce import list_tables, recipes_of
+    from chainrule.reproduce import reproduce as task
+    from chainrule.reproduce.published import beside, compared
+    from chainrule.reproduce.reproduce import read_record
 
     if table is None:
         listed = {name: sorted(recipes_of(name)) for name in list_tables()}

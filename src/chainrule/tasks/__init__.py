@@ -7,13 +7,12 @@ from chainrule.tasks.complexity import complexity_bits
 from chainrule.tasks.conditional import ConditionalLikelihood, conditional_log_prob
 from chainrule.tasks.evaluate import Evaluation, evaluate
 from chainrule.tasks.interpolate import interpolate, interpolate_latent
-from chainrule.tasks.known import given_part, known_mask
 from chainrule.tasks.likelihood import Likelihood, likelihood
+from chainrule.tasks.masks import given_part, known_mask
 from chainrule.tasks.nearest import nearest
 from chainrule.tasks.purify import purify
 from chainrule.tasks.receptive_field import influence, receptive_field, receptive_fields
 from chainrule.tasks.reconstruction import ReconstructionCost, reconstruction_cost
-from chainrule.tasks.reproduce import list_tables, recipes_of, reproduce
 from chainrule.tasks.score import Scores, alarm_threshold, rank_p_value, score
 
 __all__ = [
@@ -37,14 +36,11 @@ __all__ = [
     "interpolate_latent",
     "known_mask",
     "likelihood",
-    "list_tables",
     "nearest",
     "purify",
     "rank_p_value",
     "receptive_field",
     "receptive_fields",
-    "recipes_of",
     "reconstruction_cost",
-    "reproduce",
     "score",
 ]

@@ -10,7 +10,7 @@ from chainrule.data import Data, Items
 from chainrule.errors import ChainruleError
 from chainrule.models import Model, create_model
 from chainrule.tasks.classify import accuracy, classify
-from chainrule.tasks.floor import nats_by_floor
+from chainrule.tasks.density_floor import nats_by_floor
 from chainrule.tasks.likelihood import Likelihood, StepLikelihood, likelihood, step_bound, step_likelihood
 
 BASELINES = ("uniform", "independent", "gaussian")

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from chainrule.engine.native.assembler import Builder, contiguous, expanded
+from chainrule.engine.native.kernels import elementwise, scalar
 from chainrule.engine.native.lower.registry import lowers
 from chainrule.engine.native.opcodes import Code
 from chainrule.engine.native.trace import Call, Unsupported, View

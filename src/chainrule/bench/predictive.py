@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from chainrule.bench.timing import time_interleaved
 from chainrule.engine import FixedPoint, Predictive, Runner, Speculative, exact_arithmetic
 from chainrule.engine.auto import find_native
 from chainrule.errors import ChainruleError
 from chainrule.models import AutoregressiveModel
-from chainrule.tasks.timing import time_interleaved
 from chainrule.training import Run
 
 BLOCKS = 4  # of an item, iterated one after another

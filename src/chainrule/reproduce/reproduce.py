@@ -15,16 +15,16 @@ from chainrule.data import Data
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import Model
 from chainrule.records import circumstances, peak_memory
+from chainrule.reproduce.folds import folds, mean_of_folds
+from chainrule.tasks.density_floor import nats_by_floor
 from chainrule.tasks.evaluate import class_accuracy, steps_of
-from chainrule.tasks.floor import nats_by_floor
-from chainrule.tasks.folds import folds, mean_of_folds
 from chainrule.tasks.likelihood import Likelihood, likelihood
 from chainrule.training import Recipe, Run, TrainingConfig, fit
 
 
 def list_tables() -> list[str]:
     """The tables there are recipes for."""
-    root = Path(str(resources.files("chainrule.recipes")))
+    root = Path(str(resources.files("chainrule.reproduce.recipes")))
     return sorted(folder.name for folder in root.iterdir() if folder.is_dir() and any(folder.glob("*.yaml")))
 
 
@@ -41,7 +41,7 @@ def recipes_of(table: str, only: str | Sequence[str] | None = None) -> dict[str,
     """
     if table not in list_tables():
         raise ChainruleError(f"unknown table {table!r}; {nearest(table, list_tables())}")
-    root = Path(str(resources.files("chainrule.recipes"))) / table
+    root = Path(str(resources.files("chainrule.reproduce.recipes"))) / table
     found = {file.stem: file for file in sorted(root.glob("*.yaml"))}
     words = [only] if isinstance(only, str) else list(only or ())
     if all(word in found for word in words):

@@ -9,15 +9,15 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 
+from chainrule.bench.ceilings import measure_peak, torch_threads
+from chainrule.bench.fresh_process import measure_fresh
+from chainrule.bench.nets import NETS, Net
+from chainrule.bench.peers import Sampler, find_peers
+from chainrule.bench.roofline import roofline
+from chainrule.bench.timing import time_interleaved
 from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import AutoregressiveModel
-from chainrule.tasks.bench_nets import NETS, Net
-from chainrule.tasks.bench_peers import Sampler, find_peers
-from chainrule.tasks.ceilings import measure_peak, torch_threads
-from chainrule.tasks.fresh_process import measure_fresh
-from chainrule.tasks.roofline import roofline
-from chainrule.tasks.timing import time_interleaved
 
 WAYS = ("naive", "eager", "native", "native-bf16")
 EXACT = {"eager", "native"}  # runners that draw from the model as it is, not from one with rounded weights

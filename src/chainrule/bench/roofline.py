@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch.utils._pytree import tree_leaves
 
+from chainrule.bench.ceilings import measure_bandwidth, measure_peak
 from chainrule.engine.step_cost import count_steps
 from chainrule.models import AutoregressiveModel
-from chainrule.tasks.ceilings import measure_bandwidth, measure_peak
 
 
 def roofline(model: AutoregressiveModel, batch: int, steps: int) -> dict:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chainrule.bench.timing import time_interleaved
 from chainrule.domain import Domain
 from chainrule.models import create_model
-from chainrule.tasks.timing import time_interleaved
 
 SIDE, CHANNELS, DEPTH = 28, 64, 6
 NAMES = {

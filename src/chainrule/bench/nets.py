@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chainrule.bench.peers import Peer, hugging_face, nflows_maf, zuko_maf
+from chainrule.bench.premasked import premasked
 from chainrule.domain import Domain
 from chainrule.engine import Sample, draw_noise
 from chainrule.models import AutoregressiveModel, create_model
-from chainrule.tasks.bench_peers import Peer, hugging_face, nflows_maf, zuko_maf
-from chainrule.tasks.premasked import premasked
 
 BITS, COLOURS = Domain.image(1, 28, 28, levels=2), Domain.image(3, 32, 32, levels=256)
 TOKENS = Domain.sequence(256, levels=65)

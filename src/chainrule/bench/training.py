@@ -16,13 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chainrule.bench.ceilings import measure_peak
+from chainrule.bench.nets import NETS
+from chainrule.bench.timing import time_interleaved
 from chainrule.domain import Domain
 from chainrule.engine import count_flops
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import AutoregressiveModel
-from chainrule.tasks.bench_nets import NETS
-from chainrule.tasks.ceilings import measure_peak
-from chainrule.tasks.timing import time_interleaved
 
 BATCHES = {
     "made": 100,
@@ -36,7 +36,7 @@ BATCHES = {
 SECONDS = 5.0  # of counted rounds, of each net
 PATIENCE = 60  # seconds that compiling may take
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
-CHILD = "from chainrule.tasks.bench_training import report; report()"
+CHILD = "from chainrule.bench.training import report; report()"
 
 
 def measure(

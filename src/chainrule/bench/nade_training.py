@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from chainrule.bench.timing import time_interleaved
 from chainrule.domain import Domain
 from chainrule.models import create_model
-from chainrule.tasks.timing import time_interleaved
 
 SIZE, HIDDEN = 784, 500
 NAMES = {

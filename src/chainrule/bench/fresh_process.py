@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+from chainrule.bench.nets import NETS, Net
 from chainrule.errors import ChainruleError
-from chainrule.tasks.bench_nets import NETS, Net
 
-CHILD = "import time; start = time.perf_counter(); from chainrule.tasks.fresh_process import report; report(start)"
+CHILD = "import time; start = time.perf_counter(); from chainrule.bench.fresh_process import report; report(start)"
 
 
 def measure_fresh(name: str, batch: int, threads: int, kept: Path | None) -> dict[str, float | None]:

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chainrule.bench.saved_memory import peak_saved_bytes
+from chainrule.bench.timing import time_interleaved
 from chainrule.domain import Domain
 from chainrule.layers import Reversible
 from chainrule.models import Model, create_model
-from chainrule.tasks.saved_memory import peak_saved_bytes
-from chainrule.tasks.timing import time_interleaved
 
 DOMAIN = Domain.sequence(256, levels=64)
 CHANNELS, DEPTHS = 128, (4, 8, 16, 32)

@@ -10,20 +10,20 @@ from typing import Any
 
 import torch
 
+from chainrule.bench import (
+    anomaly,
+    compression,
+    defence,
+    image_training,
+    nade_training,
+    predictive,
+    reversible,
+    rounding,
+    sampling,
+    training,
+)
 from chainrule.errors import ChainruleError, nearest
 from chainrule.records import circumstances
-from chainrule.tasks import (
-    bench_anomaly,
-    bench_compression,
-    bench_defence,
-    bench_image_training,
-    bench_nade_training,
-    bench_predictive,
-    bench_reversible,
-    bench_rounding,
-    bench_sampling,
-    bench_training,
-)
 
 
 @dataclass(frozen=True)
@@ -51,72 +51,72 @@ CASES = {
     "sampling": Case(
         "steps a second of each net, beside one pass per site, other libraries and the roofline",
         None,
-        bench_sampling.measure,
-        bench_sampling.table,
+        sampling.measure,
+        sampling.table,
         ("models", "threads", "tell"),
-        bench_sampling.notes,
+        sampling.notes,
     ),
     "training": Case(
         "items a second of each net in float32, bf16 and compiled, beside the machine's peak",
         None,
-        bench_training.measure,
-        bench_training.table,
+        training.measure,
+        training.table,
         ("models", "tell"),
-        bench_training.notes,
+        training.notes,
     ),
     "nade-training": Case(
         "steps of NADE on 784 bits, beside the loop over variables",
         100,
-        bench_nade_training.measure,
-        bench_nade_training.table,
+        nade_training.measure,
+        nade_training.table,
     ),
     "image-training": Case(
         "steps of a gated PixelCNN, beside masked kernels",
         16,
-        bench_image_training.measure,
-        bench_image_training.table,
+        image_training.measure,
+        image_training.table,
     ),
     "reversible": Case(
         "memory and time of training reversible blocks, beside ordinary ones",
         8,
-        bench_reversible.measure,
-        bench_reversible.table,
+        reversible.measure,
+        reversible.table,
         ("tell",),
-        bench_reversible.notes,
+        reversible.notes,
     ),
     "predictive": Case(
         "trained models by guessing ahead, beside their cached steps",
         16,
-        bench_predictive.measure,
-        bench_predictive.table,
+        predictive.measure,
+        predictive.table,
         ("runs", "drafts"),
     ),
     "rounding": Case(
         "likelihoods with weights rounded to bfloat16, beside the trained ones",
         64,
-        bench_rounding.measure,
-        bench_rounding.table,
+        rounding.measure,
+        rounding.table,
         ("runs",),
     ),
     "compression": Case(
         "bytes of trained models' test items, beside other codecs",
         4096,
-        bench_compression.measure,
-        bench_compression.table,
+        compression.measure,
+        compression.table,
         ("runs", "files"),
     ),
     "anomaly": Case(
         "scores of Fashion-MNIST (own split) beside MNIST",
         2000,
-        bench_anomaly.measure,
-        bench_anomaly.table,
+        anomaly.measure,
+        anomaly.table,
         ("runs",),
     ),
     "defence": Case(
         "PixelDefend on Fashion-MNIST, own split",
         200,
-        bench_defence.measure,
-        bench_defence.table,
+        defence.measure,
+        defence.table,
         ("runs",),
     ),
 }

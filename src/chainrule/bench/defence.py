@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from chainrule.bench.attacks import attack, train_classifier
 from chainrule.data import load_data
 from chainrule.errors import ChainruleError
-from chainrule.tasks.attacks import attack, train_classifier
 from chainrule.tasks.auroc import auroc
 from chainrule.tasks.likelihood import log_probs
 from chainrule.tasks.purify import purify
