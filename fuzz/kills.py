@@ -33,9 +33,9 @@ import chainrule.report
 import chainrule.tasks.compress
 import chainrule.training.recorder  # noqa: F401
 from chainrule.cli import main
-from chainrule.data.sources import tables
-from chainrule.data.sources.catalogue import SOURCES
-from chainrule.data.sources.source import Download, Source, content_digest, write_content
+from chainrule.data.sets.sources import tables
+from chainrule.data.sets.sources.catalogue import SOURCES
+from chainrule.data.sets.sources.source import Download, Source, content_digest, write_content
 from chainrule.errors import RunError
 from chainrule.training import Run
 

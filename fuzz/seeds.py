@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from chainrule.data import load_data
-from chainrule.data.images import read_images
+from chainrule.data.readers.images import read_images
 from chainrule.data.reading import Reading
 
 

@@ -21,8 +21,8 @@ from chainrule.cli import main
 from chainrule.cli.options import check_label
 from chainrule.data import Reading, load_data, load_items
 from chainrule.data.mu_law import SILENCE, compress, compress_samples, expand, expand_samples
-from chainrule.data.named import NAMED
-from chainrule.data.sound import read_sound, resample
+from chainrule.data.readers.sound import read_sound, resample
+from chainrule.data.sets.named import NAMED
 from chainrule.errors import ChainruleError, ConditionError, DataError
 from chainrule.layers import Condition
 from chainrule.report import export_items

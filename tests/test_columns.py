@@ -11,7 +11,7 @@ import torch
 
 import chainrule as cr
 from chainrule.data import decode, encode, infer_columns, load_items
-from chainrule.data.arrow import as_arrow
+from chainrule.data.readers.arrow import as_arrow
 from chainrule.domain.column import Column
 from chainrule.errors import ChainruleError, DataError
 from chainrule.tasks import given_part

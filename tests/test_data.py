@@ -11,8 +11,8 @@ import yaml
 from PIL import Image
 
 from chainrule.data import Data, Reading, data_folder, decode, list_data, load_data, load_items
-from chainrule.data import named as named_sets
-from chainrule.data.text import as_bytes, is_bytes, read_text
+from chainrule.data.readers.text import as_bytes, is_bytes, read_text
+from chainrule.data.sets import named as named_sets
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DataError, DomainError, MissingExtraError
 
@@ -832,7 +832,7 @@ def test_all_errors_are_the_librarys():
 def test_a_sheet_of_photographs_is_cut_row_by_row(tmp_path):
     from PIL import Image
 
-    from chainrule.data.cifar import _sheet
+    from chainrule.data.sets.cifar import _sheet
 
     tiles = np.arange(10000).reshape(100, 100, 1, 1, 1)
     inside = np.arange(3) + 3 * np.arange(2).repeat(512)[:1024].reshape(32, 32)[..., None]

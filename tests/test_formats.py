@@ -22,8 +22,8 @@ from scipy.sparse import csc_array
 import chainrule as cr
 from chainrule.cli import main
 from chainrule.data import load_data, load_items
-from chainrule.data.formats import READERS
 from chainrule.data.limits import VARIABLE
+from chainrule.data.readers.formats import READERS
 
 RNG = np.random.default_rng(0)
 BITS = RNG.integers(0, 2, (40, 6), np.uint8)
@@ -247,7 +247,7 @@ def test_text_that_is_no_utf8_is_one_line(tmp_path):
 def test_a_file_that_breaks_the_reader_of_matlab_is_refused(tmp_path, monkeypatch):
     """SciPy's reader ends the process on some damaged files: it has one of its own."""
     savemat(tmp_path / "a.mat", {"x": np.zeros((20, 3))})
-    monkeypatch.setattr("chainrule.data.matlab.LOAD", "import os; os.abort()")
+    monkeypatch.setattr("chainrule.data.readers.matlab.LOAD", "import os; os.abort()")
     with pytest.raises(cr.errors.DataError, match=r"a\.mat: cannot be read: it breaks the reader"):
         load_data(tmp_path / "a.mat")
 

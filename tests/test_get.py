@@ -20,12 +20,12 @@ from scipy.io import savemat
 import chainrule as cr
 from chainrule.cli import main
 from chainrule.data import get_data, list_data, load_data
-from chainrule.data import named as named_sets
-from chainrule.data.get import VARIABLE
-from chainrule.data.sources import pictures, sequences, tables
-from chainrule.data.sources.catalogue import SOURCES
-from chainrule.data.sources.download import fetch
-from chainrule.data.sources.source import Download, Source, content_digest, write_content
+from chainrule.data.sets import named as named_sets
+from chainrule.data.sets.get import VARIABLE
+from chainrule.data.sets.sources import pictures, sequences, tables
+from chainrule.data.sets.sources.catalogue import SOURCES
+from chainrule.data.sets.sources.download import fetch
+from chainrule.data.sets.sources.source import Download, Source, content_digest, write_content
 from children import SCRIPT, child, ended
 
 TEXT = b"\n".join(b",".join(b"01"[bit : bit + 1] for bit in row) for row in np.eye(6, 5, dtype=int)) + b"\n"
@@ -232,10 +232,10 @@ def test_a_download_that_is_stopped_leaves_nothing_half_written(web, tmp_path, n
         "from functools import partial\n"
         "from dataclasses import replace\n"
         "from chainrule.cli import main\n"
-        "from chainrule.data.named import NAMED\n"
-        "from chainrule.data.sources import sequences\n"
-        "from chainrule.data.sources.catalogue import SOURCES\n"
-        "from chainrule.data.sources.source import Download, Source\n"
+        "from chainrule.data.sets.named import NAMED\n"
+        "from chainrule.data.sets.sources import sequences\n"
+        "from chainrule.data.sets.sources.catalogue import SOURCES\n"
+        "from chainrule.data.sets.sources.source import Download, Source\n"
         f"NAMED['names'] = replace(NAMED['names'], file='words.txt', digest='{digest}')\n"
         f"SOURCES['names'] = Source('free', [Download('https://site/words.txt', {len(words)}, '{digest}')],\n"
         "    partial(sequences.text, 'words.txt'))\n"

@@ -208,7 +208,7 @@ def test_a_memory_is_told_once():
     """Copy memory with a short delay: what reaches back that far learns to pay for the word once."""
     from chainrule.data import Reading
     from chainrule.data.assemble import assemble
-    from chainrule.data.synthetic import copy_memory
+    from chainrule.data.sets.synthetic import copy_memory
 
     data = assemble(copy_memory(delay=4, items=600, word=2), Reading())
     x = data.train

@@ -570,8 +570,8 @@ def test_sounds_that_are_changed_when_they_are_read_are_refused(tmp_path, what, 
 
 
 def test_piano_rolls_of_a_named_set_lose_no_step(tmp_path, monkeypatch):
-    from chainrule.data.named import NAMED, Entry
     from chainrule.data.raw import Raw
+    from chainrule.data.sets.named import NAMED, Entry
 
     rolls = [np.random.default_rng(i).integers(0, 2, (length, 3)) for i, length in enumerate((5, 8, 21))]
     domain = cr.Domain.sequence(8, 2, width=3, lengths="given")

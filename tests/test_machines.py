@@ -12,7 +12,7 @@ import torch
 import chainrule as cr
 from chainrule.cli import main
 from chainrule.cli.streams import ready_streams
-from chainrule.data.sound import write_sound
+from chainrule.data.readers.sound import write_sound
 from chainrule.errors import ChainruleError
 from chainrule.files import atomic_path
 from chainrule.models.store import save_weights

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.data import Reading, load_data, load_items
-from chainrule.data.midi import read_piece, roll
+from chainrule.data.readers.midi import read_piece, roll
 from chainrule.errors import DataError, MissingExtraError
 from chainrule.report.midi import write_midi
 from chainrule.training import Run

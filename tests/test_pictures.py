@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 import chainrule as cr
 from chainrule.cli.app import app
 from chainrule.data import Reading, load_data, load_items
-from chainrule.data.images import read_images
 from chainrule.data.limits import VARIABLE, check_size, most_bytes
+from chainrule.data.readers.images import read_images
 from chainrule.errors import DataError
 from chainrule.report.pictures import as_pixels, completion_grid, image_grid
 from chainrule.training import Run

@@ -94,7 +94,7 @@ def test_scipy_and_scikit_learn():
 
 
 def test_soundfile_and_soxr(tmp_path):
-    from chainrule.data.sound import resample
+    from chainrule.data.readers.sound import resample
 
     wave = (9000 * np.sin(np.arange(8000) * 0.3)).astype(np.int16)
     soundfile.write(tmp_path / "a.flac", wave, 8000)

@@ -8,7 +8,7 @@ import soundfile
 
 import chainrule as cr
 from chainrule.data import Reading, load_data, load_items
-from chainrule.data.sound import SUFFIXES, peak, read_sound
+from chainrule.data.readers.sound import SUFFIXES, peak, read_sound
 from chainrule.errors import DataError
 from chainrule.training import Run
 from test_audio import call, record, tone

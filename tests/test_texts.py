@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from chainrule.data import Reading, load_data, load_items
-from chainrule.data.encoding import decode_text
+from chainrule.data.readers.decode_text import decode_text
 from chainrule.domain import Domain
 from chainrule.errors import DataError
 from chainrule.training import Run

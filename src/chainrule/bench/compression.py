@@ -27,7 +27,7 @@ from chainrule.coding.streams import (
     decompress_stream,
 )
 from chainrule.data import Data
-from chainrule.data.text import is_bytes
+from chainrule.data.readers.text import is_bytes
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.models import Model

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule.data.text import is_bytes
+from chainrule.data.readers.text import is_bytes
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.models import AutoregressiveModel, Model

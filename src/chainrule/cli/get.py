@@ -20,7 +20,7 @@ from chainrule.cli.options import DataDir
 from chainrule.cli.output import console, say
 from chainrule.data import data_folder, get_data, list_data
 from chainrule.data.limits import shown
-from chainrule.data.sources.catalogue import SOURCES
+from chainrule.data.sets.sources.catalogue import SOURCES
 from chainrule.errors import DataError
 
 

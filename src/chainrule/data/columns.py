@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from chainrule.data.arrow import as_arrow, place
 from chainrule.data.raw import reading
+from chainrule.data.readers.arrow import as_arrow, place
 from chainrule.domain.column import KINDS, Column
 from chainrule.errors import DataError, nearest
 

@@ -6,12 +6,12 @@ import hashlib
 import os
 from pathlib import Path
 
-from chainrule.data.idx import is_idx
-from chainrule.data.kinds import kind_of_folder
-from chainrule.data.metadata import METADATA
-from chainrule.data.named import NAMED
 from chainrule.data.raw import reading
-from chainrule.data.tree import all_below
+from chainrule.data.readers.idx import is_idx
+from chainrule.data.readers.kinds import kind_of_folder
+from chainrule.data.readers.metadata import METADATA
+from chainrule.data.readers.tree import all_below
+from chainrule.data.sets.named import NAMED
 from chainrule.errors import DataError
 
 

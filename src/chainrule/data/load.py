@@ -13,17 +13,17 @@ from chainrule.data.assemble import assemble, splits_of, whole
 from chainrule.data.axes import settle_axes
 from chainrule.data.dataset import Data
 from chainrule.data.fingerprint import origin_of
-from chainrule.data.formats import SUFFIXES, read_source
-from chainrule.data.hub import read_hub
 from chainrule.data.items import Items
-from chainrule.data.kinds import check_options
 from chainrule.data.labels import match_classes, pick_labels
-from chainrule.data.memory import named_source, raw_of_object
-from chainrule.data.named import NAMED, read_named
 from chainrule.data.raw import Raw
+from chainrule.data.readers.formats import SUFFIXES, read_source
+from chainrule.data.readers.hub import read_hub
+from chainrule.data.readers.kinds import check_options
+from chainrule.data.readers.memory import named_source, raw_of_object
+from chainrule.data.readers.recordings import at_rate
+from chainrule.data.readers.text import as_bytes, of_bytes
 from chainrule.data.reading import Reading
-from chainrule.data.recordings import at_rate
-from chainrule.data.text import as_bytes, of_bytes
+from chainrule.data.sets.named import NAMED, read_named
 from chainrule.domain import Domain
 from chainrule.errors import DataError, nearest
 

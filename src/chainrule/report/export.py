@@ -14,8 +14,8 @@ from torch import Tensor
 
 from chainrule.data import decode
 from chainrule.data.pcm import to_samples
-from chainrule.data.sound import WRITTEN as SOUNDS
-from chainrule.data.sound import sound_writer
+from chainrule.data.readers.sound import WRITTEN as SOUNDS
+from chainrule.data.readers.sound import sound_writer
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.files import atomic_path, is_stream, write_text

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from chainrule.data.music import KEYS, LOWEST
+from chainrule.data.readers.music import KEYS, LOWEST
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, optional_import
 from chainrule.files import atomic_path

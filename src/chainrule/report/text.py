@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from torch import Tensor
 
-from chainrule.data.text import is_bytes
+from chainrule.data.readers.text import is_bytes
 from chainrule.domain import Domain
 
 

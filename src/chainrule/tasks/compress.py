@@ -14,7 +14,7 @@ from chainrule.coding.alphabet import check_codable
 from chainrule.coding.items import read_items, write_items
 from chainrule.coding.streams import compress_stream, decompress_stream
 from chainrule.data import Items
-from chainrule.data.named import NAMED
+from chainrule.data.sets.named import NAMED
 from chainrule.errors import ChainruleError, CodeError
 from chainrule.files import atomic_path, scratch
 from chainrule.tasks.packing import KINDS, Source, Stream, kind_of_source, restoring

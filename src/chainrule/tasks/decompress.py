@@ -15,7 +15,7 @@ from chainrule.coding.container import Header, Reader
 from chainrule.coding.folder import unpack as unpack_folder
 from chainrule.coding.items import joined, read_items
 from chainrule.coding.streams import decompress_stream
-from chainrule.data.sound import WRITTEN, sound_writer
+from chainrule.data.readers.sound import WRITTEN, sound_writer
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, CodeError
 from chainrule.files import atomic_folder, atomic_path, scratch

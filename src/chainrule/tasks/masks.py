@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from chainrule.data import encode
-from chainrule.data.encoded import opened
 from chainrule.data.raw import reading
+from chainrule.data.readers.opened import opened
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 

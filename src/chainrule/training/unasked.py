@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chainrule.data.named import NAMED
+from chainrule.data.sets.named import NAMED
 from chainrule.errors import RunError
 
 REMOTE = ("hf:", "//", "\\\\")  # the hub, and shares of other machines as Windows writes them

@@ -11,7 +11,7 @@ import torch
 
 from chainrule.coding.about import described
 from chainrule.coding.container import DAMAGED
-from chainrule.data.naming import choose_arrays
+from chainrule.data.readers.naming import choose_arrays
 from chainrule.errors import CodeError
 from chainrule.tasks.packing.source import Source, Unpacked, write_arrays
 

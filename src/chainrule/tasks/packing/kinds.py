@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chainrule.data.images import SUFFIXES as IMAGES
-from chainrule.data.named import NAMED
+from chainrule.data.readers.images import SUFFIXES as IMAGES
+from chainrule.data.sets.named import NAMED
 from chainrule.errors import ChainruleError
 from chainrule.tasks.packing import arrays, lines, pictures, plain, sounds, tables
 from chainrule.tasks.packing.source import Source, Unpacked

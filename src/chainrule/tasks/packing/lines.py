@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from chainrule.coding.about import described
-from chainrule.data.text import LINE_END
+from chainrule.data.readers.text import LINE_END
 from chainrule.errors import CodeError
 from chainrule.tasks.packing.source import Source, Unpacked
 

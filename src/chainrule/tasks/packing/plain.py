@@ -8,8 +8,8 @@ import numpy as np
 
 from chainrule.coding.about import described
 from chainrule.data.assemble import splits_of
-from chainrule.data.named import read_named
 from chainrule.data.pcm import to_samples
+from chainrule.data.sets.named import read_named
 from chainrule.tasks.packing.source import Source, Unpacked, write_arrays
 from chainrule.tasks.packing.streams import check_samples
 from chainrule.tasks.packing.windows import joined

@@ -10,11 +10,11 @@ import soundfile
 from chainrule.coding.about import described
 from chainrule.coding.container import DAMAGED
 from chainrule.coding.folder import inside
-from chainrule.data.metadata import METADATA
 from chainrule.data.notes import listed
 from chainrule.data.pcm import to_samples
 from chainrule.data.raw import reading
-from chainrule.data.sound import write_sound
+from chainrule.data.readers.metadata import METADATA
+from chainrule.data.readers.sound import write_sound
 from chainrule.errors import ChainruleError, CodeError
 from chainrule.tasks.packing.source import Source, Unpacked, files_of
 from chainrule.tasks.packing.streams import check_samples

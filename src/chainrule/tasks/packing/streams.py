@@ -16,8 +16,8 @@ from chainrule.coding.streams import symbol_type
 from chainrule.data import load_streams
 from chainrule.data.mu_law import FULL
 from chainrule.data.pcm import to_levels, to_samples
-from chainrule.data.sound import SUFFIXES as SOUNDS
-from chainrule.data.text import is_bytes
+from chainrule.data.readers.sound import SUFFIXES as SOUNDS
+from chainrule.data.readers.text import is_bytes
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, CodeError
 from chainrule.training import Run

@@ -12,8 +12,8 @@ from pyarrow import parquet
 from chainrule.coding.about import described
 from chainrule.coding.container import DAMAGED
 from chainrule.data import decode
-from chainrule.data.arrow import as_arrow
-from chainrule.data.codes import text_columns
+from chainrule.data.categories import text_columns
+from chainrule.data.readers.arrow import as_arrow
 from chainrule.errors import CodeError
 from chainrule.tasks.packing.source import Source, Unpacked
 

@@ -1,0 +1,84 @@
+"""NumPy files: .npy with one array, .npz with one array or a split of its own."""
+
+from __future__ import annotations
+
+import zipfile
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from chainrule.data.limits import check_size
+from chainrule.data.raw import Raw, reading
+from chainrule.data.readers.naming import Header, raw_of_arrays
+from chainrule.errors import DataError
+
+MAGIC, PACKED = b"\x93NUMPY", b"PK"
+HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+    (3, 0): np.lib.format.read_array_header_2_0,  # but for the encoding of names of fields
+}
+
+
+def read_arrays(path: Path) -> Raw:
+    """Read a .npy or .npz file; nothing in it is ever unpickled.
+
+    Which array of an .npz is what, `raw_of_arrays` says.
+
+    Raises:
+        DataError: if it is no NumPy file, is damaged, holds objects, or names no array that is known.
+    """
+    with reading(str(path)):
+        with path.open("rb") as stream:
+            start = stream.read(6)
+            if start == MAGIC:
+                stream.seek(0)
+                return Raw(path.stem, str(path), {"train": _array(str(path), stream, path.stat().st_size)})
+        if not start.startswith(PACKED):
+            raise DataError(f"{path}: not a NumPy file")
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            headers = {}
+            for name, info in members.items():
+                with archive.open(info) as stream:
+                    headers[name] = _header(stream, info.file_size)
+            return raw_of_arrays(path.stem, str(path), headers, partial(_member, path, archive, members))
+
+
+def _member(
+    path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], name: str
+) -> np.ndarray:
+    with archive.open(members[name]) as stream:
+        return _array(f"{path}: array {name}", stream, members[name].file_size)
+
+
+def _array(where: str, stream: IO[bytes], size: int) -> np.ndarray:
+    """One array of a stream of so many bytes, once its header is found to be true."""
+    header = _header(stream, size)
+    if header.problem:
+        raise DataError(f"{where}: {header.problem}")
+    check_size(where, header.bytes)
+    stream.seek(0)
+    return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def _header(stream: IO[bytes], size: int) -> Header:
+    """What a stream of so many bytes says at its start."""
+    if stream.read(6) != MAGIC:
+        return Header((), "no array", 0, "expected a NumPy array, got something else")
+    stream.seek(0)
+    read = HEADERS.get(np.lib.format.read_magic(stream))
+    if read is None:
+        return Header((), "an array", 0, "is of a version of NumPy's format that is not known")
+    shape, _, kind = read(stream)
+    header = Header(shape, str(kind), kind.itemsize)
+    if kind.hasobject:
+        return Header(shape, "objects", 0, "holds Python objects, which are not read; save numbers")
+    there = size - stream.tell()
+    if header.bytes > there or any(length < 0 for length in shape):
+        return Header(
+            shape, str(kind), 0, f"damaged: {header} needs {header.bytes:,} bytes, there are {there:,}"
+        )
+    return header

@@ -1,0 +1,1 @@
+"""Data sets with names, and where they come from."""
