@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.coding.about import unpack as unpack_about
-from chainrule.coding.coder import PRECISION, Decoder, Encoder
+from chainrule.coding.archive import Packed, unpack
 from chainrule.coding.container import Reader, unzigzag, varint, zigzag
 from chainrule.coding.contexts import Contexts
-from chainrule.coding.folder import Packed, unpack
 from chainrule.coding.items import block_rows
 from chainrule.coding.names import fault_of
+from chainrule.coding.range_coder import PRECISION, Decoder, Encoder
 from chainrule.coding.streams import compress_stream, decompress_stream
 from chainrule.coding.symbols import code_whole
 from chainrule.domain.column import Column

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from chainrule.coding.alphabet import Alphabet
-from chainrule.coding.coder import Coder, Decoder, Encoder
-from chainrule.coding.rule import Coding
+from chainrule.coding.choice import Coding
+from chainrule.coding.range_coder import Coder, Decoder, Encoder
 from chainrule.coding.symbols import Mixer, code_whole, uniform
 from chainrule.engine import Choice, Incremental
 from chainrule.engine.eager import draw_stepwise

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from chainrule.coding.arithmetic import DIGEST, PACKAGES, RUNNERS, Arithmetic
 from chainrule.coding.block import Block
+from chainrule.coding.environment import DIGEST, PACKAGES, RUNNERS, Arithmetic
 from chainrule.domain import LAYOUTS, Domain
 from chainrule.domain.lengths import LENGTHS
 from chainrule.errors import CodeError

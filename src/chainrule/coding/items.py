@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from chainrule.coding.alphabet import Alphabet
-from chainrule.coding.arithmetic import Arithmetic, digest_of, repeatable
 from chainrule.coding.block import Block, Rows, decode, encode
-from chainrule.coding.choose import choose_runner
 from chainrule.coding.container import Header, Reader, Writer, brief
+from chainrule.coding.environment import Arithmetic, digest_of, repeatable
 from chainrule.coding.parallel import in_order
+from chainrule.coding.runner import choose_runner
 from chainrule.domain import Domain
 from chainrule.engine.auto import find_runner
 from chainrule.errors import CodeError, ConditionError

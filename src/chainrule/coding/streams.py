@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from chainrule.coding.alphabet import check_codable
-from chainrule.coding.arithmetic import Arithmetic, digest_of, repeatable
 from chainrule.coding.block import Block, Rows, decode, encode
-from chainrule.coding.choose import choose_runner
 from chainrule.coding.container import VERSION, Header, Reader, Writer, brief
 from chainrule.coding.contexts import Contexts
+from chainrule.coding.environment import Arithmetic, digest_of, repeatable
 from chainrule.coding.items import AUTO, Progress, block_rows, check_header, threads
 from chainrule.coding.order0 import Mixed
 from chainrule.coding.parallel import in_order
+from chainrule.coding.runner import choose_runner
 from chainrule.coding.symbols import Mixer
 from chainrule.engine.auto import find_runner
 from chainrule.errors import CodeError, DomainError

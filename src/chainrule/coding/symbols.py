@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from chainrule.coding.coder import Coder
+from chainrule.coding.range_coder import Coder
 from chainrule.errors import ChainruleError
 from chainrule.heads import Conditional, Table
 from chainrule.heads.columns import Gap

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from chainrule.coding.about import described, unpack
 from chainrule.coding.alphabet import Alphabet
+from chainrule.coding.archive import unpack as unpack_folder
 from chainrule.coding.container import Header, Reader
-from chainrule.coding.folder import unpack as unpack_folder
 from chainrule.coding.items import joined, read_items
 from chainrule.coding.streams import decompress_stream
 from chainrule.data.readers.sound import WRITTEN, sound_writer

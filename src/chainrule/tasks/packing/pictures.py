@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from chainrule.coding.about import described
+from chainrule.coding.archive import inside
 from chainrule.coding.container import DAMAGED
-from chainrule.coding.folder import inside
 from chainrule.data.notes import listed
 from chainrule.data.raw import reading
 from chainrule.errors import ChainruleError, CodeError

@@ -8,8 +8,8 @@ import numpy as np
 import soundfile
 
 from chainrule.coding.about import described
+from chainrule.coding.archive import inside
 from chainrule.coding.container import DAMAGED
-from chainrule.coding.folder import inside
 from chainrule.data.notes import listed
 from chainrule.data.pcm import to_samples
 from chainrule.data.raw import reading

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.coding.folder import Packed
+from chainrule.coding.archive import Packed
 from chainrule.coding.streams import symbol_type
 from chainrule.data import load_streams
 from chainrule.data.mu_law import FULL

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from chainrule.coding.alphabet import Alphabet
-from chainrule.coding.coder import Coder
+from chainrule.coding.range_coder import Coder
 from chainrule.coding.symbols import Mixer, code_variable
 from chainrule.heads import Conditional
 
