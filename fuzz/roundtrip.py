@@ -116,7 +116,7 @@ def items(draw: DrawFn, domain: Domain) -> torch.Tensor:
     if not domain.columns:
         tops = torch.tensor(domain.levels_per_variable).double()
         x = (torch.rand(n, domain.size, generator=generator, dtype=torch.float64) * tops).long()
-        x = domain.settle(x.reshape(n, *domain.event_shape))
+        x = domain.canonicalise(x.reshape(n, *domain.event_shape))
         if domain.lengths == "given":
             steps = torch.randint(domain.steps + 1, (n,), generator=generator)
             behind = torch.arange(domain.steps) >= steps[:, None]

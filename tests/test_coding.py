@@ -31,7 +31,7 @@ from chainrule.coding.symbols import code_whole
 from chainrule.domain.column import Column
 from chainrule.errors import ChainruleError, CodeError
 from chainrule.heads import DiscretisedLogistic
-from chainrule.heads.mixture import BinnedComponents
+from chainrule.heads.mixture import BinnedMixtureConditional
 from test_cli import call
 
 ROOT = Path(__file__).parent.parent
@@ -113,7 +113,7 @@ def test_the_masses_of_16_bits_are_the_sums_of_their_levels():
 
 def test_whole_numbers_far_out_in_a_tail_come_back():
     ones = torch.zeros(3, 1, dtype=torch.float64)
-    conditional = BinnedComponents(ones, ones, ones, torch.tensor(1.0))
+    conditional = BinnedMixtureConditional(ones, ones, ones, torch.tensor(1.0))
     symbols, rows = torch.tensor([-(10**9), 0, 10**12]), torch.ones(3, dtype=torch.bool)
     coder, bounds = Encoder(), (-(10**9), 10**12)
     code_whole(conditional.masses, bounds, coder, symbols, rows)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from chainrule.heads import DiscretisedLogistic
-from chainrule.heads.discretised_logistic import RoundedComponents
+from chainrule.heads.discretised_logistic import RoundedMixtureConditional
 from chainrule.testing import check_head
 
 
@@ -167,7 +167,7 @@ def test_draws_are_as_frequent_as_probable(levels, variables):
 def test_a_draw_makes_no_table(monkeypatch):
     head = DiscretisedLogistic(256, 3)
     mixture = conditional(head, normals(4, head.size), torch.tensor([0, 9, 99, 255]))
-    monkeypatch.setattr(RoundedComponents, "logits", property(lambda self: pytest.fail("made")))
+    monkeypatch.setattr(RoundedMixtureConditional, "logits", property(lambda self: pytest.fail("made")))
     assert mixture.draw(torch.tensor([0.0, 0.2, 0.5, 1 - 2**-53], dtype=torch.float64)).dtype == torch.int64
     assert mixture.log_prob(torch.arange(4)).shape == (4,)
 

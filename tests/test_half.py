@@ -30,8 +30,8 @@ def served(name):
         shape = (40, *domain.event_shape)
         x = torch.randint(domain.max_levels, shape) if domain.discrete else torch.randn(shape)
         if model.closed_form:
-            model.estimate(domain.settle(x))
-        yield model.eval(), domain.settle(x)[:4]
+            model.estimate(domain.canonicalise(x))
+        yield model.eval(), domain.canonicalise(x)[:4]
 
 
 def nats(model, x):

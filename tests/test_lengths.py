@@ -38,7 +38,7 @@ def test_nothing_is_paid_behind_an_end():
     terms = model.log_prob(torch.tensor([[1, 0, 3, 3, 3, 3]]), reduce=False)[0]
     assert (terms[:3] < 0).all() and (terms[3:] == 0).all()
     drawn = model.sample(200, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(model.domain.settle(drawn), drawn) and (drawn == 3).any()
+    assert torch.equal(model.domain.canonicalise(drawn), drawn) and (drawn == 3).any()
 
 
 @pytest.mark.parametrize("options", [{}, {"output": "nade"}])

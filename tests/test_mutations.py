@@ -9,7 +9,7 @@ from torch import nn
 import chainrule as cr
 from chainrule.flows import Chain, Flatten, Logistic, Scaling
 from chainrule.heads import Bernoulli, Categorical, Gaussian, Mixture
-from chainrule.heads.conditional import Coin
+from chainrule.heads.conditional import BernoulliConditional
 from chainrule.layers import CausalConv1d, Condition, OneHot, Pointwise, Recurrent, Serial, StrictInput
 from chainrule.models.base.flow import Flow
 from chainrule.models.baselines import Constant
@@ -65,8 +65,8 @@ class CentredConv(CausalConv1d):
     """A mask broken in the middle of the net: padded on both sides, it looks ahead."""
 
     def forward(self, x):
-        half = self.reach // 2
-        padded = nn.functional.pad(x.transpose(1, 2), (self.reach - half, half))
+        half = self.receptive_field // 2
+        padded = nn.functional.pad(x.transpose(1, 2), (self.receptive_field - half, half))
         return nn.functional.conv1d(padded, self.weight.transpose(1, 2), self.bias).transpose(1, 2)
 
 
@@ -76,7 +76,7 @@ class DeadTap(CausalConv1d):
     def forward(self, x):
         weight = self.weight.clone()
         weight[:, 0] = 0
-        padded = nn.functional.pad(x.transpose(1, 2), (self.reach, 0))
+        padded = nn.functional.pad(x.transpose(1, 2), (self.receptive_field, 0))
         return nn.functional.conv1d(padded, weight.transpose(1, 2), self.bias).transpose(1, 2)
 
     def step(self, x, state, t):
@@ -89,7 +89,7 @@ class DeadTap(CausalConv1d):
 class Understated(Serial):
     """Reads further back than it says."""
 
-    reach = 0
+    receptive_field = 0
 
 
 class ForgetfulConv(CausalConv1d):
@@ -224,11 +224,11 @@ class OtherTable(Categorical):
         return conditional.tempered(0.5), state
 
 
-class InvertedCoin(Coin):
+class InvertedCoin(BernoulliConditional):
     """Warm where it should be cold."""
 
     def tempered(self, temperature):
-        return Coin(self.logit * temperature)
+        return BernoulliConditional(self.logit * temperature)
 
 
 class InvertedBernoulli(Bernoulli):

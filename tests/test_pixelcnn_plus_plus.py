@@ -9,7 +9,7 @@ import chainrule as cr
 from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import Bernoulli, Categorical, DiscretisedLogistic
-from chainrule.layers.grid.weight_norm_conv2d import NormedConv, NormedDeconv
+from chainrule.layers.grid.weight_norm_conv2d import WeightNormConv2d, WeightNormDeconv2d
 from chainrule.testing import check_model
 from chainrule.testing.subject import randomise
 
@@ -142,7 +142,7 @@ def test_the_norm_of_a_weight_does_not_matter():
     before = model.log_prob(x)
     with torch.no_grad():
         for layer in model.modules():
-            if isinstance(layer, NormedConv | NormedDeconv):
+            if isinstance(layer, WeightNormConv2d | WeightNormDeconv2d):
                 layer.weight.mul_(3)
     torch.testing.assert_close(model.log_prob(x), before)
 
@@ -173,7 +173,7 @@ def test_outputs():
 
 def test_features_begin_with_unit_variance():
     torch.manual_seed(0)
-    layer = NormedConv(128, 64, rows=2, columns=3, left=1)
+    layer = WeightNormConv2d(128, 64, rows=2, columns=3, left=1)
     with torch.no_grad():
         assert layer(torch.randn(4, 128, 8, 8))[..., 1:, 1:-1].var().item() == pytest.approx(1, abs=0.1)
 

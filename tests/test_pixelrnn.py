@@ -78,7 +78,7 @@ def naive_row(layer, x):
     h, c = {}, {}
     for i in range(height):
         for j in range(width):
-            near = range(j - layer.reach, j + layer.reach + 1)
+            near = range(j - layer.receptive_field, j + layer.receptive_field + 1)
             read = torch.cat([h.get((i - 1, k), zeros) for k in near], dim=1)
             o, w, f, g = squashed(of_input(layer, x, i, j) + read @ layer.weight.T, layer.groups, 4)
             c[i, j] = f * c.get((i - 1, j), zeros) + w * g

@@ -77,7 +77,7 @@ def recorded(model, steps, batch=2, prefix=0, cond=None):
     with exact_arithmetic(model):
         sites = stream(
             model, itertools.repeat(rule), batch, cond=cond, prefix=start, device=model.device, dtype=model.dtype,
-            context=None if model.network.unbounded else T // 2, most=prefix + steps, block=steps,
+            context=None if model.network.supports_streaming else T // 2, most=prefix + steps, block=steps,
         )  # fmt: skip
         drawn = next(sites)
     return torch.cat([start, drawn], dim=1)[..., 0], torch.stack(rule.seen, dim=1)
@@ -110,7 +110,7 @@ def test_the_window_is_worth_what_log_prob_says(name):
 @pytest.mark.parametrize("name", UNBOUNDED)
 def test_conditionals_far_behind_the_window_are_those_of_the_whole_past(name, prefix):
     model = build(name)
-    assert model.network.unbounded
+    assert model.network.supports_streaming
     x, terms = recorded(model, 4 * T + 3, prefix=prefix)
     torch.testing.assert_close(terms, parallel(model, x)[:, prefix:])
 
@@ -119,7 +119,7 @@ def test_conditionals_far_behind_the_window_are_those_of_the_whole_past(name, pr
 @pytest.mark.parametrize("name", BOUNDED)
 def test_a_full_net_reads_the_last_half_again(name, prefix):
     model = build(name)
-    assert not model.network.unbounded
+    assert not model.network.supports_streaming
     x, terms = recorded(model, 4 * T + 3, prefix=prefix)
     start = prefix - T // 2 if prefix >= T else 0
     while True:

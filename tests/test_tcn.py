@@ -7,12 +7,12 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
 import chainrule as cr
-from chainrule.layers import NormedConv1d, TemporalBlock
+from chainrule.layers import TemporalBlock, WeightNormConv1d
 
 
 def test_weight_norm_is_torchs():
     """The same output, and the same gradients of g and v."""
-    ours = NormedConv1d(3, 5, kernel_size=3, dilation=2).double()
+    ours = WeightNormConv1d(3, 5, kernel_size=3, dilation=2).double()
     theirs = nn.Conv1d(3, 5, 3, dilation=2).double()
     with torch.no_grad():
         ours.gain.mul_(1.7)
@@ -34,7 +34,7 @@ def test_weight_norm_is_torchs():
 
 
 def test_starts_as_a_plain_convolution():
-    layer = NormedConv1d(3, 5, kernel_size=2)
+    layer = WeightNormConv1d(3, 5, kernel_size=2)
     x = torch.randn(2, 6, 3)
     torch.testing.assert_close(layer(x), layer.conv(x))
 

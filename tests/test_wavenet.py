@@ -59,8 +59,8 @@ def test_is_the_papers(kernel_size):
 def test_receptive_field(depth, cycle, kernel_size):
     options = {"depth": depth, "cycle": cycle, "kernel_size": kernel_size}
     model = build(cr.Domain.sequence(40, 3), **options)
-    reach = (kernel_size - 1) * (1 + sum(2 ** (i % cycle) for i in range(depth)))
-    assert model.connectivity().sum(1).max() == 1 + reach
+    receptive_field = (kernel_size - 1) * (1 + sum(2 ** (i % cycle) for i in range(depth)))
+    assert model.connectivity().sum(1).max() == 1 + receptive_field
 
 
 def test_receptive_field_of_the_papers_cycles():
@@ -105,14 +105,14 @@ def test_a_frame_belongs_to_its_own_sites():
     model = build(cr.Domain.sequence(8, 5), features=(2, hop), depth=depth).double()
     x = torch.zeros(1, 8, dtype=torch.int64)
     frames = torch.zeros(1, 2, 3, dtype=torch.float64)  # ⌈8 / 3⌉, the last one cut
-    reach = sum(
-        block.conv.reach for block in model.network.blocks[1:]
+    receptive_field = sum(
+        block.conv.receptive_field for block in model.network.blocks[1:]
     )  # it enters behind a block's convolution
     for j in range(3):
         other = frames.clone()
         other[:, :, j] = 1.0
         moved = (model(x, other) != model(x, frames)).any(-1)[0].nonzero().flatten().tolist()
-        assert moved == list(range(hop * j, min(hop * (j + 1) + reach, 8)))
+        assert moved == list(range(hop * j, min(hop * (j + 1) + receptive_field, 8)))
 
 
 def test_one_frame_set_serves_a_batch():

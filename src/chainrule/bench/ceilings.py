@@ -77,7 +77,7 @@ def _native(threads: int, rows: int, size: int) -> Iterator[Way]:
     """
     from chainrule.engine.native.interpreter import run
     from chainrule.engine.native.lower.matmul import packed
-    from chainrule.engine.native.opcodes import Code
+    from chainrule.engine.native.opcodes import Opcode
 
     outer = max(size // (4 * INNER), 1)
     clock = np.zeros(threads * 8, dtype=np.int64)  # a cache line each
@@ -92,7 +92,7 @@ def _native(threads: int, rows: int, size: int) -> Iterator[Way]:
         spare = torch.zeros(rows * w.shape[2])
         kept += [x, y, w, spare]
         operands = [y.data_ptr(), x.data_ptr(), INNER, w.data_ptr(), rows, INNER, outer, spare.data_ptr()]
-        codes.append(np.array([Code.PRODUCT, 11, 0, *operands, Code.END, 2], dtype=np.int64))
+        codes.append(np.array([Opcode.PRODUCT, 11, 0, *operands, Opcode.END, 2], dtype=np.int64))
 
     def share(i: int, times: int) -> None:
         run(codes[i], np.zeros(times, dtype=np.int64), clock[8 * i :].ctypes.data, 0, times)

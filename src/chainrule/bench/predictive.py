@@ -58,8 +58,8 @@ def _measure(
     model: AutoregressiveModel, batch: int, repeats: int, drafts: dict[str, AutoregressiveModel]
 ) -> dict:
     cond = torch.arange(batch) % model.condition.counts[0] if model.conditional else None
-    grain = model.network.grain or 1
-    block = -(-model.sites // (BLOCKS * grain)) * grain
+    prefill_multiple = model.network.prefill_multiple or 1
+    block = -(-model.sites // (BLOCKS * prefill_multiple)) * prefill_multiple
     runners: dict[str, Predictive] = {
         **dict(zip(WAYS, (FixedPoint(), FixedPoint(block=block)), strict=True)),
         **{f"draft {name}": Speculative(draft) for name, draft in drafts.items()},

@@ -56,7 +56,7 @@ class Cuts:
     def of(self, symbols: int) -> AutoregressiveModel:
         """The model of the rows of a block of so many symbols."""
         longest = -(-symbols // ROWS)
-        steps = max(longest, self.model.sites) if self.model.network.unbounded else self.model.sites
+        steps = max(longest, self.model.sites) if self.model.network.supports_streaming else self.model.sites
         with self._lock:
             if steps not in self._models:
                 try:

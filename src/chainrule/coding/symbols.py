@@ -10,9 +10,9 @@ from torch import Tensor
 
 from chainrule.coding.range_coder import Coder
 from chainrule.errors import ChainruleError
-from chainrule.heads import Conditional, Table
+from chainrule.heads import CategoricalConditional, Conditional
 from chainrule.heads.columns import Gap
-from chainrule.heads.mixture import BinnedComponents
+from chainrule.heads.mixture import BinnedMixtureConditional
 
 MOST_LEVELS = 4096  # that are coded at once; of more, digit after digit
 BASE = 256
@@ -59,10 +59,10 @@ def code_variable(
         missing = code_levels(torch.stack([1 - p, p], dim=-1), coder, gaps, rows).bool()
         value = code_variable(conditional.there, coder, symbols, rows & ~missing, bounds)
         return torch.where(missing, MISSING, value)
-    if isinstance(conditional, BinnedComponents):
+    if isinstance(conditional, BinnedMixtureConditional):
         assert bounds is not None
         return code_whole(conditional.masses, bounds, coder, symbols, rows)
-    if not isinstance(conditional, Table):
+    if not isinstance(conditional, CategoricalConditional):
         raise ChainruleError(
             f"compress: expected levels, categories or whole numbers, got a {type(conditional).__name__}"
         )

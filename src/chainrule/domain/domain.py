@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from chainrule.domain.column import Column
-from chainrule.domain.lengths import LENGTHS, counted, settle
+from chainrule.domain.lengths import LENGTHS, canonicalise, counted
 from chainrule.errors import DomainError
 
 LAYOUTS = ("vector", "sequence", "image", "table")
@@ -238,9 +238,9 @@ class Domain:
         """Which variables of x have a term in its likelihood: all, or those up to the end; booleans as x."""
         return counted(x, self.lengths, self.levels)
 
-    def settle(self, x: Tensor) -> Tensor:
+    def canonicalise(self, x: Tensor) -> Tensor:
         """x with nothing behind the end of an item but what belongs there."""
-        return settle(x, self.lengths, self.levels)
+        return canonicalise(x, self.lengths, self.levels)
 
     def check(self, x: Tensor) -> Tensor:
         """Return x as this domain's tensor: int64 for levels, floating point for reals, float64 for tables.
@@ -282,10 +282,10 @@ class Domain:
         if bad.any():
             levels = self.levels if isinstance(self.levels, int) else "its column's levels"
             raise DomainError(f"x: expected integers in [0, {levels}), got {_first(x, bad)}")
-        if self.lengths != "fixed" and not torch.equal(self.settle(x), x):
+        if self.lengths != "fixed" and not torch.equal(self.canonicalise(x), x):
             behind = "its end symbol" if self.lengths == "ends" else "the first step of -1"
             raise DomainError(
-                f"x: expected nothing but the same behind {behind}, got {_first(x, self.settle(x) != x)}"
+                f"x: expected nothing but the same behind {behind}, got {_first(x, self.canonicalise(x) != x)}"
             )
 
     def _limits(self, device: torch.device) -> Tensor:

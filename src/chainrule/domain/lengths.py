@@ -23,7 +23,7 @@ def counted(x: Tensor, lengths: str, levels: Any) -> Tensor:
     return torch.ones_like(x, dtype=torch.bool)
 
 
-def settle(x: Tensor, lengths: str, levels: Any) -> Tensor:
+def canonicalise(x: Tensor, lengths: str, levels: Any) -> Tensor:
     """x with nothing but end symbols behind the first one, or but -1 from the first step on that has one."""
     if lengths == "ends":
         return torch.where(counted(x, lengths, levels), x, levels - 1)

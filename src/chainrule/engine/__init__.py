@@ -1,11 +1,11 @@
 """The one sampling loop, the rules that choose a value in it, what runs its steps, and what guesses ahead of them."""
 
-from chainrule.engine.arithmetic import end_training, exact_arithmetic
 from chainrule.engine.choice import Choice, Greedy, Known, Sample, Within, check_temperature, choose_particle
 from chainrule.engine.fixed_point import FixedPoint
 from chainrule.engine.flops import count_flops
 from chainrule.engine.interfaces import Incremental
 from chainrule.engine.noise import branch, draw_noise, draw_normal
+from chainrule.engine.precision import end_training, exact_arithmetic
 from chainrule.engine.predictive import Predictive, Runner, generate
 from chainrule.engine.rollout import Rollout, rollout
 from chainrule.engine.speculative import Speculative

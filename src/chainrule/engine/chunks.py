@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FEW = 16  # sites that are drawn eagerly between two looks at the time
 
 
-class Stretches:
+class Chunks:
     """Draws the next sites from where it stands.
 
     Args:

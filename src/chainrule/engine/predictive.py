@@ -147,8 +147,8 @@ def _decide(model: TwoModes, now: Undecided, guess: Tensor) -> tuple[Tensor, Ten
 
 def _params(model: TwoModes, values: Tensor, now: Undecided) -> Tensor:
     """Of the undecided sites (R, n, P), by a pass over the sites before `stop` where the net can do with these."""
-    grain = model.network.grain
-    upto = model.sites if grain is None else -(-now.stop // grain) * grain
+    prefill_multiple = model.network.prefill_multiple
+    upto = model.sites if prefill_multiple is None else -(-now.stop // prefill_multiple) * prefill_multiple
     if upto >= model.sites:
         params = model.parallel(values, now.cond)
     else:

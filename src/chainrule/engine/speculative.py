@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule.engine.arithmetic import exact_arithmetic
 from chainrule.engine.choice import Choice, Known
+from chainrule.engine.precision import exact_arithmetic
 from chainrule.engine.predictive import Predictive, TwoModes, Undecided
 from chainrule.engine.rollout import Rollout, rollout
 from chainrule.errors import ChainruleError, DomainError

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule.engine.choice import Choice
-from chainrule.engine.chunks import Stretches
+from chainrule.engine.chunks import Chunks
 from chainrule.engine.rollout import Stepwise
 
 
@@ -45,7 +45,7 @@ def stream(
     length = model.sites
     kept: deque[Tensor] = deque(maxlen=context or 0)
 
-    steps = Stretches(model, most=block)
+    steps = Chunks(model, most=block)
 
     def begin(sites: Tensor) -> None:
         state = model.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)

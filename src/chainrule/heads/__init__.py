@@ -3,7 +3,7 @@
 from chainrule.heads.bernoulli import Bernoulli
 from chainrule.heads.categorical import Categorical
 from chainrule.heads.columns import ColumnHeads, MaybeMissing
-from chainrule.heads.conditional import Conditional, Normal, Table
+from chainrule.heads.conditional import CategoricalConditional, Conditional, Normal
 from chainrule.heads.default import default_head, vector_head
 from chainrule.heads.discretised_logistic import DiscretisedLogistic
 from chainrule.heads.gaussian import BinnedGaussian, Gaussian
@@ -18,6 +18,7 @@ __all__ = [
     "BinnedGaussian",
     "BinnedMixture",
     "Categorical",
+    "CategoricalConditional",
     "ColumnHeads",
     "Conditional",
     "DiscretisedLogistic",
@@ -27,7 +28,6 @@ __all__ = [
     "Mixture",
     "NADEHead",
     "Normal",
-    "Table",
     "default_head",
     "vector_head",
 ]

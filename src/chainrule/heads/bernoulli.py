@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from chainrule.heads.conditional import Coin, Conditional
+from chainrule.heads.conditional import BernoulliConditional, Conditional
 from chainrule.heads.head import Head
 from chainrule.layers.state import State
 
@@ -35,4 +35,4 @@ class Bernoulli(Head):
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """The bit of σ(l)."""
-        return Coin(state[:, v]), state
+        return BernoulliConditional(state[:, v]), state

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from chainrule.heads.conditional import Conditional, Table
+from chainrule.heads.conditional import CategoricalConditional, Conditional
 from chainrule.heads.head import Head
 from chainrule.layers.state import State
 
@@ -39,4 +39,4 @@ class Categorical(Head):
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """Row v of the logits."""
-        return Table(state[:, v], self.gap), state
+        return CategoricalConditional(state[:, v], self.gap), state

@@ -49,7 +49,7 @@ class Conditional(ABC):
         """Restricted to the k most probable levels, or to the fewest that hold probability p."""
 
 
-class Table(Conditional):
+class CategoricalConditional(Conditional):
     """A discrete conditional.
 
     Args:
@@ -89,22 +89,22 @@ class Table(Conditional):
         """The most probable level (B,)."""
         return self.logits.argmax(-1)
 
-    def present(self) -> Table:
+    def present(self) -> CategoricalConditional:
         """Without the level of a missing value."""
-        return Table(self.logits[..., :-1]) if self.gap else self
+        return CategoricalConditional(self.logits[..., :-1]) if self.gap else self
 
-    def between(self, lowest: Tensor, highest: Tensor) -> Table:
+    def between(self, lowest: Tensor, highest: Tensor) -> CategoricalConditional:
         """Levels outside get -inf."""
         logits = self.logits
         level = torch.arange(logits.shape[-1], device=logits.device)
         outside = (level < lowest[..., None]) | (level > highest[..., None])
-        return Table(logits.masked_fill(outside, -math.inf), self.gap)
+        return CategoricalConditional(logits.masked_fill(outside, -math.inf), self.gap)
 
-    def tempered(self, temperature: float) -> Table:
+    def tempered(self, temperature: float) -> CategoricalConditional:
         """Logits divided by the temperature, in float64: single precision has no room for extreme ones."""
-        return Table(self.logits.double() / temperature, self.gap)
+        return CategoricalConditional(self.logits.double() / temperature, self.gap)
 
-    def truncated(self, top_k: int | None, top_p: float | None) -> Table:
+    def truncated(self, top_k: int | None, top_p: float | None) -> CategoricalConditional:
         """Levels outside the top k, or outside the smallest set of probability p, get -inf."""
         logits = self.logits
         if top_k is not None and top_k < logits.shape[-1]:
@@ -115,11 +115,11 @@ class Table(Conditional):
             # A level goes when those above it already hold p: the most probable one always stays.
             outside = ranked.cumsum(-1) - ranked >= top_p
             logits = logits.masked_fill(torch.zeros_like(outside).scatter(-1, order, outside), -math.inf)
-        return Table(logits, self.gap)
+        return CategoricalConditional(logits, self.gap)
 
 
-class Coin(Table):
-    """A bit: p(1) = σ(logit). A `Table` that draws without making itself.
+class BernoulliConditional(CategoricalConditional):
+    """A bit: p(1) = σ(logit). A `CategoricalConditional` that draws without making itself.
 
     Args:
         logit: (B,).
@@ -147,9 +147,9 @@ class Coin(Table):
         """1 where u is above p(0), in float64: (B,) → (B,) integers."""
         return (u >= torch.sigmoid(-self.logit.double())).long()
 
-    def tempered(self, temperature: float) -> Table:
+    def tempered(self, temperature: float) -> CategoricalConditional:
         """The logit divided by the temperature."""
-        return Coin(self.logit.double() / temperature)
+        return BernoulliConditional(self.logit.double() / temperature)
 
 
 class Normal(Conditional):

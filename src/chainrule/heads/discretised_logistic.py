@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from chainrule.heads.conditional import Conditional, Table
+from chainrule.heads.conditional import CategoricalConditional, Conditional
 from chainrule.heads.gaussian import LOG_SCALES
 from chainrule.heads.head import Head
-from chainrule.heads.mixture import Components, logistic_masses
+from chainrule.heads.mixture import MixtureConditional, logistic_masses
 from chainrule.layers.state import State
 
 # Of all components while the log-scale parameters are 0: ten of e^-2 = 0.14, spread over [-1, 1], overlap into
@@ -19,8 +19,8 @@ from chainrule.layers.state import State
 LOG_SCALE_AT_ZERO = -2.0
 
 
-class RoundedComponents(Table):
-    """A mixture of logistics on [-1, 1], rounded to the nearest level. A `Table` that draws without making itself.
+class RoundedMixtureConditional(CategoricalConditional):
+    """A mixture of logistics on [-1, 1], rounded to the nearest level; it draws without making the whole table.
 
     Args:
         log_weights, means, log_scales: (B, K); the weights sum to 1.
@@ -56,7 +56,7 @@ class RoundedComponents(Table):
 
     def draw(self, u: Tensor) -> Tensor:
         """(B,) → (B,) integers: u chooses a component, what is left of it a real there, and that is rounded."""
-        real = Components(self.log_weights, self.means, self.log_scales, "logistic").draw(u)
+        real = MixtureConditional(self.log_weights, self.means, self.log_scales, "logistic").draw(u)
         level = (real + 1) * (self.count - 1) / 2
         return level.round().clamp(0, self.count - 1).long()  # beyond the outer levels lie no others
 
@@ -139,7 +139,7 @@ class DiscretisedLogistic(Head):
             masses = log_masses(prev, means[:, u], log_scales[:, u], self.levels)
             log_weights = torch.log_softmax(log_weights + masses, dim=-1)
             means = self._coupled(means, coefficients, u, prev)
-        conditional = RoundedComponents(log_weights, means[:, v], log_scales[:, v], self.levels)
+        conditional = RoundedMixtureConditional(log_weights, means[:, v], log_scales[:, v], self.levels)
         return conditional, (log_weights, means, log_scales, coefficients)
 
     def _coupled(self, means: Tensor, coefficients: Tensor, u: int, level: Tensor) -> Tensor:

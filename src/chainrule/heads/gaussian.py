@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from chainrule.heads.conditional import Conditional, Normal, Table
+from chainrule.heads.conditional import CategoricalConditional, Conditional, Normal
 from chainrule.heads.head import Head
 from chainrule.heads.kernels import LOG_SCALES
 from chainrule.layers.state import State
@@ -59,7 +59,7 @@ class BinnedGaussian(Head):
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """The table."""
-        return Table(state), state
+        return CategoricalConditional(state), state
 
     def _log_mass(self, params: Tensor, level: Tensor) -> Tensor:
         """(…, 2) and levels (…, n) → (…, n) nats: log(Φ(high) - Φ(low)), in float64."""

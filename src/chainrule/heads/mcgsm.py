@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from chainrule.heads.conditional import Conditional
 from chainrule.heads.gaussian import LOG_SCALES
 from chainrule.heads.head import Head
-from chainrule.heads.mixture import Components
+from chainrule.heads.mixture import MixtureConditional
 from chainrule.layers.state import State
 
 
@@ -58,7 +58,7 @@ class MCGSM(Head):
         """The mixture."""
         return self._conditional(state), state
 
-    def _conditional(self, params: Tensor) -> Components:
+    def _conditional(self, params: Tensor) -> MixtureConditional:
         params = params.to(torch.promote_types(params.dtype, torch.float32))
         means, features = params[..., : self.components], params[..., self.components :]
         alpha = self.log_precision.clamp(-2 * LOG_SCALES[1], -2 * LOG_SCALES[0])
@@ -67,7 +67,7 @@ class MCGSM(Head):
         logits = self.prior - alpha.exp() * energy[..., None] / 2
         log_weights = torch.log_softmax(logits.flatten(-2), dim=-1)
         shape = logits.shape
-        return Components(
+        return MixtureConditional(
             log_weights,
             means[..., None].expand(shape).flatten(-2),
             (-alpha / 2).expand(shape).flatten(-2),

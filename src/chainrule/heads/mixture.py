@@ -18,7 +18,7 @@ from chainrule.layers.state import State
 NARROWEST_BIN = -3.0
 
 
-class Components(Conditional):
+class MixtureConditional(Conditional):
     """Σ_k w_k · kernel((x - m_k) / s_k) / s_k.
 
     Args:
@@ -57,7 +57,7 @@ class Components(Conditional):
         at_means = torch.stack([self.log_prob(mean) for mean in self.means.unbind(-1)], dim=-1)
         return self.means.gather(-1, at_means.argmax(-1, keepdim=True))[..., 0]
 
-    def tempered(self, temperature: float) -> Components:
+    def tempered(self, temperature: float) -> MixtureConditional:
         """∝ p^(1/temperature) where components lie apart, and nearly so where they overlap.
 
         Of a component w k((x - m) / s) / s that is one of the same kind, of weight w^(1/T) peak^(1/T - 1).
@@ -82,11 +82,11 @@ class Components(Conditional):
         """The highest log-density of each component, but for what is the same for all."""
         return -self.log_scales
 
-    def _replaced(self, log_weights: Tensor, log_scales: Tensor) -> Components:
-        return Components(log_weights, self.means, log_scales, self.kernel)
+    def _replaced(self, log_weights: Tensor, log_scales: Tensor) -> MixtureConditional:
+        return MixtureConditional(log_weights, self.means, log_scales, self.kernel)
 
 
-class BinnedComponents(Components):
+class BinnedMixtureConditional(MixtureConditional):
     """A mixture of logistics integrated over bins of a width: a distribution on the multiples of the width."""
 
     def __init__(self, log_weights: Tensor, means: Tensor, log_scales: Tensor, width: Tensor) -> None:
@@ -111,7 +111,9 @@ class BinnedComponents(Components):
 
     def mode(self) -> Tensor:
         """The most probable of the bins of the components' means (B,)."""
-        snapped = BinnedComponents(self.log_weights, self._snap(self.means), self.log_scales, self.width)
+        snapped = BinnedMixtureConditional(
+            self.log_weights, self._snap(self.means), self.log_scales, self.width
+        )
         at_means = torch.stack([self.log_prob(mean) for mean in snapped.means.unbind(-1)], dim=-1)
         return snapped.means.gather(-1, at_means.argmax(-1, keepdim=True))[..., 0]
 
@@ -121,8 +123,8 @@ class BinnedComponents(Components):
     def _snap(self, value: Tensor) -> Tensor:
         return torch.round(value / self.width) * self.width
 
-    def _replaced(self, log_weights: Tensor, log_scales: Tensor) -> Components:
-        return BinnedComponents(log_weights, self.means, log_scales, self.width)
+    def _replaced(self, log_weights: Tensor, log_scales: Tensor) -> MixtureConditional:
+        return BinnedMixtureConditional(log_weights, self.means, log_scales, self.width)
 
 
 class Mixture(Head):
@@ -171,9 +173,11 @@ class Mixture(Head):
         """The mixture."""
         return self._conditional(state), state
 
-    def _conditional(self, params: Tensor) -> Components:
+    def _conditional(self, params: Tensor) -> MixtureConditional:
         log_weights, means, log_scales = self._parts(params)
-        return Components(log_weights, means, log_scales.clamp(self.floor, LOG_SCALES[1]), self.kernel)
+        return MixtureConditional(
+            log_weights, means, log_scales.clamp(self.floor, LOG_SCALES[1]), self.kernel
+        )
 
     def _parts(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         k = self.components
@@ -200,11 +204,11 @@ class BinnedMixture(Mixture):
         super().__init__(components, kernel="logistic")
         self.register_buffer("width", torch.ones(()))
 
-    def _conditional(self, params: Tensor) -> Components:
+    def _conditional(self, params: Tensor) -> MixtureConditional:
         log_weights, means, log_scales = self._parts(params)
         narrowest = self.width.log() + NARROWEST_BIN
         log_scales = torch.maximum(log_scales, narrowest).clamp(max=LOG_SCALES[1])
-        return BinnedComponents(log_weights, means, log_scales, self.width)
+        return BinnedMixtureConditional(log_weights, means, log_scales, self.width)
 
 
 def logistic_masses(places: Tensor, log_weights: Tensor, means: Tensor, log_scales: Tensor) -> Tensor:

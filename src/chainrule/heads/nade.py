@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from chainrule.heads.conditional import Coin, Conditional
+from chainrule.heads.conditional import BernoulliConditional, Conditional
 from chainrule.heads.head import Head
 from chainrule.layers.encoding import Scalar
 from chainrule.layers.state import State
@@ -53,4 +53,4 @@ class NADEHead(Head):
         before = b.new_zeros(len(b), 1) if prev is None else prev[:, None]
         t = torch.tensor(v, device=b.device)
         logit, running = self.nade.step(before, running, t, phase=self.nade.schedule(v + 1)[v])
-        return Coin(logit[:, 0] + b[:, v]), (running, b)
+        return BernoulliConditional(logit[:, 0] + b[:, v]), (running, b)

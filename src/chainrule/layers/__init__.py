@@ -3,7 +3,7 @@
 from chainrule.layers.attention import CausalAttention, Residual
 from chainrule.layers.condition import Condition
 from chainrule.layers.conv1d import CausalConv1d
-from chainrule.layers.encoding import Cells, Centred, Code, OneHot, Real, Scalar
+from chainrule.layers.encoding import Cells, Centred, Encoding, OneHot, Real, Scalar
 from chainrule.layers.frame_features import FrameFeatures
 from chainrule.layers.gated_residual import GatedResidual
 from chainrule.layers.grid.diagonal_lstm import DiagonalBiLSTM, DiagonalLSTM, SpatialLSTM
@@ -20,7 +20,7 @@ from chainrule.layers.reversible import Reversible
 from chainrule.layers.state import State, map_state, put_at, repeat_rows, select_rows, write_at
 from chainrule.layers.strict_input import StrictInput
 from chainrule.layers.temporal_block import TemporalBlock
-from chainrule.layers.weight_norm_conv1d import NormedConv1d
+from chainrule.layers.weight_norm_conv1d import WeightNormConv1d
 
 __all__ = [
     "CausalAttention",
@@ -28,10 +28,10 @@ __all__ = [
     "CausalLayer",
     "Cells",
     "Centred",
-    "Code",
     "Condition",
     "DiagonalBiLSTM",
     "DiagonalLSTM",
+    "Encoding",
     "Everywhere",
     "FrameFeatures",
     "GatedResidual",
@@ -40,7 +40,6 @@ __all__ = [
     "GridSerial",
     "MaskedConv2d",
     "MaskedLinear",
-    "NormedConv1d",
     "OneHot",
     "PixelConv",
     "Pointwise",
@@ -58,6 +57,7 @@ __all__ = [
     "StrictConv2d",
     "StrictInput",
     "TemporalBlock",
+    "WeightNormConv1d",
     "map_state",
     "put_at",
     "repeat_rows",

@@ -27,7 +27,7 @@ class CausalAttention(CausalLayer):
         "RoFormer", https://arxiv.org/abs/2104.09864
     """
 
-    reach = None
+    receptive_field = None
     cos: Tensor
     sin: Tensor
 
@@ -109,14 +109,14 @@ class Residual(CausalLayer):
         self.norm, self.layer, self.dropout = norm, layer, nn.Dropout(dropout)
 
     @property
-    def reach(self) -> int | None:
+    def receptive_field(self) -> int | None:
         """That of the layer."""
-        return self.layer.reach
+        return self.layer.receptive_field
 
     @property
-    def unbounded(self) -> bool:
+    def supports_streaming(self) -> bool:
         """That of the layer."""
-        return self.layer.unbounded
+        return self.layer.supports_streaming
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) → (B, T, C)."""

@@ -29,7 +29,7 @@ class CausalConv1d(CausalLayer):
         for sequence modeling", https://arxiv.org/abs/1803.01271
     """
 
-    unbounded = True
+    supports_streaming = True
 
     def __init__(self, inputs: int, outputs: int, *, kernel_size: int, dilation: int = 1) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class CausalConv1d(CausalLayer):
         self.register_buffer("taps", taps, persistent=False)
 
     @property
-    def reach(self) -> int:
+    def receptive_field(self) -> int:
         """(kernel_size-1)·dilation."""
         return (self.kernel_size - 1) * self.dilation
 
@@ -55,12 +55,12 @@ class CausalConv1d(CausalLayer):
 
     def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         """The same with other weights (C', kernel_size, C)."""
-        padded = F.pad(x.transpose(1, 2), (self.reach, 0))
+        padded = F.pad(x.transpose(1, 2), (self.receptive_field, 0))
         return F.conv1d(padded, weight.transpose(1, 2), self.bias, dilation=self.dilation).transpose(1, 2)
 
     def init_state(self, batch: int, *, length: int, device: torch.device, dtype: torch.dtype) -> State:
         """The last reach + 1 inputs (B, reach + 1, C), zeros before the start."""
-        return torch.zeros(batch, self.reach + 1, self.weight.shape[2], device=device, dtype=dtype)
+        return torch.zeros(batch, self.receptive_field + 1, self.weight.shape[2], device=device, dtype=dtype)
 
     def step(self, x: Tensor, state: State, t: Tensor) -> tuple[Tensor, State]:
         """(B, C) → (B, C')."""
@@ -72,7 +72,7 @@ class CausalConv1d(CausalLayer):
         if self.dilation == 1:  # all of the window is read, so moving it is the cheapest
             state = taps = torch.cat([state[:, 1:], x[:, None]], dim=1)
         else:
-            places = (t - self.taps) % (self.reach + 1)  # the last of them is that of x itself
+            places = (t - self.taps) % (self.receptive_field + 1)  # the last of them is that of x itself
             state = put_at(state, places[-1:], x[:, None])
             taps = state.index_select(1, places)
         return taps.flatten(1), state
@@ -83,7 +83,7 @@ class CausalConv1d(CausalLayer):
 
     def keep(self, x: Tensor, state: State) -> State:
         """The state after the first n positions (B, n, C): the last reach + 1 of them."""
-        n, places = x.shape[1], self.reach + 1
+        n, places = x.shape[1], self.receptive_field + 1
         if self.dilation == 1:
             return torch.cat([state, x], dim=1)[:, n:].contiguous()
         kept = torch.arange(max(0, n - places), n, device=x.device)

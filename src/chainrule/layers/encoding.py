@@ -12,7 +12,7 @@ from torch import Tensor, nn
 WIDEST = 64
 
 
-class Code(nn.Module, ABC):
+class Encoding(nn.Module, ABC):
     """Values of a site (…, V) → its code (…, C)."""
 
     @abstractmethod
@@ -28,7 +28,7 @@ class Code(nn.Module, ABC):
         return {}
 
 
-class Scalar(Code):
+class Scalar(Encoding):
     """Values as numbers: (…, V) → (…, V), divided by `scale`."""
 
     scale: Tensor
@@ -42,7 +42,7 @@ class Scalar(Code):
         return sites.to(self.scale.dtype) / self.scale
 
 
-class Centred(Code):
+class Centred(Encoding):
     """Levels 0 … L-1 evenly on [-1, 1]: (…, V) → (…, V)."""
 
     scale: Tensor
@@ -56,7 +56,7 @@ class Centred(Code):
         return sites.to(self.scale.dtype) * self.scale - 1
 
 
-class Real(Code):
+class Real(Encoding):
     """Reals as asinh z, (…, V) → (…, V): a value a million scales out stays a small number."""
 
     def forward(self, sites: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ class Real(Code):
         return torch.asinh(sites)
 
 
-class OneHot(Code):
+class OneHot(Encoding):
     """Levels as unit vectors, with the level as a number in [0, 1] beside them: (…, V) → (…, V·(levels + 1)).
 
     The number tells a net at its first step that neighbouring levels are alike; the unit vectors let it forget that.
@@ -86,7 +86,7 @@ class OneHot(Code):
         return torch.cat([units, number], dim=-1).flatten(-2)
 
 
-class Cells(Code):
+class Cells(Encoding):
     """Cells of a row, each by the kind of its column: (B, n, 1) → (B, n, C).
 
     C holds a unit vector (or, of a column with over 64 categories, a learned vector), zero for numbers; a number,

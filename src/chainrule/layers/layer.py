@@ -20,11 +20,11 @@ class CausalLayer(nn.Module, ABC):
 
     @property
     @abstractmethod
-    def reach(self) -> int | None:
+    def receptive_field(self) -> int | None:
         """How many positions before its own an output reads; None if all of them."""
 
     @property
-    def unbounded(self) -> bool:
+    def supports_streaming(self) -> bool:
         """Whether steps may go on behind the `length` of their state, in no more memory; not so by default."""
         return False
 
@@ -52,8 +52,8 @@ class Pointwise(CausalLayer):
         module: maps (…, C) to (…, C').
     """
 
-    reach = 0
-    unbounded = True
+    receptive_field = 0
+    supports_streaming = True
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -84,15 +84,15 @@ class Serial(CausalLayer):
         self.layers = nn.ModuleList(layers)
 
     @property
-    def reach(self) -> int | None:
+    def receptive_field(self) -> int | None:
         """The sum of the layers' reaches."""
-        reaches: list[Any] = [layer.reach for layer in self.layers]
+        reaches: list[Any] = [layer.receptive_field for layer in self.layers]
         return None if None in reaches else sum(reaches)
 
     @property
-    def unbounded(self) -> bool:
+    def supports_streaming(self) -> bool:
         """Whether all layers are."""
-        return all(layer.unbounded for layer in self.layers)
+        return all(layer.supports_streaming for layer in self.layers)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) → (B, T, C')."""

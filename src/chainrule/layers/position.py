@@ -17,7 +17,7 @@ class Position(CausalLayer):
         channels: C.
     """
 
-    reach = 0
+    receptive_field = 0
 
     def __init__(self, length: int, channels: int) -> None:
         super().__init__()

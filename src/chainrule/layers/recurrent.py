@@ -36,8 +36,8 @@ class Recurrent(CausalLayer):
         using RNN encoder–decoder", https://arxiv.org/abs/1406.1078
     """
 
-    reach = None
-    unbounded = True
+    receptive_field = None
+    supports_streaming = True
 
     def __init__(self, inputs: int, outputs: int, *, cell: str = "lstm") -> None:
         super().__init__()

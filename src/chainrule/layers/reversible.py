@@ -49,15 +49,15 @@ class Reversible(CausalLayer):
         self.layers, self.recompute = nn.ModuleList(layers), recompute
 
     @property
-    def reach(self) -> int | None:
+    def receptive_field(self) -> int | None:
         """The sum of the layers' reaches: each reads what the one before it changed."""
-        reaches: list[Any] = [layer.reach for layer in self.layers]
+        reaches: list[Any] = [layer.receptive_field for layer in self.layers]
         return None if None in reaches else sum(reaches)
 
     @property
-    def unbounded(self) -> bool:
+    def supports_streaming(self) -> bool:
         """Whether all layers are."""
-        return all(layer.unbounded for layer in self.layers)
+        return all(layer.supports_streaming for layer in self.layers)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, 2C) → (B, T, 2C)."""

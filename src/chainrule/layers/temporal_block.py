@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from chainrule.layers.layer import CausalLayer, Pointwise, Serial
 from chainrule.layers.state import State
-from chainrule.layers.weight_norm_conv1d import NormedConv1d
+from chainrule.layers.weight_norm_conv1d import WeightNormConv1d
 
 
 class TemporalBlock(CausalLayer):
@@ -28,20 +28,20 @@ class TemporalBlock(CausalLayer):
         super().__init__()
         layers: list[CausalLayer] = []
         for channels in (inputs, outputs):
-            layers.append(NormedConv1d(channels, outputs, kernel_size=kernel_size, dilation=dilation))
+            layers.append(WeightNormConv1d(channels, outputs, kernel_size=kernel_size, dilation=dilation))
             layers += [Pointwise(nn.ReLU()), Pointwise(nn.Dropout(dropout))]
         self.body = Serial(*layers)
         self.shortcut = nn.Identity() if inputs == outputs else nn.Linear(inputs, outputs)
 
     @property
-    def reach(self) -> int | None:
+    def receptive_field(self) -> int | None:
         """That of both convolutions."""
-        return self.body.reach
+        return self.body.receptive_field
 
     @property
-    def unbounded(self) -> bool:
+    def supports_streaming(self) -> bool:
         """That of both convolutions."""
-        return self.body.unbounded
+        return self.body.supports_streaming
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) → (B, T, C')."""

@@ -12,7 +12,7 @@ from chainrule.layers.layer import CausalLayer
 from chainrule.layers.state import State
 
 
-class NormedConv1d(CausalLayer):
+class WeightNormConv1d(CausalLayer):
     """A `CausalConv1d` of weights w = g · v / ‖v‖, one g and one norm for each output.
 
     The parallel pass normalises the weights. A step takes the product with v and scales it by g / ‖v‖, which a
@@ -25,7 +25,7 @@ class NormedConv1d(CausalLayer):
         Salimans, Kingma (2016), "Weight normalization", https://arxiv.org/abs/1602.07868
     """
 
-    unbounded = True
+    supports_streaming = True
 
     def __init__(self, inputs: int, outputs: int, *, kernel_size: int, dilation: int = 1) -> None:
         super().__init__()
@@ -33,9 +33,9 @@ class NormedConv1d(CausalLayer):
         self.gain = nn.Parameter(self.conv.weight.detach().flatten(1).norm(dim=1))
 
     @property
-    def reach(self) -> int:
+    def receptive_field(self) -> int:
         """That of the convolution."""
-        return self.conv.reach
+        return self.conv.receptive_field
 
     def scale(self) -> Tensor:
         """g / ‖v‖, (C')."""

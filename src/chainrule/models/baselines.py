@@ -46,7 +46,7 @@ class Constant(Network):
         return self.params[: sites.shape[1]].expand(len(sites), -1, -1), state
 
     @property
-    def reach(self) -> int:
+    def receptive_field(self) -> int:
         """No connection."""
         return 0
 

@@ -65,7 +65,7 @@ class Table(Network):
         return self(sites), before[:, before.shape[1] - self.memory :].contiguous()
 
     @property
-    def reach(self) -> int:
+    def receptive_field(self) -> int:
         """The k sites before."""
         return self.memory
 

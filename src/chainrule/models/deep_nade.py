@@ -2,61 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.errors import ChainruleError
 from chainrule.heads import vector_head
-from chainrule.layers import Code, Condition
+from chainrule.layers import Condition
 from chainrule.models.base.ensemble import SharedEnsemble
 from chainrule.models.base.model import VECTOR_TRAINING
 from chainrule.models.base.orderless import OrderlessModel
 from chainrule.models.parts.encoders import vector_encoder
 from chainrule.models.parts.standardise import Units
-from chainrule.networks import RunningHidden
-
-
-class Seen(Code):
-    """Another code with a 1 beside it, (x ⊙ m, m); all zeros where the cell is missing."""
-
-    def __init__(self, code: Code) -> None:
-        super().__init__()
-        self.code = code
-
-    def forward(self, sites: Tensor) -> Tensor:
-        """(B, n, 1) → (B, n, C + 1)."""
-        return self._marked(self.code(sites.nan_to_num()), sites)
-
-    def at(self, prev: Tensor, index: Tensor) -> Tensor:
-        """(B, 1) → (B, C + 1)."""
-        return self._marked(self.code.at(prev.nan_to_num(), index), prev)
-
-    def per_site(self) -> dict[str, Tensor]:
-        """Those of the other code."""
-        return {f"code.{name}": buffer for name, buffer in self.code.per_site().items()}
-
-    @staticmethod
-    def _marked(code: Tensor, values: Tensor) -> Tensor:
-        there = (~values.isnan()).to(code.dtype)
-        return torch.cat([code, torch.ones_like(code[..., :1])], dim=-1) * there
-
-
-class OrderlessHidden(RunningHidden):
-    """A net on (x ⊙ m, m). Its first layer is a sum over the variables seen, so along an ordering it is NADE's a_d."""
-
-    def guess(self, sites: Tensor, seen: Tensor, cond: Tensor | None = None) -> Tensor:
-        """The parameters of every site given those seen alone: (B, D, 1), booleans (B, D) → (B, D, P)."""
-        codes = self.code(sites) * seen[..., None]
-        first = self._start(cond, len(sites)) + codes.flatten(1) @ self.weight.flatten(0, 1)
-        params = self.activation(first) @ self.out_weight.flatten(0, 1).T
-        return params.unflatten(1, self.out_bias.shape) + self.out_bias
+from chainrule.networks.orderless import OrderlessHidden, Seen, residual_layers
 
 
 class DeepNADE(OrderlessModel):
@@ -106,7 +67,7 @@ class DeepNADE(OrderlessModel):
             hidden[0],
             head.size,
             Condition(hidden[0], classes=classes, embedding=embedding),
-            activation=_residual_layers(hidden, dropout),
+            activation=residual_layers(hidden, dropout),
         )
         super().__init__(network, domain, head, ordering=order)
         self.units = None if domain.discrete else Units(full)
@@ -142,22 +103,3 @@ class EoNADE(SharedEnsemble):
     def complete(self, x: Tensor, known: Tensor, *args: Any, **options: Any) -> Tensor:
         """That of the net, which follows the ordering that fits the mask."""
         return self.template.complete(x, known, *args, **options)
-
-
-class _Residual(nn.Module):
-    """y = x + layers(x)."""
-
-    def __init__(self, *layers: nn.Module) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.layers(x)
-
-
-def _residual_layers(hidden: Sequence[int], dropout: float) -> nn.Module:
-    """What follows the first pre-activation."""
-    layers: list[nn.Module] = [nn.ReLU(), nn.Dropout(dropout)]
-    for before, width in pairwise(hidden):
-        layers.append(_Residual(nn.Linear(before, width), nn.ReLU(), nn.Dropout(dropout)))
-    return nn.Sequential(*layers)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from chainrule.domain import Domain
 from chainrule.errors import DomainError
 from chainrule.heads import MCGSM, Head
-from chainrule.layers import Code, Condition, GridSerial, PixelConv, Real, SpatialLSTM, StrictConv2d
+from chainrule.layers import Condition, Encoding, GridSerial, PixelConv, Real, SpatialLSTM, StrictConv2d
 from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.models.parts.image import check_sizes, image_condition, image_parts, in_groups
 from chainrule.networks import RasterStack
@@ -49,7 +49,7 @@ class SpatialLSTMNet(AutoregressiveModel):
         maps: int | None = None,
     ) -> None:
         check_sizes(first_size=first_size, channels=channels)
-        code: Code
+        code: Encoding
         head: Head
         if domain.discrete:
             height, width, groups, code, head = image_parts(domain)

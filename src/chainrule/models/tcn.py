@@ -10,12 +10,12 @@ from chainrule.domain import Domain
 from chainrule.layers import (
     CausalLayer,
     Condition,
-    NormedConv1d,
     Pointwise,
     Reversible,
     Serial,
     StrictInput,
     TemporalBlock,
+    WeightNormConv1d,
 )
 from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.models.parts.sequence import sequence_parts
@@ -82,5 +82,5 @@ class TCN(AutoregressiveModel):
 
 def _half(channels: int, *, kernel_size: int, dilation: int, dropout: float) -> CausalLayer:
     """One of the two convolutions of a block."""
-    conv = NormedConv1d(channels, channels, kernel_size=kernel_size, dilation=dilation)
+    conv = WeightNormConv1d(channels, channels, kernel_size=kernel_size, dilation=dilation)
     return Serial(conv, Pointwise(nn.ReLU()), Pointwise(nn.Dropout(dropout)))

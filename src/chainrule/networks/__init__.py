@@ -3,12 +3,14 @@
 from chainrule.networks.gated_pixelcnn import Gate, GatedStack
 from chainrule.networks.multi_scale import MultiScale
 from chainrule.networks.nade import RunningHidden
-from chainrule.networks.network import Network, Replay, Stack
+from chainrule.networks.network import Network
 from chainrule.networks.pixelcnn import RasterStack
 from chainrule.networks.pixelcnn_plus_plus.level import PlusLevel
 from chainrule.networks.pixelcnn_plus_plus.network import PlusStack
-from chainrule.networks.raster import Place, Raster
+from chainrule.networks.raster import Raster, RasterPhase
 from chainrule.networks.reordered import Reordered
+from chainrule.networks.replay import Replay
+from chainrule.networks.stack import Stack
 from chainrule.networks.wavenet import SkipStack
 
 __all__ = [
@@ -16,10 +18,10 @@ __all__ = [
     "GatedStack",
     "MultiScale",
     "Network",
-    "Place",
     "PlusLevel",
     "PlusStack",
     "Raster",
+    "RasterPhase",
     "RasterStack",
     "Reordered",
     "Replay",

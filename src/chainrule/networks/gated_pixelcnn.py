@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.layers.condition import Condition
-from chainrule.layers.encoding import Code
+from chainrule.layers.encoding import Encoding
 from chainrule.layers.grid.grid import GridLayer, GridSerial
 from chainrule.layers.grid.pixel_conv import PixelConv
 from chainrule.layers.grid.row_conv import RowConv, shift_down
@@ -148,7 +148,7 @@ class GatedStack(Raster):
 
     def __init__(
         self,
-        code: Code,
+        code: Encoding,
         channels: int,
         *,
         height: int,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chainrule.layers import Code, Condition, MaskedLinear, State, put_at, strictly_lower, write_at
+from chainrule.layers import Condition, Encoding, MaskedLinear, State, put_at, strictly_lower, write_at
 from chainrule.networks import Network, Reordered
 
 
@@ -49,7 +49,7 @@ class MaskedPerceptron(Network):
 
     def __init__(
         self,
-        code: Code,
+        code: Encoding,
         channels: int,
         length: int,
         hidden: Sequence[int],

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.layers.condition import Condition
-from chainrule.layers.encoding import Code
+from chainrule.layers.encoding import Encoding
 from chainrule.layers.state import State, write_at
 from chainrule.networks.network import Network
 from chainrule.networks.raster import Raster
@@ -69,7 +69,9 @@ class MultiScale(Network):
     raster: Tensor
     inverse: Tensor
 
-    def __init__(self, code: Code, small: Raster, large: Raster, *, scale: int, condition: Condition) -> None:
+    def __init__(
+        self, code: Encoding, small: Raster, large: Raster, *, scale: int, condition: Condition
+    ) -> None:
         super().__init__(condition)
         self.code, self.small, self.large, self.scale = code, small, large, scale
         features = large.condition.item_shape[0]

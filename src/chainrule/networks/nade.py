@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.layers.condition import Condition
-from chainrule.layers.encoding import Code
+from chainrule.layers.encoding import Encoding
 from chainrule.layers.linear import strictly_lower
 from chainrule.layers.state import State
 from chainrule.networks.network import Network
@@ -40,7 +40,7 @@ class RunningHidden(Network):
 
     def __init__(
         self,
-        code: Code,
+        code: Encoding,
         channels: int,
         length: int,
         hidden: int,
@@ -97,7 +97,7 @@ class RunningHidden(Network):
         return Reordered(self, {**own, **codes})
 
     @property
-    def grain(self) -> int:
+    def prefill_multiple(self) -> int:
         """A site."""
         return 1
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from chainrule.layers.condition import Condition
-from chainrule.layers.encoding import Code
+from chainrule.layers.encoding import Encoding
 from chainrule.layers.grid.grid import GridLayer
 from chainrule.layers.grid.masked_conv2d import StrictConv2d
 from chainrule.layers.state import State
@@ -35,7 +35,7 @@ class RasterStack(Raster):
 
     def __init__(
         self,
-        code: Code,
+        code: Encoding,
         channels: int,
         first: StrictConv2d,
         body: GridLayer,

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.layers.condition import Condition
-from chainrule.layers.encoding import Code
+from chainrule.layers.encoding import Encoding
 from chainrule.layers.state import State, write_at
 from chainrule.networks.network import Network
 
 
-class Place(NamedTuple):
+class RasterPhase(NamedTuple):
     """The phase of a site: whether a row begins with it, and which group of colours it is."""
 
     first: bool
@@ -52,7 +52,7 @@ class Raster(Network):
 
     def __init__(
         self,
-        code: Code,
+        code: Encoding,
         channels: int,
         *,
         height: int,
@@ -153,7 +153,7 @@ class Raster(Network):
     def schedule(self, length: int) -> Sequence[Hashable]:
         """Each row's first site does the row's work; each group is a phase of its own."""
         per_row = self.width * self.groups
-        return [Place(t % per_row == 0, t % self.groups) for t in range(length)]
+        return [RasterPhase(t % per_row == 0, t % self.groups) for t in range(length)]
 
     def connectivity(self, length: int, cond: Tensor | None = None) -> Tensor:
         """What the layers read, one after the other; `cond` as in `connect`."""
@@ -163,7 +163,7 @@ class Raster(Network):
         return reads.permute(1, 2, 0, 3).reshape(length, length)
 
     @property
-    def grain(self) -> int:
+    def prefill_multiple(self) -> int:
         """A row."""
         return self.width * self.groups
 

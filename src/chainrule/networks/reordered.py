@@ -49,14 +49,14 @@ class Reordered(Network):
         return self.methods.network.schedule(length)
 
     @property
-    def unbounded(self) -> bool:
+    def supports_streaming(self) -> bool:
         """That of the network."""
-        return self.methods.network.unbounded
+        return self.methods.network.supports_streaming
 
     @property
-    def grain(self) -> int | None:
+    def prefill_multiple(self) -> int | None:
         """That of the network."""
-        return self.methods.network.grain
+        return self.methods.network.prefill_multiple
 
     def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         return functional_call(self.methods, self.tensors, (method, *args), kwargs)

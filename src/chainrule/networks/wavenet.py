@@ -111,18 +111,18 @@ class SkipStack(Network):
         return params, SkipState(state.cond, first, tuple(after), linear)
 
     @property
-    def reach(self) -> int:
+    def receptive_field(self) -> int:
         """The convolutions' together, behind an input that looks one back."""
-        own = sum(conv.reach for conv in self._convs())
-        return 1 + max(own, 0 if self.linear is None else self.linear.reach)
+        own = sum(conv.receptive_field for conv in self._convs())
+        return 1 + max(own, 0 if self.linear is None else self.linear.receptive_field)
 
     @property
-    def unbounded(self) -> bool:
+    def supports_streaming(self) -> bool:
         """Unless the condition comes in frames, which end."""
         return self.frames is None
 
     @property
-    def grain(self) -> int:
+    def prefill_multiple(self) -> int:
         """A site."""
         return 1
 

@@ -46,7 +46,7 @@ def show_sounds(model: Model, data: Data) -> dict:
         "sounds": [(name, *pair) for name, pair in zip(names, players, strict=True)],
         "labelled": ", ".join(data.label_names) if cond is not None else "",
         "framed": cond is not None and bool(data.frames),
-        "reach": model.factorisation.network.reach,
+        "reach": model.factorisation.network.receptive_field,
         "window": data.domain.steps,
         "rate": data.rate,
     }

@@ -27,7 +27,7 @@ def causal(subject: Subject) -> None:
     a, b = model.ordering.flatten(x), model.ordering.flatten(other)
     params, terms = _params_and_terms(model, x, cond)
     for d in range(model.domain.size):
-        mixed = model.domain.settle(model.ordering.unflatten(torch.cat([a[:, :d], b[:, d:]], dim=1)))
+        mixed = model.domain.canonicalise(model.ordering.unflatten(torch.cat([a[:, :d], b[:, d:]], dim=1)))
         mixed_params, mixed_terms = _params_and_terms(model, mixed, cond)
         site = d // model.head.variables
         require(

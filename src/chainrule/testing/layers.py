@@ -29,7 +29,7 @@ def check_layer(layer: CausalLayer, x: Tensor) -> None:
         _modes_agree(layer, x, "the layer")
         _is_causal(layer, x)
         _rows_are_free(layer, x)
-        if layer.unbounded:
+        if layer.supports_streaming:
             _goes_on(layer, x)
         if layer(x).shape[-1] == x.shape[-1]:
             _modes_agree(Serial(layer, layer), x, "the layer applied twice")
@@ -78,15 +78,18 @@ def _is_causal(layer: CausalLayer, x: Tensor) -> None:
             mixed = x.clone()
             mixed[:, s] = other[:, s]
             moved = (layer(mixed) != y).any(-1).any(0)
-            furthest = length - 1 if layer.reach is None else s + layer.reach
+            furthest = length - 1 if layer.receptive_field is None else s + layer.receptive_field
             require(not moved[:s].any(), f"an output before {s} reads input {s}")
             require(moved[s], f"output {s} does not read its own input")
             require(
                 not moved[furthest + 1 :].any(),
-                f"input {s} is read beyond the declared reach of {layer.reach}",
+                f"input {s} is read beyond the declared reach of {layer.receptive_field}",
             )
             alive = furthest >= length or moved[furthest]
-            require(alive, f"input {s} is not read by output {furthest}, within the reach of {layer.reach}")
+            require(
+                alive,
+                f"input {s} is not read by output {furthest}, within the reach of {layer.receptive_field}",
+            )
 
 
 @torch.no_grad()

@@ -205,7 +205,7 @@ class Sites(torch.nn.Module):
 
     def forward(self, sites: Tensor) -> Tensor:
         """(B, T, V) → (B, T, P)."""
-        return self.model(self.model.domain.settle(self.model.from_sites(sites)), self.cond)
+        return self.model(self.model.domain.canonicalise(self.model.from_sites(sites)), self.cond)
 
 
 def _one(model: AutoregressiveModel, sites: Tensor, state: State, t: int) -> tuple[Tensor, State]:

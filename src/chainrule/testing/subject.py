@@ -147,7 +147,7 @@ class Subject:
             steps = torch.randint(1, self.domain.steps + 1, (n,), generator=generator)
             there = torch.arange(self.domain.steps) < steps[:, None]
             x = torch.where(there.reshape(n, -1, *[1] * (x.ndim - 2)), x, -1)
-        return self.domain.settle(x)
+        return self.domain.canonicalise(x)
 
     def support(
         self, model: Model, dtype: torch.dtype = torch.float64, *, coarse: bool = False

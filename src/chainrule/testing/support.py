@@ -72,7 +72,7 @@ def support(domain: Domain, dtype: torch.dtype, *, coarse: bool = False) -> tupl
     if domain.discrete:
         items = items.long()
         # Where items end, those with something behind the end are none.
-        valid = (domain.settle(items) == items).flatten(1).all(1)
+        valid = (domain.canonicalise(items) == items).flatten(1).all(1)
         return items[valid], weights[valid]
     return items.to(torch.float64 if domain.columns else dtype), weights
 

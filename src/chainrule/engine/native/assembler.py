@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from chainrule.engine.native.constants import Weights
-from chainrule.engine.native.opcodes import Code
+from chainrule.engine.native.opcodes import Opcode
 from chainrule.engine.native.program import Program, place_buffers
 from chainrule.engine.native.trace import Recording, Unsupported, View
 
@@ -159,7 +159,7 @@ class Builder:
 
     # --- instructions -----------------------------------------------------------------------------
 
-    def emit(self, code: Code, *parts: Any) -> None:
+    def emit(self, code: Opcode, *parts: Any) -> None:
         """An instruction; views stand for their addresses."""
         self._code += [int(code), 0]
         start = len(self._code)
@@ -180,7 +180,7 @@ class Builder:
         if loops is None:
             raise Unsupported(f"it copies between {len(to.shape)} dimensions")
         sizes, (to_steps, of_steps) = loops
-        self.emit(Code.COPY, self.kind(to), to, of, *sizes, *to_steps, *of_steps)
+        self.emit(Opcode.COPY, self.kind(to), to, of, *sizes, *to_steps, *of_steps)
 
     def fill(self, to: View, value: float) -> None:
         """The same number everywhere."""
@@ -195,15 +195,17 @@ class Builder:
     def convert(self, to: View, of: View) -> None:
         """The numbers of one view, of any type, to another."""
         if to.dtype == torch.bool and of.dtype != torch.bool:
-            self.loop(Code.COMPARE, self.kind(of), to, [of, self.number(0, of.dtype)], 1)
+            self.loop(Opcode.COMPARE, self.kind(of), to, [of, self.number(0, of.dtype)], 1)
         elif self.kind(to) == self.kind(of):
             self.copy(to, of)
         elif not contiguous(to):
             self.copy(to, self.cast(expanded(of, to.shape), to.dtype))
         else:
-            self._looped(Code.CAST, (self.kind(to), self.kind(of)), to, [expanded(of, to.shape)])
+            self._looped(Opcode.CAST, (self.kind(to), self.kind(of)), to, [expanded(of, to.shape)])
 
-    def loop(self, code: Code, kind: int, out: View, operands: Sequence[View], fn: int | None = None) -> None:
+    def loop(
+        self, code: Opcode, kind: int, out: View, operands: Sequence[View], fn: int | None = None
+    ) -> None:
         """An elementwise instruction on operands of the right types, broadcast to the result."""
         head = (kind,) if fn is None else (kind, fn)
         if contiguous(out):
@@ -213,7 +215,7 @@ class Builder:
             self._looped(code, head, result, [expanded(view, out.shape) for view in operands])
             self.copy(out, result)
 
-    def _looped(self, code: Code, head: tuple[int, ...], out: View, operands: list[View]) -> None:
+    def _looped(self, code: Opcode, head: tuple[int, ...], out: View, operands: list[View]) -> None:
         if 0 in out.shape:
             return
         loops = collapsed(out.shape, [view.strides for view in operands], DIMENSIONS)
@@ -236,7 +238,7 @@ class Builder:
 
     def finish(self) -> Program:
         """The program."""
-        self.emit(Code.END)
+        self.emit(Opcode.END)
         scratch, size = place_buffers(self._sizes, self._uses)
         places, buffers, offsets = np.array(self._addresses, dtype=np.int64).reshape(-1, 3).T
         return Program(

@@ -13,13 +13,18 @@ from chainrule.engine.native.kernels.intrinsics import FAR, f32, f64, i64
 from chainrule.engine.native.kernels.matmul import FAST
 from chainrule.engine.native.kernels.scalar import slow
 from chainrule.engine.native.numba_cache import keep_compiled
-from chainrule.engine.native.opcodes import Code
+from chainrule.engine.native.opcodes import Opcode
 
-UNARY, BINARY, WHOLE, COMPARE = int(Code.UNARY), int(Code.BINARY), int(Code.WHOLE), int(Code.COMPARE)
-WHERE, COPY, COPY_AT = int(Code.WHERE), int(Code.COPY), int(Code.COPY_AT)
-SLOW, CAST, DIVIDE = int(Code.SLOW), int(Code.CAST), int(Code.DIVIDE)
-PRODUCT, DOTS, SOFTMAX, REDUCE = int(Code.PRODUCT), int(Code.DOTS), int(Code.SOFTMAX), int(Code.REDUCE)
-SEARCH, NORM, GATHER, ATTEND = int(Code.SEARCH), int(Code.NORM), int(Code.GATHER), int(Code.ATTEND)
+UNARY, BINARY, WHOLE, COMPARE = int(Opcode.UNARY), int(Opcode.BINARY), int(Opcode.WHOLE), int(Opcode.COMPARE)
+WHERE, COPY, COPY_AT = int(Opcode.WHERE), int(Opcode.COPY), int(Opcode.COPY_AT)
+SLOW, CAST, DIVIDE = int(Opcode.SLOW), int(Opcode.CAST), int(Opcode.DIVIDE)
+PRODUCT, DOTS, SOFTMAX, REDUCE = (
+    int(Opcode.PRODUCT),
+    int(Opcode.DOTS),
+    int(Opcode.SOFTMAX),
+    int(Opcode.REDUCE),
+)
+SEARCH, NORM, GATHER, ATTEND = int(Opcode.SEARCH), int(Opcode.NORM), int(Opcode.GATHER), int(Opcode.ATTEND)
 
 
 @nb.njit(**FAST)

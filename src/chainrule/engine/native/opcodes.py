@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class Code(IntEnum):
+class Opcode(IntEnum):
     """Every instruction begins with its code and its length; kinds are 0 float32, 1 float64, 2 int64.
 
     Operands are addresses. Elementwise results are contiguous, operands have up to four dimensions and a step in

@@ -46,8 +46,8 @@ class RowLSTM(GridLayer):
 
     def __init__(self, inputs: int, outputs: int, *, kernel_size: int = 3, groups: int = 1) -> None:
         super().__init__()
-        self.reach, self.groups, self.outputs = kernel_size // 2, groups, outputs
-        self.along = PixelConv(inputs, self.cell.gates * outputs, left=self.reach, groups=groups)
+        self.receptive_field, self.groups, self.outputs = kernel_size // 2, groups, outputs
+        self.along = PixelConv(inputs, self.cell.gates * outputs, left=self.receptive_field, groups=groups)
         bound = 1 / math.sqrt(kernel_size * outputs)
         self.weight = nn.Parameter(torch.empty(self.along.outs[-1], kernel_size * outputs))
         nn.init.uniform_(self.weight, -bound, bound)
@@ -63,7 +63,7 @@ class RowLSTM(GridLayer):
             self.weight,
             self.cell,
             row_fronts(*x.shape[2:]),
-            reads=range(-self.reach, self.reach + 1),
+            reads=range(-self.receptive_field, self.receptive_field + 1),
             remembers=(0,),
             groups=self.groups,
         )
@@ -77,8 +77,10 @@ class RowLSTM(GridLayer):
     def start_row(self, state: State) -> State:
         """The convolution of the row above."""
         width = state.h.shape[1]
-        padded = F.pad(state.h, (0, 0, self.reach, self.reach))
-        near = torch.cat([padded[:, start : start + width] for start in range(2 * self.reach + 1)], dim=2)
+        padded = F.pad(state.h, (0, 0, self.receptive_field, self.receptive_field))
+        near = torch.cat(
+            [padded[:, start : start + width] for start in range(2 * self.receptive_field + 1)], dim=2
+        )
         above = F.linear(near, self.weight, self.along.bias)
         return state._replace(above=above, along=self.along.start_row(state.along))
 
@@ -104,8 +106,8 @@ class RowLSTM(GridLayer):
         """Booleans (G, H, W, N) → (G, H, W, N)."""
         width, out = reads.shape[2], self.along.connect(reads)
         for row in range(1, reads.shape[1]):
-            above = F.pad(out[:, row - 1].any(0), (0, 0, self.reach, self.reach))
-            for start in range(2 * self.reach + 1):
+            above = F.pad(out[:, row - 1].any(0), (0, 0, self.receptive_field, self.receptive_field))
+            for start in range(2 * self.receptive_field + 1):
                 out[:, row] |= above[start : start + width]
         return out
 

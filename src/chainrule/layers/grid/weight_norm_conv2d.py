@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class NormedConv(nn.Module):
+class WeightNormConv2d(nn.Module):
     """w * x + b with w = g · v / ‖v‖, at every `stride`th pixel; zeros outside of the image.
 
     Row i of the output reads rows up to i: i - rows + 1 … i. Column j reads columns j - left … j - left + columns - 1.
@@ -82,8 +82,8 @@ class NormedConv(nn.Module):
         return out
 
 
-class NormedDeconv(nn.Module):
-    """The transposed convolution that doubles an image, its weights normalised like those of `NormedConv`.
+class WeightNormDeconv2d(nn.Module):
+    """The transposed convolution that doubles an image, its weights normalised like those of `WeightNormConv2d`.
 
     Row i gives rows 2i and 2i + 1; column j gives columns 2j - left … 2j - left + columns - 1.
 
@@ -125,7 +125,9 @@ class NormedDeconv(nn.Module):
         return out[:, self.left : self.left + 2 * width].repeat_interleave(2, dim=0)
 
 
-def scales(convs: Iterable[NormedConv | NormedDeconv], batch: int, dtype: torch.dtype) -> tuple[Tensor, ...]:
+def scales(
+    convs: Iterable[WeightNormConv2d | WeightNormDeconv2d], batch: int, dtype: torch.dtype
+) -> tuple[Tensor, ...]:
     """The scale of each, once for every item: (B, C'), leaves of a state."""
     return tuple(conv.scale().to(dtype).expand(batch, -1).contiguous() for conv in convs)
 

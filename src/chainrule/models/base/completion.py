@@ -52,7 +52,7 @@ def force(
     )
     weights = torch.where(mask, drawn.log_prob.flatten(1), 0.0).sum(-1)
     values = model.from_sites(drawn.values)
-    return model.domain.settle(torch.where(known, x.to(values.dtype), values)), weights
+    return model.domain.canonicalise(torch.where(known, x.to(values.dtype), values)), weights
 
 
 def draw_unknown(
@@ -114,4 +114,4 @@ def draw_unknown(
         values = values.take_along_dim(chosen[..., None], dim=2)
     values = values[:, :, 0].unflatten(2, model.domain.event_shape)
     whole = torch.where(known[:, None], x[:, None].to(values.dtype), values)
-    return model.domain.settle(whole.flatten(0, 1)).unflatten(0, (batch, n))
+    return model.domain.canonicalise(whole.flatten(0, 1)).unflatten(0, (batch, n))

@@ -73,6 +73,6 @@ class ConditionOnly(Network):
         return state[:, : sites.shape[1]], state
 
     @property
-    def reach(self) -> int:
+    def receptive_field(self) -> int:
         """No connection."""
         return 0

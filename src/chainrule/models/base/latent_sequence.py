@@ -127,7 +127,7 @@ class LatentSequence(BoundedModel):
                 if t + 1 < self.steps:
                     state = self.absorb(self.code(drawn[-1]), z, state, clock[t])
             guard.close()
-        return self.domain.settle(torch.stack(drawn, dim=1).reshape(n, *self.domain.event_shape))
+        return self.domain.canonicalise(torch.stack(drawn, dim=1).reshape(n, *self.domain.event_shape))
 
     # --- their parts -----------------------------------------------------------------------------
 

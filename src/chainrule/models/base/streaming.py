@@ -107,7 +107,7 @@ def _stream(
         len(prefix),
         cond=cond,
         prefix=prefix,
-        context=None if model.network.unbounded else context,
+        context=None if model.network.supports_streaming else context,
         block=block,
         most=model.sites if model.condition.maps else None,
         end=domain.max_levels - 1 if domain.lengths == "ends" else None,

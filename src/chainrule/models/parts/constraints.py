@@ -86,5 +86,5 @@ def known_part(domain: Domain, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor
             "known: expected the start of an item that has an end, got places behind unknown ones"
         )
     # What is unknown behind a known end is known after all; what is known there is for `check` to refuse.
-    there = torch.where(known, there, domain.settle(there))
+    there = torch.where(known, there, domain.canonicalise(there))
     return domain.check(there), known

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
-from chainrule.layers import Cells, Centred, Code, OneHot, Real, Scalar
+from chainrule.layers import Cells, Centred, Encoding, OneHot, Real, Scalar
 
 ENCODINGS = ("number", "centred", "one-hot")
 
 
-def encoder(domain: Domain, encoding: str | None) -> tuple[Code, int]:
+def encoder(domain: Domain, encoding: str | None) -> tuple[Encoding, int]:
     """The code of a site of one variable, the same at every site, and its channels.
 
     Args:
@@ -36,7 +36,7 @@ def encoder(domain: Domain, encoding: str | None) -> tuple[Code, int]:
 
 def vector_encoder(
     domain: Domain, permutation: Sequence[int], encoding: str | None = None
-) -> tuple[Code, int]:
+) -> tuple[Encoding, int]:
     """The code of a variable of any domain, for nets whose weights belong to variables, and its channels.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import Head, default_head
-from chainrule.layers import Code, Scalar
+from chainrule.layers import Encoding, Scalar
 
 
 class ImageParts(NamedTuple):
@@ -23,7 +23,7 @@ class ImageParts(NamedTuple):
     height: int
     width: int
     groups: int
-    code: Code
+    code: Encoding
     head: Head
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import Head, NADEHead, default_head
-from chainrule.layers import Code
+from chainrule.layers import Encoding
 from chainrule.models.parts.encoders import encoder
 
 OUTPUTS = ("independent", "nade")
@@ -23,7 +23,7 @@ class SequenceParts(NamedTuple):
         length: sites T.
     """
 
-    code: Code
+    code: Encoding
     channels: int
     head: Head
     length: int

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chainrule.layers.grid.weight_norm_conv2d import NormedConv
+from chainrule.layers.grid.weight_norm_conv2d import WeightNormConv2d
 from chainrule.layers.state import State
 
 
@@ -52,10 +52,10 @@ class PlusResidual(nn.Module):
     def __init__(self, channels: int, auxiliary: int, *, columns: int, dropout: float) -> None:
         super().__init__()
         sizes = {"rows": 2, "columns": columns, "left": 1}
-        self.first = NormedConv(2 * channels, channels, **sizes)
-        self.nin = NormedConv(auxiliary, channels) if auxiliary else None
+        self.first = WeightNormConv2d(2 * channels, channels, **sizes)
+        self.nin = WeightNormConv2d(auxiliary, channels) if auxiliary else None
         self.dropout = nn.Dropout(dropout)
-        self.second = NormedConv(2 * channels, 2 * channels, **sizes, gain=0.1)
+        self.second = WeightNormConv2d(2 * channels, 2 * channels, **sizes, gain=0.1)
 
     def forward(
         self, x: Feature, auxiliary: Tensor | None, cond: Tensor | None, above: State = (None, None)
@@ -78,7 +78,7 @@ class PlusResidual(nn.Module):
         return [hidden + self.nin.above(auxiliary), gates if cond is None else gates + cond]
 
     @property
-    def convs(self) -> list[NormedConv]:
+    def convs(self) -> list[WeightNormConv2d]:
         """Those whose scales `step` takes, in its order."""
         return [conv for conv in (self.first, self.second, self.nin) if conv is not None]
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from chainrule.layers.grid.weight_norm_conv2d import NormedConv, NormedDeconv, scales
+from chainrule.layers.grid.weight_norm_conv2d import WeightNormConv2d, WeightNormDeconv2d, scales
 from chainrule.layers.state import State, put_at
 from chainrule.networks.pixelcnn_plus_plus.block import Feature, PlusBlock, Twin, by_pixel, feature, last_row
 
@@ -67,11 +67,11 @@ class PlusLevel(nn.Module):
         self.inner: Any = None
         if scales > 1:
             sizes = {"rows": 2, "left": 1, "stride": 2}
-            self.down_u = NormedConv(channels, channels, columns=3, **sizes)
-            self.down_ul = NormedConv(channels, channels, columns=2, **sizes)
+            self.down_u = WeightNormConv2d(channels, channels, columns=3, **sizes)
+            self.down_ul = WeightNormConv2d(channels, channels, columns=2, **sizes)
             self.inner = PlusLevel(channels, scales=scales - 1, **options)
-            self.up_u = NormedDeconv(channels, channels, columns=3, left=1)
-            self.up_ul = NormedDeconv(channels, channels)
+            self.up_u = WeightNormDeconv2d(channels, channels, columns=3, left=1)
+            self.up_ul = WeightNormDeconv2d(channels, channels)
 
     @property
     def features(self) -> int:

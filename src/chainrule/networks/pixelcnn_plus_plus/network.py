@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.layers.condition import Condition
-from chainrule.layers.encoding import Code
+from chainrule.layers.encoding import Encoding
 from chainrule.layers.grid.row_conv import shift_down
-from chainrule.layers.grid.weight_norm_conv2d import NormedConv, scales
+from chainrule.layers.grid.weight_norm_conv2d import WeightNormConv2d, scales
 from chainrule.layers.state import State
 from chainrule.networks.pixelcnn_plus_plus.block import Twin, by_pixel, feature, last_row
 from chainrule.networks.pixelcnn_plus_plus.level import PlusLevel
@@ -59,7 +59,7 @@ class PlusStack(Raster):
 
     def __init__(
         self,
-        code: Code,
+        code: Encoding,
         channels: int,
         level: PlusLevel,
         size: int,
@@ -70,11 +70,11 @@ class PlusStack(Raster):
     ) -> None:
         super().__init__(code, channels, height=height, width=width, condition=condition)
         features = level.channels
-        self.first_u = NormedConv(self.channels, features, rows=2, columns=3, left=1)
-        self.first_above = NormedConv(self.channels, features, columns=3, left=1)
-        self.first_left = NormedConv(self.channels, features, rows=2, columns=1, left=1)
+        self.first_u = WeightNormConv2d(self.channels, features, rows=2, columns=3, left=1)
+        self.first_above = WeightNormConv2d(self.channels, features, columns=3, left=1)
+        self.first_left = WeightNormConv2d(self.channels, features, rows=2, columns=1, left=1)
         self.level = level
-        self.last = NormedConv(features, size, gain=0.1)
+        self.last = WeightNormConv2d(features, size, gain=0.1)
         for parameter in self.condition.parameters():
             nn.init.normal_(parameter, std=0.05)  # as the authors do: gates begin small
 

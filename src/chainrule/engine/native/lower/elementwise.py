@@ -10,7 +10,7 @@ import torch
 from chainrule.engine.native.assembler import Builder, contiguous, expanded
 from chainrule.engine.native.kernels import elementwise, scalar
 from chainrule.engine.native.lower.registry import lowers
-from chainrule.engine.native.opcodes import Code
+from chainrule.engine.native.opcodes import Opcode
 from chainrule.engine.native.trace import Call, Unsupported, View
 
 UNARY, BINARY, WHOLE = list(elementwise.UNARY), list(elementwise.BINARY), list(elementwise.WHOLE)
@@ -27,19 +27,19 @@ def unary(builder: Builder, name: str, out: View, a: View) -> None:
             raise Unsupported(f"its step uses {name} of integers")
         binary(builder, "sub", out, builder.number(0, torch.int64), a)
     elif name in SLOW and (name != "gelu" or kind == 1):
-        builder.loop(Code.SLOW, kind, out, [a], SLOW.index(name))
+        builder.loop(Opcode.SLOW, kind, out, [a], SLOW.index(name))
     else:
         names = UNARY if kind == 0 else DOUBLE_UNARY
-        builder.loop(Code.UNARY, kind, out, [a], names.index(name))
+        builder.loop(Opcode.UNARY, kind, out, [a], names.index(name))
 
 
 def binary(builder: Builder, name: str, out: View, a: Any, b: Any) -> None:
     """out = name(a, b), views or numbers."""
     operands = [builder.operand(value, out.dtype) for value in (a, b)]
     if builder.kind(out) == 2:
-        builder.loop(Code.WHOLE, 2, out, operands, WHOLE.index(name))
+        builder.loop(Opcode.WHOLE, 2, out, operands, WHOLE.index(name))
     else:
-        builder.loop(Code.BINARY, builder.kind(out), out, operands, BINARY.index(name))
+        builder.loop(Opcode.BINARY, builder.kind(out), out, operands, BINARY.index(name))
 
 
 def compare(builder: Builder, name: str, out: View, a: View, b: Any) -> None:
@@ -49,13 +49,13 @@ def compare(builder: Builder, name: str, out: View, a: View, b: Any) -> None:
         common = torch.float64
     common = torch.int64 if common == torch.bool else common
     operands = [builder.operand(value, common) for value in (a, b)]
-    builder.loop(Code.COMPARE, builder.kind(operands[0]), out, operands, COMPARE.index(name))
+    builder.loop(Opcode.COMPARE, builder.kind(operands[0]), out, operands, COMPARE.index(name))
 
 
 def choose(builder: Builder, out: View, mask: View, a: Any, b: Any) -> None:
     """out = a where the mask holds, else b."""
     operands = [builder.operand(value, out.dtype) for value in (a, b)]
-    builder.loop(Code.WHERE, builder.kind(out), out, [mask, *operands])
+    builder.loop(Opcode.WHERE, builder.kind(out), out, [mask, *operands])
 
 
 @lowers(*UNARY, *(f"{name}_" for name in UNARY), "log", "log1p", "expm1", "asinh")
@@ -147,7 +147,7 @@ def _whole_division(builder: Builder, call: Call, remainder: bool) -> None:
     if builder.kind(call.out) != 2 or not isinstance(b, int) or b < 1 or not contiguous(call.out):
         raise Unsupported(f"its step uses {call.name} of other than integers by a positive one")
     a = builder.dense(expanded(a, call.out.shape))
-    builder.emit(Code.DIVIDE, 2, remainder, call.out, a, builder.number(b, torch.int64), call.out.size)
+    builder.emit(Opcode.DIVIDE, 2, remainder, call.out, a, builder.number(b, torch.int64), call.out.size)
 
 
 @lowers("addcmul")

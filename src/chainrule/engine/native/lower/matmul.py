@@ -15,7 +15,7 @@ from chainrule.engine.native.kernels.simd import DOUBLE, FLOAT
 from chainrule.engine.native.lower.elementwise import binary, choose, compare, unary
 from chainrule.engine.native.lower.movement import narrow, permuted
 from chainrule.engine.native.lower.registry import lowers
-from chainrule.engine.native.opcodes import REDUCTIONS, Code
+from chainrule.engine.native.opcodes import REDUCTIONS, Opcode
 from chainrule.engine.native.trace import Call, Unsupported, View
 
 PANELS = {torch.float32: PANEL[FLOAT], torch.float64: PANEL[DOUBLE]}
@@ -45,7 +45,7 @@ def product(builder: Builder, out: View, x: View, weight: View) -> None:
         laid = builder.weights.get(("panels", half), tensor, lambda: packed(tensor, half))
         spare = builder.scratch((rows, PANELS[out.dtype]), out.dtype)
         w = builder.constant(laid)
-        builder.emit(Code.PRODUCT, 2 if half else kind, out, x, x.strides[0], w, rows, inner, outer, spare)
+        builder.emit(Opcode.PRODUCT, 2 if half else kind, out, x, x.strides[0], w, rows, inner, outer, spare)
         return
     if inner == 1:
         outer_product = builder.scratch(out.shape, out.dtype)
@@ -56,7 +56,7 @@ def product(builder: Builder, out: View, x: View, weight: View) -> None:
         weight = permuted(builder.constant(tensor.t().contiguous()), (1, 0))
     elif weight.strides[0] != 1 and inner > 1:
         weight = permuted(builder.dense(permuted(weight, (1, 0))), (1, 0))
-    builder.emit(Code.DOTS, kind, out, x, x.strides[0], weight, weight.strides[1], rows, inner, outer)
+    builder.emit(Opcode.DOTS, kind, out, x, x.strides[0], weight, weight.strides[1], rows, inner, outer)
 
 
 @lowers("mm")
@@ -170,7 +170,7 @@ def _softmax(builder: Builder, call: Call) -> None:
     a = builder.dense(builder.operand(a, call.out.dtype))
     n = a.shape[-1]
     log = call.name == "_log_softmax"
-    builder.emit(Code.SOFTMAX, builder.kind(call.out), call.out, a, a.size // n, n, log)
+    builder.emit(Opcode.SOFTMAX, builder.kind(call.out), call.out, a, a.size // n, n, log)
 
 
 @lowers("sum", "cumsum", "amax", "argmax", "mean")
@@ -194,7 +194,7 @@ def _reduce(builder: Builder, call: Call) -> None:
         raise Unsupported(f"its step takes {call.name} of integers")
     result = call.out if contiguous(call.out) else builder.scratch(call.out.shape, call.out.dtype)
     which = REDUCTIONS.index("sum" if call.name == "mean" else call.name)
-    builder.emit(Code.REDUCE, builder.kind(a), which, result, a, a.size // n, n)
+    builder.emit(Opcode.REDUCE, builder.kind(a), which, result, a, a.size // n, n)
     if call.name == "mean":
         binary(builder, "div", result, result, float(n))
     if result is not call.out:
@@ -210,14 +210,14 @@ def _logsumexp(builder: Builder, call: Call) -> None:
     a = reshaped(a, (a.size // n, n))
     top, total = (builder.scratch((a.shape[0], 1), a.dtype) for _ in range(2))
     kind = builder.kind(a)
-    builder.emit(Code.REDUCE, kind, REDUCTIONS.index("amax"), top, a, *a.shape)
+    builder.emit(Opcode.REDUCE, kind, REDUCTIONS.index("amax"), top, a, *a.shape)
     infinite = builder.scratch(top.shape, torch.bool)
     compare(builder, "eq", infinite, top, -math.inf)
     choose(builder, top, infinite, 0.0, top)
     shifted = builder.scratch(a.shape, a.dtype)
     binary(builder, "sub", shifted, a, top)
     unary(builder, "exp", shifted, shifted)
-    builder.emit(Code.REDUCE, kind, REDUCTIONS.index("sum"), total, shifted, *a.shape)
+    builder.emit(Opcode.REDUCE, kind, REDUCTIONS.index("sum"), total, shifted, *a.shape)
     unary(builder, "log", total, total)
     binary(builder, "add", total, total, top)
     builder.copy(call.out, reshaped(total, call.out.shape))
@@ -232,7 +232,7 @@ def _layer_norm(builder: Builder, call: Call) -> None:
     x, n = builder.dense(x), shape[0]
     weight, bias = builder.dense(weight), builder.dense(bias)
     eps = builder.number(eps, torch.float64)
-    builder.emit(Code.NORM, builder.kind(x), out, x, weight, bias, x.size // n, n, eps)
+    builder.emit(Opcode.NORM, builder.kind(x), out, x, weight, bias, x.size // n, n, eps)
 
 
 @lowers("_scaled_dot_product_flash_attention_for_cpu")
@@ -254,6 +254,6 @@ def _attention(builder: Builder, call: Call) -> None:
     spare = builder.scratch((keys,), q.dtype)
     steps = [s for view in (result, q, k, v) for s in view.strides[:3]] + list(mask.strides)
     shape = (batch, heads, queries, keys, width)
-    builder.emit(Code.ATTEND, builder.kind(q), result, q, k, v, mask, spare, scale, *shape, *steps)
+    builder.emit(Opcode.ATTEND, builder.kind(q), result, q, k, v, mask, spare, scale, *shape, *steps)
     if result is not out:
         builder.copy(out, result)

@@ -10,7 +10,7 @@ import torch
 
 from chainrule.engine.native.assembler import COPIED, Builder, collapsed, contiguous, natural
 from chainrule.engine.native.lower.registry import lowers
-from chainrule.engine.native.opcodes import Code
+from chainrule.engine.native.opcodes import Opcode
 from chainrule.engine.native.trace import Call, Unsupported, View
 
 
@@ -108,7 +108,7 @@ def at_places(builder: Builder, out: View, source: View, dim: int, index: View, 
     moved = (out.strides[dim], source.strides[dim])
     loops_ = (*sizes, *to_steps, *of_steps)
     builder.emit(
-        Code.COPY_AT, builder.kind(out), out, source, index, index.size, places, write, *moved, *loops_
+        Opcode.COPY_AT, builder.kind(out), out, source, index, index.size, places, write, *moved, *loops_
     )
 
 
@@ -164,7 +164,7 @@ def _gather(builder: Builder, call: Call) -> None:
         raise Unsupported("its step gathers along other than the last dimension")
     source, index = builder.dense(source), builder.dense(index)
     n, m = source.shape[last], index.shape[last]
-    builder.emit(Code.GATHER, builder.kind(source), call.out, source, index, index.size // max(1, m), n, m)
+    builder.emit(Opcode.GATHER, builder.kind(source), call.out, source, index, index.size // max(1, m), n, m)
 
 
 @lowers("searchsorted")
@@ -175,4 +175,4 @@ def _search(builder: Builder, call: Call) -> None:
     if a.dtype != values.dtype or builder.kind(a) == 2 or a.shape[:-1] != values.shape[:-1]:
         raise Unsupported("its step searches in numbers of other kinds")
     n, m = a.shape[-1], values.shape[-1]
-    builder.emit(Code.SEARCH, builder.kind(a), call.out, a, values, values.size // max(1, m), n, m, right)
+    builder.emit(Opcode.SEARCH, builder.kind(a), call.out, a, values, values.size // max(1, m), n, m, right)
