@@ -506,7 +506,11 @@ def test_a_tone_is_a_line_in_the_spectrogram():
 def test_how_far_back_nets_read():
     domain = cr.Domain.sequence(12, 4)
     receptive_field = {
-        name: cr.create_model(name, domain).network.receptive_field for name in ("lstm", "transformer", "count-table")
+        name: cr.create_model(name, domain).network.receptive_field
+        for name in ("lstm", "transformer", "count-table")
     }
     assert receptive_field == {"lstm": None, "transformer": None, "count-table": 1}
-    assert cr.create_model("wavenet", domain, depth=3, channels=4, skip=4).network.receptive_field == 1 + 1 + 1 + 2 + 4
+    assert (
+        cr.create_model("wavenet", domain, depth=3, channels=4, skip=4).network.receptive_field
+        == 1 + 1 + 1 + 2 + 4
+    )

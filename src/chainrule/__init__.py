@@ -7,6 +7,7 @@ K levels, C channels, H and W height and width, P parameters a site, n sites of 
 from typing import TYPE_CHECKING, Any
 
 from chainrule import errors
+from chainrule._version import __version__
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.models import AutoregressiveModel, create_model, list_models
@@ -21,14 +22,13 @@ if TYPE_CHECKING:
     from chainrule.training import Run, load
     from chainrule.training.fit import fit
 
-__version__ = "0.1.0"
-
 __all__ = [
     "AutoregressiveModel",
     "Data",
     "Domain",
     "Ordering",
     "Run",
+    "__version__",
     "as_distribution",
     "compress",
     "create_model",
@@ -71,3 +71,12 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(f"chainrule.{_LAZY[name]}"), name)
     raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+
+
+def _infer_columns(source: Any, kinds: dict[str, str] | None) -> Any:
+    from chainrule.data import infer_columns
+
+    return infer_columns(source, kinds)
+
+
+Domain.infer_columns = staticmethod(_infer_columns)

@@ -40,7 +40,7 @@ def peak_memory() -> int | None:
 
 def circumstances() -> dict:
     """Where and when a record is made: hardware, versions, date, commit of the working directory."""
-    from chainrule import __version__
+    from chainrule._version import __version__
 
     try:
         commit = subprocess.run(

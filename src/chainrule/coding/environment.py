@@ -93,7 +93,7 @@ def repeatable(model: Model) -> Iterator[None]:
 
 def _version(package: str) -> Version:
     if package == "chainrule":
-        from chainrule import __version__ as text
+        from chainrule._version import __version__ as text
     elif package == "torch":
         text = torch.__version__
     else:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -46,6 +45,9 @@ class Domain:
     layout: str = "vector"
     columns: tuple[Column, ...] = ()
     lengths: str = "fixed"
+
+    # What tells the columns of a file or a frame. The package sets it: domains know no reader.
+    infer_columns: ClassVar[Callable[[Any, dict[str, str] | None], Sequence[Column]]]
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
@@ -130,8 +132,7 @@ class Domain:
             Domain('table:age: integer, sex: categorical (2), may be missing')
         """
         if not (isinstance(source, Sequence) and all(isinstance(item, Column) for item in source)):
-            # By name: what reads files is built on domains, and is imported only by who has a file.
-            source = importlib.import_module("chainrule.data.columns").infer_columns(source, kinds)
+            source = cls.infer_columns(source, kinds)
         columns = tuple(source)
         return cls((len(columns),), tuple(column.levels for column in columns), "table", columns)
 

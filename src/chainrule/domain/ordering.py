@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from chainrule.domain import Domain
+from chainrule.domain.domain import Domain
 from chainrule.errors import DomainError
 
 

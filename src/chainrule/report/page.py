@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +71,7 @@ def write_report(
     path = Path(path) if path is not None else (run.folder or Path()) / REPORT
     model, best = run.model, run.best
     template = jinja2.Environment(autoescape=True, finalize=_shown).from_string(
-        resources.files("chainrule.report").joinpath("page.html").read_text(encoding="utf-8")
+        Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     )
     page = template.render(
         title=f"{model.name or type(model).__name__} on {data.name}",

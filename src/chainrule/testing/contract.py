@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule import __version__
+from chainrule._version import __version__
 from chainrule.engine import count_flops, exact_arithmetic
 from chainrule.errors import ChainruleError
 from chainrule.models import AutoregressiveModel, Model, load_model, save_model

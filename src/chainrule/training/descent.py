@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from chainrule import __version__
+from chainrule._version import __version__
 from chainrule.data import Data
 from chainrule.engine import end_training
 from chainrule.errors import ChainruleError, RunError

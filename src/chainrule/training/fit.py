@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from chainrule import __version__
+from chainrule._version import __version__
 from chainrule.data import Data, load_data
 from chainrule.errors import DataError, RunError
 from chainrule.files import scratch

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from chainrule import __version__
+from chainrule._version import __version__
 from chainrule.data import Data
 from chainrule.models import Model
 from chainrule.models.store import WEIGHTS, load_weights, save_card
