@@ -11,6 +11,7 @@ from chainrule.heads.head import Head
 from chainrule.heads.mcgsm import MCGSM
 from chainrule.heads.mixture import BinnedMixture, Mixture
 from chainrule.heads.nade import NADEHead
+from chainrule.renamed import renamed
 
 __all__ = [
     "MCGSM",
@@ -31,3 +32,5 @@ __all__ = [
     "default_head",
     "vector_head",
 ]
+
+__getattr__ = renamed(__name__)

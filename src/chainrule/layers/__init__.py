@@ -21,6 +21,7 @@ from chainrule.layers.state import State, map_state, put_at, repeat_rows, select
 from chainrule.layers.strict_input import StrictInput
 from chainrule.layers.temporal_block import TemporalBlock
 from chainrule.layers.weight_norm_conv1d import WeightNormConv1d
+from chainrule.renamed import renamed
 
 __all__ = [
     "CausalAttention",
@@ -66,3 +67,5 @@ __all__ = [
     "strictly_lower",
     "write_at",
 ]
+
+__getattr__ = renamed(__name__)

@@ -1,5 +1,6 @@
 """What one does with a model: functions that return plain results."""
 
+from chainrule.renamed import renamed
 from chainrule.tasks.auroc import AUROC, auroc
 from chainrule.tasks.blame import Blame, blame
 from chainrule.tasks.classify import classify
@@ -44,3 +45,5 @@ __all__ = [
     "reconstruction_cost",
     "score",
 ]
+
+__getattr__ = renamed(__name__)
