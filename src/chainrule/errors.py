@@ -1,11 +1,13 @@
-"""Every error the library raises on bad input. All are `ChainruleError`, which is a `ValueError`."""
+"""Every error the library raises on bad input, a `ChainruleError`, which is a `ValueError`; and its warnings."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
 from collections.abc import Iterable
+from numbers import Integral
 from types import ModuleType
+from typing import Any
 
 
 class ChainruleError(ValueError):
@@ -34,6 +36,20 @@ class CodeError(ChainruleError):
 
 class MissingExtraError(ChainruleError):
     """An optional package is needed that is not installed."""
+
+
+class ApproximateCompletionWarning(UserWarning):
+    """A completion is drawn without some of what is known, or follows its exact law only in a limit."""
+
+
+def check_count(expected: str, value: Any, least: int) -> None:
+    """Refuse what is no whole number, or too small a one.
+
+    Raises:
+        ChainruleError: beginning with `expected`.
+    """
+    if not isinstance(value, Integral) or value < least:
+        raise ChainruleError(f"{expected} ≥ {least}, got {value!r}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

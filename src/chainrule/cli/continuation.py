@@ -13,7 +13,6 @@ from chainrule.data.readers.text import is_bytes
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.models import AutoregressiveModel, Model
-from chainrule.models.base.streaming import check_streamable
 from chainrule.training import Run
 
 
@@ -101,7 +100,7 @@ def _streamable(model: Model) -> bool:
     if not isinstance(model, AutoregressiveModel):
         return False
     try:
-        check_streamable(model)
+        model.check_streamable()
     except DomainError:
         return False
     return True

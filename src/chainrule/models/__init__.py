@@ -1,8 +1,8 @@
 """One file per family, reading like its paper; `registry` knows them by name."""
 
+from chainrule.errors import ApproximateCompletionWarning
 from chainrule.models.base.autoencoder import Autoencoder
 from chainrule.models.base.autoregressive import AutoregressiveModel
-from chainrule.models.base.completion import ApproximateCompletionWarning
 from chainrule.models.base.gaussian_latent import GaussianLatent
 from chainrule.models.base.model import Model
 from chainrule.models.registry import MODELS, create_model, hyperparameters_of, list_models

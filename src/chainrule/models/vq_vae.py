@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from chainrule.domain import Domain
 from chainrule.engine import Runner, branch, exact_arithmetic
-from chainrule.errors import ChainruleError, DomainError
+from chainrule.errors import ChainruleError, DomainError, check_count
 from chainrule.models.base.bounded import BoundedModel
-from chainrule.models.base.completion import check_count
 from chainrule.models.base.factorised import Factorised
 from chainrule.models.base.model import Model
 from chainrule.models.parts.image import image_parts

@@ -11,7 +11,6 @@ from torch import Tensor
 from chainrule.engine import Sample, draw_noise, exact_arithmetic
 from chainrule.errors import ChainruleError
 from chainrule.models import AutoregressiveModel, Model
-from chainrule.models.base.completion import force
 from chainrule.models.base.ensemble import Ensemble
 from chainrule.models.base.orderless import OrderlessModel
 
@@ -106,7 +105,7 @@ def _log_known(
         many, masks = (part[rows].repeat_interleave(particles, 0) for part in (x, known))
         told = None if cond is None else cond[rows].repeat_interleave(particles, 0)
         rule = Sample(draw_noise(len(many), model.domain.size, generator).to(model.device))
-        weights = force(model, many, masks, rule, told)[1].reshape(len(rows), particles)
+        weights = model.force(many, masks, rule, told)[1].reshape(len(rows), particles)
         found[rows] = weights.logsumexp(1) - math.log(particles)
         spread = (weights - weights.amax(1, keepdim=True)).exp()
         se[rows] = spread.std(1) / spread.mean(1) / math.sqrt(particles)

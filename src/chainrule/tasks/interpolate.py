@@ -11,9 +11,8 @@ from torch.nn import functional as F
 
 from chainrule.domain import INTEGERS
 from chainrule.engine import exact_arithmetic
-from chainrule.errors import ChainruleError, ConditionError
+from chainrule.errors import ChainruleError, ConditionError, check_count
 from chainrule.models import GaussianLatent, Model
-from chainrule.models.base.completion import check_count
 from chainrule.models.base.flow import Flow
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule.models.base.completion import ApproximateCompletionWarning
+from chainrule.errors import ApproximateCompletionWarning
 from chainrule.testing.subject import ANY, LawNotBinding, Subject, close, require
 
 MANY, FEW = 7, 4  # rows drawn, and how many of the first of them are drawn alone

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from chainrule.domain import Domain
 from chainrule.engine import exact_arithmetic
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, check_count
 from chainrule.layers import Condition
 from chainrule.models.base.autoregressive import AutoregressiveModel
-from chainrule.models.base.completion import check_count
 from chainrule.models.base.model import Model
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Hashable, Sequence
 from typing import Any, Self
 
@@ -12,20 +13,29 @@ from torch.nn import functional as F
 
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
-from chainrule.engine import Choice, Rollout, Runner, Sample, draw_noise, exact_arithmetic, generate
+from chainrule.engine import (
+    Choice,
+    Known,
+    Rollout,
+    Runner,
+    Sample,
+    branch,
+    choose_particle,
+    draw_noise,
+    exact_arithmetic,
+    generate,
+)
 from chainrule.engine.finite import spoil
-from chainrule.errors import DomainError
+from chainrule.errors import ApproximateCompletionWarning, DomainError, check_count
 from chainrule.heads import ColumnHeads, Head
 from chainrule.layers import Condition, State
-from chainrule.models.base import streaming
-from chainrule.models.base.completion import check_count, draw_unknown
-from chainrule.models.base.model import Model
-from chainrule.models.parts.constraints import check_lengths, end_logits, forbidden_logits
+from chainrule.models.base.streaming import Streams
+from chainrule.models.parts.constraints import check_lengths, end_logits, forbidden_logits, known_part
 from chainrule.models.parts.standardise import Units
 from chainrule.networks import Network, Replay
 
 
-class AutoregressiveModel(Model):
+class AutoregressiveModel(Streams):
     """p(x) = ∏_d p(x_d | x_<d), in two modes that agree.
 
     Args:
@@ -205,11 +215,90 @@ class AutoregressiveModel(Model):
             DomainError: if x does not lie in the domain where it is known, or the mask does not fit it.
         """
         choice: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        return draw_unknown(
-            self, x, known, n, generator, cond=cond, particles=particles, runner=runner, **choice
-        )
+        return self.fill(x, known, n, generator, cond=cond, particles=particles, runner=runner, **choice)
 
-    stream = streaming.stream_symbols
+    def force(self, x: Tensor, known: Tensor, rule: Choice, cond: Tensor | None) -> tuple[Tensor, Tensor]:
+        """One pass in which known values are kept and others chosen by the rule.
+
+        Args:
+            x: (B, *event_shape), in the domain.
+            known: booleans (B, *event_shape).
+            rule: for what is unknown.
+            cond: one per item.
+
+        Returns:
+            The items (B, *event_shape), and Σ_{known} log p(x_d | what came before) (B,) nats.
+        """
+        mask = self.ordering.flatten(known)
+        drawn = self.rollout(
+            Known(self.readable(self.to_sites(x)).flatten(1), mask, rule), len(x), cond, score=True
+        )
+        weights = torch.where(mask, drawn.log_prob.flatten(1), 0.0).sum(-1)
+        values = self.from_sites(drawn.values)
+        return self.domain.canonicalise(torch.where(known, x.to(values.dtype), values)), weights
+
+    def fill(
+        self,
+        x: Tensor,
+        known: Tensor,
+        n: int,
+        generator: torch.Generator | None,
+        *,
+        cond: Tensor | int | None,
+        particles: int = 1,
+        runner: Runner | None = None,
+        noise: Tensor | None = None,
+        **choice: Any,
+    ) -> Tensor:
+        """`complete`, which says what the other arguments are.
+
+        Args:
+            noise: uniform (B · n, D), of the first candidate of each draw; from the generator by default.
+        """
+        check_count("n: expected a number of draws", n, 1)
+        check_count("particles: expected an integer", particles, 1)
+        x, known = known_part(self.domain, x, known)
+        sites, mask = self.readable(self.to_sites(x)), self.ordering.flatten(known)
+        leading = mask.long().cumprod(1).bool()
+        prefix = int(leading.sum(1).min()) // self.head.variables if len(x) else 0
+        trailing = mask & ~leading
+        if not trailing.any():  # nothing to weigh candidates by
+            particles = 1
+        if particles == 1 and trailing.any():
+            warnings.warn(
+                "known variables follow unknown ones in the ordering: they are kept, but the unknown ones "
+                "before them are drawn without seeing them; particles=64, say, lets them be seen",
+                ApproximateCompletionWarning,
+                stacklevel=3,
+            )
+        batch, rows = len(x), n * particles
+        others = branch(generator)
+        if noise is None:
+            noise = draw_noise(batch * n, self.domain.size, generator).to(self.device)
+        if particles > 1:  # of the other candidates, and numbers that choose among them
+            more = draw_noise(batch * n, particles + (particles - 1) * self.domain.size, others).to(
+                self.device
+            )
+            chance = more[:, :particles].reshape(batch, n, particles)
+            noise = torch.cat([noise, more[:, particles:]], dim=1).reshape(batch * rows, -1)
+        rule = Known(
+            sites.flatten(1).repeat_interleave(rows, 0),
+            mask.repeat_interleave(rows, 0),
+            Sample(noise, **choice, present=True),
+        )
+        cond = self.expand_cond(cond, batch)
+        seen, scored = sites[:, :prefix], particles > 1
+        drawn = self.rollout(rule, batch, cond, prefix=seen, copies=rows, runner=runner, score=scored)
+        values = self.from_sites(drawn.values).flatten(1).unflatten(0, (batch, n, particles))
+        if scored:
+            terms = drawn.log_prob.flatten(1).unflatten(0, (batch, rows))
+            weights = torch.where(trailing[:, None], terms, 0.0).sum(-1).unflatten(1, (n, particles))
+            chosen = choose_particle(weights, chance)
+            chosen = torch.where(trailing.any(1)[:, None, None], chosen, 0)  # else as if it were alone
+            values = values.take_along_dim(chosen[..., None], dim=2)
+        values = values[:, :, 0].unflatten(2, self.domain.event_shape)
+        whole = torch.where(known[:, None], x[:, None].to(values.dtype), values)
+        return self.domain.canonicalise(whole.flatten(0, 1)).unflatten(0, (batch, n))
 
     # --- between data and sites ------------------------------------------------------------------
 

@@ -9,9 +9,8 @@ from typing import Any, Literal, NoReturn
 import torch
 from torch import Tensor
 
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, check_count
 from chainrule.layers import Condition
-from chainrule.models.base.completion import check_count
 from chainrule.models.base.model import Model
 
 

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.engine import Predictive, Sample, choose_particle, draw_noise
-from chainrule.errors import ChainruleError
+from chainrule.errors import ApproximateCompletionWarning, ChainruleError, check_count
 from chainrule.layers import Condition
 from chainrule.models.base.autoregressive import AutoregressiveModel
-from chainrule.models.base.completion import ApproximateCompletionWarning, check_count, force
 from chainrule.models.base.model import Model
 from chainrule.models.parts.constraints import check_orderable, known_part
 
@@ -141,7 +140,7 @@ class Ensemble(Model):
             own = (which == k).nonzero().flatten().to(self.device)
             rule = Sample(noise[own, 2:], temperature, top_k, top_p, present=True)
             given = None if conds is None else conds[own]
-            values[own], weights[own] = force(self.member(k), many[own], mask[own], rule, given)
+            values[own], weights[own] = self.member(k).force(many[own], mask[own], rule, given)
         shape = (batch, n, particles)
         chosen = choose_particle(weights.reshape(shape), noise[:, 1].reshape(shape))
         values = values.reshape(*shape, self.domain.size)

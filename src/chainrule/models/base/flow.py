@@ -11,10 +11,9 @@ from torch import Tensor
 from chainrule.domain import Domain
 from chainrule.engine import check_temperature, draw_noise, exact_arithmetic
 from chainrule.engine.finite import check_weights, name_of
-from chainrule.errors import ChainruleError, DomainError
+from chainrule.errors import ChainruleError, DomainError, check_count
 from chainrule.flows import Bijection, Chain, Logit, Prior, Uniform, Variational
 from chainrule.models.base.bounded import BoundedModel
-from chainrule.models.base.completion import check_count
 from chainrule.models.parts.standardise import Units
 
 LOOKED_AT = 1024  # items that the layers see before training

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from chainrule.domain import Domain
 from chainrule.engine import Runner, branch, draw_normal, exact_arithmetic
+from chainrule.errors import check_count
 from chainrule.heads.gaussian import LOG_SCALES
 from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.models.base.bounded import BoundedModel
-from chainrule.models.base.completion import check_count
-from chainrule.models.base.latent_completion import draw_given
+from chainrule.models.base.latent_completion import Latent, draw_given
 
 
-class GaussianLatent(BoundedModel):
+class GaussianLatent(BoundedModel, Latent):
     """p(x) = ∫ N(z; 0, I) p(x | z) dz, bounded with q(z | x) = N(z; μ(x), diag σ(x)²).
 
     Args:

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from abc import abstractmethod
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.engine import Sample, branch, draw_noise, exact_arithmetic
-from chainrule.models.base.completion import ApproximateCompletionWarning, check_count, force
+from chainrule.errors import ApproximateCompletionWarning, check_count
+from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.base.model import Model
 from chainrule.models.parts.constraints import known_part
 
-if TYPE_CHECKING:
-    from chainrule.models.base.gaussian_latent import GaussianLatent
+
+class Latent(Model):
+    """p(x) = ∫ N(z; 0, I) p(x | z) dz with an approximate posterior q(z | x).
+
+    Attributes:
+        decoder: p(x | z).
+        upward: z (B, E) → the condition of the decoder.
+    """
+
+    decoder: AutoregressiveModel
+    upward: nn.Module
+
+    @abstractmethod
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """μ and log σ of q(z | x): (B, *event_shape) → (B, E) twice."""
+
+    @abstractmethod
+    def normal(self, rows: int, generator: torch.Generator | None) -> Tensor:
+        """Standard normal numbers (rows, E), row by row."""
+
+    @abstractmethod
+    def log_ratio(self, z: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+        """log N(z; μ, σ²) - log N(z; 0, I): (B, E) thrice → (B,) nats."""
 
 
 def draw_given(
-    model: GaussianLatent,
+    model: Latent,
     x: Tensor,
     known: Tensor,
     n: int,
@@ -84,7 +108,7 @@ class Chain:
 
     def __init__(
         self,
-        model: GaussianLatent,
+        model: Latent,
         x: Tensor,
         known: Tensor,
         told: Tensor,
@@ -103,7 +127,7 @@ class Chain:
     def draw(self, z: Tensor, generator: torch.Generator | None, **choice: Any) -> tuple[Tensor, Tensor]:
         """What is unknown given z, known values kept; and the terms of these."""
         noise = draw_noise(len(z), self.model.domain.size, generator).to(z.device)
-        return force(self.model.decoder, self.x, self.known, Sample(noise, **choice), self.model.upward(z))
+        return self.model.decoder.force(self.x, self.known, Sample(noise, **choice), self.model.upward(z))
 
     def move_latent(self) -> None:
         """z given x, all of it."""

@@ -13,10 +13,9 @@ from chainrule.domain import Domain
 from chainrule.engine import Sample, branch, draw_noise, draw_normal, exact_arithmetic
 from chainrule.engine.finite import Guard
 from chainrule.engine.site import draw_site
-from chainrule.errors import DomainError
+from chainrule.errors import DomainError, check_count
 from chainrule.layers import State
 from chainrule.models.base.bounded import BoundedModel
-from chainrule.models.base.completion import check_count
 from chainrule.models.parts.latent_normal import LatentNormal
 from chainrule.models.parts.sequence import sequence_parts
 

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from chainrule.domain import Domain
 from chainrule.engine import draw_noise
+from chainrule.errors import check_count
 from chainrule.heads import Head
 from chainrule.models.base.autoregressive import AutoregressiveModel
-from chainrule.models.base.completion import check_count, draw_unknown
 from chainrule.models.parts.constraints import check_orderable, known_part
 from chainrule.networks import Network
 
@@ -77,8 +77,7 @@ class OrderlessModel(AutoregressiveModel):
             rows = (which == i).nonzero().flatten()
             first = torch.argsort(~pattern.cpu(), stable=True)
             member = self.in_order(self.ordering.variables[first])
-            part = draw_unknown(
-                member,
+            part = member.fill(
                 x[rows],
                 known[rows] & ~x[rows].isnan(),
                 n,
