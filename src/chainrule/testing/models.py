@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 
 from chainrule.domain import Domain
-from chainrule.domain.column import Column
+from chainrule.domain.tiny import TINY
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
 from chainrule.testing import (
@@ -24,35 +24,6 @@ from chainrule.testing import (
     temperature,
 )
 from chainrule.testing.subject import LawNotBinding, LawNotTried, Subject, under
-
-# Small enough to enumerate, and of every kind: bits, columns of different levels, one variable, sequences of
-# one length and of several, of symbols and of steps of two bits, grey and
-# colour images, one and two reals, tables of mixed columns with and without missing cells.
-DOMAINS = (
-    Domain.binary(6),
-    Domain.categorical(1, 3),
-    Domain.categorical(4, (2, 4, 3, 2)),
-    Domain.sequence(5, 4),
-    Domain.sequence(4, 3, lengths="ends"),
-    Domain.sequence(3, 2, width=2, lengths="given"),
-    Domain.image(1, 2, 3, levels=3),
-    Domain.image(3, 2, 1, levels=3),
-    Domain.vector(1),
-    Domain.vector(2),
-    Domain.table(
-        (
-            Column("colour", "categorical", ("red", "white", "blue")),
-            Column("weight", "real", missing=True),
-            Column("ripe", "categorical", (False, True), missing=True),
-        )
-    ),
-    Domain.table(
-        (
-            Column("children", "integer", missing=True),
-            Column("sex", "categorical", ("f", "m")),
-        )
-    ),
-)
 
 LAWS: dict[str, Callable[[Subject], None]] = {
     law.__name__: law
@@ -94,7 +65,7 @@ LAWS: dict[str, Callable[[Subject], None]] = {
 def served_domains(factory: Callable[[Domain], Model]) -> list[Domain]:
     """The tiny domains the factory builds a model for; it refuses others with a ChainruleError."""
     served = []
-    for domain in DOMAINS:
+    for domain in TINY:
         try:
             factory(domain)
         except ChainruleError:
@@ -132,7 +103,7 @@ def check_model(factory: Callable[..., Model], *, laws: list[str] | None = None)
     else:
         build, domains = (lambda domain: factory()), [factory().domain]
     if not domains:
-        raise ChainruleError(f"check_model: the factory serves none of {', '.join(map(str, DOMAINS))}")
+        raise ChainruleError(f"check_model: the factory serves none of {', '.join(map(str, TINY))}")
     outcome = {}
     for name in LAWS if laws is None else laws:
         reasons: dict[str, type[LawNotBinding]] = {}
