@@ -74,12 +74,15 @@ def served_domains(factory: Callable[[Domain], Model]) -> list[Domain]:
     return served
 
 
-def check_model(factory: Callable[..., Model], *, laws: list[str] | None = None) -> dict[str, str]:
+def check_model(
+    factory: type[Model] | Callable[..., Model], *, laws: list[str] | None = None
+) -> dict[str, str]:
     """Prove a model: each law on each tiny domain it serves.
 
     Args:
-        factory: `domain -> model`, tried on every tiny domain it does not refuse; or a function of no argument,
-            whose model is then tried on its own domain; if that is too large to enumerate, some laws are not tried.
+        factory: a class of models, whose `tiny` instances are tried, or a function `domain -> model`, on every tiny
+            domain that it does not refuse; or a function of no argument, whose model is then tried on its own domain;
+            if that is too large to enumerate, some laws are not tried.
         laws: which to try, by name; all of `LAWS` by default.
 
     Returns:
@@ -94,10 +97,12 @@ def check_model(factory: Callable[..., Model], *, laws: list[str] | None = None)
             of its own and samples by replaying its prefix.
 
     Example:
-        >>> import chainrule as cr
-        >>> check_model(lambda domain: cr.create_model("independent", domain), laws=["causal", "sums_to_one"])
+        >>> from chainrule.models.baselines import Independent
+        >>> check_model(Independent, laws=["causal", "sums_to_one"])
         {'causal': 'holds', 'sums_to_one': 'holds'}
     """
+    if isinstance(factory, type):
+        factory = factory.tiny
     if inspect.signature(factory).parameters:
         build, domains = factory, served_domains(factory)
     else:
