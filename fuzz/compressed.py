@@ -22,6 +22,7 @@ import torch
 import chainrule as cr
 from chainrule.coding.streams import compress_stream, decompress_stream
 from chainrule.domain.column import Column
+from chainrule.models import tiny_model
 
 SECONDS = 1.0
 MEGABYTES = 256  # above what the process holds before the first mutant
@@ -63,14 +64,14 @@ def samples() -> list[Sample]:
     }
     found = []
     for name, domain in domains.items():
-        model = cr.create_model(name, domain).eval()
+        model = tiny_model(name, domain).eval()
         x = model.sample(20, generator=generator)
         if domain.columns:
             x[::4, 0] = torch.nan
         if domain.lengths == "given":
             x[::3, 1:] = -1
         found.append(Sample(model, cr.compress(model, x), x))
-    model = cr.create_model("gru", cr.Domain.sequence(4, 256), width=4).eval()
+    model = tiny_model("gru", cr.Domain.sequence(4, 256)).eval()
     content, target = b"to be or not to be", io.BytesIO()
     compress_stream(model, io.BytesIO(content), target)
     found.append(Sample(model, target.getvalue(), content, stream=True))

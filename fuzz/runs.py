@@ -29,6 +29,7 @@ import yaml
 
 import chainrule as cr
 from chainrule.cli import main
+from chainrule.models import tiny_model
 from chainrule.training.checkpoint import SafetensorsIO
 
 SECONDS = 5.0
@@ -45,15 +46,10 @@ def seeds(folder: Path) -> list[Path]:
     """Whole runs of several kinds."""
     data = cr.load_data("digits").first(40)
     found = []
-    for name, hyperparameters in (
-        ("causal-conv1d", {"channels": 4, "depth": 2}),
-        ("made", {"hidden": [8]}),
-        ("independent", {}),
-        ("gated-pixelcnn", {"channels": 4, "depth": 1, "last": 4, "classes": 10}),
-        ("vae", {"latent": 2, "channels": 2, "hidden": 4}),
-    ):
+    for name in ("causal-conv1d", "made", "independent", "gated-pixelcnn", "vae"):
         torch.manual_seed(0)
-        model = cr.create_model(name, data.domain, **hyperparameters)
+        classes = {"classes": 10} if name == "gated-pixelcnn" else {}
+        model = tiny_model(name, data.domain, **classes)
         options = {} if model.closed_form else {"epochs": 1}
         cr.fit(model, data, out=folder / name, device="cpu", progress=False, **options)
         found.append(folder / name)

@@ -1,47 +1,13 @@
 """Every law, on every registered model: a new one is tested here without being asked."""
 
+from functools import partial
+
 import pytest
 
 import chainrule as cr
-from chainrule.models import hyperparameters_of
+from chainrule.models import hyperparameters_of, tiny_model
 from chainrule.testing import LAWS, check_model, served_domains
 
-# The laws do not depend on sizes; these defaults take long to enumerate.
-SMALL = {
-    "deep-nade": {"hidden": [64, 64]},
-    "eonade": {"hidden": [32, 32], "orderings": 3},
-    "conv-nade": {"channels": 8, "depth": 1},
-    "nade": {"hidden": 64},
-    "made": {"hidden": [64, 64]},
-    "pixelcnn": {"channels": 12, "depth": 2, "last": 24},
-    "gated-pixelcnn": {"channels": 24, "depth": 2, "last": 24},
-    "row-lstm": {"channels": 12, "depth": 2, "last": 24},
-    "diagonal-lstm": {"channels": 12, "depth": 2, "last": 24},
-    "diagonal-bilstm": {"channels": 12, "depth": 2, "last": 24},
-    "spatial-lstm": {"channels": 12},
-    "multi-scale": {"channels": 12, "depth": 1, "last": 24},
-    "pixelcnn-plus-plus": {"channels": 6, "depth": 1, "components": 2},
-    "pixelcnn-autoencoder": {"channels": 8, "depth": 1, "last": 8, "encoder_channels": 4},
-    "vae": {"latent": 2, "channels": 8, "hidden": 16},
-    "pixel-vae": {"latent": 2, "encoder_channels": 4, "channels": 8, "depth": 1, "last": 8},
-    "vq-vae": {"codes": 3, "encoder_channels": 4, "size": 4, "prior": "nade", "prior_options": {"hidden": 8}},
-    "causal-conv1d": {"channels": 32},
-    "transformer": {"channels": 64, "depth": 2},
-    "tcn": {"channels": 16, "depth": 2},
-    "wavenet": {"channels": 12, "skip": 16, "depth": 3, "cycle": 2},
-    "revnet": {"channels": 12, "depth": 1},
-    "vrnn": {"width": 16, "latent": 3},
-    "stcn": {"channels": 12, "depth": 2, "latent": 4},
-    "nice": {"hidden": [32, 32]},
-    "realnvp": {"channels": 8, "depth": 1, "hidden": [16, 16], "transforms": 4},
-    "maf": {"hidden": [16, 16], "transforms": 3},
-    "iaf": {"hidden": [16, 16], "transforms": 2},
-    "rnn": {"width": 32},
-    "lstm": {"width": 32},
-    "gru": {"width": 32},
-    "made-ensemble": {"hidden": [32, 32], "masks": 3, "orderings": 2},
-    "made-committee": {"hidden": [32, 32], "members": 3, "orderings": 2},
-}
 # Of an unconditional model with an exact likelihood that is no flow.
 UNBOUND = {"conditioned", "bounds", "inverts", "counts_volume"}
 CONDITIONAL = [name for name in cr.list_models() if "classes" in hyperparameters_of(name)]
@@ -50,16 +16,14 @@ CONDITIONAL = [name for name in cr.list_models() if "classes" in hyperparameters
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("name", cr.list_models())
 def test_model(name, law):
-    outcome = check_model(lambda domain: cr.create_model(name, domain, **SMALL.get(name, {})), laws=[law])
+    outcome = check_model(partial(tiny_model, name), laws=[law])
     assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
 
 
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("name", CONDITIONAL)
 def test_model_conditional_on_a_class(name, law):
-    outcome = check_model(
-        lambda domain: cr.create_model(name, domain, classes=3, **SMALL.get(name, {})), laws=[law]
-    )
+    outcome = check_model(partial(tiny_model, name, classes=3), laws=[law])
     assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
 
 
@@ -68,9 +32,7 @@ def test_model_conditional_on_a_class(name, law):
 )
 @pytest.mark.parametrize("name", CONDITIONAL)
 def test_model_conditional_on_a_vector(name, law):
-    outcome = check_model(
-        lambda domain: cr.create_model(name, domain, embedding=2, **SMALL.get(name, {})), laws=[law]
-    )
+    outcome = check_model(partial(tiny_model, name, embedding=2), laws=[law])
     assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
 
 
@@ -79,9 +41,7 @@ def test_model_conditional_on_a_vector(name, law):
 )
 @pytest.mark.parametrize("name", [name for name in CONDITIONAL if "maps" in hyperparameters_of(name)])
 def test_model_conditional_on_a_map(name, law):
-    outcome = check_model(
-        lambda domain: cr.create_model(name, domain, maps=2, **SMALL.get(name, {})), laws=[law]
-    )
+    outcome = check_model(partial(tiny_model, name, maps=2), laws=[law])
     assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
 
 
@@ -90,9 +50,7 @@ def test_model_conditional_on_a_map(name, law):
 )
 @pytest.mark.parametrize("ordering", ["reversed", "random-1"])
 def test_other_orderings(ordering, law):
-    outcome = check_model(
-        lambda domain: cr.create_model("causal-conv1d", domain, ordering=ordering), laws=[law]
-    )
+    outcome = check_model(partial(tiny_model, "causal-conv1d", ordering=ordering), laws=[law])
     assert outcome[law] == "holds"
 
 
@@ -101,11 +59,8 @@ def test_other_orderings(ordering, law):
 )
 @pytest.mark.parametrize("dilation, kernel_size", [(2, 2), (3, 3), (1, 2)])
 def test_dilated_convolutions(dilation, kernel_size, law):
-    def factory(domain):
-        options = {"channels": 8, "depth": 3, "kernel_size": kernel_size, "dilation": dilation}
-        return cr.create_model("causal-conv1d", domain, **options)
-
-    assert check_model(factory, laws=[law])[law] == "holds"
+    options = {"channels": 8, "depth": 3, "kernel_size": kernel_size, "dilation": dilation}
+    assert check_model(partial(tiny_model, "causal-conv1d", **options), laws=[law])[law] == "holds"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +69,7 @@ def test_dilated_convolutions(dilation, kernel_size, law):
 @pytest.mark.parametrize("depth, kernel_size", [(1, 3), (3, 2), (2, 4), (2, 1)])
 def test_blocks_of_tcn(depth, kernel_size, law):
     options = {"channels": 16, "depth": depth, "kernel_size": kernel_size}
-    assert check_model(lambda domain: cr.create_model("tcn", domain, **options), laws=[law])[law] == "holds"
+    assert check_model(partial(tiny_model, "tcn", **options), laws=[law])[law] == "holds"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +78,7 @@ def test_blocks_of_tcn(depth, kernel_size, law):
 @pytest.mark.parametrize("depth, cycle, kernel_size", [(1, 1, 2), (4, 3, 2), (3, 1, 3), (2, 2, 1)])
 def test_cycles_of_wavenet(depth, cycle, kernel_size, law):
     options = {"channels": 12, "skip": 16, "depth": depth, "cycle": cycle, "kernel_size": kernel_size}
-    outcome = check_model(lambda domain: cr.create_model("wavenet", domain, **options), laws=[law])
+    outcome = check_model(partial(tiny_model, "wavenet", **options), laws=[law])
     assert outcome[law] == "holds"
 
 
@@ -139,8 +94,8 @@ def test_cycles_of_wavenet(depth, cycle, kernel_size, law):
     ],
 )
 def test_wavenet_of_logistics(law):
-    options = {**SMALL["wavenet"], "output": "logistic", "components": 3, "linear": 3, "encoding": "centred"}
-    outcome = check_model(lambda domain: cr.create_model("wavenet", domain, **options), laws=[law])
+    options = {"output": "logistic", "components": 3, "linear": 3, "encoding": "centred"}
+    outcome = check_model(partial(tiny_model, "wavenet", **options), laws=[law])
     assert outcome[law] == "holds"
 
 
@@ -151,8 +106,8 @@ def test_wavenet_of_logistics(law):
 )  # fmt: skip
 @pytest.mark.parametrize("features", [(2, 2), (1, 9)])
 def test_wavenet_conditional_on_frames(features, law):
-    options = {**SMALL["wavenet"], "features": features}
-    outcome = check_model(lambda domain: cr.create_model("wavenet", domain, **options), laws=[law])
+    options = {"features": features}
+    outcome = check_model(partial(tiny_model, "wavenet", **options), laws=[law])
     assert outcome[law] == "holds"
 
 
@@ -163,21 +118,19 @@ def test_wavenet_conditional_on_frames(features, law):
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["wavenet", "made", "lstm"])
 def test_model_conditional_on_two_labels(name, law):
-    outcome = check_model(
-        lambda domain: cr.create_model(name, domain, classes=[3, 2], **SMALL[name]), laws=[law]
-    )
+    outcome = check_model(partial(tiny_model, name, classes=[3, 2]), laws=[law])
     assert outcome[law] == "holds"
 
 
 @pytest.mark.parametrize("memory", [2, 5])
 def test_count_table_memories(memory):
-    outcome = check_model(lambda domain: cr.create_model("count-table", domain, memory=memory))
+    outcome = check_model(partial(tiny_model, "count-table", memory=memory))
     assert {law for law, said in outcome.items() if said != "holds"} == UNBOUND
 
 
 def test_every_model_serves_a_domain():
     for name in cr.list_models():
-        assert served_domains(lambda domain, name=name: cr.create_model(name, domain)), name
+        assert served_domains(partial(tiny_model, name)), name
 
 
 @pytest.mark.parametrize(
@@ -188,48 +141,42 @@ def test_every_model_serves_a_domain():
     [{"residual": False}, {"hidden": [16]}, {"hidden": [40, 3], "residual": False}, {"ordering": "random-3"}],
 )
 def test_shapes_of_made(options, law):
-    assert (
-        check_model(
-            lambda domain: cr.create_model("made", domain, **{**SMALL["made"], **options}), laws=[law]
-        )[law]
-        == "holds"
-    )
+    assert check_model(partial(tiny_model, "made", **options), laws=[law])[law] == "holds"
 
 
 @pytest.mark.parametrize("law", ["sums_to_one", "samples_match", "completes", "returns_as_promised"])
 def test_one_ordering_of_an_ensemble(law):
-    options = {**SMALL["made-ensemble"], "orderings": 1}
-    outcome = check_model(lambda domain: cr.create_model("made-ensemble", domain, **options), laws=[law])
+    options = {"orderings": 1}
+    outcome = check_model(partial(tiny_model, "made-ensemble", **options), laws=[law])
     assert outcome[law] == "holds"
 
 
 @pytest.mark.parametrize("law", ["rollout_scores_itself", "extreme_inputs", "step_is_forward", "one_pass"])
 @pytest.mark.parametrize("options", [{"kernel": "laplace"}, {"uniform": True}, {"components": 1}])
 def test_mixtures_of_rnade(options, law):
-    outcome = check_model(lambda domain: cr.create_model("rnade", domain, **options), laws=[law])
+    outcome = check_model(partial(tiny_model, "rnade", **options), laws=[law])
     assert outcome[law] == "holds"
 
 
 @pytest.mark.parametrize("law", ["connected", "sums_to_one", "step_is_forward"])
 def test_convnade_without_the_mask(law):
-    options = {**SMALL["conv-nade"], "masked": False}
-    outcome = check_model(lambda domain: cr.create_model("conv-nade", domain, **options), laws=[law])
+    options = {"masked": False}
+    outcome = check_model(partial(tiny_model, "conv-nade", **options), laws=[law])
     assert outcome[law] == "holds"
 
 
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("name", ["gru", "tcn"])
 def test_a_nade_for_each_step(name, law):
-    options = {**SMALL.get(name, {}), "output": "nade"}
-    outcome = check_model(lambda domain: cr.create_model(name, domain, **options), laws=[law])
+    options = {"output": "nade"}
+    outcome = check_model(partial(tiny_model, name, **options), laws=[law])
     assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
 
 
 @pytest.mark.parametrize("law", ["step_is_forward", "prefix_is_steps", "one_pass", "gradients_agree"])
 @pytest.mark.parametrize("options", [{"positions": "learned"}, {"heads": 1}])
 def test_positions_of_transformers(options, law):
-    options = {**SMALL["transformer"], **options}
-    outcome = check_model(lambda domain: cr.create_model("transformer", domain, **options), laws=[law])
+    outcome = check_model(partial(tiny_model, "transformer", **options), laws=[law])
     assert outcome[law] == "holds"
 
 
@@ -237,21 +184,18 @@ def test_positions_of_transformers(options, law):
 @pytest.mark.parametrize("depth, cycle, kernel_size", [(3, 2, 2), (2, 1, 3)])
 def test_cycles_of_revnet(depth, cycle, kernel_size, law):
     options = {"channels": 8, "depth": depth, "cycle": cycle, "kernel_size": kernel_size}
-    outcome = check_model(lambda domain: cr.create_model("revnet", domain, **options), laws=[law])
+    outcome = check_model(partial(tiny_model, "revnet", **options), laws=[law])
     assert outcome[law] == "holds"
 
 
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("name", ["transformer", "tcn"])
 def test_reversible_blocks(name, law):
-    options = {**SMALL[name], "reversible": True}
-    outcome = check_model(lambda domain: cr.create_model(name, domain, **options), laws=[law])
+    options = {"reversible": True}
+    outcome = check_model(partial(tiny_model, name, **options), laws=[law])
     assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
 
 
 @pytest.mark.parametrize("law", ["step_is_forward", "gradients_agree", "survives_saving", "overfits"])
 def test_tied_vectors(law):
-    def factory(domain):
-        return cr.create_model("gru", domain, tied=True, encoding="one-hot", **SMALL["gru"])
-
-    assert check_model(factory, laws=[law])[law] == "holds"
+    assert check_model(partial(tiny_model, "gru", tied=True, encoding="one-hot"), laws=[law])[law] == "holds"

@@ -450,18 +450,16 @@ class OneDraw(VAE):
         return super().log_prob_bound(x, cond, generator=generator)
 
 
-TINY_VAE = {"latent": 2, "channels": 4, "hidden": 8}
-
 MUTANTS = {
     "volume with the wrong sign": (flow(Shrinking), "counts_volume"),
     "volume with the wrong sign, seen in the plane": (flow(Shrinking), "sums_to_one"),
     "no way back": (flow(OneWay), "inverts"),
-    "latent numbers for nothing": (lambda d: FreeNoise(d, **TINY_VAE), "bounds"),
-    "more draws, less tight": (lambda d: Loosening(d, **TINY_VAE), "bounds"),
-    "latents and pixels in turn": (lambda d: InTurn(d, **TINY_VAE), "rows_stand_alone"),
-    "completions by the batch": (lambda d: InBatches(d, **TINY_VAE), "rows_stand_alone"),
+    "latent numbers for nothing": (FreeNoise.tiny, "bounds"),
+    "more draws, less tight": (Loosening.tiny, "bounds"),
+    "latents and pixels in turn": (InTurn.tiny, "rows_stand_alone"),
+    "completions by the batch": (InBatches.tiny, "rows_stand_alone"),
     "rows mixed, seen by their number": (conv(BatchConv), "rows_stand_alone"),
-    "one draw for many": (lambda d: OneDraw(d, **TINY_VAE), "bounds"),
+    "one draw for many": (OneDraw.tiny, "bounds"),
     "input not delayed": (lambda d: stack(d, input=LeakyInput(OneHot(d.max_levels))), "causal"),
     "input delayed by two": (lambda d: stack(d, input=TwiceDelayed(OneHot(d.max_levels))), "connected"),
     "two delays, two modes": (
@@ -513,7 +511,7 @@ MUTANTS = {
     "the least probable as the mode": (lambda d: stack(d, head=Contrary(d.max_levels)), "temperature"),
     "scales of one temperature": (reals(Rigid(3)), "temperature"),
     "normals of one temperature": (reals(RigidNormal()), "temperature"),
-    "pixels of one temperature": (lambda d: LukewarmVAE(d, **TINY_VAE), "temperature"),
+    "pixels of one temperature": (LukewarmVAE.tiny, "temperature"),
     "a flow of one temperature": (flow(Scaling, LukewarmFlow), "temperature"),
     "a class without features": (
         lambda d: stack(d, condition=OneClassForgotten(8, classes=3)),

@@ -10,7 +10,7 @@ from chainrule import errors
 from chainrule._version import __version__
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
-from chainrule.models import AutoregressiveModel, create_model, list_models
+from chainrule.models import AutoregressiveModel, create_model, list_models, register_model
 
 if TYPE_CHECKING:
     from chainrule import sklearn, testing
@@ -41,6 +41,7 @@ __all__ = [
     "load",
     "load_data",
     "purify",
+    "register_model",
     "score",
     "sklearn",
     "testing",

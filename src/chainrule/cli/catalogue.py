@@ -26,7 +26,7 @@ from chainrule.cli.pictures import Axes, Background, Fit, Frames, Mode, Size
 from chainrule.data import data_folder, list_data, load_data
 from chainrule.data.dataset import SPLITS
 from chainrule.data.limits import shown
-from chainrule.models import MODELS, hyperparameters_of, list_models
+from chainrule.models import hyperparameters_of, list_models, model_entry
 
 # What every network takes, for a model of items that have labels or vectors.
 CONDITIONS = ("classes", "embedding")
@@ -40,13 +40,13 @@ def models(json: Json = False) -> None:
     names = list_models()
     if json:
         print_json(
-            {n: {"summary": MODELS[n].summary, "hyperparameters": hyperparameters_of(n)} for n in names}
+            {n: {"summary": model_entry(n).summary, "hyperparameters": hyperparameters_of(n)} for n in names}
         )
         return
     rows = [
         [
             n,
-            MODELS[n].summary,
+            model_entry(n).summary,
             ", ".join(
                 f"{key}={'auto' if value is None else value}"
                 for key, value in hyperparameters_of(n).items()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from torch import nn
 
 from chainrule.domain import Domain
@@ -35,6 +37,8 @@ class CausalConv1dARM(AutoregressiveModel):
         Tomczak, "Deep generative modeling: autoregressive models" (2021); van den Oord et al. (2016), "WaveNet",
         https://arxiv.org/abs/1609.03499
     """
+
+    smallest = MappingProxyType({"channels": 32})
 
     def __init__(
         self,

@@ -35,6 +35,7 @@ class ConvNADE(OrderlessModel):
     """
 
     training_defaults = MappingProxyType(VECTOR_TRAINING)
+    smallest = MappingProxyType({"channels": 8, "depth": 1})
 
     def __init__(
         self,

@@ -38,6 +38,7 @@ class DeepNADE(OrderlessModel):
     """
 
     training_defaults = MappingProxyType(VECTOR_TRAINING)
+    smallest = MappingProxyType({"hidden": [64, 64]})
 
     def __init__(
         self,
@@ -87,6 +88,7 @@ class EoNADE(SharedEnsemble):
     marginalises = True
 
     training_defaults = DeepNADE.training_defaults
+    smallest = MappingProxyType({"hidden": [32, 32], "orderings": 3})
     of = DeepNADE
 
     def __init__(self, domain: Domain, *, orderings: int = 8, **net: Any) -> None:

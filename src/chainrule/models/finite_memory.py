@@ -28,6 +28,7 @@ class FiniteMemory(AutoregressiveModel):
     """
 
     training_defaults = MappingProxyType({"lr": 1e-2, "epochs": 40})
+    smallest = MappingProxyType({"width": 16})
 
     def __init__(
         self,

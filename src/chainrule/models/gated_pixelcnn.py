@@ -45,6 +45,7 @@ class GatedPixelCNN(AutoregressiveModel):
     """
 
     training_defaults = MappingProxyType({"epochs": 60, "lr": 2e-3, "weight_decay": 0.01})
+    smallest = MappingProxyType({"channels": 24, "depth": 2, "last": 24})
 
     def __init__(
         self,

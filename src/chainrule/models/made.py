@@ -48,6 +48,7 @@ class MADE(AutoregressiveModel):
     """
 
     training_defaults = MappingProxyType({**VECTOR_TRAINING, "lr": 5e-3})
+    smallest = MappingProxyType({"hidden": [64, 64]})
 
     def __init__(
         self,

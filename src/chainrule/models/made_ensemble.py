@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 from chainrule.domain import Domain
@@ -26,6 +27,7 @@ class MADEEnsemble(SharedEnsemble):
 
     of = MADE
     training_defaults = MADE.training_defaults
+    smallest = MappingProxyType({"hidden": [32, 32], "masks": 3, "orderings": 2})
 
     def __init__(self, domain: Domain, *, masks: int = 16, orderings: int = 16, **made: Any) -> None:
         super().__init__(MADE(domain, **made), members=masks, orderings=orderings)
@@ -51,6 +53,7 @@ class MADECommittee(SeparateEnsemble):
 
     of = MADE
     training_defaults = MADE.training_defaults
+    smallest = MappingProxyType({"hidden": [32, 32], "members": 3, "orderings": 2})
 
     def __init__(self, domain: Domain, *, members: int = 8, orderings: int = 8, **made: Any) -> None:
         def build(ordering: list[int]) -> MADE:

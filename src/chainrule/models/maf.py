@@ -30,6 +30,7 @@ class MAF(Flow):
     """
 
     training_defaults = MappingProxyType({**VECTOR_TRAINING, "lr": 1e-3})
+    smallest = MappingProxyType({"hidden": [16, 16], "transforms": 3})
 
     def __init__(
         self,
@@ -68,6 +69,8 @@ class IAF(MAF):
         Kingma et al. (2016), "Improved variational inference with inverse autoregressive flow",
         https://arxiv.org/abs/1606.04934
     """
+
+    smallest = MappingProxyType({"hidden": [16, 16], "transforms": 2})
 
     @staticmethod
     def transform(size: int, hidden: list[int] | tuple[int, ...]) -> Bijection:

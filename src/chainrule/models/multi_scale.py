@@ -36,6 +36,7 @@ class MultiScalePixelCNN(AutoregressiveModel):
     """
 
     training_defaults = MappingProxyType({"epochs": 60, "lr": 2e-3, "weight_decay": 0.01})
+    smallest = MappingProxyType({"channels": 12, "depth": 1, "last": 24})
 
     def __init__(
         self,

@@ -30,6 +30,7 @@ class NADE(AutoregressiveModel):
     """
 
     training_defaults = MappingProxyType(VECTOR_TRAINING)
+    smallest = MappingProxyType({"hidden": 64})
 
     def __init__(
         self,

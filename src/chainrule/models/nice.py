@@ -27,6 +27,7 @@ class NICE(Flow):
     """
 
     training_defaults = MappingProxyType({**VECTOR_TRAINING, "lr": 1e-3})
+    smallest = MappingProxyType({"hidden": [32, 32]})
 
     def __init__(
         self,

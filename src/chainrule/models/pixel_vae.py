@@ -36,6 +36,7 @@ class PixelVAE(GaussianLatent):
     """
 
     training_defaults = MappingProxyType({"epochs": 60, "lr": 2e-3, "weight_decay": 0.01})
+    smallest = MappingProxyType({"latent": 2, "encoder_channels": 4, "channels": 8, "depth": 1, "last": 8})
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
@@ -42,6 +43,7 @@ class PixelCNNAutoencoder(Autoencoder):
     """
 
     training_defaults = GatedPixelCNN.training_defaults
+    smallest = MappingProxyType({"channels": 8, "depth": 1, "last": 8, "encoder_channels": 4})
 
     def __init__(
         self,

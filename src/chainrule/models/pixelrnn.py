@@ -79,6 +79,8 @@ class RowPixelRNN(PixelRNN):
         kernel_size: k of both convolutions; the triangle widens by k//2 a row to either side.
     """
 
+    smallest = MappingProxyType({"channels": 12, "depth": 2, "last": 24})
+
     def __init__(
         self,
         domain: Domain,
@@ -110,6 +112,8 @@ class DiagonalPixelRNN(PixelRNN):
         both: whether there is a pass from the right beside the one from the left.
         channels, depth, first_size, last, classes, embedding, maps: see `PixelRNN`.
     """
+
+    smallest = MappingProxyType({"channels": 12, "depth": 2, "last": 24})
 
     def __init__(
         self,

@@ -45,6 +45,7 @@ class RealNVP(Flow):
     """
 
     training_defaults = MappingProxyType({**VECTOR_TRAINING, "lr": 1e-3})
+    smallest = MappingProxyType({"channels": 8, "depth": 1, "hidden": [16, 16], "transforms": 4})
 
     def __init__(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -53,6 +55,8 @@ class RecurrentNet(AutoregressiveModel):
     References:
         Sutskever, Martens, Hinton (2011), "Generating text with recurrent neural networks".
     """
+
+    smallest = MappingProxyType({"width": 32})
 
     def __init__(
         self,

@@ -1,87 +1,115 @@
-"""Every model by name. A model that is not here does not exist; one that is here is tested by all the laws."""
+"""Models by name: those of the library (`catalogue`), those registered, and those of other installed packages."""
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import math
+import pkgutil
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from inspect import Parameter
+from typing import Any, TypeVar, overload
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models.base.model import Model
+from chainrule.models.hyperparameters import check_value, parameters_of
+from chainrule.plugins import entries, load_entry
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a model is, and the hyperparameters its name fixes."""
+    """A registered model.
 
-    path: str
+    Attributes:
+        target: the class, or "package.module:Class", imported when it is used.
+        summary: what it is, in a few words.
+        fixed: the hyperparameters that its name fixes.
+    """
+
+    target: type[Model] | str
     summary: str
-    fixed: dict = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def model(self) -> type[Model]:
+        """The class."""
+        return pkgutil.resolve_name(self.target) if isinstance(self.target, str) else self.target
 
 
-MODELS = {
-    "uniform": Entry("baselines:Uniform", "every value equally likely"),
-    "independent": Entry("baselines:Independent", "p(x) = ∏ p(x_d), counted"),
-    "gaussian": Entry("gaussian:MultivariateGaussian", "one normal for all of x, bin-integrated on levels"),
-    "count-table": Entry("count_table:CountTable", "p(x_d | the k before it), counted"),
-    "chow-liu": Entry("chow_liu:ChowLiuTree", "each variable reads one other: the best tree, counted"),
-    "finite-memory": Entry("finite_memory:FiniteMemory", "one shared MLP on the k values before"),
-    "fvsbn": Entry("fvsbn:FVSBN", "each variable a logistic regression on those before"),
-    "nade": Entry("nade:NADE", "one hidden layer, updated by each variable in turn"),
-    "rnade": Entry("rnade:RNADE", "NADE for reals: each conditional a mixture"),
-    "deep-nade": Entry("deep_nade:DeepNADE", "one deep net for all orderings, and any subset known"),
-    "eonade": Entry("deep_nade:EoNADE", "a DeepNADE along several orderings, mixed"),
-    "conv-nade": Entry("conv_nade:ConvNADE", "convolutions for all orderings of an image, any pixels known"),
-    "made": Entry("made:MADE", "masked perceptron, residual"),
-    "made-ensemble": Entry("made_ensemble:MADEEnsemble", "one MADE under several orderings and masks, mixed"),
-    "made-committee": Entry("made_ensemble:MADECommittee", "several MADEs, each of another ordering, mixed"),
-    "rnn": Entry("recurrent:RecurrentNet", "recurrent net, tanh cells", {"cell": "rnn"}),
-    "lstm": Entry("recurrent:RecurrentNet", "recurrent net, LSTM cells", {"cell": "lstm"}),
-    "gru": Entry("recurrent:RecurrentNet", "recurrent net, GRU cells", {"cell": "gru"}),
-    "pixelcnn": Entry("pixelcnn:PixelCNN", "masked convolutions of images"),
-    "gated-pixelcnn": Entry("gated_pixelcnn:GatedPixelCNN", "two gated stacks, no blind spot"),
-    "row-lstm": Entry("pixelrnn:RowPixelRNN", "PixelRNN of LSTMs that run down the rows"),
-    "diagonal-lstm": Entry("pixelrnn:DiagonalPixelRNN", "PixelRNN, LSTMs along diagonals", {"both": False}),
-    "diagonal-bilstm": Entry("pixelrnn:DiagonalPixelRNN", "the same, from left and right", {"both": True}),
-    "spatial-lstm": Entry("spatial_lstm:SpatialLSTMNet", "LSTM in two dimensions, of levels and reals"),
-    "pixelcnn-plus-plus": Entry("pixelcnn_plus_plus:PixelCNNPlusPlus", "whole pixels, mixtures of logistics"),
-    "pixelcnn-autoencoder": Entry(
-        "pixelcnn_autoencoder:PixelCNNAutoencoder",
-        "a gated PixelCNN decodes images from codes; no likelihood",
-    ),
-    "vae": Entry("vae:VAE", "latent numbers, pixels independent given these; a bound"),
-    "pixel-vae": Entry("pixel_vae:PixelVAE", "latent numbers, then a shallow PixelCNN; a bound"),
-    "vq-vae": Entry("vq_vae:VQVAE", "maps of codes, and any autoregressive model of these; a bound"),
-    "multi-scale": Entry("multi_scale:MultiScalePixelCNN", "every s-th pixel first, then those between"),
-    "transformer": Entry("transformer:Transformer", "masked self-attention, decoder only"),
-    "causal-conv1d": Entry("causal_conv1d:CausalConv1dARM", "stack of causal 1-D convolutions"),
-    "tcn": Entry("tcn:TCN", "residual blocks of dilated causal convolutions"),
-    "revnet": Entry("revnet:RevNet", "reversible residual blocks of convolutions: memory of one block"),
-    "nice": Entry("nice:NICE", "additive couplings: a flow of volume one"),
-    "realnvp": Entry("realnvp:RealNVP", "affine couplings, images at several scales: a flow"),
-    "maf": Entry("maf:MAF", "a stack of MADEs as a flow, fast densities"),
-    "iaf": Entry("maf:IAF", "the same the other way round, fast samples"),
-    "wavenet": Entry("wavenet:WaveNet", "gated residual blocks of dilated causal convolutions"),
-    "vrnn": Entry("vrnn:VRNN", "recurrent net with a latent variable a step; a bound"),
-    "stcn": Entry("stcn:STCN", "TCN with a ladder of latent variables a step; a bound"),
-}
+MODELS: dict[str, Entry] = {}
+Target = TypeVar("Target", bound=type[Model] | str)
+Class = TypeVar("Class", bound=type[Model])
+
+
+@overload
+def register_model(
+    name: str, target: Target, summary: str = "", *, fixed: Mapping[str, Any] | None = None
+) -> Target: ...
+
+
+@overload
+def register_model(
+    name: str, target: None = None, summary: str = "", *, fixed: Mapping[str, Any] | None = None
+) -> Callable[[Class], Class]: ...
+
+
+def register_model(
+    name: str,
+    target: type[Model] | str | None = None,
+    summary: str = "",
+    *,
+    fixed: Mapping[str, Any] | None = None,
+) -> Any:
+    """Make a class of models known by name, to `create_model`, `list_models`, run folders and the command line.
+
+    Args:
+        name: in kebab case, such as "gated-pixelcnn".
+        target: the class, or "package.module:Class", imported when it is first used. Without it this is a decorator.
+        summary: for the list of models; by default the first line of the class's docstring.
+        fixed: hyperparameters that the name fixes.
+
+    Returns:
+        The target, or a decorator of the class.
+
+    Raises:
+        ChainruleError: if the name is taken by another class, or the target is no class of models.
+
+    Example:
+        >>> import chainrule as cr
+        >>> from chainrule.models.made import MADE
+        >>> register_model("plain-made", MADE, "without residual links", fixed={"residual": False})
+        <class 'chainrule.models.made.MADE'>
+        >>> cr.create_model("plain-made", cr.Domain.binary(3), hidden=[4]).name
+        'plain-made'
+    """
+    if target is None:
+        return lambda cls: register_model(name, cls, summary, fixed=fixed)
+    if ":" in name:
+        raise ChainruleError(f"register_model: expected a name without a colon, got {name!r}")
+    if not isinstance(target, str):
+        _check_class(name, target)
+        summary = summary or next(iter((target.__doc__ or "").strip().splitlines()), "")
+    entry = Entry(target, summary, dict(fixed or {}))
+    if name in MODELS and _path(MODELS[name].target) != _path(target):
+        raise ChainruleError(
+            f"register_model: {name!r} is {_path(MODELS[name].target)} already; choose another"
+        )
+    MODELS[name] = entry
+    return target
 
 
 def list_models() -> list[str]:
     """The names `create_model` takes."""
-    return sorted(MODELS)
+    return sorted({*MODELS, *entries("models")})
 
 
 def create_model(name: str, domain: Domain, **hyperparameters) -> Model:
-    """Build a model by its kebab-case name.
+    """Build a model by name.
 
     Args:
-        name: one of `list_models()`.
+        name: one of `list_models()`, or "package.module:Class" of a module that is imported already.
         domain: what is modelled.
-        **hyperparameters: of that model; see `hyperparameters(name)`.
+        **hyperparameters: of that model; see `hyperparameters_of(name)`.
 
     Raises:
         ChainruleError: on an unknown name or hyperparameter, or a value it cannot take.
@@ -91,16 +119,17 @@ def create_model(name: str, domain: Domain, **hyperparameters) -> Model:
         >>> create_model("lstm", Domain.binary(8), width=16).name
         'lstm'
     """
-    known = hyperparameters_of(name)
+    parameters = _parameters(name)
     for key, value in hyperparameters.items():
-        if key not in known:
-            raise ChainruleError(f"{name} has no hyperparameter {key!r}; {nearest(key, known)}")
-        _check_type(key, value, _annotation(name, key))
-    chosen = {**known, **hyperparameters}
+        if key not in parameters:
+            raise ChainruleError(f"{name} has no hyperparameter {key!r}; {nearest(key, parameters)}")
+        check_value(parameters[key], value)
+    chosen = {**hyperparameters_of(name), **hyperparameters}
     # Lists, as they come back from a file.
     chosen = {key: list(value) if isinstance(value, tuple) else value for key, value in chosen.items()}
+    entry: Any = model_entry(name)
     try:
-        model = _class_of(name)(domain, **chosen, **MODELS[name].fixed)
+        model = entry.model(domain, **chosen, **entry.fixed)
     except ChainruleError:
         raise
     except (TypeError, ValueError, RuntimeError) as error:
@@ -111,54 +140,75 @@ def create_model(name: str, domain: Domain, **hyperparameters) -> Model:
     return model
 
 
+def tiny_model(name: str, domain: Domain | None = None, **hyperparameters) -> Model:
+    """The smallest instance of a model by name, as `Model.tiny` builds it; arguments are those of `create_model`.
+
+    Example:
+        >>> tiny_model("lstm").domain
+        Domain('vector:6:2')
+    """
+    entry = model_entry(name)
+    if domain is None:
+        domain = entry.model.tiny(**entry.fixed, **hyperparameters).domain
+    return create_model(name, domain, **{**entry.model.smallest, **hyperparameters})
+
+
 def hyperparameters_of(name: str) -> dict:
     """The hyperparameters of a model and their defaults.
 
     Raises:
+        ChainruleError: on an unknown name, with the nearest one; or if a hyperparameter has no default.
+    """
+    found = {key: parameter.default for key, parameter in _parameters(name).items()}
+    for key, default in found.items():
+        if default is Parameter.empty:
+            raise ChainruleError(f"{name}: {key}: expected a hyperparameter with a default, it has none")
+    return found
+
+
+def model_entry(name: str) -> Entry:
+    """What is known of a model by name; one of another installed package is registered when it is first asked for.
+
+    Raises:
         ChainruleError: on an unknown name, with the nearest one.
     """
-    if name not in MODELS:
-        raise ChainruleError(f"unknown model {name!r}; {nearest(name, MODELS)}")
-    return {p.name: p.default for p in _parameters(name) if p.name not in MODELS[name].fixed}
+    if name in MODELS:
+        return MODELS[name]
+    if ":" in name:
+        return _imported(name)
+    others = entries("models")
+    if name not in others:
+        raise ChainruleError(
+            f"unknown model {name!r}; {nearest(name, [*MODELS, *others])} "
+            "(your own is known once its module is imported; in the shell: --import MODULE)"
+        )
+    register_model(name, load_entry(others[name]))
+    return MODELS[name]
 
 
-def _parameters(name: str) -> list[inspect.Parameter]:
-    """Those of a model's own `__init__`, and of what it is made `of` where it passes the others on."""
-    own = list(inspect.signature(_class_of(name).__init__).parameters.values())
-    if any(p.kind is p.VAR_KEYWORD for p in own):
-        passed = inspect.signature(_class_of(name).of.__init__).parameters.values()
-        own += [p for p in passed if p.name != "ordering"]  # each member has its own
-    return [p for p in own if p.kind is p.KEYWORD_ONLY]
+def _parameters(name: str) -> dict[str, Parameter]:
+    """The hyperparameters that a name leaves open."""
+    entry = model_entry(name)
+    return {key: p for key, p in parameters_of(entry.model).items() if key not in entry.fixed}
 
 
-KINDS = {
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-    "str": (str,),
-    "dict": (dict,),
-    "list[int]": (list, tuple),
-    "None": (type(None),),
-    "tuple[int, ...]": (list, tuple),
-}
+def _imported(path: str) -> Entry:
+    """A class by "package.module:Class", if its module is imported: a run of somebody else must start no code."""
+    module, _, attribute = path.partition(":")
+    if module not in sys.modules:
+        raise ChainruleError(
+            f"model {path}: its module is not imported, and reading a run never runs code; "
+            f"if you trust it, import {module} first (in the shell: --import {module})"
+        )
+    found: Any = vars(sys.modules[module]).get(attribute)
+    _check_class(path, found)
+    return Entry(found, "")
 
 
-def _annotation(name: str, key: str) -> str:
-    """The type of a hyperparameter as its model's file writes it."""
-    return next(p.annotation for p in _parameters(name) if p.name == key)
+def _check_class(name: str, found: Any) -> None:
+    if not (isinstance(found, type) and issubclass(found, Model)):
+        raise ChainruleError(f"model {name}: expected a subclass of chainrule.models.Model, got {found!r}")
 
 
-def _check_type(key: str, value: Any, annotation: str) -> None:
-    """Refuse what the annotation does not allow, counts below 1, and numbers that are not finite."""
-    kinds = [kind for part in annotation.split(" | ") for kind in KINDS[part]]
-    if type(value) not in kinds:
-        raise ChainruleError(f"{key}: expected {annotation.replace(' | ', ' or ')}, got {value!r}")
-    if type(value) is int and "float" not in annotation and value < 1:
-        raise ChainruleError(f"{key}: expected an integer ≥ 1, got {value}")
-    if type(value) is float and not math.isfinite(value):
-        raise ChainruleError(f"{key}: expected a finite number, got {value}")
-
-
-def _class_of(name: str) -> Any:
-    module, attribute = MODELS[name].path.split(":")
-    return getattr(importlib.import_module(f"chainrule.models.{module}"), attribute)
+def _path(target: type[Model] | str) -> str:
+    return target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from torch import nn
 
 from chainrule.domain import Domain
@@ -33,6 +35,8 @@ class RevNet(AutoregressiveModel):
         Gomez et al. (2017), "The reversible residual network: backpropagation without storing activations",
         https://arxiv.org/abs/1707.04585
     """
+
+    smallest = MappingProxyType({"channels": 12, "depth": 1})
 
     def __init__(
         self,

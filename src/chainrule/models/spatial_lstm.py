@@ -33,6 +33,7 @@ class SpatialLSTMNet(AutoregressiveModel):
     """
 
     training_defaults = MappingProxyType({"epochs": 60, "lr": 2e-3, "weight_decay": 0.01})
+    smallest = MappingProxyType({"channels": 12})
 
     def __init__(
         self,

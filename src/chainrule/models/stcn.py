@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -39,6 +40,8 @@ class STCN(LatentSequence):
     References:
         Aksan, Hilliges (2019), "STCN: stochastic temporal convolutional networks", https://arxiv.org/abs/1902.06568
     """
+
+    smallest = MappingProxyType({"channels": 12, "depth": 2, "latent": 4})
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 from torch import nn
@@ -45,6 +46,8 @@ class TCN(AutoregressiveModel):
         for sequence modeling", https://arxiv.org/abs/1803.01271; reversible: Gomez et al. (2017),
         https://arxiv.org/abs/1707.04585
     """
+
+    smallest = MappingProxyType({"channels": 16, "depth": 2})
 
     def __init__(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from torch import nn
 
 from chainrule.domain import Domain
@@ -45,6 +47,8 @@ class Transformer(AutoregressiveModel):
         initialisation); Vaswani et al. (2017), https://arxiv.org/abs/1706.03762; Kitaev, Kaiser,
         Levskaya (2020), "Reformer: the efficient transformer", §3, https://arxiv.org/abs/2001.04451 (reversible)
     """
+
+    smallest = MappingProxyType({"channels": 64, "depth": 2})
 
     def __init__(
         self,

@@ -57,6 +57,9 @@ class VQVAE(BoundedModel):
 
     reconstructs = True
     training_defaults = MappingProxyType({"epochs": 60, "lr": 2e-3, "weight_decay": 0.01})
+    smallest = MappingProxyType(
+        {"codes": 3, "encoder_channels": 4, "size": 4, "prior": "nade", "prior_options": {"hidden": 8}}
+    )
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,8 @@ class VRNN(LatentSequence):
         Chung et al. (2015), "A recurrent latent variable model for sequential data",
         https://arxiv.org/abs/1506.02216
     """
+
+    smallest = MappingProxyType({"width": 16, "latent": 3})
 
     def __init__(
         self,

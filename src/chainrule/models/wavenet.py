@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 from torch import nn
@@ -46,6 +47,8 @@ class WaveNet(AutoregressiveModel):
         van den Oord et al. (2016), "WaveNet: a generative model for raw audio", https://arxiv.org/abs/1609.03499; the
         mixture: van den Oord et al. (2017), "Parallel WaveNet", https://arxiv.org/abs/1711.10433
     """
+
+    smallest = MappingProxyType({"channels": 12, "skip": 16, "depth": 3, "cycle": 2})
 
     def __init__(
         self,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
 from chainrule.domain import INTEGERS, Domain
-from chainrule.errors import ChainruleError, ConditionError
+from chainrule.domain.tiny import TINY
+from chainrule.errors import ChainruleError, ConditionError, DomainError
 from chainrule.layers import Condition
 
 # What training does differently for models of vectors: by steps, in batches that suit small tables, with patience for
@@ -39,12 +41,38 @@ class Model(nn.Module, ABC):
     marginalises = False
     # What training does differently from `TrainingConfig` for this model.
     training_defaults: Mapping[str, Any] = MappingProxyType({})
+    # The hyperparameters of the smallest instance for which the laws hold, where the defaults are larger.
+    smallest: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, domain: Domain) -> None:
         super().__init__()
         self.domain = domain
         self.name: str | None = None  # registry name and hyperparameters, set by `create_model`
         self.hyperparameters: dict = {}
+
+    @classmethod
+    def tiny(cls, domain: Domain | None = None, **hyperparameters: Any) -> Self:
+        """The smallest instance, for tests: of the `smallest` hyperparameters.
+
+        Args:
+            domain: what is modelled; by default the first of `chainrule.domain.tiny.TINY` that the model serves.
+            **hyperparameters: take the place of these.
+
+        Raises:
+            DomainError: if the model cannot serve the domain, or none of the tiny ones.
+
+        Example:
+            >>> from chainrule.models.vae import VAE
+            >>> VAE.tiny().domain
+            Domain('vector:6:2')
+        """
+        sizes: Any = {**cls.smallest, **hyperparameters}
+        if domain is not None:
+            return cls(domain, **sizes)
+        for candidate in TINY:
+            with suppress(DomainError):
+                return cls(candidate, **sizes)
+        raise DomainError(f"{cls.__name__}: serves no tiny domain; expected one to be named: tiny(domain)")
 
     @abstractmethod
     def log_prob(self, x: Tensor, cond: Tensor | None = None, reduce: bool = True) -> Tensor:
