@@ -41,7 +41,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         if place is not None:
             if place.is_symlink():  # one of a circle
-                raise OSError(40, "links that lead in a circle", str(path))
+                raise OSError(40, "links form a loop", str(path))
             place.parent.mkdir(parents=True, exist_ok=True)
         with scratch(place and place.parent) as folder:
             temporary = folder / f"new{path.suffix}"  # writers such as Pillow take the format from it

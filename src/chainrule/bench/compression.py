@@ -83,7 +83,7 @@ def _bytes(run: Run, content: bytes) -> dict:
     same = back.getvalue() == content
     end = time.perf_counter()
     if not same:
-        raise ChainruleError("bench compression: other bytes came back")
+        raise ChainruleError("bench compression: the decoded bytes differ from the original")
     return {
         "variables": len(content),
         "raw_bytes": len(content),
@@ -117,7 +117,7 @@ def _items(run: Run, data: Data, n: int) -> dict:
     same = torch.equal(decompress(model, blob), x)
     end = time.perf_counter()
     if not same:
-        raise ChainruleError("bench compression: other items came back")
+        raise ChainruleError("bench compression: the decoded items differ from the original")
     with torch.no_grad():
         nats = -sum(
             model.log_prob(x[i : i + 64], None if cond is None else cond[i : i + 64]).sum().item()

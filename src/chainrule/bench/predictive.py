@@ -45,7 +45,9 @@ def measure(batch: int, repeats: int, runs: Sequence[Path] = (), drafts: Sequenc
 def _open(folder: Path) -> AutoregressiveModel:
     model = Run.open(folder).model.factorisation.eval()
     if model.conditional and len(model.condition.counts) != 1:
-        raise ChainruleError(f"bench predictive: expected models of one class or none, {folder} is another")
+        raise ChainruleError(
+            f"bench predictive: expected models unconditional or of one label, {folder} is neither"
+        )
     return model
 
 

@@ -57,4 +57,4 @@ def described() -> Iterator[None]:
     except (ChainruleError, OSError):
         raise
     except Exception as error:
-        raise CodeError(f"{DAMAGED}: what it tells of its source makes no sense") from error
+        raise CodeError(f"{DAMAGED}: its description of the source is invalid") from error

@@ -105,7 +105,7 @@ def inside(name: bytes) -> PurePosixPath:
     except UnicodeDecodeError as error:
         raise CodeError(DAMAGED) from error
     if fault := fault_of(path, windows=os.name == "nt"):
-        raise CodeError(f"a path that cannot be made, {fault}: {path!r}")
+        raise CodeError(f"a path that cannot be created, {fault}: {path!r}")
     return PurePosixPath(path)
 
 

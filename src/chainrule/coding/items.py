@@ -175,7 +175,7 @@ def read_items(
     model.check_cond(None if cond is None else torch.as_tensor(cond))
     told = None if model.condition.counts else cond
     if _check_of(told) != reader.header.cond:
-        raise ConditionError("cond: expected what `compress` was given, got another")
+        raise ConditionError("cond: expected the condition that `compress` was given, got a different one")
     runner = find_runner(model, reader.header.arithmetic.runner)
     done = 0
     workers = threads(workers)
@@ -215,7 +215,7 @@ def check_header(model: Model, header: Header, kind: str, anyway: bool) -> None:
         raise CodeError(f"expected {kind}, got a file that holds a {header.kind}")
     if header.domain != brief(model.domain) or header.digest != digest_of(model):
         raise CodeError(
-            f"coded by another model than this {model.name or type(model).__name__} of {model.domain}: expected "
+            f"coded by a model other than this {model.name or type(model).__name__} of {model.domain}: expected "
             f"{digest_of(model).hex()}, got {header.digest.hex()}"
         )
     if not anyway:

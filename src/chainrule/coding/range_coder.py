@@ -70,7 +70,7 @@ class Decoder:
         try:
             found = self._range.decode(_TABLES, _checked(probabilities))
         except AssertionError as error:  # constriction's, on words that no encoder writes
-            raise CodeError("payload: no code of any symbols") from error
+            raise CodeError("payload: not a valid code") from error
         return torch.from_numpy(found).long()
 
     def finish(self) -> None:
@@ -80,7 +80,7 @@ class Decoder:
             CodeError: if something is.
         """
         if not self._range.maybe_exhausted():
-            raise CodeError("payload: expected an end, got more")
+            raise CodeError("payload: expected the end, got further bytes")
 
 
 def _checked(probabilities: Tensor) -> np.ndarray:

@@ -181,7 +181,7 @@ def check_stream(model: Model, kind: str) -> AutoregressiveModel:
         raise DomainError(f"compress: a {kind} needs a model of sequences of {wanted} levels, got {domain}")
     if chosen.conditional:
         raise DomainError(
-            f"compress: a {kind} needs a model that is told nothing, got one of {chosen.condition.expected}"
+            f"compress: a {kind} needs an unconditional model, got one conditioned on {chosen.condition.expected}"
         )
     return chosen
 

@@ -36,7 +36,7 @@ def assemble(raw: Raw, how: Reading) -> Data:
     """
     if "train" not in (raw.streams or raw.arrays):
         raise DataError(
-            f"{raw.where}: has {', '.join(raw.streams or raw.arrays)} but no train; expected one to train on"
+            f"{raw.where}: has {', '.join(raw.streams or raw.arrays)} but no train; expected a split to train on"
         )
     domain = _domain(raw, how)
     parts: Mapping[str, Items]
@@ -153,7 +153,7 @@ def _of_streams(
     frames = None
     if how.features is not None:
         if raw.rate is None:
-            raise DataError(f"{raw.where}: features are of recordings, expected none")
+            raise DataError(f"{raw.where}: features are for recordings, expected none")
         _named(raw, None, check_whole, domain, how.features[1])
         frames = _named(raw, None, _frames, parts, raw.rate, *how.features)
     streams = Streams(values, torch.from_numpy(ends), labels, frames, tuple(names or ()))

@@ -25,7 +25,7 @@ def check_size(where: str, size: int, usual: int | None = None) -> None:
     if size > most:
         raise DataError(
             f"{where}: would take {shown(size)} of memory, at most {shown(most)} are allowed; "
-            f"use less of it, or set {VARIABLE} to so many bytes"
+            f"use less of it, or set {VARIABLE} to a larger number of bytes"
         )
 
 

@@ -69,6 +69,6 @@ def mel_filters(rate: int, size: int, bands: int) -> np.ndarray:
     if not filters.any(1).all():
         raise DataError(
             f"features: {bands} bands are too narrow for windows of {size} samples at {rate} Hz; "
-            "take fewer, or a longer hop"
+            "use fewer bands, or a longer hop"
         )
     return filters

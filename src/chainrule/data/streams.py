@@ -92,7 +92,7 @@ class Streams:
             raise DataError(f"context: expected 0 to {domain.steps - 1} steps, got {context}")
         if (domain.steps - context) % self.hop:
             raise DataError(
-                f"context: expected one that leaves whole frames of {self.hop} of {domain.steps} steps, got {context}"
+                f"context: expected whole frames of {self.hop} steps to be left of {domain.steps}, got {context}"
             )
         if domain.lengths == "fixed" and int(self.lengths.min()) < domain.steps:
             raise DataError(

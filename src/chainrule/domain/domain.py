@@ -284,10 +284,8 @@ class Domain:
             levels = self.levels if isinstance(self.levels, int) else "its column's levels"
             raise DomainError(f"x: expected integers in [0, {levels}), got {_first(x, bad)}")
         if self.lengths != "fixed" and not torch.equal(self.canonicalise(x), x):
-            behind = "its end symbol" if self.lengths == "ends" else "the first step of -1"
-            raise DomainError(
-                f"x: expected nothing but the same behind {behind}, got {_first(x, self.canonicalise(x) != x)}"
-            )
+            only = "end symbols after the first one" if self.lengths == "ends" else "-1 after the first -1"
+            raise DomainError(f"x: expected only {only}, got {_first(x, self.canonicalise(x) != x)}")
 
     def _limits(self, device: torch.device) -> Tensor:
         return torch.tensor(self.levels_per_variable, device=device).reshape(self.event_shape)

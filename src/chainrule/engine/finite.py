@@ -71,7 +71,7 @@ class Guard:
         return not math.isnan(total) if self._certain else math.isfinite(total)
 
 
-REMEDY = "the weights are damaged, or training diverged (lower its lr)"
+REMEDY = "the weights are damaged, or training diverged (lower lr)"
 
 
 def refuse(model: Any, t: int) -> NoReturn:

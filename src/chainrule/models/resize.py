@@ -37,6 +37,8 @@ def of_length(model: Model, steps: int) -> Model:
     )
     own, found = ({name: t.shape for name, t in m.state_dict().items()} for m in (other, model))
     if own != found:
-        raise DomainError(f"{model.name}: its weights belong to the places of {domain}, not of {steps} steps")
+        raise DomainError(
+            f"{model.name}: its weights depend on the position in {domain}, they cannot serve {steps} steps"
+        )
     other.load_state_dict(model.state_dict())
     return other.to(model.device, model.dtype).train(model.training)

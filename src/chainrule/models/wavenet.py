@@ -115,11 +115,13 @@ def _head(domain: Domain, parts: SequenceParts, output: str | None, components: 
     if output == "softmax":
         return parts.head
     if not alike:
-        raise DomainError(f"output: a logistic is for single variables of levels alike, got {domain}")
+        raise DomainError(
+            f"output: expected one variable a step with one number of levels for a logistic, got {domain}"
+        )
     return DiscretisedLogistic(domain.max_levels, components=components)
 
 
 def _check_features(features: Any) -> tuple[int, int]:
     if len(features) != 2 or min(features) < 1:
-        raise ChainruleError(f"features: expected (numbers, sites) of a frame, both ≥ 1, got {features}")
+        raise ChainruleError(f"features: expected (numbers, steps) per frame, both ≥ 1, got {features}")
     return tuple(features)

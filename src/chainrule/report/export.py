@@ -153,9 +153,7 @@ def export_sounds(parts: Iterable[Tensor], n: int, domain: Domain, path: Path, r
 def _paths(path: Path, n: int) -> list[Path]:
     """Of n files of one item each."""
     if n > 1 and is_stream(path):
-        raise ChainruleError(
-            f"{path}: expected a file for each of {n} items, got one place for all; draw one"
-        )
+        raise ChainruleError(f"{path}: one file cannot hold {n} items; write to a file, or draw one")
     return [path.with_stem(f"{path.stem}-{number}") for number in range(n)] if n > 1 else [path]
 
 

@@ -25,7 +25,7 @@ def check_midi(path: Path, domain: Domain) -> None:
         MissingExtraError: if `mido` is not installed.
     """
     if domain.levels != 2 or domain.width != KEYS or domain.layout != "sequence":
-        raise ChainruleError(f"{path}: a .mid needs steps of {KEYS} keys, down or not, got {domain}")
+        raise ChainruleError(f"{path}: a .mid needs steps of {KEYS} keys with 2 levels, got {domain}")
     optional_import("mido", "music")
 
 

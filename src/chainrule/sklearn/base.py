@@ -75,7 +75,7 @@ class AutoregressiveEstimator(BaseEstimator):
             )
         X = self._read(X, reset=True)
         if len(X) < 2:
-            raise ChainruleError(f"X: expected at least 2 samples, one to validate, got {len(X)} sample")
+            raise ChainruleError(f"X: expected at least 2 samples, one for validation, got {len(X)} sample")
         rows, seed = Rows.of(X, self.columns), draw_seed(self.random_state)
         model = self._create(rows, seed)
         x = torch.from_numpy(rows.encode(X))

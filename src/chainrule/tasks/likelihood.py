@@ -121,7 +121,7 @@ def log_probs(
     found = torch.cat(parts)
     if found.isnan().any():
         raise ChainruleError(
-            f"{name_of(model)}: log p of item {int(found.isnan().long().argmax())} is no number: {REMEDY}"
+            f"{name_of(model)}: log p of item {int(found.isnan().long().argmax())} is NaN: {REMEDY}"
         )
     return found
 

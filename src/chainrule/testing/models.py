@@ -132,7 +132,9 @@ def check_model(factory: Callable[..., Model], *, laws: list[str] | None = None)
     else:
         build, domains = (lambda domain: factory()), [factory().domain]
     if not domains:
-        raise ChainruleError(f"check_model: the factory serves none of {', '.join(map(str, DOMAINS))}")
+        raise ChainruleError(
+            f"check_model: the factory builds a model of none of {', '.join(map(str, DOMAINS))}"
+        )
     outcome = {}
     for name in LAWS if laws is None else laws:
         reasons: dict[str, type[LawNotBinding]] = {}

@@ -29,8 +29,8 @@ def check_unasked(folder: Path, data: dict) -> None:
     path = Path(source).expanduser()
     remote = source.startswith(REMOTE) or "://" in source
     if not remote and "checksum" in data and not path.exists():
-        raise RunError(f"{folder}: its data are no longer at {source}; name them with --data")
+        raise RunError(f"{folder}: its data are no longer at {source}; give them with --data")
     if remote or "checksum" not in data or not (path.is_file() or path.is_dir()):
         raise RunError(
-            f"{folder}: says it was trained on {source}; name it to have it opened: --data {source}"
+            f"{folder}: its configuration says it was trained on {source}; to open that file, give it: --data {source}"
         )

@@ -38,7 +38,7 @@ def check_intact(path: Path, file: Any, read: int) -> None:
         expected = int(told)
     if read < expected < FOREVER:
         raise DataError(
-            f"{path}: is cut short, its header tells of {expected:,} samples, {read:,} are there; copy it again"
+            f"{path}: is cut short: its header declares {expected:,} samples, {read:,} are present; copy it again"
         )
     if file.format == "OGG" and not _ends(path):
         raise DataError(

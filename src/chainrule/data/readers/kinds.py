@@ -92,6 +92,6 @@ def kind_of_folder(folder: Path) -> Kind:
     first, *others = [kind for kind in there if counts[kind] == most]
     if others:
         raise DataError(
-            f"{folder}: holds as many {' as '.join(map(str, [first, *others]))}; keep each in a folder of its own"
+            f"{folder}: holds equally many {' and '.join(map(str, [first, *others]))}; keep each kind in its own folder"
         )
     return first

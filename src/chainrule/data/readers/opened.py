@@ -53,10 +53,10 @@ def opened(name: str, file: Path | BytesIO, remarks: list[str] | None = None) ->
                 yield image
         except UnidentifiedImageError:
             raise DataError(
-                f"{name}: cannot be read: it is damaged, or no picture of a known format ({', '.join(FORMATS)})"
+                f"{name}: cannot be read: it is damaged, or not a picture of a known format ({', '.join(FORMATS)})"
             ) from None
         except MemoryError:
-            raise DataError(f"{name}: cannot be read: it takes more memory than there is") from None
+            raise DataError(f"{name}: cannot be read: it needs more memory than is available") from None
         finally:
             Image.MAX_IMAGE_PIXELS = bound
             if remarks is not None:

@@ -133,7 +133,7 @@ def _opened(path: Path) -> Iterator[Any]:
             raise
         reason = cause.error_string.rstrip(".")
         raise DataError(
-            f"{path}: is damaged, or no sound of a known format ({reason}); convert it to .wav or .flac"
+            f"{path}: is damaged, or not a sound of a known format ({reason}); convert it to .wav or .flac"
         ) from cause
 
 

@@ -85,7 +85,7 @@ class _Headers:
         """So many pictures, of which formats and sizes."""
         if self.left_out:
             notes.ignored.append(
-                f"{counted(sum(self.left_out), 'frame')} behind the first of "
+                f"{counted(sum(self.left_out), 'frame')} after the first of "
                 f"{counted(len(self.left_out), 'picture')}; --frames all reads them"
             )
         formats = ", ".join(f"{n:,} {name}" for name, n in self.formats.most_common())

@@ -61,7 +61,7 @@ def get_data(
         work.mkdir(parents=True, exist_ok=True)
         with lock(work / "lock") as ours:
             if ours is False:
-                raise DataError(f"{name}: another process is getting it into {folder}; wait for it")
+                raise DataError(f"{name}: another process is downloading it into {folder}; wait for it")
             _make(name, folder, missing, work, mirror or os.environ.get(VARIABLE), tell)
     except OSError as error:
         if isinstance(error, DataError):
@@ -91,7 +91,7 @@ def _make(
             with atomic_path(folder / file) as temporary:
                 write_content(temporary, made[file])
                 if file in source.contents and content_digest(temporary) != source.contents[file]:
-                    raise DataError(f"{name}: what was downloaded makes another {file} than it should")
+                    raise DataError(f"{name}: the download gives a different {file} than expected")
             verify(name, file, folder)
     except DataError:
         for path, download in zip(paths, source.downloads, strict=True):

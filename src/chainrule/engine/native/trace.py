@@ -118,7 +118,7 @@ class _Recorder(TorchDispatchMode):
         if name in SHAPED:
             return func(*args, **kwargs)
         if name == "_local_scalar_dense":
-            raise Unsupported("its step reads a number out of a tensor that changes")
+            raise Unsupported("its step reads a number from a tensor that changes")
         written = [
             arg
             for arg, described in zip(args, func._schema.arguments, strict=False)

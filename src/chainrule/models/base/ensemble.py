@@ -62,9 +62,7 @@ class Ensemble(Model):
         if reduce:
             return self.mixed(x, cond, self.members)
         if self.orderings > 1:
-            raise ChainruleError(
-                "reduce: an ensemble over orderings has no term of each variable, only a sum"
-            )
+            raise ChainruleError("reduce: an ensemble over orderings has no term per variable, only a sum")
         order = self.factorisation.ordering
         terms = [order.flatten(self.member(k).log_prob(x, cond, reduce=False)) for k in range(self.members)]
         joint = torch.stack(terms).double().cumsum(2).logsumexp(0) - math.log(self.members)
@@ -125,8 +123,8 @@ class Ensemble(Model):
         x, known = known_part(self.domain, x, known)
         if particles == 1 and (known.flatten(1).any(1) & ~known.flatten(1).all(1)).any():
             warnings.warn(
-                "one candidate a draw: its member is drawn without seeing what is known; "
-                "particles=64, say, lets it be seen",
+                "one candidate per draw: its ordering is drawn without regard to the known values; "
+                "particles=64, say, takes them into account",
                 ApproximateCompletionWarning,
                 stacklevel=2,
             )

@@ -185,5 +185,5 @@ def check_continuous(domain: Domain) -> None:
     mixed = any(column.kind != "real" or column.missing for column in domain.columns)
     if mixed or domain.lengths != "fixed" or (isinstance(domain.levels, tuple) and not domain.columns):
         raise DomainError(
-            f"expected reals without gaps, or one number of levels, and items of one length; got {domain}"
+            f"expected reals without missing cells, or one number of levels, in items of one length; got {domain}"
         )

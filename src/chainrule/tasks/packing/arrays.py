@@ -70,7 +70,7 @@ def difference(source: Source, out: Path) -> str | None:
         if (given.dtype, given.shape) != (array.dtype, array.shape):
             return f"array {name or 'of it'}: {_shown(given)} would be {_shown(array)}"
         if not _equal(given, array):
-            return f"array {name or 'of it'}: values would be others"
+            return f"array {name or 'of it'}: values would differ"
     lost = [f"{name}, {_shown(was[name])}" for name in was if name not in now]
     return f"array {'; '.join(lost)}, would be lost; save it elsewhere" if lost and not source.part else None
 

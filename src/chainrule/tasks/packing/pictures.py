@@ -37,13 +37,13 @@ def describe(source: Source) -> dict:
     twice = [name for name, n in Counter(map(_as_png, names)).items() if n > 1]
     if twice:
         raise ChainruleError(
-            f"{source.path}: pictures come back as .png, and several would be called {listed(twice)}; rename them"
+            f"{source.path}: pictures are restored as .png, and several would be called {listed(twice)}; rename them"
         )
     alone = source.path.is_file()
     frames = [name for name in source.items.names if not alone and not (source.path / name).is_file()]
     if frames or len(source.items) != len(names):
         raise ChainruleError(
-            f"{source.path}: the frames of one file are not put together again ({listed(names)})"
+            f"{source.path}: several frames of one file cannot be restored ({listed(names)})"
         )
     files = [source.path if alone else source.path / name for name in names]
     modes = []
@@ -83,7 +83,7 @@ def difference(source: Source, out: Path) -> str | None:
     names = source.items.names
     lost = sorted(files_of(source.path) - set(names))
     if lost and not source.part:
-        return f"{listed(lost)} would be lost; move what is no picture elsewhere"
+        return f"{listed(lost)} would be lost; move files that are not pictures elsewhere"
     for name in names:
         if found := _differ(source.path / name, out / _as_png(name)):
             return f"{name}: {found}"
@@ -113,7 +113,7 @@ def _differ(one: Path, other: Path) -> str | None:
             return f"mode {was.mode} would be {now.mode}"
         if was.mode not in (*CHANNELS, "P", "PA") and not was.mode.startswith("I;16"):
             return f"mode {was.mode} cannot be written as .png"
-        return None if np.array_equal(_shown(was), _shown(now)) else "its pixels would be others"
+        return None if np.array_equal(_shown(was), _shown(now)) else "its pixels would differ"
 
 
 def _picture(item: np.ndarray, top: int, white: int, mode: str) -> Image.Image:

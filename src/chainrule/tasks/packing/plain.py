@@ -63,4 +63,4 @@ def difference(source: Source, out: Path) -> str | None:
     if raw.rate is not None and len(found) == len(given):
         check_samples(Path(source.name), given, found)
     same = given.size == found.size and np.array_equal(given, found.reshape(given.shape))
-    return None if same else "its numbers would be others"
+    return None if same else "its numbers would differ"

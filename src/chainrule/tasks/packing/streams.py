@@ -124,7 +124,7 @@ def _of_text(run: Run, source: str, path: Path | None, split: str | None, data_d
     start, restored = restoring(run, "text", about)
     if start + restored(levels.tobytes()) != content:
         raise ChainruleError(
-            f"{source}: would not come back as it is: it is not in UTF-8, or has been changed when it was read; "
+            f"{source}: cannot be restored exactly: it is not in UTF-8, or was changed while it was read; "
             f"a model of bytes packs any file as it is"
         )
     return _of_bytes("text", levels.tobytes(), content, "characters", len(levels), about)
@@ -170,12 +170,12 @@ def _of_sound(path: Path, rate: int, domain: Domain) -> Stream:
             came = f"{sound.channels} of {sound.subtype} at {sound.samplerate} Hz"
             if (sound.channels, sound.subtype, sound.samplerate) != (1, "PCM_16", rate):
                 raise ChainruleError(
-                    f"{path}: expected a channel of PCM_16 at {rate} Hz, got {came}; convert it first, or compress it "
+                    f"{path}: expected one channel of PCM_16 at {rate} Hz, got {came}; convert it first, or compress it "
                     f"by a model of bytes"
                 )
             frames = sound.frames
     except soundfile.LibsndfileError as error:
-        raise ChainruleError(f"{path}: no readable sound ({error.error_string})") from error
+        raise ChainruleError(f"{path}: not a readable sound ({error.error_string})") from error
     symbol = np.dtype("<u2" if domain.levels == 2 * FULL else "u1")
     return Stream(
         "sound", opened(levels, symbol.itemsize), opened(_pcm, 2), "samples", frames, 2 * frames, rate
