@@ -159,8 +159,8 @@ class Reader:
         """
         self._chain = zlib.crc32(check.to_bytes(CHECK, "little"), self._chain)
         if self._chain != block.check:
-            raise CodeError("the decoded items differ from those that were coded: the file was altered, or this machine's "
-                            "arithmetic differs")  # fmt: skip
+            raise CodeError("the decoded items differ from those that were coded: the file was altered, or this "
+                            "machine's arithmetic differs")  # fmt: skip
 
     def _take(self, size: int) -> bytes:
         if size > self._left:

@@ -64,5 +64,6 @@ def _guess(where: str, shape: Sequence[int]) -> str:
         if len(chosen) == 1:
             return chosen[0]
     raise DataError(
-        f"{where}: shape {tuple(shape)} does not show which axis holds the channels; give --axes {' or --axes '.join(GUESSED)}"
+        f"{where}: shape {tuple(shape)} does not show which axis holds the channels; "
+        f"give --axes {' or --axes '.join(GUESSED)}"
     )

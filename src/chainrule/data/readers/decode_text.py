@@ -69,7 +69,7 @@ def _text(text: str, where: str, name: str) -> str:
         text.encode("utf-32-le")
     except UnicodeEncodeError as error:
         raise DataError(
-            f"{where}: character {error.start:,} of {name} is not a Unicode character; give another encoding with --encoding"
+            f"{where}: character {error.start:,} of {name} is not Unicode; give another encoding with --encoding"
         ) from None
     return text
 

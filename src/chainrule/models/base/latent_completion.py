@@ -57,8 +57,8 @@ def draw_given(
     told = known.flatten(1).any(1)
     if (told & ~known.flatten(1).all(1)).any():
         warnings.warn(
-            f"latent variables are drawn by {particles} steps of a Markov chain, which reaches their distribution given "
-            "the known values only after many; particles=100, say, takes more",
+            f"latent variables are drawn by {particles} steps of a Markov chain, which reaches their distribution "
+            "given the known values only after many; particles=100, say, takes more",
             ApproximateCompletionWarning,
             stacklevel=3,
         )

@@ -71,7 +71,7 @@ def kind_of_source(source: Source) -> str:
         return "sounds" if source.run.rate is not None else "pictures"
     if path.suffix.lower() not in FILES:
         raise ChainruleError(
-            f"{path}: this format cannot be restored, expected one of {', '.join(FILES)}; convert it first, or compress it by "
-            f"a model of bytes"
+            f"{path}: this format cannot be restored, expected one of {', '.join(FILES)}; convert it first, "
+            f"or compress it by a model of bytes"
         )
     return FILES[path.suffix.lower()]

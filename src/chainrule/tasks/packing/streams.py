@@ -170,8 +170,8 @@ def _of_sound(path: Path, rate: int, domain: Domain) -> Stream:
             came = f"{sound.channels} of {sound.subtype} at {sound.samplerate} Hz"
             if (sound.channels, sound.subtype, sound.samplerate) != (1, "PCM_16", rate):
                 raise ChainruleError(
-                    f"{path}: expected one channel of PCM_16 at {rate} Hz, got {came}; convert it first, or compress it "
-                    f"by a model of bytes"
+                    f"{path}: expected one channel of PCM_16 at {rate} Hz, got {came}; convert it first, or "
+                    f"compress it by a model of bytes"
                 )
             frames = sound.frames
     except soundfile.LibsndfileError as error:
