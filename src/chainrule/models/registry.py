@@ -123,7 +123,7 @@ def hyperparameters_of(name: str) -> dict:
 
 
 def _parameters(name: str) -> list[inspect.Parameter]:
-    """Those of a model's own `__init__`, and of what it is made `of` where it passes the others on."""
+    """The parameters of a model's `__init__`, and of the class it is made `of` where it passes the others on."""
     own = list(inspect.signature(_class_of(name).__init__).parameters.values())
     if any(p.kind is p.VAR_KEYWORD for p in own):
         passed = inspect.signature(_class_of(name).of.__init__).parameters.values()

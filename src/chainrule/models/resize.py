@@ -10,7 +10,7 @@ from chainrule.models.registry import create_model
 
 
 def of_length(model: Model, steps: int) -> Model:
-    """The same weights on sequences of so many steps: of recurrent nets and convolutions, whose weights know no place.
+    """The same weights on sequences of another length, for nets whose weights do not depend on the position.
 
     A condition that is a map in time is then as long as they are.
 
@@ -19,7 +19,7 @@ def of_length(model: Model, steps: int) -> Model:
         steps: T.
 
     Raises:
-        DomainError: if items are no sequences, or weights belong to places.
+        DomainError: if items are not sequences, or weights depend on the position.
 
     Example:
         >>> import chainrule as cr

@@ -35,7 +35,7 @@ def sketch(build: Callable[[], nn.Module], weights: int) -> nn.Module:
 
 
 def check_sizes(domain: Domain, hyperparameters: Mapping[str, Any], weights: int) -> None:
-    """Refuse numbers that no model with so many weights can have.
+    """Refuse sizes that no model with this number of weights can have.
 
     Raises:
         ChainruleError: if one is too large.

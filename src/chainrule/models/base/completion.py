@@ -22,7 +22,7 @@ class ApproximateCompletionWarning(UserWarning):
 
 
 def check_count(expected: str, value: Any, least: int) -> None:
-    """Refuse what is no whole number, or too small a one.
+    """Refuse anything but a whole number of at least `least`.
 
     Raises:
         ChainruleError: beginning with `expected`.

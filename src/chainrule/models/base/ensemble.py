@@ -81,8 +81,8 @@ class Ensemble(Model):
     ) -> Tensor:
         """Draw n items (n, *event_shape), each from a member drawn first.
 
-        Arguments and errors are those of `AutoregressiveModel.sample`; what executes steps is bound to one model, so
-        a runner can only be one that guesses ahead, with every member in turn.
+        Arguments and errors are those of `AutoregressiveModel.sample`; a runner is bound to one model, so
+        only predictive runners, which take every member in turn, are allowed.
         """
         check_count("n: expected a number of items", n, 0)
         self.check_cond(cond if isinstance(cond, Tensor) or cond is None else torch.tensor(cond))
@@ -153,7 +153,7 @@ class Ensemble(Model):
 
     @property
     def condition(self) -> Condition:
-        """That of every member."""
+        """The condition, the same for every member."""
         return self.factorisation.condition
 
     def mixed(self, x: Tensor, cond: Tensor | None, members: int) -> Tensor:
@@ -184,15 +184,15 @@ class SharedEnsemble(Ensemble):
         return self.template.reordered(self.template.ordering.variables[sites], network)
 
     def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
-        """That of a random member: (B,) nats."""
+        """The loss of a random member: (B,) nats."""
         return self.member(int(torch.randint(self.members, ()))).loss(x, cond)
 
     def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
-        """Of the mixture of the first few members: (B,) nats."""
+        """The loss of the mixture of the first few members: (B,) nats."""
         return -self.mixed(x, cond, min(self.members, VALIDATED))
 
     def prepare(self, x: Tensor) -> None:
-        """That of the template."""
+        """Prepare the template."""
         self.template.prepare(x)
 
 
@@ -228,10 +228,10 @@ class SeparateEnsemble(Ensemble):
         return torch.stack([self.member(k).loss(x, cond) for k in range(self.members)]).mean(0)
 
     def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
-        """Of the mixture: (B,) nats."""
+        """The loss of the mixture: (B,) nats."""
         return -self.log_prob(x, cond)
 
     def prepare(self, x: Tensor) -> None:
-        """That of every member."""
+        """Prepare every member."""
         for k in range(self.members):
             self.member(k).prepare(x)

@@ -22,9 +22,9 @@ DEQUANTISATIONS = ("uniform", "variational")
 
 
 class Flow(BoundedModel):
-    """log p(y) = log p(z(y)) + log |det ∂z/∂y|. Of reals an exact likelihood.
+    """log p(y) = log p(z(y)) + log |det ∂z/∂y|. On reals the likelihood is exact.
 
-    Of levels, y = (x + u) / levels with noise u in [0, 1): what is known is a bound of log P(x), typed as one.
+    On levels, y = (x + u) / levels with noise u in [0, 1), which gives a bound of log P(x).
 
     Args:
         domain: reals, or one number of levels; items of one length.
@@ -93,7 +93,7 @@ class Flow(BoundedModel):
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Of levels a bound, by `samples` draws of the noise for each item; of reals log_prob: (B,) nats."""
+        """On levels a bound, from `samples` draws of the noise for each item; on reals log_prob: (B,) nats."""
         if self.units is not None:
             return self.log_prob(x, cond)
         return super().log_prob_bound(x, cond, samples=samples, generator=generator)
@@ -177,7 +177,7 @@ class Flow(BoundedModel):
 
 
 def check_continuous(domain: Domain) -> None:
-    """Refuse a domain whose items are no vectors of reals, nor of one number of levels.
+    """Refuse a domain of anything but reals or one number of levels.
 
     Raises:
         DomainError: which says what was expected.

@@ -74,7 +74,7 @@ def draw_given(
 
 
 class Chain:
-    """A row of Markov chains, of which those that are told nothing stay where they start.
+    """A row of Markov chains, of which those without known values stay where they start.
 
     Attributes:
         x: (B, *event_shape), with the known values.

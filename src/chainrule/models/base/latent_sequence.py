@@ -33,7 +33,7 @@ class LatentSequence(BoundedModel):
     """p(x, z) = ∏_t p(z_t | x_<t, z_<t) p(x_t | z_≤t, x_<t), with q(z | x) = ∏_t q(z_t | x_≤t, z_<t).
 
     With K draws the bound weighs whole sequences of latents, as importance-weighted autoencoders do: no particle is
-    resampled on the way. Behind the end of an item neither its steps nor their latents belong to any term.
+    resampled on the way. Neither the steps after the end of an item nor their latents belong to any term.
 
     Args:
         domain: sequences of levels, of any kind of lengths.
@@ -69,7 +69,7 @@ class LatentSequence(BoundedModel):
 
     @abstractmethod
     def absorb(self, code: Tensor, drawn: Tensor, state: State, t: Tensor) -> State:
-        """The state behind step t, whose code is (B, C)."""
+        """The state after step t, whose code is (B, C)."""
 
     # --- the verbs -------------------------------------------------------------------------------
 
@@ -107,7 +107,7 @@ class LatentSequence(BoundedModel):
             cond: None.
             temperature, top_k, top_p: of x_t given z_t; see `AutoregressiveModel.sample`.
             generator: where the randomness comes from.
-            runner: None: there are no other ways to draw the same sample.
+            runner: must be None.
         """
         check_count("n: expected a number of items", n, 0)
         self.check_cond(self.expand_cond(cond, n))

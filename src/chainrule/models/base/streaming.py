@@ -34,12 +34,12 @@ def stream_symbols(
 ) -> Iterator[Tensor]:
     """Yield the symbols of a sequence as they are drawn, without an end: (B, block), or (B, block, K).
 
-    A recurrent net and a causal convolution step on behind the length of the domain, T; memory is their state. Nets
+    A recurrent net and a causal convolution step on beyond the length of the domain, T; memory is their state. Nets
     that have no place for more than T steps (learned positions, a cache of attention) start afresh whenever they are
     full, and read the last `context` steps again: the symbols that follow are drawn given these only. So are models
     whose conditionals differ from place to place, which take the last steps for the first ones of an item.
 
-    The first T steps are those that `sample`, or `complete` behind a prompt, draws with the same generator. Where items
+    The first T steps are those that `sample`, or `complete` after a prompt, draws with the same generator. Where items
     have an end, rows that have ended repeat the end symbol, and the stream is over once all have. With a condition
     that is a map in time it is over after T steps.
 
@@ -54,7 +54,7 @@ def stream_symbols(
         context: 1 … T - 1; half of T by default. Not read by nets that step on.
 
     Raises:
-        DomainError: if items are no sequences of levels, in their own order and a step a site; or the prompt is none.
+        DomainError: if items are not sequences of levels, in their own order and one step per site; or the prompt is none.
         ChainruleError: on a batch, a block or a context out of range, or a bad temperature, top_k or top_p.
 
     Example:
@@ -82,7 +82,7 @@ def check_streamable(model: AutoregressiveModel) -> None:
     """Refuse a model whose items have no next symbol.
 
     Raises:
-        DomainError: if they are no sequences of levels, in their own order and a step a site.
+        DomainError: if they are not sequences of levels, in their own order and one step per site.
     """
     domain = model.domain
     if domain.layout != "sequence" or not isinstance(domain.levels, int):

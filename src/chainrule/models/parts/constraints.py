@@ -1,4 +1,4 @@
-"""What a domain allows: levels that a column lacks, what stands behind an end, and items known in part."""
+"""What a domain allows: levels that a column lacks, what follows an end, and items known in part."""
 
 from __future__ import annotations
 
@@ -85,6 +85,6 @@ def known_part(domain: Domain, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor
         raise DomainError(
             "known: expected a prefix of an item that has an end, got known places after unknown ones"
         )
-    # What is unknown behind a known end is known after all; what is known there is for `check` to refuse.
+    # What is unknown after a known end is known after all; what is known there is for `check` to refuse.
     there = torch.where(known, there, domain.canonicalise(there))
     return domain.check(there), known
