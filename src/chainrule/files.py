@@ -84,8 +84,8 @@ def read_text(path: str | Path, most: int) -> str:
     """Read UTF-8 text of a file, as far as it is one, and no longer than expected: pipes and devices have no end.
 
     Raises:
-        OSError: if it cannot be read, is no plain file, or has more than so many bytes.
-        UnicodeDecodeError: if it is no UTF-8.
+        OSError: if it cannot be read, is not a plain file, or is larger than `most` bytes.
+        UnicodeDecodeError: if it is not UTF-8.
     """
     path = Path(path)
     if path.exists() and not path.is_file():

@@ -19,7 +19,7 @@ class Alphabet:
         model: a single factorisation, on the CPU, of levels, or of categories and whole numbers.
 
     Raises:
-        ChainruleError: if it is another one.
+        ChainruleError: if the model is of another kind.
     """
 
     def __init__(self, model: Model) -> None:

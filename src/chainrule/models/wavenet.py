@@ -34,7 +34,7 @@ class WaveNet(AutoregressiveModel):
         output: "softmax", or "logistic", a mixture of logistics rounded to levels; None takes the latter for more
             than 256 levels.
         components: of the mixture.
-        linear: taps of a linear prediction that is added to the parameters; none in the paper. For 16-bit audio a net need
+        linear: taps of a linear prediction that is added to the parameters; none in the paper. On 16 bits a net need
             then only add what a linear prediction from the last samples lacks.
         classes, embedding: of a condition h that is the same everywhere; see `layers.Condition`.
         features: (M, hop), of a local one: `cond` is floats (B, M, T'), M numbers for each frame of `hop` sites,

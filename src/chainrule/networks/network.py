@@ -64,7 +64,7 @@ class Network(nn.Module, ABC):
 
     @property
     def prefill_multiple(self) -> int | None:
-        """`prefill` of a multiple of this number is a parallel pass over these sites alone; None if it costs all sites."""
+        """`prefill` of a multiple of this number is a parallel pass over these sites alone; None if it costs all."""
         return None
 
     @property

@@ -31,7 +31,7 @@ class Share:
     def run(
         self, programs: Mapping[int, Program], numbers: Sequence[int], first: int, last: int, stop: Event
     ) -> None:
-        """Sites first … last-1, each by the program of its number, unless told to stop.
+        """Sites first … last-1, each by the program of its number, until `stop` is set.
 
         Args:
             programs: by number.

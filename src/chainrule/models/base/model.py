@@ -108,7 +108,7 @@ class Model(nn.Module, ABC):
         """Look at the training data x (N, *event_shape) before the first step; nothing to see, by default."""
 
     def trials(self, items: int) -> Sequence[dict]:
-        """Sets of hyperparameters that `fit` tries on this number of training items, for validation to choose; empty: none."""
+        """Hyperparameters that `fit` tries on this many training items, for validation to choose; may be empty."""
         return ()
 
     def retune(self, **hyperparameters: Any) -> None:

@@ -54,7 +54,7 @@ def stream_symbols(
         context: 1 … T - 1; half of T by default. Not read by nets that step on.
 
     Raises:
-        DomainError: if items are not sequences of levels, in their own order and one step per site; or the prompt is none.
+        DomainError: if items are not sequences of levels in their own order, one step per site; or the prompt is not.
         ChainruleError: on a batch, a block or a context out of range, or a bad temperature, top_k or top_p.
 
     Example:

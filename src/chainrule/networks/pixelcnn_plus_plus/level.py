@@ -42,7 +42,7 @@ class LevelState(NamedTuple):
 
 
 class PlusLevel(nn.Module):
-    """Blocks → down to half the resolution, through it and up again, if there are more scales → the same number of blocks.
+    """Blocks → down to half the resolution, through it and up, if there are more scales → the same number of blocks.
 
     A block of the second half reads what a block of the first was given, the last one's first. Where the resolution is
     halved, one block more reads what went down.

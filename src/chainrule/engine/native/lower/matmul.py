@@ -23,7 +23,7 @@ FEW = 4  # columns of a weight that are not worth a panel
 
 
 def packed(weight: Tensor, half: bool = False) -> Tensor:
-    """(K, N) → (⌈N / PANEL⌉, K, PANEL), zero behind column N; of bfloat16, four to an int64, if `half`."""
+    """(K, N) → (⌈N / PANEL⌉, K, PANEL), zero after column N; of bfloat16, four to an int64, if `half`."""
     panel = PANELS[weight.dtype]
     padded = torch.nn.functional.pad(weight, (0, -weight.shape[1] % panel))
     panels = padded.unflatten(1, (-1, panel)).transpose(0, 1).contiguous()
