@@ -318,7 +318,7 @@ def test_what_can_be_executed_still_can(tmp_path):
         ("space ", "dot or space"),
         ("two\nlines", "a character"),
         ("what?", "a character"),
-        (b"latin-\xe4", "no UTF-8"),
+        (b"latin-\xe4", "not valid UTF-8"),
     ],
 )
 @pytest.mark.parametrize("below", ["", "sub"])

@@ -217,7 +217,7 @@ def test_two_processes_do_not_get_one_set(nltcs, web):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(errors) == 1 and "another process is getting it" in errors[0]
+    assert len(errors) == 1 and "another process is downloading it" in errors[0]
     assert left(nltcs) == ["debd/nltcs.npz"]
 
 

@@ -48,7 +48,7 @@ def measure(batch: int, repeats: int, runs: Sequence[Path] = (), files: Sequence
 
     Args:
         batch: items at most, and at most 2^17 variables.
-        repeats: not used: a byte more or less tells more than a second.
+        repeats: not used: sizes are the same each time.
         runs: folders.
         files: for models of bytes.
 
@@ -96,7 +96,7 @@ def _bytes(run: Run, content: bytes) -> dict:
 
 @torch.no_grad()
 def _nats(model: Model, content: bytes) -> float:
-    """Of bytes by the model alone, in the rows that they are coded in."""
+    """Nats of bytes by the model alone, in the rows that they are coded in."""
     stream = check_stream(model, "file")
     cuts, total = Cuts(stream), 0.0
     for part in torch.frombuffer(bytearray(content), dtype=torch.uint8).long().split(block_symbols(stream)):
@@ -155,7 +155,7 @@ def _general(raw: bytes) -> dict[str, int]:
 
 
 def _special(x: torch.Tensor, data: Data) -> dict[str, int]:
-    """PNG and WebP of all images below one another; FLAC of all 16-bit recordings behind one another."""
+    """PNG and WebP of all images below one another; FLAC of all 16-bit recordings one after another."""
     domain, found = data.domain, {}
     if domain.layout == "image":
         sheet = x.permute(0, 2, 3, 1).flatten(0, 1).squeeze(-1).numpy().astype(np.uint8)

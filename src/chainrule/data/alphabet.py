@@ -1,4 +1,4 @@
-"""The characters of a text by the numbers that a run has given them."""
+"""The characters of a text, numbered as a run numbers them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which axis of an array is what: said by the user, or told from its sizes where these leave no doubt."""
+"""Which axis of an array is what: given by the user, or inferred from its sizes where these leave no doubt."""
 
 from __future__ import annotations
 

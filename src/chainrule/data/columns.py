@@ -13,7 +13,7 @@ from chainrule.data.readers.arrow import as_arrow, place
 from chainrule.domain.column import KINDS, Column
 from chainrule.errors import DataError, nearest
 
-# Whole numbers of at most so many different values are categories: grades, counts of rooms, codes.
+# Whole numbers of at most this many different values are categories: grades, counts of rooms, codes.
 FEW_VALUES = 20
 # The largest whole number up to which float64 holds every one.
 EXACT = 1 << 53

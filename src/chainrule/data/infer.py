@@ -1,4 +1,4 @@
-"""The domain an array of numbers lies in, guessed from its shape, type and values."""
+"""The domain an array of numbers lies in, inferred from its shape, type and values."""
 
 from __future__ import annotations
 

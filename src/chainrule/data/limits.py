@@ -1,4 +1,4 @@
-"""How much memory a source may ask for: told by its headers, before anything is allocated."""
+"""How much memory a source may need: read from its headers, before anything is allocated."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def most_bytes(usual: int | None = None) -> int:
     """$CHAINRULE_MAX_BYTES; else half of this machine's memory, or what is usual if that is less.
 
     Raises:
-        DataError: if the variable is no whole number.
+        DataError: if the variable is not a whole number.
     """
     chosen = os.environ.get(VARIABLE, "").strip()
     if not chosen:

@@ -1,4 +1,4 @@
-"""A file, a folder or a data set → one compressed file that gives exactly it back, by the model of a run."""
+"""A file, a folder or a data set → one compressed file that restores it exactly, by the model of a run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def pack_stream(
 
     Raises:
         ChainruleError: if the model is none of such symbols.
-        CodeError: if something else came back.
+        CodeError: if something else is decoded.
     """
     with atomic_path(out) as temporary:
         with temporary.open("wb") as target, stream.symbols() as source:
@@ -97,8 +97,8 @@ def pack_items(
         As `pack_stream`, with "items" and "variables" of all of them that are counted in place of "bytes".
 
     Raises:
-        ChainruleError: if the model is told something that is no class; or it would not come back as it is.
-        CodeError: if something else came back.
+        ChainruleError: if the model has a condition other than classes, or the items cannot be restored exactly.
+        CodeError: if something else is decoded.
     """
     model = check_codable(run.model)
     if model.conditional and not model.condition.counts:

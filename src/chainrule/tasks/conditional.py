@@ -104,9 +104,9 @@ def _log_known(
     rows = (~exact).nonzero().flatten()
     if len(rows):
         many, masks = (part[rows].repeat_interleave(particles, 0) for part in (x, known))
-        told = None if cond is None else cond[rows].repeat_interleave(particles, 0)
+        conds = None if cond is None else cond[rows].repeat_interleave(particles, 0)
         rule = Sample(draw_noise(len(many), model.domain.size, generator).to(model.device))
-        weights = force(model, many, masks, rule, told)[1].reshape(len(rows), particles)
+        weights = force(model, many, masks, rule, conds)[1].reshape(len(rows), particles)
         found[rows] = weights.logsumexp(1) - math.log(particles)
         spread = (weights - weights.amax(1, keepdim=True)).exp()
         se[rows] = spread.std(1) / spread.mean(1) / math.sqrt(particles)

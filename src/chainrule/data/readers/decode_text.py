@@ -1,4 +1,4 @@
-"""The bytes of a text file → its characters; what is no text is refused with the way out."""
+"""The bytes of a text file → its characters; what is not text is refused, with what to do."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _text(text: str, where: str, name: str) -> str:
 
 
 def _way_out(content: bytes, at: int) -> str:
-    """What the user may do with bytes that are no UTF-8 at some place."""
+    """What the user may do about bytes that are not UTF-8."""
     wide = _wide(content)
     if wide:
         return f"it may be {wide} without a mark: --encoding {wide}"

@@ -47,7 +47,7 @@ def read_path(path: Path, how: Reading) -> Raw | None:
     """A folder of files of one kind, or a file that is a source alone; None if it is neither.
 
     Raises:
-        DataError: if a folder cannot be read, or holds files of no kind, or as many of two; or as its reader.
+        DataError: if a folder cannot be read, holds files of no kind, or equally many of two; or as its reader.
     """
     kind = kind_of_folder(path) if path.is_dir() else _of_file(path)
     if kind is None:

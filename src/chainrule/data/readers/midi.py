@@ -151,7 +151,7 @@ def roll(piece: Piece, resolution: int, where: str, tally: Counter[str]) -> np.n
         piece: with notes.
         resolution: steps a quarter note.
         where: for messages.
-        tally: is told how many notes there are, outside the keys, moved to a step, and joined to the one before.
+        tally: counts the notes, those outside the keys, moved to a step, and joined to the one before.
 
     Returns:
         (steps, 88) uint8.

@@ -104,7 +104,7 @@ def write_sound(file: Path | BytesIO, samples: np.ndarray, rate: int, ending: st
 def sound_writer(
     file: Path | BytesIO, rate: int, ending: str = ".wav"
 ) -> Iterator[Callable[[np.ndarray], None]]:
-    """What writes samples (n,) int16 behind those before, so that a sound need not be in memory as a whole.
+    """A function that appends samples (n,) int16, so that a sound need not be in memory as a whole.
 
     Raises:
         OSError: if it cannot be written, as on a full disk.

@@ -42,7 +42,7 @@ def get_data(
         Whether something was missing.
 
     Raises:
-        DataError: if there is no such set, it cannot be had, or what came is another one; if a file of its name is in
+        DataError: if there is no such set, it cannot be downloaded, or differs from what is expected; if a file is in
             its place; if another process is getting it.
     """
     if name not in NAMED:
@@ -77,11 +77,11 @@ def _make(
     source, before = SOURCES[name], 0
     paths: list[Path] = []
 
-    def told(size: int) -> None:
+    def tell_total(size: int) -> None:
         tell(before + size)
 
     for download in source.downloads:
-        paths.append(fetch(download, work, mirror, told))
+        paths.append(fetch(download, work, mirror, tell_total))
         before += paths[-1].stat().st_size
     try:
         with reading(f"{name}: what was downloaded"):

@@ -54,8 +54,8 @@ def draw_given(
     check_count("particles: expected an integer", particles, 1)
     Sample(x.new_zeros(0, 0), **choice)  # refuses a bad choice now, not after the chain
     x, known = known_part(model.domain, x, known)
-    told = known.flatten(1).any(1)
-    if (told & ~known.flatten(1).all(1)).any():
+    informed = known.flatten(1).any(1)
+    if (informed & ~known.flatten(1).all(1)).any():
         warnings.warn(
             f"latent variables are drawn by {particles} steps of a Markov chain, which reaches their distribution "
             "given the known values only after many; particles=100, say, takes more",
@@ -64,8 +64,8 @@ def draw_given(
         )
     values, mask = x.repeat_interleave(n, 0), known.repeat_interleave(n, 0)
     with exact_arithmetic(model):
-        chain = Chain(model, values, mask, told.repeat_interleave(n, 0), generator)
-        for _ in range(particles if told.any() else 0):
+        chain = Chain(model, values, mask, informed.repeat_interleave(n, 0), generator)
+        for _ in range(particles if informed.any() else 0):
             chain.move_latent()
             chain.move_unknown()
         if choice != {"temperature": 1.0, "top_k": None, "top_p": None}:
@@ -87,10 +87,10 @@ class Chain:
         model: GaussianLatent,
         x: Tensor,
         known: Tensor,
-        told: Tensor,
+        informed: Tensor,
         generator: torch.Generator | None,
     ) -> None:
-        self.model, self.x, self.known, self.told = model, x, known, told
+        self.model, self.x, self.known, self.informed = model, x, known, informed
         self._branches, self._drawn = branch(generator), 0
         self.z = model.normal(len(x), self.stream())
         self.x, self.terms = self.draw(self.z, generator)
@@ -115,7 +115,7 @@ class Chain:
         here, there = self.score(z), self.score(proposed)
         # log p(z) / r(z), but for a constant.
         was, new = (-F.softplus(model.log_ratio(value, mean, log_scale)) for value in (z, proposed))
-        moves = self.told & (self.uniform().log() < there.sum(1) - here.sum(1) + new - was)
+        moves = self.informed & (self.uniform().log() < there.sum(1) - here.sum(1) + new - was)
         self.z = torch.where(moves[:, None], proposed, z)
         terms = torch.where(moves[:, None], there, here)
         self.terms = torch.where(self.known.flatten(1), terms, 0.0).sum(1)
@@ -123,7 +123,7 @@ class Chain:
     def move_unknown(self) -> None:
         """What is unknown, given z and what is known."""
         x, terms = self.draw(self.z, self.stream())
-        moves = self.told & (self.uniform().log() < terms - self.terms)
+        moves = self.informed & (self.uniform().log() < terms - self.terms)
         self.x = torch.where(moves.reshape(-1, *[1] * (x.ndim - 1)), x, self.x)
 
     def score(self, z: Tensor) -> Tensor:

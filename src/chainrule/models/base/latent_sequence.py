@@ -75,19 +75,19 @@ class LatentSequence(BoundedModel):
 
     def log_weight(self, x: Tensor, cond: Tensor | None, generator: torch.Generator | None) -> Tensor:
         """Σ_t log p(x_t | z) + log p(z_t) - log q(z_t): (B, *event_shape) → (B,) float64 nats."""
-        told, levels = self._told(x, generator)
+        terms, levels = self._reconstruction(x, generator)
         for level in levels:
-            told = told + level.p.log_density(level.z) - level.q.log_density(level.z)
-        return self._total(told, x)
+            terms = terms + level.p.log_density(level.z) - level.q.log_density(level.z)
+        return self._total(terms, x)
 
     def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
         """The bound with one draw, negated, each KL(q ‖ p) in closed form: (B,) nats."""
         x = self.domain.check(x)
         self.check_cond(cond)
-        told, levels = self._told(x, None)
+        terms, levels = self._reconstruction(x, None)
         for level in levels:
-            told = told - level.q.divergence(level.p)
-        return -self._total(told, x)
+            terms = terms - level.q.divergence(level.p)
+        return -self._total(terms, x)
 
     def sample(
         self,
@@ -131,7 +131,7 @@ class LatentSequence(BoundedModel):
 
     # --- their parts -----------------------------------------------------------------------------
 
-    def _told(self, x: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Sequence[Level]]:
+    def _reconstruction(self, x: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Sequence[Level]]:
         """log p(x_t | z) of each step (B, T), and the z that were drawn."""
         sites = self._sites(x).clamp(min=0)
         params, levels = self.infer(self.code(sites), self._normal(len(x), generator))

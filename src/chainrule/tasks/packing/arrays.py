@@ -37,11 +37,11 @@ def describe(source: Source) -> dict:
         if own in labels:
             parts[-1]["labels"] = {"name": labels[own], **_type(arrays[labels[own]][: len(array)])}
         start, left = start + len(array), left - len(array)
-    told = source.told if labels else None
+    stored = source.stored_labels if labels else None
     return {
         "ending": source.path.suffix.lower(),
         "parts": parts,
-        **({} if told is None else {"labels": told}),
+        **({} if stored is None else {"labels": stored}),
     }
 
 

@@ -18,7 +18,7 @@ class Kind:
     """What can be done with sources of a kind.
 
     Attributes:
-        describe: what a file has to tell of one beside its items.
+        describe: what a file stores of a source besides its items.
         endings: of what may be written; "" for a folder.
         write: what was described and decoded, into a new file or an empty folder.
         difference: between a source and what was written of it, in words; None if there is none.

@@ -1,4 +1,4 @@
-"""Pictures: the names, the modes, and which shade the highest level is. They come back as .png of the same pixels."""
+"""Pictures: the names, the modes, and which shade the highest level is. They are restored as .png."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _picture(item: np.ndarray, top: int, white: int, mode: str) -> Image.Image:
         item: the levels.
         top: the highest level.
         white: the shade that it is.
-        mode: of the source; another one with as many channels where it cannot be written.
+        mode: of the source; another one with the same channels where it cannot be written.
     """
     shades = item if white == top else np.rint(item.astype(np.float64) * white / max(top, 1))
     pixels = np.moveaxis(shades, 0, -1)
@@ -143,7 +143,7 @@ def _shown(image: Image.Image) -> np.ndarray:
 
 
 def _depth(path: Path) -> int:
-    """Bits a channel, which Pillow does not tell of colours."""
+    """Bits per channel, which Pillow does not give for colours."""
     with path.open("rb") as file:
         head = file.read(HEAD)
     return head[-1] if head.startswith(SIGNATURE) else 8

@@ -33,7 +33,7 @@ def fetch(download: Download, folder: Path, mirror: str | None, tell: Callable[[
         Its path in the folder.
 
     Raises:
-        DataError: if it cannot be had, is larger than it should be, or has another digest.
+        DataError: if it cannot be downloaded, is larger than it should be, or has another digest.
     """
     path, part = folder / download.name, folder / f"{download.name}.part"
     if path.is_file():
