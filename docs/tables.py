@@ -1,4 +1,4 @@
-"""Write the tables of results, benches and models into README.md and docs/, from records and the registry.
+"""Write the tables of results, benches and models into docs/, from records and the registry.
 
 A table of results that docs/results.md has no place for gets a section at its end.
 
@@ -18,12 +18,12 @@ from chainrule.reproduce.published import beside, compared
 
 DIGITS = {"debd": 3, "tinyshakespeare": 3}  # where the published values have more than two
 RESULTS = ROOT / "docs" / "results.md"
-PAGES = (
-    ROOT / "README.md",
-    *(
-        ROOT / "docs" / f"{name}.md"
-        for name in ("results", "speed", "predictive", "scores", "purify", "tables-howto", "compression", "families")
-    ),
+PAGES = tuple(
+    ROOT / "docs" / f"{name}.md"
+    for name in (
+        *("results", "models", "speed", "predictive", "scores", "purify"),
+        *("tables-howto", "compression", "families"),
+    )
 )
 FAMILIES = {
     "autoregressive": ("gru", "gated-pixelcnn", "pixelcnn-plus-plus", "conv-nade", "diagonal-bilstm-1-layer"),

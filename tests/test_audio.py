@@ -197,7 +197,7 @@ def test_folders_that_are_refused(tmp_path, spoken):
     refused("b.wav: holds no samples", tmp_path / "mixed")
     Image.new("L", (4, 4)).save(tmp_path / "mixed" / "c.png")
     (tmp_path / "mixed" / "b.wav").unlink()
-    refused("mixed: holds as many images .* as recordings", tmp_path / "mixed")
+    refused("mixed: holds equally many images .* and recordings", tmp_path / "mixed")
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_metadata_that_are_refused(change, match, spoken):
 def test_metadata_without_train_are_for_verbs_only(spoken):
     path = spoken / "metadata.csv"
     path.write_text(path.read_text().replace(",train", ",valid"))
-    refused("has valid, test but no train; expected one to train on", spoken)
+    refused("has valid, test but no train; expected a split to train on", spoken)
     assert len(load_items(spoken, Reading(rate=8000))) == 12
 
 

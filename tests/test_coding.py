@@ -188,7 +188,7 @@ def test_a_vector_that_is_told_is_not_in_the_file():
     x, cond = torch.randint(3, (4, 5)), torch.randn(4, 2)
     blob = cr.compress(model, x, cond)
     assert torch.equal(cr.decompress(model, blob, cond), x)
-    with pytest.raises(cr.errors.ConditionError, match="what `compress` was given"):
+    with pytest.raises(cr.errors.ConditionError, match="the condition that `compress` was given"):
         cr.decompress(model, blob, cond + 1)
     assert torch.equal(cr.decompress(model, cr.compress(model, x, cond[0]), cond[0]), x)
 
@@ -318,7 +318,7 @@ def test_what_can_be_executed_still_can(tmp_path):
         ("space ", "dot or space"),
         ("two\nlines", "a character"),
         ("what?", "a character"),
-        (b"latin-\xe4", "no UTF-8"),
+        (b"latin-\xe4", "not valid UTF-8"),
     ],
 )
 @pytest.mark.parametrize("below", ["", "sub"])
@@ -515,7 +515,7 @@ def test_a_container_of_other_items_than_were_coded_is_refused(coins):
     model, _, blob, (start, end) = coins
     place = start + len(varint(block_rows(model.domain))) + len(varint(end - start))
     other = blob[:place] + bytes([blob[place] ^ 1]) + blob[place + 1 : -4]
-    with pytest.raises(CodeError, match="the decoded items are not those that were coded"):
+    with pytest.raises(CodeError, match="the decoded items differ from those that were coded"):
         cr.decompress(model, sealed(other))
 
 

@@ -111,9 +111,9 @@ def test_dictionaries_of_several_chunks_are_joined():
     [
         (
             pd.to_datetime(["2020-01-31"]),
-            "dates and times are no kind of column .*; drop it or convert it to a number",
+            "dates and times are not supported .*; drop it or convert it to a number",
         ),
-        (pd.to_timedelta([5]), "dates and times are no kind"),
+        (pd.to_timedelta([5]), "dates and times are not supported"),
         ([None, None], "all cells are missing; drop the column"),
         ([math.nan], "all cells are missing"),
         (pd.Categorical([None], ["a"]), "all cells are missing"),

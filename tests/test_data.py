@@ -297,8 +297,8 @@ def test_inference_looks_at_all_splits(save):
 @pytest.mark.parametrize(
     "array, match",
     [
-        (np.arange(9), r"shape \(9,\) is not understood: expected \(N, D\).*\(N, H, W\)"),
-        (np.zeros((2, 2, 2, 2, 2)), "is not understood"),
+        (np.arange(9), r"shape \(9,\) is not supported: expected \(N, D\).*\(N, H, W\)"),
+        (np.zeros((2, 2, 2, 2, 2)), "is not supported"),
         (np.array([[1, -3]] * 9), r"negative integers \(least -3\)"),
         (np.array([[1, 1 << 40]] * 9), "more than 65536 levels; give a domain of reals"),
         (np.array([[0.5, 1]] * 3 + [[np.nan, 2]]), r"row 3 is not finite: nan at index \(3, 0\)"),
@@ -522,7 +522,7 @@ def test_folders_that_are_refused(tmp_path):
     picture(tmp_path / "8.png", size=(4, 6))
     refused(r"8.png: expected 4x6 pixels .* as .*0.png has, got 6x4; .* --size 4x6 and --fit", tmp_path)
     (tmp_path / "8.png").write_bytes(b"no picture")
-    refused("8.png: cannot be read: it is damaged, or no picture of a known format", tmp_path)
+    refused("8.png: cannot be read: it is damaged, or not a picture of a known format", tmp_path)
     Image.fromarray(rng.integers(0, 256, (4, 6), dtype=np.uint8)).save(tmp_path / "8.png")
     (tmp_path / "8.png").write_bytes((tmp_path / "8.png").read_bytes()[:-30])
     refused("8.png: cannot be read: ", tmp_path)
@@ -575,7 +575,7 @@ def test_table_of_categories(table):
     [
         ("a,b\n1,NaN\n", "column 'b': all cells are missing; drop the column"),
         ("a,b\n1,2\n1,inf\n", "column 'b': expected finite numbers, got inf in row 1"),
-        ("a,b\n1,2020-01-31\n", "column 'b': dates and times are no kind of column .*; drop it or convert"),
+        ("a,b\n1,2020-01-31\n", "column 'b': dates and times are not supported .*; drop it or convert"),
         ("a,b\n1,2\n1\n", r"cannot be read: CSV parse error: Row #3: Expected 2 columns, got 1"),
         ("a,a\n1,2\n", "expected columns of different names, got 'a' twice"),
         ("a,b\n", "holds a header but no rows"),
@@ -692,7 +692,7 @@ def test_text_with_a_domain(tmp_path):
         "400 steps are too few to train on: 3 splits need a window of 200 each", path, domain="sequence:200:4"
     )
     path.write_bytes(b"\xff\xfd" * 200)
-    refused(r"a.txt: byte 0 \(0xFF\) is no UTF-8; .*--encoding", path)
+    refused(r"a.txt: byte 0 \(0xFF\) is not valid UTF-8; .*--encoding", path)
 
 
 # Hugging Face

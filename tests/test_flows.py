@@ -136,7 +136,7 @@ def test_refused(domain):
         "levels": cr.Domain.categorical(2, (2, 3)),
         "columns": cr.Domain.table([Column("a", "categorical", ("x", "y"))]),
     }
-    with pytest.raises(cr.errors.DomainError, match="expected reals without gaps"):
+    with pytest.raises(cr.errors.DomainError, match="expected reals without missing cells"):
         cr.create_model("maf", domains[domain])
 
 

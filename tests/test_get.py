@@ -127,15 +127,15 @@ def test_what_is_packed_in_other_ways_is_the_set_and_what_is_another_is_not(nltc
     assert len(load_data("nltcs").train) == 6
     for other in (BITS.astype(np.int16), BITS.reshape(5, 6), 1 - BITS):
         np.savez(path, train=other, valid=BITS, test=BITS)
-        with pytest.raises(cr.errors.DataError, match="damaged or another file"):
+        with pytest.raises(cr.errors.DataError, match="damaged or a different file"):
             load_data("nltcs")
-    refused("damaged or another file", "nltcs")
+    refused("damaged or a different file", "nltcs")
     assert path.exists()  # whose it is, is not known
 
 
 def test_a_download_goes_on_where_it_broke_off(nltcs, web):
     web.breaks["/site/nltcs.valid.data"] = 7
-    refused("nltcs.valid.data: cannot be had .*it goes on after 7 bytes", "nltcs")
+    refused("nltcs.valid.data: cannot be downloaded .*try again to resume after 7 bytes", "nltcs")
     assert left(nltcs) == [".get-nltcs/nltcs.train.data", ".get-nltcs/nltcs.valid.data.part"]
     web.asked.clear()
     assert get_data("nltcs")
@@ -157,7 +157,7 @@ def test_a_part_that_is_no_beginning_is_not_kept(nltcs, web, ranges):
     part.write_bytes(b"xyz")
     (nltcs / "debd" / "nltcs.npz").unlink()
     if ranges:
-        refused("is another file: expected SHA-256", "nltcs")
+        refused("is a different file: expected SHA-256", "nltcs")
         assert not part.exists()
     assert get_data("nltcs")
 
@@ -167,17 +167,17 @@ def test_what_is_no_such_file_is_refused(nltcs, web):
     for told in (True, False):
         web.told = told
         web.files["/site/nltcs.train.data"] = good + b"more"
-        refused("is another file: expected .* at most", "nltcs")
+        refused("is a different file: expected .* at most", "nltcs")
     web.told = True
     web.files["/site/nltcs.train.data"] = good[::-1]
     refused("expected SHA-256", "nltcs")
     del web.files["/site/nltcs.train.data"]
-    refused("cannot be had .Not Found.*--mirror FOLDER", "nltcs")
+    refused("cannot be downloaded .Not Found.*--mirror FOLDER", "nltcs")
     assert left(nltcs) == []
-    refused("mirror: expected an address", "nltcs", mirror="file:///etc")
+    refused("mirror: expected an http or https address", "nltcs", mirror="file:///etc")
     refused("did you mean 'nltcs'", "nltcz")
     web.server_close()
-    refused("cannot be had", "nltcs")
+    refused("cannot be downloaded", "nltcs")
 
 
 def test_content_proves_what_has_no_digest(nltcs, web, monkeypatch):
@@ -185,7 +185,7 @@ def test_content_proves_what_has_no_digest(nltcs, web, monkeypatch):
     loose = tuple(replace(download, sha256=None, bytes=len(TEXT) - 9) for download in source.downloads)
     monkeypatch.setitem(SOURCES, "nltcs", replace(source, downloads=loose))
     web.files["/site/nltcs.test.data"] = TEXT[::-1].strip() + b"\n"
-    refused("makes another debd/nltcs.npz", "nltcs")
+    refused("gives a different debd/nltcs.npz", "nltcs")
     web.files["/site/nltcs.test.data"] = b"0,1\n0\n0\n"
     refused("nltcs: what was downloaded: cannot be read", "nltcs")
     assert not (nltcs / "debd" / "nltcs.npz").exists()
@@ -217,7 +217,7 @@ def test_two_processes_do_not_get_one_set(nltcs, web):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(errors) == 1 and "another process is getting it" in errors[0]
+    assert len(errors) == 1 and "another process is downloading it" in errors[0]
     assert left(nltcs) == ["debd/nltcs.npz"]
 
 

@@ -59,8 +59,8 @@ def test_padding_touches_no_likelihood(options):
 @pytest.mark.parametrize(
     "lengths, x, what",
     [
-        ("ends", [[2, 1, 2, 2]], "behind its end symbol"),
-        ("given", [[1, -1, 0, -1]], "behind the first step of -1"),
+        ("ends", [[2, 1, 2, 2]], "only end symbols after the first one"),
+        ("given", [[1, -1, 0, -1]], "only -1 after the first -1"),
         ("given", [[1, -2, -2, -2]], "integers in"),
         ("fixed", [[1, 0, -1, -1]], "integers in"),
     ],

@@ -265,7 +265,7 @@ def test_files_that_are_cut_short(tmp_path):
     for size in range(1, len(whole)):
         (tmp_path / "x.mid").write_bytes(whole[:size])
         refused(
-            "x.mid: is (cut short; copy it again|damaged, or no MIDI file .*; export it again)",
+            "x.mid: is (cut short; copy it again|damaged, or not a MIDI file .*; export it again)",
             tmp_path / "x.mid",
         )
 
@@ -273,11 +273,11 @@ def test_files_that_are_cut_short(tmp_path):
 def test_files_that_are_not_music(tmp_path):
     path = tmp_path / "x.mid"
     path.write_bytes(b"no music at all" * 9)
-    refused("x.mid: is damaged, or no MIDI file .*MThd not found.*; export it again", path)
+    refused("x.mid: is damaged, or not a MIDI file .*MThd not found.*; export it again", path)
     for head, match in {
         struct.pack(">hhh", 1, 1, -6168): "its time is not in beats",
         struct.pack(">hhh", 1, 1, 0): "its time is not in beats",
-        struct.pack(">hhh", 2, 1, 480): "its tracks are pieces of their own",
+        struct.pack(">hhh", 2, 1, 480): "each of its tracks is a separate piece",
     }.items():
         path.write_bytes(b"MThd\0\0\0\6" + head + b"MTrk\0\0\0\4\0\xff\x2f\0")
         refused(f"x.mid: {match}", path)

@@ -591,7 +591,7 @@ def test_a_module_without_a_step_is_told():
         (lambda *args, **options: Understated(CausalConv1d(*args, **options)), "reach"),
         (DeadTap, "not read"),
         (BatchConv, "step and forward differ"),
-        (ShortMemory, "behind the length of its state"),
+        (ShortMemory, "beyond the length of its state"),
     ],
 )
 def test_check_layer_catches(kind, message):

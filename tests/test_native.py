@@ -175,7 +175,7 @@ def test_an_index_outside_is_an_error():
 def test_what_the_machine_lacks_is_named():
     with pytest.raises(Unsupported, match="uses sort"):
         native(lambda x: [x.sort().values], torch.randn(4))
-    with pytest.raises(Unsupported, match="reads a number out"):
+    with pytest.raises(Unsupported, match="reads a number from"):
         native(lambda x: [x * x.sum().item()], torch.randn(4))
 
 

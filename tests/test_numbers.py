@@ -246,7 +246,7 @@ def test_the_coder_refuses_them_either_way(name, runner):
 
 def test_no_score_is_no_number():
     model, x = poisoned("levels", math.nan), build("levels").sample(3, generator=seed())
-    with pytest.raises(ChainruleError, match="gru: log p of item 0 is no number"):
+    with pytest.raises(ChainruleError, match="gru: log p of item 0 is NaN"):
         cr.score(model, x, x)
 
 

@@ -64,7 +64,7 @@ def test_data_that_moved_or_changed_are_told_in_one_line(project):
     os.rename("rows.csv", "moved.csv")
     for verb in (("evaluate", "run"), ("score", "run", "copy.csv")):
         error = call(*verb).error
-        assert "run: its data are no longer at /" in error and error.endswith("name them with --data")
+        assert "run: its data are no longer at /" in error and error.endswith("give them with --data")
 
 
 def test_a_folder_is_told_by_names_and_contents_of_what_is_read(project):

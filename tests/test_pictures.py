@@ -300,7 +300,7 @@ def test_frames_by_choice(suffix, tmp_path):
     save(tmp_path / "y" / "b.png", frames[2])
     x, notes = shown(tmp_path)
     assert x[:, 0, 0].tolist() == [[255, 0, 0], [0, 0, 255]]
-    assert notes.ignored == ["2 frames behind the first of 1 picture; --frames all reads them"]
+    assert notes.ignored == ["2 frames after the first of 1 picture; --frames all reads them"]
     raw = read_images(tmp_path, Reading(frames="all"))
     assert raw.arrays["train"][:, :, 0, 0].tolist() == [[255, 0, 0], [0, 255, 0], [0, 0, 255], [0, 0, 255]]
     assert raw.labels["train"].tolist() == [0, 0, 0, 1]
@@ -361,7 +361,7 @@ def test_only_pictures_are_opened(tmp_path, monkeypatch):
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *a, **k: pytest.fail("started Ghostscript"))
     path = tmp_path / "a.png"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n")
-    message = r"a\.png: cannot be read: it is damaged, or no picture of a known format \(PNG, JPEG"
+    message = r"a\.png: cannot be read: it is damaged, or not a picture of a known format \(PNG, JPEG"
     with pytest.raises(DataError, match=message):
         load_data(tmp_path)
     with pytest.raises(DataError, match=message):
@@ -456,7 +456,7 @@ def test_the_kind_of_most_files_is_read(tmp_path):
     for k in range(3):
         save(tmp_path / f"{k}.png", GREY)
     with pytest.raises(
-        DataError, match=r"holds as many images .* as recordings .*; keep each in a folder of its own"
+        DataError, match=r"holds equally many images .* and recordings .*; keep each kind in its own folder"
     ):
         load_data(tmp_path)
 
@@ -572,7 +572,7 @@ def test_axes_are_told_from_the_sizes(shape, event, tmp_path):
 @pytest.mark.parametrize("shape", [(10, 3, 5, 3), (10, 8, 8, 8), (10, 5, 6, 7)])
 def test_axes_in_doubt_are_asked_for(shape, tmp_path):
     with pytest.raises(
-        DataError, match=r"a\.npy: shape .* does not say where the channels are; say --axes NCHW or"
+        DataError, match=r"a\.npy: shape .* does not show which axis holds the channels; give --axes NCHW or"
     ):
         axes_of(tmp_path, shape)
     for axes, event in (("NCHW", shape[1:]), ("NHWC", (shape[3], *shape[1:3]))):

@@ -138,5 +138,5 @@ def test_what_is_read_is_not_written_over(runs, tmp_path):
 
 
 def test_one_place_for_several_files():
-    with pytest.raises(ChainruleError, match="a file for each of 2 items"):
+    with pytest.raises(ChainruleError, match="one file cannot hold 2 items"):
         export_items(torch.zeros(2, 8, dtype=torch.int64), Domain.sequence(8, 256), "-.wav", rate=8000)

@@ -181,7 +181,7 @@ def test_a_file_of_the_same_name_that_is_no_runs_is_not_written_over(digits, tmp
     (tmp_path / name).write_text("mine")
     for resume in (False, True):
         with pytest.raises(
-            RunError, match=f"holds no run, but a file that a run would replace, .*{name[-9:]}"
+            RunError, match=f"is not a run, but holds a file that a run would replace, .*{name[-9:]}"
         ):
             fit("uniform", digits, tmp_path, resume=resume)
     assert set(content(tmp_path)) == {name}
@@ -209,7 +209,7 @@ def test_a_folder_that_is_trained_in_is_refused(digits, old, tmp_path):
     before = content(old)
     with locked(old):
         for options in ({}, {"resume": True}, {"overwrite": True}):
-            with pytest.raises(RunError, match="another process trains there now; wait"):
+            with pytest.raises(RunError, match="another process is training there; wait"):
                 fit("uniform", digits, old, **options)
         assert cr.load(old).name == "independent"  # it can be read
     assert content(old) == before

@@ -194,7 +194,7 @@ def test_what_else_is_refused(tmp_path):
     record(tmp_path / "x.wav", np.zeros(0))
     refused("x.wav: holds no samples", tmp_path / "x.wav")
     (tmp_path / "x.wav").write_bytes(b"no sound at all")
-    refused("x.wav: is damaged, or no sound of a known format .*; convert it to .wav", tmp_path / "x.wav")
+    refused("x.wav: is damaged, or not a sound of a known format .*; convert it to .wav", tmp_path / "x.wav")
     refused(
         "encoding is for texts, expected none, got 'cp1252'",
         record(tmp_path / "y.wav", tone(90)),

@@ -201,7 +201,8 @@ def test_colder_draws_are_rows_of_the_table(name, temperature):
 @pytest.mark.parametrize("name", MODELS)
 def test_numbers_have_no_ranks(name, options):
     with pytest.raises(
-        cr.errors.ChainruleError, match="top_k, top_p: expected a discrete model, got one with numbers"
+        cr.errors.ChainruleError,
+        match="top_k, top_p: expected a discrete model, got one with numeric columns",
     ):
         build(name).sample(3, **options)
 

@@ -87,17 +87,17 @@ def test_other_encodings_are_refused_with_the_way_out(tmp_path):
     path = tmp_path / "x.txt"
     path.write_bytes(("plain " * 200 + "un café crème ").encode("cp1252") * 3)
     refused(
-        r"x.txt: byte 1,206 \(0xE9\) is no UTF-8; as cp1252 it reads 'plain un café crème plai': .* --encoding cp1252",
+        r"x.txt: byte 1,206 \(0xE9\) is not valid UTF-8; as cp1252 it reads 'plain un café crème plai': .* cp1252",
         path,
     )
     data = load_data(path, encoding="cp1252")
     assert "é" in data.vocabulary and data.origin["encoding"] == "cp1252"
     path.write_bytes("日本語の文章です".encode("shift_jis") * 40)
-    refused("byte 0 .* is no UTF-8; .*(name its encoding with --encoding|would read)", path)
+    refused("byte 0 .* is not valid UTF-8; .*(give its encoding with --encoding|would read)", path)
     assert "日" in load_data(path, encoding="shift_jis").vocabulary
-    refused("is no ascii; name another encoding with --encoding", path, encoding="ascii")
+    refused("is not valid ascii; give another encoding with --encoding", path, encoding="ascii")
     path.write_bytes(b"\x00\xd8" * 100)
-    refused("byte 0 is no utf-16-le; name another encoding", path, encoding="utf-16-le")
+    refused("byte 0 is not valid utf-16-le; give another encoding", path, encoding="utf-16-le")
 
 
 def test_files_that_are_no_text_are_refused_with_the_hint_to_bytes(tmp_path):
@@ -124,7 +124,7 @@ def test_names_that_are_no_encodings(encoding, tmp_path):
 
 
 def test_halves_of_characters_are_refused():
-    with pytest.raises(DataError, match="character 0 of unicode_escape is none of Unicode"):
+    with pytest.raises(DataError, match="character 0 of unicode_escape is not Unicode"):
         decode_text(rb"\ud800", "x.txt", "unicode_escape")
 
 

@@ -114,13 +114,13 @@ def test_windows_are_whole_frames(tmp_path):
             load_data(tmp_path, domain=domain, features=(BANDS, HOP))
     plain, frames = streams(150)
     source = Streams(plain.values, plain.bounds, frames=frames)
-    with pytest.raises(DataError, match="leaves whole frames of 16 of 64 steps, got 40"):
+    with pytest.raises(DataError, match="whole frames of 16 steps to be left of 64, got 40"):
         source.sliding(cr.Domain.sequence(64, 200, lengths="given"), 40)
     for wrong in ([3], [0, 16], 4, "ab", [3.0, 16]):
         with pytest.raises(DataError, match=r"features: expected \(bands, samples\) of a frame"):
             load_data(tmp_path, features=wrong)
     (tmp_path / "a.txt").write_text("abc" * 300)
-    with pytest.raises(DataError, match="features are of recordings"):
+    with pytest.raises(DataError, match="features are for recordings"):
         load_data(tmp_path / "a.txt", features=(BANDS, HOP))
 
 
@@ -138,7 +138,7 @@ def test_a_model_of_another_length_has_the_same_conditionals():
         assert torch.allclose(terms[:, :6], model.log_prob(x[:, :6], frames[:, :, :2], reduce=False))
     with pytest.raises(ConditionError, match=r"floats \(B, 2, 4\)"):
         longer.log_prob(x, frames[:, :, :2])
-    with pytest.raises(DomainError, match="belong to the places"):
+    with pytest.raises(DomainError, match="depend on the position"):
         of_length(cr.create_model("transformer", cr.Domain.sequence(6, 5), positions="learned"), 12)
     with pytest.raises(DomainError, match="of sequences"):
         of_length(cr.create_model("made", cr.Domain.binary(6)), 12)

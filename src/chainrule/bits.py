@@ -26,7 +26,7 @@ def bits_per_dim(nats: Any, variables: Any) -> Any:
 
 
 def is_density(domain: Domain) -> bool:
-    """Whether likelihoods are densities, which change with the unit of a real: -log2 of one is no length of a code."""
+    """Whether likelihoods are densities, which change with the unit of a real: their -log2 is not a code length."""
     if domain.columns:
         return any(column.kind == "real" for column in domain.columns)
     return domain.levels is None

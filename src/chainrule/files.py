@@ -41,7 +41,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         if place is not None:
             if place.is_symlink():  # one of a circle
-                raise OSError(40, "links that lead in a circle", str(path))
+                raise OSError(40, "links form a loop", str(path))
             place.parent.mkdir(parents=True, exist_ok=True)
         with scratch(place and place.parent) as folder:
             temporary = folder / f"new{path.suffix}"  # writers such as Pillow take the format from it
@@ -84,8 +84,8 @@ def read_text(path: str | Path, most: int) -> str:
     """Read UTF-8 text of a file, as far as it is one, and no longer than expected: pipes and devices have no end.
 
     Raises:
-        OSError: if it cannot be read, is no plain file, or has more than so many bytes.
-        UnicodeDecodeError: if it is no UTF-8.
+        OSError: if it cannot be read, is not a plain file, or is larger than `most` bytes.
+        UnicodeDecodeError: if it is not UTF-8.
     """
     path = Path(path)
     if path.exists() and not path.is_file():

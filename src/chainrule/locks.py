@@ -1,4 +1,4 @@
-"""Locks that die with their process: what one process is at work on, another leaves alone."""
+"""Locks that end with their process: what one process works on, another leaves alone."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Text from data as it may be shown: what is no visible character is spelt out."""
+"""Text from data, safe to show: characters that are not visible are escaped."""
 
 from __future__ import annotations
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""Text that no terminal obeys: what is no visible character is written as \x1b or \u202e, but for those kept.
+    r"""Text without control characters: those that are not visible are written as \x1b or \u202e, except those kept.
 
     Names of columns, classes and files come from data, and may hold whatever moves a cursor or turns a line round.
 
@@ -18,7 +18,7 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def drawn(text: str, most: int) -> str:
-    """The same for pictures, shortened to so many characters: a $ is one, and begins no formula."""
+    """The same for pictures, shortened to `most` characters; a $ does not begin a formula."""
     text = printable(text)
     text = text if len(text) <= most else text[: max(most - 1, 1)] + "…"
     return text.replace("$", r"\$")

@@ -32,7 +32,7 @@ class Case:
 
     Attributes:
         summary: what is measured beside what.
-        batch: items at once, unless told otherwise; None where each net has its own number.
+        batch: default number of items at once; None where each net has its own.
         measure: (batch, repeats, **choices) → what the record says.
         table: the record → columns and rows.
         choices: what else its `measure` lets one choose.
@@ -85,7 +85,7 @@ CASES = {
         reversible.notes,
     ),
     "predictive": Case(
-        "trained models by guessing ahead, beside their cached steps",
+        "predictive sampling by trained models, beside their cached steps",
         16,
         predictive.measure,
         predictive.table,
@@ -145,7 +145,7 @@ def run_case(
         runs: run folders of models, for the cases that take some.
         drafts: run folders of drafts for them, for "predictive".
         files: for models of bytes, for "compression".
-        tell: is told what is measured next, where that takes minutes.
+        tell: called with what is measured next, where that takes minutes.
 
     Raises:
         ChainruleError: on an unknown case, or a choice of models or runs for a case that has its own.

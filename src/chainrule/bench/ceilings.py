@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-ROUNDS, SECONDS = 5, 0.02  # the best of so many, each of at least so long
+ROUNDS, SECONDS = 5, 0.02  # the best of these rounds, each at least this long
 SIDES = (128, 256, 512)  # of the square matrices that torch multiplies
 ROWS, INNER = 64, 256  # of the native product: its weight and rows stay in the caches nearest to a core
-Way = Callable[[int], None]  # does its work so many times
+Way = Callable[[int], None]  # does its work this number of times
 
 
 @cache
@@ -59,7 +59,7 @@ def measure_bandwidth(size: int, threads: int) -> dict[str, float]:
 
 @contextmanager
 def torch_threads(threads: int) -> Iterator[None]:
-    """With so many threads of torch."""
+    """Set the number of torch's threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

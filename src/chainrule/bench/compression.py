@@ -48,7 +48,7 @@ def measure(batch: int, repeats: int, runs: Sequence[Path] = (), files: Sequence
 
     Args:
         batch: items at most, and at most 2^17 variables.
-        repeats: not used: a byte more or less tells more than a second.
+        repeats: not used: sizes are the same each time.
         runs: folders.
         files: for models of bytes.
 
@@ -83,7 +83,7 @@ def _bytes(run: Run, content: bytes) -> dict:
     same = back.getvalue() == content
     end = time.perf_counter()
     if not same:
-        raise ChainruleError("bench compression: other bytes came back")
+        raise ChainruleError("bench compression: the decoded bytes differ from the original")
     return {
         "variables": len(content),
         "raw_bytes": len(content),
@@ -96,7 +96,7 @@ def _bytes(run: Run, content: bytes) -> dict:
 
 @torch.no_grad()
 def _nats(model: Model, content: bytes) -> float:
-    """Of bytes by the model alone, in the rows that they are coded in."""
+    """Nats of bytes by the model alone, in the rows that they are coded in."""
     stream = check_stream(model, "file")
     cuts, total = Cuts(stream), 0.0
     for part in torch.frombuffer(bytearray(content), dtype=torch.uint8).long().split(block_symbols(stream)):
@@ -117,7 +117,7 @@ def _items(run: Run, data: Data, n: int) -> dict:
     same = torch.equal(decompress(model, blob), x)
     end = time.perf_counter()
     if not same:
-        raise ChainruleError("bench compression: other items came back")
+        raise ChainruleError("bench compression: the decoded items differ from the original")
     with torch.no_grad():
         nats = -sum(
             model.log_prob(x[i : i + 64], None if cond is None else cond[i : i + 64]).sum().item()
@@ -155,7 +155,7 @@ def _general(raw: bytes) -> dict[str, int]:
 
 
 def _special(x: torch.Tensor, data: Data) -> dict[str, int]:
-    """PNG and WebP of all images below one another; FLAC of all 16-bit recordings behind one another."""
+    """PNG and WebP of all images below one another; FLAC of all 16-bit recordings one after another."""
     domain, found = data.domain, {}
     if domain.layout == "image":
         sheet = x.permute(0, 2, 3, 1).flatten(0, 1).squeeze(-1).numpy().astype(np.uint8)

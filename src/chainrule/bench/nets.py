@@ -32,7 +32,7 @@ class Net:
         hyperparameters: of the model.
         batches: items at once.
         sites: how many of an item are drawn; all by default.
-        together: items in one pass of the naive way at most, as many as gain by it.
+        together: the most items in one pass of the naive way.
         peers: samplers of other libraries, of whole items.
     """
 
@@ -52,7 +52,7 @@ class Net:
             return create_model(self.name, self.domain, **self.hyperparameters).factorisation.eval()
 
     def draw(self, model: AutoregressiveModel, batch: int, runner: str) -> Tensor:
-        """The measured sites (B, n, V) of so many items."""
+        """Draw the measured sites (B, n, V)."""
         noise = draw_noise(batch, self.domain.size, torch.Generator().manual_seed(SEED))
         return model.rollout(Sample(noise), batch, None, stop=self.steps(model), runner=runner).values
 

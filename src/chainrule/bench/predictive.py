@@ -1,4 +1,4 @@
-"""What guessing ahead saves: calls of trained models, and time beside their cached steps, eager and native."""
+"""What predictive sampling saves: calls of trained models, and time beside their cached steps, eager and native."""
 
 from __future__ import annotations
 
@@ -39,13 +39,15 @@ def measure(batch: int, repeats: int, runs: Sequence[Path] = (), drafts: Sequenc
             "sites": model.sites,
             "batches": {str(rows): _measure(model, rows, repeats, own) for rows in dict.fromkeys((1, batch))},
         }
-    return {"about": "Guessing ahead beside cached steps", "runs": measured}
+    return {"about": "Predictive sampling beside cached steps", "runs": measured}
 
 
 def _open(folder: Path) -> AutoregressiveModel:
     model = Run.open(folder).model.factorisation.eval()
     if model.conditional and len(model.condition.counts) != 1:
-        raise ChainruleError(f"bench predictive: expected models of one class or none, {folder} is another")
+        raise ChainruleError(
+            f"bench predictive: expected models unconditional or of one label, {folder} is neither"
+        )
     return model
 
 
@@ -117,7 +119,7 @@ def _drawing(
 
 
 def _calls(runner: Predictive, model: AutoregressiveModel) -> float:
-    """Of an item, on average: passes in percent of its steps."""
+    """Passes of an item on average, in percent of its steps."""
     return 100 * runner.calls.double().mean().item() / model.sites
 
 

@@ -43,7 +43,7 @@ def measure(batch: int, repeats: int, *, tell: Callable[[str], object] = str) ->
     Args:
         batch: items at once.
         repeats: counted rounds.
-        tell: is told what is measured next.
+        tell: called with what is measured next.
     """
     x = torch.randint(
         DOMAIN.max_levels, (batch, *DOMAIN.event_shape), generator=torch.Generator().manual_seed(0)

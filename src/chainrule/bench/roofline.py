@@ -14,7 +14,7 @@ def roofline(model: AutoregressiveModel, batch: int, steps: int) -> dict:
     """The least time for the first `steps` sites of a batch, with the present number of torch's threads.
 
     A step takes at least as long as its products at the measured peak, and as long as reading its weights, and reading
-    and writing the state of each item, at the bandwidth measured on as many bytes as all weights and the state have.
+    and writing the state of each item, at the bandwidth measured on an array of their total size.
 
     Args:
         model: on the CPU.

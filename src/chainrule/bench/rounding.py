@@ -19,7 +19,7 @@ from chainrule.training.folder import CONFIG
 
 
 def measure(batch: int, repeats: int, runs: Sequence[Path] = ()) -> dict:
-    """Test items, told value by value to native steps in float32 and with rounded weights.
+    """The likelihood of test items by native steps in float32 and with rounded weights.
 
     Args:
         batch: items.
@@ -47,7 +47,7 @@ def _measure(folder: Path, batch: int) -> dict:
     cond = data.cond("test") if model.conditional else None
     cond = None if cond is None else cond[:batch]
     trained = log_probs(model, x, cond)
-    rounded = told(model, x, cond, half=True)
+    rounded = native_log_prob(model, x, cond, half=True)
     more = trained - rounded
     return {
         "run": str(folder),
@@ -57,11 +57,11 @@ def _measure(folder: Path, batch: int) -> dict:
         "nats_rounded": -rounded.mean().item(),
         "more_nats": more.mean().item(),
         "more_nats_se": (more.std() / math.sqrt(len(more))).item(),
-        "native_is_off_by": (told(model, x, cond, half=False) - trained).abs().max().item(),
+        "native_is_off_by": (native_log_prob(model, x, cond, half=False) - trained).abs().max().item(),
     }
 
 
-def told(model: AutoregressiveModel, x: Tensor, cond: Tensor | None, *, half: bool) -> Tensor:
+def native_log_prob(model: AutoregressiveModel, x: Tensor, cond: Tensor | None, *, half: bool) -> Tensor:
     """log p(x) as native steps accumulate it: (B, *event_shape) → (B,) nats."""
     sites = model.to_sites(model.domain.check(x))
     values = model.readable(sites).flatten(1)

@@ -38,8 +38,8 @@ def measure(
         batch: items at once, in place of each net's own numbers.
         repeats: counted rounds, fewer where they take longer than `SECONDS`.
         models: which of `NETS`; all by default.
-        threads: only with so many.
-        tell: is told what is measured next.
+        threads: one number of threads only.
+        tell: called with what is measured next.
 
     Raises:
         ChainruleError: on an unknown net.
@@ -126,7 +126,7 @@ def _refusal(net: Net, model: AutoregressiveModel) -> str:
 
 
 def _fresh(batches: Mapping[str, int], threads: int) -> tuple[dict[str, dict], float | None]:
-    """Of each net in a new process that finds compiled code, and how long compiling it takes; None without nets."""
+    """Times of each net in a new process that finds compiled code, and of compiling it; None without nets."""
     if not batches:
         return {}, None
     with tempfile.TemporaryDirectory() as folder:

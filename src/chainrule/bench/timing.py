@@ -20,7 +20,7 @@ class Times:
         return statistics.median(self.rounds[way])
 
     def medians(self) -> dict[str, float]:
-        """Of every way."""
+        """The median of every way."""
         return {way: self.median(way) for way in self.rounds}
 
     def ratio(self, way: str, to: str) -> float:
@@ -36,7 +36,7 @@ def time_interleaved(
     Args:
         ways: by name.
         repeats: counted rounds.
-        seconds: no further round begins once the counted ones have taken so long.
+        seconds: no further round begins after the counted ones have taken this long.
     """
     for run in ways.values():
         run()

@@ -52,7 +52,7 @@ def measure(
         batch: items at once, in place of each net's own number.
         repeats: counted rounds, fewer where they take longer than `SECONDS`.
         models: which of `BATCHES`; all by default.
-        tell: is told what is measured next.
+        tell: called with what is measured next.
 
     Raises:
         ChainruleError: on an unknown net.

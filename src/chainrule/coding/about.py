@@ -1,4 +1,4 @@
-"""What a file tells of its source beside what is coded, such as names and types: a JSON object, deflated."""
+"""What a file says of its source besides the coded symbols, such as names and types: a JSON object, deflated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST = 1 << 26  # bytes of the JSON text
 
 
 def pack(about: Mapping[str, Any]) -> bytes:
-    """As it stands in the header; nothing if there is nothing to tell.
+    """The bytes of the header; empty if there is nothing to describe.
 
     Raises:
         ChainruleError: if it is too long to be read again.
@@ -47,7 +47,7 @@ def unpack(content: bytes) -> dict[str, Any]:
 
 @contextmanager
 def described() -> Iterator[None]:
-    """What a file tells is to be trusted with nothing: whatever its use raises means that somebody altered it.
+    """The description of a source is not trusted: any error in its use means that the file was altered.
 
     Raises:
         CodeError: in place of any error in the block that is not the library's own, or of the file system.
@@ -57,4 +57,4 @@ def described() -> Iterator[None]:
     except (ChainruleError, OSError):
         raise
     except Exception as error:
-        raise CodeError(f"{DAMAGED}: what it tells of its source makes no sense") from error
+        raise CodeError(f"{DAMAGED}: its description of the source is invalid") from error

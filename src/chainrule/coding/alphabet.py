@@ -19,7 +19,7 @@ class Alphabet:
         model: a single factorisation, on the CPU, of levels, or of categories and whole numbers.
 
     Raises:
-        ChainruleError: if it is another one.
+        ChainruleError: if the model is of another kind.
     """
 
     def __init__(self, model: Model) -> None:
@@ -48,7 +48,7 @@ class Alphabet:
         if self.model.marginalises and cells.isnan().any():
             raise ChainruleError("compress: expected no missing cells, the model sums over them")
         if (cells.abs() > MOST_WHOLE).any():
-            raise ChainruleError("compress: expected whole numbers up to 2^53, got greater ones")
+            raise ChainruleError("compress: expected whole numbers up to 2^53, got larger ones")
         symbols = torch.empty(cells.shape, dtype=torch.int64)
         for d, column in enumerate(self.columns):
             assert column is not None

@@ -69,7 +69,7 @@ def unpack(stream: BinaryIO, folder: Path, version: int = TELLING) -> int:
     Args:
         stream: what `Packed` gave, to be read from where it is.
         folder: where to; there must be none yet.
-        version: of the format; before `TELLING` nothing was told of a file but its size.
+        version: of the format; before `TELLING` only the size of a file was stored.
 
     Returns:
         How many files.
@@ -105,7 +105,7 @@ def inside(name: bytes) -> PurePosixPath:
     except UnicodeDecodeError as error:
         raise CodeError(DAMAGED) from error
     if fault := fault_of(path, windows=os.name == "nt"):
-        raise CodeError(f"a path that cannot be made, {fault}: {path!r}")
+        raise CodeError(f"a path that cannot be created, {fault}: {path!r}")
     return PurePosixPath(path)
 
 

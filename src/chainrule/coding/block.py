@@ -42,7 +42,7 @@ class Rows:
         symbols: (B, D) int64 in generation order.
         there: (B, D) booleans, which of them there are.
         labels: (B,) or (B, k) int64 classes, coded along; None if there are none.
-        cond: what a model is told that is not coded; None if nothing.
+        cond: the condition, where it is not coded; None if there is none.
     """
 
     symbols: Tensor
@@ -101,7 +101,7 @@ def decode(
     Args:
         model, runner, mixer: as in `encode`.
         block: the block.
-        cond: what the model is told, if that is not coded.
+        cond: the model's condition, if that is not coded.
         there: which symbols there are, if the decoder knows.
 
     Raises:

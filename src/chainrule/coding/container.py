@@ -15,7 +15,7 @@ from chainrule.domain.lengths import LENGTHS
 from chainrule.errors import CodeError
 
 MAGIC, VERSION = b"\x89CHR", 3
-# In files of format 1 bytes are mixed in another way. Format 3 tells of the source, and which files are executable.
+# In files of format 1 bytes are mixed in another way. Format 3 describes the source, and which files are executable.
 READABLE, TELLING = (1, 2, VERSION), 3
 KINDS = ("items", "file", "folder", "sound", "text")
 RANKS = 4  # of event shapes: 0 to 3 numbers
@@ -35,10 +35,10 @@ class Header:
         domain: of its items, in brief: layout, lengths and rank in one number, event shape, levels (0 for no single
             number).
         arithmetic: what it was coded with.
-        cond: CRC-32 of what the model was told that is not in the file; 0 if nothing.
+        cond: CRC-32 of a condition that is not in the file; 0 if there is none.
         rate: of a sound, in Hz; 0 of others.
         version: of the format.
-        about: what is told of the source; see `chainrule.coding.about`.
+        about: the description of the source; see `chainrule.coding.about`.
     """
 
     kind: str
@@ -61,7 +61,7 @@ class Header:
 
 
 def brief(domain: Domain) -> tuple[int, ...]:
-    """A domain as the header tells it; what it leaves out, such as columns, is in the model's digest."""
+    """A domain as the header describes it; what it leaves out, such as columns, is in the model's digest."""
     levels = domain.levels if isinstance(domain.levels, int) and not domain.columns else 0
     kind = LAYOUTS.index(domain.layout) + len(LAYOUTS) * LENGTHS.index(domain.lengths)
     return RANKS * kind + len(domain.event_shape), *domain.event_shape, levels
@@ -131,10 +131,10 @@ class Reader:
         self._chain = zlib.crc32(self.header.to_bytes())
 
     def blocks(self, most: int) -> Iterator[Block]:
-        """The blocks, each of at most so many rows; the `check` of each is that of the file, to be given to `agree`.
+        """The blocks, each of at most `most` rows; the `check` of each is that of the file, to be given to `agree`.
 
         Raises:
-            CodeError: if one is out of its limits, or something stands behind the last.
+            CodeError: if one is out of its limits, or data follow the last.
         """
         last = self._chain
         while rows := self._varint(most):
@@ -159,8 +159,8 @@ class Reader:
         """
         self._chain = zlib.crc32(check.to_bytes(CHECK, "little"), self._chain)
         if self._chain != block.check:
-            raise CodeError("the decoded items are not those that were coded: the file was altered, or this machine's "
-                            "arithmetic is another")  # fmt: skip
+            raise CodeError("the decoded items differ from those that were coded: the file was altered, or this "
+                            "machine's arithmetic differs")  # fmt: skip
 
     def _take(self, size: int) -> bytes:
         if size > self._left:
@@ -181,7 +181,7 @@ class Reader:
 
 
 def varint(number: int) -> bytes:
-    """A whole number ≥ 0, seven bits a byte, the lowest first; the high bit says that more follow (LEB128)."""
+    """A whole number ≥ 0 as LEB128: seven bits per byte, little-endian; the high bit says that more follow."""
     parts = []
     while number >= 0x80:
         parts.append(number & 0x7F | 0x80)

@@ -1,4 +1,4 @@
-"""A model's bytes mixed with what a file has had so far behind its last one to six bytes."""
+"""A model's bytes mixed with counts of what followed the last one to six bytes in the file so far."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STIR, WORD = 0x2F0B4447, 0xFFFFFFFF  # an odd number, and 32 bits
 
 
 class Contexts:
-    """a p + (1 - a) Σ_n w_n q_n: the model's p(x | before), and counts behind the last n bytes that fall back on it.
+    """a p + (1 - a) Σ_n w_n q_n: the model's p(x | before), and counts of what followed the last n bytes.
 
     q_0 falls back on p, a little of it spread evenly, and q_n takes a discount δ off each count c above 0 of what
     followed the same n bytes, and gives it to q_{n-1}: q_n = (max(c - δ, 0) + δ Σ[c > 0] q_{n-1}) / Σ c. Where the n
@@ -29,7 +29,7 @@ class Contexts:
     Args:
         levels: K.
         rows: B.
-        symbols: how many all rows have; as many contexts are kept apart, and at most 2^16.
+        symbols: how many all rows have; at most this many contexts are kept apart, and at most 2^16.
 
     References:
         Interpolated discounts: Ney, Essen, Kneser (1994), "On structuring probabilistic dependences in stochastic

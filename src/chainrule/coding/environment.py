@@ -1,4 +1,4 @@
-"""What must be alike where a file is written and where it is read: the model, the runner, versions, the processor."""
+"""What must be the same when a file is written and when it is read: model, runner, versions, processor."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Arithmetic:
 
     @classmethod
     def here(cls, runner: str) -> Arithmetic:
-        """That of this process.
+        """The environment of this process.
 
         Raises:
             ChainruleError: on a runner that files do not know.
@@ -68,7 +68,7 @@ class Arithmetic:
 
 
 def digest_of(model: Model) -> bytes:
-    """Of what tells a model from others: name, domain, columns, ordering and weights."""
+    """The digest of what identifies a model: name, domain, columns, ordering and weights."""
     columns = [[c.name, c.kind, list(c.categories), c.missing] for c in model.domain.columns]
     order = model.factorisation.ordering.variables.tolist()
     card = [model.name or type(model).__name__, str(model.domain), columns, order]

@@ -38,7 +38,7 @@ def compress(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> bytes:
-    """Items as few bytes as the model thinks they are probable: within 0.1 % of Σ -log2 p(x) / 8, and 64 bytes.
+    """Compress items to Σ -log2 p(x) / 8 bytes, within 0.1 % and 64 bytes.
 
     Blocks of rows are coded step by step, all rows of a block before the next step, so that the decoder, which has to
     know x_<d before x_d, computes the very numbers of the encoder, down to the last bit.
@@ -50,7 +50,7 @@ def compress(
             is not, and must be given to `decompress` again.
         runner: "eager", "native", or "auto" for what is faster; the file says which, and is decoded by it.
         workers: blocks that are coded at once; torch's number of threads by default. It changes nothing but time.
-        progress: is told how many items have been coded, after each block.
+        progress: called with the number of items coded, after each block.
 
     Raises:
         ChainruleError: if the model has reals, mixes several factorisations, or is not on the CPU.
@@ -79,10 +79,10 @@ def write_items(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> int:
-    """`compress` into a file, with what is told of its source; how many bytes were written."""
+    """`compress` into a file, with a description of its source; returns the number of bytes written."""
     alphabet = Alphabet(model)
     x = model.domain.check(x)
-    told = None if model.condition.counts else cond
+    uncoded = None if model.condition.counts else cond
     cond = model.expand_cond(cond, len(x))
     model.check_cond(cond)
     if model.conditional:
@@ -94,7 +94,7 @@ def write_items(
         if runner == AUTO:
             first = None if cond is None else cond[:rows]
             runner = choose_runner(alphabet.model, min(rows, len(x)), len(parts), first) if parts else "eager"
-        arithmetic, check = Arithmetic.here(runner), _check_of(told)
+        arithmetic, check = Arithmetic.here(runner), _check_of(uncoded)
         header = Header("items", digest_of(model), brief(model.domain), arithmetic, check, about=about)
         task = partial(_encoded, alphabet, find_runner(model, runner))
         writer, done = Writer(target, header), 0
@@ -122,7 +122,7 @@ def decompress(
     Args:
         model: the same.
         blob: what `compress` gave.
-        cond: if the model is told something other than classes, the same.
+        cond: a condition other than classes must be given again.
         labels: whether to give the classes as well, as (x, labels).
         anyway: whether to try it with other versions or on another processor than the file's. What comes out wrong
             is refused all the same, by its checksum.
@@ -173,14 +173,14 @@ def read_items(
     reader = Reader(source, len(alphabet.whole))
     check_header(model, reader.header, "items", anyway)
     model.check_cond(None if cond is None else torch.as_tensor(cond))
-    told = None if model.condition.counts else cond
-    if _check_of(told) != reader.header.cond:
-        raise ConditionError("cond: expected what `compress` was given, got another")
+    uncoded = None if model.condition.counts else cond
+    if _check_of(uncoded) != reader.header.cond:
+        raise ConditionError("cond: expected the condition that `compress` was given, got a different one")
     runner = find_runner(model, reader.header.arithmetic.runner)
     done = 0
     workers = threads(workers)
     with repeatable(model):
-        tasks = _with_cond(reader.blocks(block_rows(model.domain)), model, told)
+        tasks = _with_cond(reader.blocks(block_rows(model.domain)), model, uncoded)
         for block, rows in in_order(partial(_decoded, alphabet, runner), tasks, workers):
             reader.agree(block, rows.check())
             take(alphabet.items(rows.symbols, rows.there), rows.labels)
@@ -215,7 +215,7 @@ def check_header(model: Model, header: Header, kind: str, anyway: bool) -> None:
         raise CodeError(f"expected {kind}, got a file that holds a {header.kind}")
     if header.domain != brief(model.domain) or header.digest != digest_of(model):
         raise CodeError(
-            f"coded by another model than this {model.name or type(model).__name__} of {model.domain}: expected "
+            f"coded by a model other than this {model.name or type(model).__name__} of {model.domain}: expected "
             f"{digest_of(model).hex()}, got {header.digest.hex()}"
         )
     if not anyway:

@@ -23,7 +23,7 @@ def fault_of(name: str, *, windows: bool) -> str | None:
         if len(name.encode()) > MOST:
             return f"it is longer than {MOST} bytes"
     except UnicodeEncodeError:
-        return "it is no UTF-8"
+        return "it is not valid UTF-8"
     if not parts or name.startswith("/") or ".." in parts or "\0" in name:
         return "it leads out of the folder"
     if "\\" in name:

@@ -1,4 +1,4 @@
-"""Format 1: a model's bytes mixed with what bytes a file has had so far."""
+"""Format 1: a model's bytes mixed with the counts of bytes in the file so far."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Symbols ↔ bytes: constriction's range coder, told the probabilities of every symbol."""
+"""Symbols ↔ bytes: constriction's range coder, given the probabilities of every symbol."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Decoder:
     """Bytes → symbols.
 
     Raises:
-        CodeError: if the bytes are no whole words.
+        CodeError: if the bytes are not whole words.
     """
 
     def __init__(self, payload: bytes) -> None:
@@ -64,13 +64,13 @@ class Decoder:
         self._range = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
 
     def code(self, probabilities: Tensor, symbols: Tensor | None = None) -> Tensor:
-        """Read as many symbols as there are rows of probabilities."""
+        """Read one symbol for each row of probabilities."""
         if probabilities.shape[1] == 1 or not len(probabilities):
             return torch.zeros(len(probabilities), dtype=torch.int64)
         try:
             found = self._range.decode(_TABLES, _checked(probabilities))
         except AssertionError as error:  # constriction's, on words that no encoder writes
-            raise CodeError("payload: no code of any symbols") from error
+            raise CodeError("payload: not a valid code") from error
         return torch.from_numpy(found).long()
 
     def finish(self) -> None:
@@ -80,7 +80,7 @@ class Decoder:
             CodeError: if something is.
         """
         if not self._range.maybe_exhausted():
-            raise CodeError("payload: expected an end, got more")
+            raise CodeError("payload: expected the end, got further bytes")
 
 
 def _checked(probabilities: Tensor) -> np.ndarray:

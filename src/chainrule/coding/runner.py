@@ -14,7 +14,7 @@ from chainrule.models import AutoregressiveModel
 
 
 def choose_runner(model: AutoregressiveModel, rows: int, blocks: int, cond: Tensor | None) -> str:
-    """Its name, for so many blocks, each of so many rows under these conditions; to be called in `repeatable`."""
+    """The name of the runner, for this number of blocks and of rows in each; to be called in `repeatable`."""
     phases = model.schedule()
     start = time.perf_counter()
     tried = list(enumerate(phases))[:TRIED]

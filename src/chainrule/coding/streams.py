@@ -35,7 +35,7 @@ LEVELS: dict[str, tuple[int, ...] | None] = {
     "text": None,
 }
 MIXED = ("file", "folder")  # what is mixed with counts
-ROWS = 32  # of a block, where a net may go on behind the length it was trained on
+ROWS = 32  # of a block, where a net may go on beyond the length it was trained on
 
 
 class Cuts:
@@ -54,7 +54,7 @@ class Cuts:
         self._lock = Lock()
 
     def of(self, symbols: int) -> AutoregressiveModel:
-        """The model of the rows of a block of so many symbols."""
+        """The model of the rows of a block with this number of symbols."""
         longest = -(-symbols // ROWS)
         steps = max(longest, self.model.sites) if self.model.network.supports_streaming else self.model.sites
         with self._lock:
@@ -87,14 +87,14 @@ def compress_stream(
 
     Args:
         model: unconditional, of sequences: of 256 levels for bytes; of 65,536 for the samples of a sound + 32,768, of
-            256 for its μ-law levels; of as many as there are characters for a text.
+            256 for its μ-law levels; one level per character for a text.
         source: is read to its end: symbols as `symbol_type` says.
         target: is written.
         kind: "file", "folder", "sound" or "text".
         rate: of a sound, in Hz.
-        about: what is told of the source.
+        about: the description of the source.
         runner, workers: as for `compress`.
-        progress: is told how many symbols have been coded.
+        progress: called with the number of symbols coded.
 
     Returns:
         How many bytes were written.
@@ -140,7 +140,7 @@ def decompress_stream(
         model, anyway, workers: as for `decompress`.
         source: the file; it must be seekable.
         target: is written block after block; if there is an error, what was written until then is to be thrown away.
-        progress: is told how many symbols have been decoded.
+        progress: called with the number of symbols decoded.
 
     Returns:
         The file's header.
@@ -170,7 +170,7 @@ def check_stream(model: Model, kind: str) -> AutoregressiveModel:
     """Refuse a model that is not one of such symbols.
 
     Raises:
-        DomainError: if its items are no sequences of them in their own order, or it is told a condition.
+        DomainError: if its items are not sequences of them in their own order, or it is conditional.
     """
     chosen, levels = check_codable(model), LEVELS[kind]
     domain = chosen.domain
@@ -181,13 +181,13 @@ def check_stream(model: Model, kind: str) -> AutoregressiveModel:
         raise DomainError(f"compress: a {kind} needs a model of sequences of {wanted} levels, got {domain}")
     if chosen.conditional:
         raise DomainError(
-            f"compress: a {kind} needs a model that is told nothing, got one of {chosen.condition.expected}"
+            f"compress: a {kind} needs an unconditional model, got one conditioned on {chosen.condition.expected}"
         )
     return chosen
 
 
 def symbol_type(model: Model) -> np.dtype:
-    """Of a symbol in a stream: an unsigned number of as few bytes as hold its level, the low byte first."""
+    """The type of a symbol in a stream: the smallest unsigned little-endian integer that holds its level."""
     return np.dtype(f"<u{next(size for size in (1, 2, 4) if model.domain.max_levels <= 256**size)}")
 
 

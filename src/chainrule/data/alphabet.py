@@ -1,4 +1,4 @@
-"""The characters of a text by the numbers that a run has given them."""
+"""The characters of a text, numbered as a run numbers them."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def renumber(raw: Raw, vocabulary: Sequence[str], unknown: str | None, domain: D
         which += f" and {len(often) - SHOWN:,} more" if len(often) > SHOWN else ""
         if unknown is None:
             raise DataError(
-                f"{raw.where}: {counted(len(foreign), 'character')} of it {'is' if len(foreign) == 1 else 'are'} not "
-                f"among the {len(place)} that the run was trained on: {which}; name a character that shall stand for "
+                f"{raw.where}: {counted(len(foreign), 'character')} {'is' if len(foreign) == 1 else 'are'} not "
+                f"among the {len(place)} that the run was trained on: {which}; choose a known character to replace "
                 f"them with --unknown (unknown=…)"
             )
         raw.notes.changed.append(

@@ -32,11 +32,11 @@ def assemble(raw: Raw, how: Reading) -> Data:
     """Make the data set of what a reader found, in three splits.
 
     Raises:
-        DataError: if the arrays are no numbers, do not fit each other or the domain, or are too few.
+        DataError: if the arrays are not numbers, do not fit each other or the domain, or are too few.
     """
     if "train" not in (raw.streams or raw.arrays):
         raise DataError(
-            f"{raw.where}: has {', '.join(raw.streams or raw.arrays)} but no train; expected one to train on"
+            f"{raw.where}: has {', '.join(raw.streams or raw.arrays)} but no train; expected a split to train on"
         )
     domain = _domain(raw, how)
     parts: Mapping[str, Items]
@@ -153,7 +153,7 @@ def _of_streams(
     frames = None
     if how.features is not None:
         if raw.rate is None:
-            raise DataError(f"{raw.where}: features are of recordings, expected none")
+            raise DataError(f"{raw.where}: features are for recordings, expected none")
         _named(raw, None, check_whole, domain, how.features[1])
         frames = _named(raw, None, _frames, parts, raw.rate, *how.features)
     streams = Streams(values, torch.from_numpy(ends), labels, frames, tuple(names or ()))
@@ -181,7 +181,7 @@ def _of_streams(
 
 
 def _window_names(names: Sequence[str], windows: Windows) -> tuple[str, ...]:
-    """Of each window that of its stream, and where in it the window begins if there are several."""
+    """The name of each window: that of its stream, and where the window begins if there are several."""
     counts = torch.bincount(windows.stream, minlength=len(names)).tolist()
     return tuple(
         f"{names[i]}:{start}" if counts[i] > 1 else names[i]
@@ -190,7 +190,7 @@ def _window_names(names: Sequence[str], windows: Windows) -> tuple[str, ...]:
 
 
 def _frames(parts: Sequence[np.ndarray], rate: int, bands: int, hop: int) -> Frames:
-    """Of recordings (T,)."""
+    """The frames of recordings (T,)."""
     return Frames.of([torch.from_numpy(mel_frames(samples, rate, bands, hop)) for samples in parts], hop)
 
 
@@ -217,7 +217,7 @@ def labels_of(raw: Raw) -> dict[str, Tensor]:
     """Split → int64 (N,), or (N, k) of several labels; of all splits or of none, but test may lack them.
 
     Raises:
-        DataError: if they are no labels, or not one per row.
+        DataError: if they are not labels, or not one per row.
     """
     labels = {}
     for split, array in raw.arrays.items():

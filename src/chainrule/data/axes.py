@@ -1,4 +1,4 @@
-"""Which axis of an array is what: said by the user, or told from its sizes where these leave no doubt."""
+"""Which axis of an array is what: given by the user, or inferred from its sizes where these leave no doubt."""
 
 from __future__ import annotations
 
@@ -64,5 +64,6 @@ def _guess(where: str, shape: Sequence[int]) -> str:
         if len(chosen) == 1:
             return chosen[0]
     raise DataError(
-        f"{where}: shape {tuple(shape)} does not say where the channels are; say --axes {' or --axes '.join(GUESSED)}"
+        f"{where}: shape {tuple(shape)} does not show which axis holds the channels; "
+        f"give --axes {' or --axes '.join(GUESSED)}"
     )

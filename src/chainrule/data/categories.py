@@ -41,7 +41,7 @@ def encode(
         allow_missing: whether any cell may be missing, and whole columns: the table is to be completed.
 
     Raises:
-        DataError: on columns too many or too few, an unknown category, a cell that is no number of its
+        DataError: on extra or missing columns, an unknown category, a cell that is not a number of its
             column's kind, or a missing one where the column has none.
     """
     table = as_arrow(source, text_columns(columns))

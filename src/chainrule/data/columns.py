@@ -13,7 +13,7 @@ from chainrule.data.readers.arrow import as_arrow, place
 from chainrule.domain.column import KINDS, Column
 from chainrule.errors import DataError, nearest
 
-# Whole numbers of at most so many different values are categories: grades, counts of rooms, codes.
+# Whole numbers of at most this many different values are categories: grades, counts of rooms, codes.
 FEW_VALUES = 20
 # The largest whole number up to which float64 holds every one.
 EXACT = 1 << 53
@@ -85,7 +85,7 @@ def _infer(where: str, name: str, cells: pa.ChunkedArray, kind: str | None) -> C
         return _of_numbers(where, name, numbers(where, cells), kind)
     if pa.types.is_temporal(arrow):
         raise DataError(
-            f"{where}: dates and times are no kind of column ({arrow}); drop it or convert it to a number"
+            f"{where}: dates and times are not supported ({arrow}); drop it or convert it to a number"
         )
     missing = cells.null_count > 0
     if pa.types.is_dictionary(arrow):

@@ -11,7 +11,7 @@ from chainrule.errors import DataError
 
 
 def check_numbers(array: np.ndarray, gaps: bool = False) -> None:
-    """Refuse what is no array of finite numbers with at least one value.
+    """Refuse anything but an array of finite numbers with at least one value.
 
     Args:
         array: (N, …).
@@ -38,8 +38,8 @@ def conform(array: np.ndarray, domain: Domain) -> Tensor:
     """The array as a tensor of the domain, in compact storage.
 
     Args:
-        array: (N, …), finite but for the missing cells of a table, with as many values per row as the
-            domain has variables.
+        array: (N, …), finite but for the missing cells of a table, with one value per row for each of the
+            domain's variables.
         domain: whose event shape, levels and reals the tensor takes. Whole floats become levels,
             integers become reals.
 

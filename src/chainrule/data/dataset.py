@@ -92,7 +92,7 @@ class Data:
         return getattr(self, name), self.labels.get(name)
 
     def cond(self, split: str) -> Tensor | None:
-        """What a conditional model is told of the items of a split: their frames if there are any, or their labels."""
+        """The condition of the items of a split: their frames if there are any, or their labels."""
         return self.frames.get(split, self.labels.get(split))
 
     def items(self, split: str) -> Items:

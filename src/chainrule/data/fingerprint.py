@@ -1,4 +1,4 @@
-"""How a configuration tells a source again: by where it is, from any folder, and by what it holds."""
+"""How a configuration identifies a source: by its path, from any folder, and by a checksum of its content."""
 
 from __future__ import annotations
 

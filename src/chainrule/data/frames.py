@@ -28,12 +28,12 @@ class Frames:
 
     @classmethod
     def of(cls, parts: Sequence[Tensor], hop: int) -> Frames:
-        """Of streams, (F_i, M) each."""
+        """Build from the frames of each stream, (F_i, M)."""
         counts = torch.tensor([0, *(len(part) for part in parts)])
         return cls(torch.cat(list(parts)), counts.cumsum(0), hop)
 
     def cut(self, stream: Tensor, start: Tensor, steps: int) -> Tensor:
-        """Those of windows of so many steps, which begin with a frame; behind the end of a stream its last again.
+        """The frames of windows, which begin with a frame; after the end of a stream its last frame is repeated.
 
         Args:
             stream, start: (N,) of each window, the stream and the step in it.

@@ -1,4 +1,4 @@
-"""The domain an array of numbers lies in, guessed from its shape, type and values."""
+"""The domain an array of numbers lies in, inferred from its shape, type and values."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def infer_domain(arrays: Sequence[np.ndarray]) -> Domain:
     shape = arrays[0].shape[1:]
     if len(shape) not in (1, 2, 3):
         raise DataError(
-            f"shape {arrays[0].shape} is not understood: expected (N, D) for tables, or (N, H, W) "
+            f"shape {arrays[0].shape} is not supported: expected (N, D) for tables, or (N, H, W) "
             f"or (N, C, H, W) for images"
         )
     levels = _levels(arrays, image=len(shape) > 1) if all(map(_holds_levels, arrays)) else None

@@ -42,7 +42,7 @@ class Items:
 
     @property
     def cond(self) -> Tensor | None:
-        """What a conditional model is given of the items: their frames if there are any, or their labels."""
+        """The condition of the items: their frames if there are any, or their labels."""
         return self.labels if self.frames is None else self.frames
 
     def first(self, n: int | None) -> Items:

@@ -56,7 +56,7 @@ def match_classes(raw: Raw, known: Mapping[str, Sequence[str]]) -> None:
         if foreign:
             raise DataError(
                 f"{raw.where}: {name} {listed(map(repr, foreign))}: the run knows {listed(map(repr, wanted))}; "
-                f"leave these items out, or train on them"
+                f"leave these items out, or train on them too"
             )
         tables.append(np.array([list(wanted).index(text) for text in own[name]], np.int64))
     places = [list(own).index(name) for name in known]

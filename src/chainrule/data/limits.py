@@ -1,4 +1,4 @@
-"""How much memory a source may ask for: told by its headers, before anything is allocated."""
+"""How much memory a source may need: read from its headers, before anything is allocated."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_size(where: str, size: int, usual: int | None = None) -> None:
     if size > most:
         raise DataError(
             f"{where}: would take {shown(size)} of memory, at most {shown(most)} are allowed; "
-            f"use less of it, or set {VARIABLE} to so many bytes"
+            f"use less of it, or set {VARIABLE} to a larger number of bytes"
         )
 
 
@@ -33,7 +33,7 @@ def most_bytes(usual: int | None = None) -> int:
     """$CHAINRULE_MAX_BYTES; else half of this machine's memory, or what is usual if that is less.
 
     Raises:
-        DataError: if the variable is no whole number.
+        DataError: if the variable is not a whole number.
     """
     chosen = os.environ.get(VARIABLE, "").strip()
     if not chosen:

@@ -42,7 +42,7 @@ def load_data(
             a file of that name; write "./digits" for the file.
         data_dir: where named sets lie; see `data_folder`.
         checksum: of the files, as `Data.origin` keeps it: if they have changed, they are refused.
-        **options: how to read it, where the guess is not what you mean:
+        **options: how to read it, where what is inferred is not what you mean:
 
             - domain (`Domain`, text or dict): what the items are. They are reshaped if the sizes allow it, and checked.
             - columns (dict): of a table, name → "categorical", "integer" or "real". Given, if only as {}, it makes a
@@ -70,7 +70,7 @@ def load_data(
 
     Raises:
         DataError: if the source is unknown, missing, empty, unreadable, or does not fit the domain or the columns.
-        DomainError: if `domain` is a text that is no domain.
+        DomainError: if `domain` is a text that is not a domain.
         MissingExtraError: if the source needs a package that is not installed.
 
     Example:
@@ -142,7 +142,7 @@ def load_streams(
         source, how, split, data_dir: as for `load_items`.
 
     Raises:
-        DataError: as `load_items`; or if it is no source of these.
+        DataError: as `load_items`; or if it is not a source of sequences.
     """
     assert how.domain is not None
     one_step = replace(how.domain, event_shape=(1, *how.domain.event_shape[1:]))  # none is too short

@@ -1,4 +1,4 @@
-"""Log-mel frames of a recording: how loud each band of frequencies is, a few numbers for every so many samples."""
+"""Log-mel frames of a recording: how loud each band of frequencies is, one number per band for every `hop` samples."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ QUIETEST = -100.0  # dB of a sine of full scale; a step of 16 bits is -90
 def mel_frames(samples: np.ndarray, rate: int, bands: int, hop: int) -> np.ndarray:
     """1 + dB / 50 of the power in each band: about 1 for a sine of full scale, -1 for silence.
 
-    Frame j is of samples j·hop … (j + 1)·hop - 1, and looks at the window of 4·hop samples around them, under Hann's
-    bell: also at samples behind its own, as is usual where a recording is to be made again of its frames.
+    Frame j is of samples j·hop … (j + 1)·hop - 1, and reads the 4·hop samples around them under a Hann
+    window: also samples after its own, as is usual in vocoders.
 
     Args:
         samples: (T,) int16; silence is put around them.
@@ -69,6 +69,6 @@ def mel_filters(rate: int, size: int, bands: int) -> np.ndarray:
     if not filters.any(1).all():
         raise DataError(
             f"features: {bands} bands are too narrow for windows of {size} samples at {rate} Hz; "
-            "take fewer, or a longer hop"
+            "use fewer bands, or a longer hop"
         )
     return filters

@@ -1,4 +1,4 @@
-"""How a source is read: what the user says where a reader would have to guess, and the codes of a run."""
+"""How a source is read: the options of the user, and the codes of a run."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Reading:
 
         Raises:
             DataError: on an unknown option, with the nearest one, or a value that makes no sense.
-            DomainError: if `domain` is a text that is no domain.
+            DomainError: if `domain` is a text that is not a domain.
         """
         known = [field.name for field in fields(cls)]
         for name in options:

@@ -18,8 +18,8 @@ class Windows(NamedTuple):
     """Windows (N, *event_shape) of streams.
 
     Attributes:
-        x: the values; -1 behind the end of a stream, where the domain gives lengths.
-        first: (N,) the step from which on a window counts; those before it count in an earlier window.
+        x: the values; -1 after the end of a stream, where the domain gives lengths.
+        first: (N,) the first step of a window that counts; those before it count in an earlier window.
         stream: (N,) which stream it is of.
         start: (N,) the step of that stream at which it begins.
     """
@@ -65,7 +65,7 @@ class Streams:
         return 1 if self.frames is None else self.frames.hop
 
     def cond(self, stream: Tensor, start: Tensor, domain: Domain) -> Tensor | None:
-        """What a conditional model is told of windows that begin at steps (N,) of streams (N,).
+        """The condition of windows that begin at steps (N,) of streams (N,).
 
         Returns:
             The frames (N, M, T'), if there are any, or the labels (N,) or (N, k), or None.
@@ -81,7 +81,7 @@ class Streams:
     def sliding(self, domain: Domain, context: int) -> Windows:
         """Windows that overlap by `context` steps, in which each step counts once.
 
-        All but the first steps of a stream thus have at least so many before them. Where lengths are fixed, the last
+        All but the first steps of a stream thus have at least `context` before them. Where lengths are fixed, the last
         window ends with the stream, and overlaps by more.
 
         Raises:
@@ -92,7 +92,7 @@ class Streams:
             raise DataError(f"context: expected 0 to {domain.steps - 1} steps, got {context}")
         if (domain.steps - context) % self.hop:
             raise DataError(
-                f"context: expected one that leaves whole frames of {self.hop} of {domain.steps} steps, got {context}"
+                f"context: expected whole frames of {self.hop} steps to be left of {domain.steps}, got {context}"
             )
         if domain.lengths == "fixed" and int(self.lengths.min()) < domain.steps:
             raise DataError(
@@ -104,7 +104,7 @@ class Streams:
         """Windows that begin at places (N,) of `values`, moved back where a stream ends too early, or to a frame.
 
         Returns:
-            The windows (N, *event_shape), and what a conditional model is told of each.
+            The windows (N, *event_shape), and the condition of each.
         """
         stream = torch.searchsorted(self.bounds, starts, right=True) - 1
         begin, hop = self.bounds[stream], self.hop

@@ -28,9 +28,9 @@ class Domain:
             int per variable, or None for reals. In a table, one per column, None for numbers.
         layout: "vector", "sequence", "image" or "table".
         columns: of a table, whose items are float64 (D,): codes of categories, numbers, and NaN where missing.
-        lengths: of sequences. "fixed": T steps each. "ends": the last level is an end symbol, behind which nothing
+        lengths: of sequences. "fixed": T steps each. "ends": the last level is an end symbol, after which nothing
             but it can come; the probabilities of all strings shorter than T and of all starts of T symbols sum to 1.
-            "given": of each item only the length is known beforehand; steps behind it are -1, and belong to no
+            "given": of each item only the length is known beforehand; steps after it are -1, and belong to no
             likelihood.
 
     Example:
@@ -240,7 +240,7 @@ class Domain:
         return counted(x, self.lengths, self.levels)
 
     def canonicalise(self, x: Tensor) -> Tensor:
-        """x with nothing behind the end of an item but what belongs there."""
+        """x with end symbols, or -1, in all places after the end of an item."""
         return canonicalise(x, self.lengths, self.levels)
 
     def check(self, x: Tensor) -> Tensor:
@@ -284,10 +284,8 @@ class Domain:
             levels = self.levels if isinstance(self.levels, int) else "its column's levels"
             raise DomainError(f"x: expected integers in [0, {levels}), got {_first(x, bad)}")
         if self.lengths != "fixed" and not torch.equal(self.canonicalise(x), x):
-            behind = "its end symbol" if self.lengths == "ends" else "the first step of -1"
-            raise DomainError(
-                f"x: expected nothing but the same behind {behind}, got {_first(x, self.canonicalise(x) != x)}"
-            )
+            only = "end symbols after the first one" if self.lengths == "ends" else "-1 after the first -1"
+            raise DomainError(f"x: expected only {only}, got {_first(x, self.canonicalise(x) != x)}")
 
     def _limits(self, device: torch.device) -> Tensor:
         return torch.tensor(self.levels_per_variable, device=device).reshape(self.event_shape)

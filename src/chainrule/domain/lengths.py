@@ -1,4 +1,4 @@
-"""Items that differ in length: where one ends, and what stands behind its end."""
+"""Items that differ in length: where one ends, and what stands after its end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LENGTHS = ("fixed", "ends", "given")  # see `Domain`
 
 
 def counted(x: Tensor, lengths: str, levels: Any) -> Tensor:
-    """Which variables of items x (B, T) or (B, T, K) are told.
+    """Which variables of items x (B, T) or (B, T, K) have a term in the likelihood.
 
     Those up to the first end symbol, the last of the levels, and with it; or those that are not -1.
     """
@@ -24,7 +24,7 @@ def counted(x: Tensor, lengths: str, levels: Any) -> Tensor:
 
 
 def canonicalise(x: Tensor, lengths: str, levels: Any) -> Tensor:
-    """x with nothing but end symbols behind the first one, or but -1 from the first step on that has one."""
+    """x with only end symbols after the first one, or only -1 from the first step that has one."""
     if lengths == "ends":
         return torch.where(counted(x, lengths, levels), x, levels - 1)
     if lengths == "given":

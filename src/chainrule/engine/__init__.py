@@ -1,4 +1,4 @@
-"""The one sampling loop, the rules that choose a value in it, what runs its steps, and what guesses ahead of them."""
+"""The one sampling loop, the rules that choose a value in it, the runners of its steps, and predictive sampling."""
 
 from chainrule.engine.choice import Choice, Greedy, Known, Sample, Within, check_temperature, choose_particle
 from chainrule.engine.fixed_point import FixedPoint

@@ -80,7 +80,7 @@ class Automatic:
 
 
 def pays(seconds: float) -> bool:
-    """Whether eager steps of so many seconds are worth a native loop."""
+    """Whether eager steps that take this many seconds are worth a native loop."""
     if seconds <= (PATIENCE if MACHINE in sys.modules else LONG_PATIENCE):
         return False
     try:
@@ -136,7 +136,7 @@ def _same(tensors: list[Tensor], before: list[Tensor], numbers: list[np.ndarray]
 
 
 def _bytes(tensor: Tensor) -> np.ndarray:
-    """Those of a tensor's numbers: -0 is another than 0, and NaN the same as itself."""
+    """The bytes of a tensor's numbers: -0 differs from 0, and NaN equals itself."""
     return tensor.detach().contiguous().flatten().view(torch.uint8).numpy()
 
 

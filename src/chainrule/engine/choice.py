@@ -129,7 +129,7 @@ class Known:
 
 
 def check_temperature(temperature: Any) -> None:
-    """Refuse what is no finite number from 0 on.
+    """Refuse anything but a finite number ≥ 0.
 
     Raises:
         ChainruleError: which says so.

@@ -24,7 +24,7 @@ def draw_stepwise(
     last: int,
     terms: Tensor | None,
 ) -> State:
-    """Draw sites first … last-1 of `values` (B, n, V), and their log-probabilities into `terms`; the state behind them.
+    """Draw sites first … last-1 of `values` (B, n, V) and their log-probabilities into `terms`; the state after them.
 
     Args:
         model: gives the head and the schedule.

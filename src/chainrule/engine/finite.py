@@ -1,4 +1,4 @@
-"""Conditionals whose parameters are no numbers are refused, whatever runs the steps: no value comes of them unseen."""
+"""Conditionals with parameters that are not finite are refused, whatever runs the steps."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Guard:
     drawn; elsewhere, where a look would wait for the device, at the end.
 
     Args:
-        model: gives the head. Of one that is `certain` of some values, as of an end behind the end, an infinite
+        model: gives the head. Where it is `certain` of some values, as of an end after the end, an infinite
             parameter is as it should be, and NaN stands for all that is not.
         device: where the parameters are.
-        last: the site behind the last one.
+        last: one past the last site.
 
     Raises:
         ChainruleError: if weights of the head are not finite.
@@ -71,11 +71,11 @@ class Guard:
         return not math.isnan(total) if self._certain else math.isfinite(total)
 
 
-REMEDY = "the weights are damaged, or training diverged (lower its lr)"
+REMEDY = "the weights are damaged, or training diverged (lower lr)"
 
 
 def refuse(model: Any, t: int) -> NoReturn:
-    """Say which site has parameters that are no numbers."""
+    """Raise an error that names the site whose parameters are not finite."""
     variable, ordering = t * model.head.variables, getattr(model, "ordering", None)
     if ordering is not None and variable < len(ordering.variables):
         variable = int(ordering.variables[variable])

@@ -1,4 +1,4 @@
-"""Fixed-point iteration: guess that nothing changes, pass, until nothing does."""
+"""Predictive sampling by fixed-point iteration: repeat parallel passes until no value changes."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ FORECASTS = {"iterate": iterate, "zeros": zeros, "last": last}
 class FixedPoint(Predictive):
     """Jacobi iteration on x = draw(model(x), noise); with blocks, Gauss–Seidel over the blocks and Jacobi within.
 
-    For the same generator the sample is that of `model.sample`, in as many parallel passes as it takes: few where a
-    value depends little on those before it, up to T otherwise. It pays where a pass costs little more than a step.
+    For the same generator the sample is that of `model.sample`, in few parallel passes where a
+    value depends little on those before it, in up to T otherwise. It pays where a pass costs little more than a step.
 
     Args:
         block: sites that are iterated together until they are final, before the next ones; all by default. A net that

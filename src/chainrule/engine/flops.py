@@ -35,7 +35,7 @@ class _Counter(TorchDispatchMode):
         if packet in flop_registry:
             self.total += flop_registry[packet](*args, **(kwargs or {}), out_val=out)
         elif not self._is_free(func):
-            raise ChainruleError(f"{func}: has no formula to count its operations by")
+            raise ChainruleError(f"{func}: no formula to count its operations")
         return out
 
     @staticmethod

@@ -25,7 +25,7 @@ def draw_normal(rows: int, variables: int, generator: torch.Generator | None = N
 
 
 def branch(generator: torch.Generator | None, which: int = 0) -> torch.Generator:
-    """A stream of randomness of its own, told by where this one stands, which stays there.
+    """A new generator, seeded from the position of this one, which does not advance.
 
     What is drawn in turn from one generator depends on how much was drawn before, so on the number of rows. Of what is
     drawn in parts (latent numbers, then pixels) all but one come from branches, each of another number: then the first

@@ -1,4 +1,4 @@
-"""Sampling by parallel passes over guessed values: the sample that `rollout` draws from the same noise."""
+"""Predictive sampling: parallel passes over forecasts give the sample that `rollout` draws from the same noise."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class Undecided(NamedTuple):
 
 
 class Predictive(ABC):
-    """A runner that guesses values ahead of those drawn, and asks the model about all guesses in one parallel pass.
+    """A runner that forecasts values and checks all forecasts in one parallel pass of the model.
 
-    A value is a function of its conditional and of its own noise. Each pass draws every site given the guesses before
-    it; where all of these are final, so is what was drawn. Each pass thus makes final every site whose guess was right,
+    A value is a function of its conditional and of its own noise. Each pass draws every site given the forecasts before
+    it; where all of these are final, so is the draw. Each pass thus makes final every site whose forecast was right,
     up to the first wrong one, and that one too: at most T passes, and the sample is that of `rollout`, whatever the
-    guesses, but for numbers moved by the last bits of their parameters. Rows that are final leave the batch.
+    forecasts, but for numbers moved by the last bits of their parameters. Rows that are final leave the batch.
 
     Attributes:
         calls: (N,) passes that each of the items drawn so far took part in.
@@ -118,11 +118,11 @@ class Predictive(ABC):
                 dtype,
             )
             drawn, right, sums = _decide(model, now, self.guess(now))
-            # What comes of a wrong guess is thrown away.
+            # What follows a wrong forecast is thrown away.
             decided = torch.arange(stop - start, device=device) <= right[:, None]
             guard.check(torch.where(decided, sums, 0), start)
             values[own, start:stop] = drawn
-            # The first site that was guessed wrongly has now been drawn given right ones.
+            # The first site with a wrong forecast has now been drawn given right ones.
             final[own] = (start + right + 1).clamp(max=stop)
             calls[own] += 1
             self.passes += 1
@@ -133,8 +133,8 @@ class Predictive(ABC):
 
 
 def _decide(model: TwoModes, now: Undecided, guess: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What a pass over the guesses gives: the values (R, n, V) of the n undecided sites, how many of the first of
-    these were guessed rightly (R,), and the sums of their parameters (R, n)."""
+    """What a pass over the forecasts gives: the values (R, n, V) of the n undecided sites, how many of the first of
+    these were forecast rightly (R,), and the sums of their parameters (R, n)."""
     params = _params(model, guess, now)
     guess = guess[:, now.start : now.stop]
     drawn = draw_sites(model.head, params, now.rule, now.start, guess.dtype)
@@ -146,7 +146,7 @@ def _decide(model: TwoModes, now: Undecided, guess: Tensor) -> tuple[Tensor, Ten
 
 
 def _params(model: TwoModes, values: Tensor, now: Undecided) -> Tensor:
-    """Of the undecided sites (R, n, P), by a pass over the sites before `stop` where the net can do with these."""
+    """Parameters of the undecided sites (R, n, P), by a pass over the sites before `stop` if the net allows it."""
     prefill_multiple = model.network.prefill_multiple
     upto = model.sites if prefill_multiple is None else -(-now.stop // prefill_multiple) * prefill_multiple
     if upto >= model.sites:
@@ -159,7 +159,7 @@ def _params(model: TwoModes, values: Tensor, now: Undecided) -> Tensor:
 
 
 def keep_final(values: Tensor, final: Tensor, otherwise: Tensor | float) -> Tensor:
-    """Values (R, T, V) at the first `final` sites of each row, `otherwise` behind them."""
+    """Values (R, T, V) at the first `final` sites of each row, `otherwise` after them."""
     sites = torch.arange(values.shape[1], device=values.device)
     return torch.where((sites < final[:, None])[..., None], values, otherwise)
 

@@ -47,7 +47,7 @@ class Speculative(Predictive):
         return start + self.ahead
 
     def rollout(self, model: TwoModes, choose: Choice, batch: int, **options: Any) -> Rollout:
-        """That of every predictive sampler.
+        """As every predictive sampler.
 
         Raises:
             DomainError: if the draft is of another domain or ordering, or values are reals, which never agree.
@@ -62,7 +62,7 @@ class Speculative(Predictive):
             return super().rollout(model, choose, batch, **options)
 
     def guess(self, undecided: Undecided) -> Tensor:
-        """What the draft draws given what is final."""
+        """The forecast: what the draft draws given the final values."""
         variables, flat = undecided.values.shape[2], undecided.values.flatten(1)
         known = torch.arange(flat.shape[1], device=flat.device) < undecided.final[:, None] * variables
         # Its sites may be of other sizes than the target's.

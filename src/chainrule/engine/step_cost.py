@@ -20,7 +20,7 @@ PLACES = {"copy_", "index_copy_", "index_put_", "scatter_"}  # they write as muc
 
 
 class StepCost(NamedTuple):
-    """Of one site of one row.
+    """The cost of one site of one row.
 
     Attributes:
         flops: of its products, a multiplication and an addition as two.

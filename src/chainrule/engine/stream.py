@@ -27,7 +27,7 @@ def stream(
     device: torch.device,
     dtype: torch.dtype,
 ) -> Iterator[Tensor]:
-    """Yield sites (B, block, V) of levels, behind a prefix, in generation order; for a caller who wants no gradients.
+    """Yield sites (B, block, V) of levels, after a prefix, in generation order; without gradients.
 
     Args:
         model: gives the head, the number of sites L and the schedule.
@@ -36,7 +36,7 @@ def stream(
         cond: the condition, one per row.
         prefix: (B, n, V) sites known beforehand, absorbed in parallel; of no site for a start from nothing.
         context: None if steps may go on for ever. Else the net starts afresh whenever it has reached its length, and
-            absorbs so many of the last sites; of a prefix as long as that it never sees more.
+            absorbs this many of the last sites; it never sees more of a prefix as long as that.
         block: sites handed out together; fewer at the end.
         most: sites after which the stream ends, those of the prefix counted.
         end: the level after which a row has ended; the stream ends once all have. Only for V = 1.

@@ -14,7 +14,7 @@ STEEPEST = 3.0  # of |log ∂z/∂y| in one layer: float32 survives the way back
 class Bijection(nn.Module, ABC):
     """y ↔ z. By the change of variables, log p_Y(y) = log p_Z(z(y)) + log |det ∂z/∂y|.
 
-    Shapes: B items; y (B, *shape), z (B, *shape') with as many variables.
+    Shapes: B items; y (B, *shape), z (B, *shape') with the same number of variables.
     """
 
     @abstractmethod

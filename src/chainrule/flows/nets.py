@@ -1,4 +1,4 @@
-"""The nets of coupling layers, which need not be undone. Their last layer starts at 0: a coupling starts as nothing."""
+"""The nets of coupling layers, which need no inverse. Their last layer starts at 0: a coupling is the identity."""
 
 from __future__ import annotations
 

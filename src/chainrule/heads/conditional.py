@@ -1,4 +1,4 @@
-"""The distribution of one variable given all before it: what choice rules and coders see."""
+"""The distribution of one variable given all before it: what choice rules and coders use."""
 
 from __future__ import annotations
 

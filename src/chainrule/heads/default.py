@@ -28,7 +28,7 @@ def vector_head(
 ) -> Head:
     """The head of any domain, a variable a site: mixtures for reals, one head per column for tables.
 
-    Logistic components by default: their tails fall as e^-|z|, so that a value far from all that was seen costs tens
+    Logistic components by default: their tails fall as e^-|z|, so that a value far from all training data costs tens
     of nats where a Gaussian takes thousands.
 
     Args:
@@ -51,7 +51,7 @@ def vector_head(
 def _column_head(
     column: Column, real: Head, gappy: Head, tables: dict[tuple[int, bool], Categorical], components: int
 ) -> Head:
-    """Categories share a head with those of as many levels, reals with reals; a missing category is one more level."""
+    """Columns with equally many categories share a head, as do reals; a missing category is one more level."""
     if column.categories:
         levels = len(column.categories) + column.missing
         return tables.setdefault((levels, column.missing), Categorical(levels, gap=column.missing))

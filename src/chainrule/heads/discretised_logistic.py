@@ -132,7 +132,7 @@ class DiscretisedLogistic(Head):
         )
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
-        """The mixture, once the value before has shifted the means and told more about the component."""
+        """The mixture, after the value before has shifted the means and updated the weights of the components."""
         log_weights, means, log_scales, coefficients = state
         if prev is not None:
             u = v - 1

@@ -76,7 +76,7 @@ class MixtureConditional(Conditional):
         """
         if top_k is None and top_p is None:
             return self
-        raise ChainruleError("top_k, top_p: expected a discrete model, got one with numbers")
+        raise ChainruleError("top_k, top_p: expected a discrete model, got one with numeric columns")
 
     def _log_peaks(self) -> Tensor:
         """The highest log-density of each component, but for what is the same for all."""

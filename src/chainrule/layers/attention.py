@@ -100,7 +100,7 @@ class Residual(CausalLayer):
 
     Args:
         norm: a map of each position alone.
-        layer: causal, of as many channels out as in.
+        layer: causal, with the same number of channels in and out.
         dropout: of what is added.
     """
 
@@ -110,12 +110,12 @@ class Residual(CausalLayer):
 
     @property
     def receptive_field(self) -> int | None:
-        """That of the layer."""
+        """The layer's own."""
         return self.layer.receptive_field
 
     @property
     def supports_streaming(self) -> bool:
-        """That of the layer."""
+        """The layer's own."""
         return self.layer.supports_streaming
 
     def forward(self, x: Tensor) -> Tensor:
@@ -123,7 +123,7 @@ class Residual(CausalLayer):
         return x + self.dropout(self.layer(self.norm(x)))
 
     def init_state(self, batch: int, *, length: int, device: torch.device, dtype: torch.dtype) -> State:
-        """That of the layer."""
+        """The layer's own."""
         return self.layer.init_state(batch, length=length, device=device, dtype=dtype)
 
     def step(self, x: Tensor, state: State, t: Tensor) -> tuple[Tensor, State]:

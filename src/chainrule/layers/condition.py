@@ -75,7 +75,7 @@ class Condition(nn.Module):
 
     @property
     def item_shape(self) -> tuple[int, ...]:
-        """Of the condition of one item: (k,) for several labels; () for one, and for the absent condition."""
+        """The shape of one item's condition: (k,) for several labels; () for one, and for the absent condition."""
         if isinstance(self.classes, tuple):
             return (len(self.classes),)
         return self.maps or (() if self.embedding is None else (self.embedding,))
@@ -127,7 +127,7 @@ def _counts(classes: int | Sequence[int] | None) -> int | tuple[int, ...] | None
     """A list of one number is that number.
 
     Raises:
-        ChainruleError: if one is no number of classes.
+        ChainruleError: if one is not a number of classes.
     """
     if classes is None or isinstance(classes, int):
         return classes

@@ -15,8 +15,8 @@ from chainrule.layers.state import State, put_at
 class CausalConv1d(CausalLayer):
     """y_t = b + Σ_j W_j x_{t - j·dilation}, j = 0 … kernel_size-1, with zeros before the start.
 
-    The convolution of "option B": it reads its own position. Behind a `StrictInput`, which delays the sequence
-    by one, the first of them is the post's "option A". One step costs one matrix product: the inputs still to be
+    The convolution of "option B": it reads its own position. After a `StrictInput`, which delays the sequence
+    by one, the first of them is "option A" (Tomczak, 2021). One step costs one matrix product: the inputs still to be
     read wait in a window that moves along (dilation 1), or in a ring of (kernel_size-1)·dilation + 1 places.
 
     Args:

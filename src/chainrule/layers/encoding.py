@@ -17,7 +17,7 @@ class Encoding(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, sites: Tensor) -> Tensor:
-        """Sites from the first on: (B, n, V) → (B, n, C)."""
+        """Encode the first n sites: (B, n, V) → (B, n, C)."""
 
     def at(self, prev: Tensor, index: Tensor) -> Tensor:
         """Site `index`, 0-d, alone: (B, V) → (B, C). The same code at every site, unless a code says otherwise."""
@@ -67,7 +67,7 @@ class Real(Encoding):
 class OneHot(Encoding):
     """Levels as unit vectors, with the level as a number in [0, 1] beside them: (…, V) → (…, V·(levels + 1)).
 
-    The number tells a net at its first step that neighbouring levels are alike; the unit vectors let it forget that.
+    The number shows the net that neighbouring levels are alike; the unit vectors let it treat each level on its own.
     """
 
     scale: Tensor

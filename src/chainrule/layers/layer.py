@@ -25,7 +25,7 @@ class CausalLayer(nn.Module, ABC):
 
     @property
     def supports_streaming(self) -> bool:
-        """Whether steps may go on behind the `length` of their state, in no more memory; not so by default."""
+        """Whether steps may go on beyond the `length` of their state, in constant memory; False by default."""
         return False
 
     @abstractmethod
@@ -85,7 +85,7 @@ class Serial(CausalLayer):
 
     @property
     def receptive_field(self) -> int | None:
-        """The sum of the layers' reaches."""
+        """The sum of the layers' receptive fields."""
         reaches: list[Any] = [layer.receptive_field for layer in self.layers]
         return None if None in reaches else sum(reaches)
 

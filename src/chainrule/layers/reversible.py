@@ -20,7 +20,7 @@ from chainrule.randomness import TURN
 class Reversible(CausalLayer):
     """y_1 = x_1 + F(x_2), y_2 = x_2 + G(y_1), again and again; x_1 and x_2 are the halves of the channels.
 
-    What went in can be told from what came out, x_2 = y_2 - G(y_1) and x_1 = y_1 - F(x_2). So only what leaves the last
+    The input follows from the output, x_2 = y_2 - G(y_1) and x_1 = y_1 - F(x_2). So only what leaves the last
     layer is kept for the backward pass, however many there are (and in training the state of the random numbers
     before each, 5 kB). That pass goes from the last layer to the first: computes it once more, with the same random
     numbers, so that dropout drops the same, takes its input back, and differentiates this one layer. Gradients are
@@ -50,7 +50,7 @@ class Reversible(CausalLayer):
 
     @property
     def receptive_field(self) -> int | None:
-        """The sum of the layers' reaches: each reads what the one before it changed."""
+        """The sum of the layers' receptive fields: each reads what the one before it changed."""
         reaches: list[Any] = [layer.receptive_field for layer in self.layers]
         return None if None in reaches else sum(reaches)
 
@@ -67,7 +67,7 @@ class Reversible(CausalLayer):
 
     @torch.no_grad()
     def inverse(self, y: Tensor) -> Tensor:
-        """What `forward` was given, told from what it gave, where nothing is random: (B, T, 2C) → (B, T, 2C)."""
+        """The input of `forward`, recovered from its output, where nothing is random: (B, T, 2C) → (B, T, 2C)."""
         read, changed = y.chunk(2, dim=-1)
         for layer in reversed(self.layers):
             read, changed = changed - layer(read), read

@@ -1,6 +1,6 @@
 """The one strict module of a network: what it puts at position t comes from x_<t.
 
-Every layer behind it may read its own position, so no mask type travels through the net.
+Every layer after it may read its own position, so no mask type travels through the net.
 """
 
 from __future__ import annotations

@@ -35,12 +35,12 @@ class TemporalBlock(CausalLayer):
 
     @property
     def receptive_field(self) -> int | None:
-        """That of both convolutions."""
+        """Both convolutions' together."""
         return self.body.receptive_field
 
     @property
     def supports_streaming(self) -> bool:
-        """That of both convolutions."""
+        """Both convolutions' together."""
         return self.body.supports_streaming
 
     def forward(self, x: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class TemporalBlock(CausalLayer):
         return self._add(x, self.body(x))
 
     def init_state(self, batch: int, *, length: int, device: torch.device, dtype: torch.dtype) -> State:
-        """That of the convolutions."""
+        """The states of the convolutions."""
         return self.body.init_state(batch, length=length, device=device, dtype=dtype)
 
     def step(self, x: Tensor, state: State, t: Tensor) -> tuple[Tensor, State]:

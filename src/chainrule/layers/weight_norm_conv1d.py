@@ -34,7 +34,7 @@ class WeightNormConv1d(CausalLayer):
 
     @property
     def receptive_field(self) -> int:
-        """That of the convolution."""
+        """The convolution's."""
         return self.conv.receptive_field
 
     def scale(self) -> Tensor:

@@ -17,7 +17,7 @@ from chainrule.networks import Stack
 class CausalConv1dARM(AutoregressiveModel):
     """CausalConv1d "A" → LeakyReLU → (CausalConv1d "B" → LeakyReLU) × (depth - 2) → CausalConv1d "B" → softmax.
 
-    The network of the post (seed 4) is `channels=256, depth=4, kernel_size=7, positions=False, dropout=0`; the
+    The network of Tomczak (2021) is `channels=256, depth=4, kernel_size=7, positions=False, dropout=0`; the
     defaults add learned positions and dropout.
 
     Args:
@@ -26,7 +26,7 @@ class CausalConv1dARM(AutoregressiveModel):
         kernel_size: taps of each.
         dilation: of all layers but the first.
         dropout: after each hidden activation.
-        positions: whether to add a learned vector for each position behind the first layer; None does so unless
+        positions: whether to add a learned vector for each position after the first layer; None does so unless
             the domain is a sequence, whose statistics are the same everywhere.
         output: see `models.sequence`.
         classes, embedding: of the condition; see `layers.Condition`.

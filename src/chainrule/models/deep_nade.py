@@ -95,13 +95,13 @@ class EoNADE(SharedEnsemble):
         super().__init__(DeepNADE(domain, **net), members=orderings, orderings=orderings)
 
     def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
-        """That of the net, which is trained for all orderings."""
+        """The loss of the net, which is trained for all orderings: (B,) nats."""
         return self.template.loss(x, cond)
 
     def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
-        """That of the net."""
+        """The validation loss of the net: (B,) nats."""
         return self.template.valid_loss(x, cond)
 
     def complete(self, x: Tensor, known: Tensor, *args: Any, **options: Any) -> Tensor:
-        """That of the net, which follows the ordering that fits the mask."""
+        """Complete with the net, under the ordering that puts the known variables first."""
         return self.template.complete(x, known, *args, **options)

@@ -15,9 +15,10 @@ from chainrule.networks import Stack
 
 
 class FiniteMemory(AutoregressiveModel):
-    """[x_{d-k} … x_{d-1}] → Linear(k, M) → ReLU → Linear(M, K) → softmax, shared by all d (seed 4).
+    """[x_{d-k} … x_{d-1}] → Linear(k, M) → ReLU → Linear(M, K) → softmax, shared by all d.
 
-    The first layer is a convolution over k inputs, zeros before the start.
+    The first layer is a convolution over k inputs, zeros before the start. Tomczak, "Deep generative modeling:
+    autoregressive models" (2021).
 
     Args:
         memory: k.

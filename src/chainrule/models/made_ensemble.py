@@ -14,7 +14,7 @@ from chainrule.models.made import MADE
 class MADEEnsemble(SharedEnsemble):
     """Order- and connectivity-agnostic MADE: each training step uses one of K sets of masks, the test all of them.
 
-    Probabilities of joints are averaged, not logits of conditionals, which would be no distribution.
+    Probabilities of whole items are averaged. Averaged logits of conditionals would not be a distribution.
 
     Args:
         masks: K.
@@ -33,11 +33,11 @@ class MADEEnsemble(SharedEnsemble):
         super().__init__(MADE(domain, **made), members=masks, orderings=orderings)
 
     def trials(self, items: int) -> Sequence[dict]:
-        """Those of the MADE."""
+        """The trials of the MADE."""
         return self.template.trials(items)
 
     def retune(self, **hyperparameters: Any) -> None:
-        """That of the MADE."""
+        """Retune the MADE."""
         self.template.retune(**hyperparameters)
         self.hyperparameters |= hyperparameters
 
@@ -62,11 +62,11 @@ class MADECommittee(SeparateEnsemble):
         super().__init__(build, domain, members=members, orderings=orderings)
 
     def trials(self, items: int) -> Sequence[dict]:
-        """Those of one MADE."""
+        """The trials of one MADE."""
         return self.factorisation.trials(items)
 
     def retune(self, **hyperparameters: Any) -> None:
-        """That of each MADE."""
+        """Retune each MADE."""
         for model in self.models:
             model.retune(**hyperparameters)
         self.hyperparameters |= hyperparameters

@@ -1,4 +1,4 @@
-"""NICE: additive couplings, whose volume is that of nothing at all."""
+"""NICE: additive couplings, which preserve volume."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class NICE(Flow):
 
 
 def check_widths(hidden: list[int] | tuple[int, ...]) -> None:
-    """Refuse what are no widths of layers.
+    """Refuse anything but a list of layer widths.
 
     Raises:
         ChainruleError: which says what was expected.

@@ -14,8 +14,8 @@ from chainrule.networks.image_encoder import image_decoder, image_encoder
 class PixelVAE(GaussianLatent):
     """z ~ N(0, I) → features of each pixel → a Gated PixelCNN with these in every gate; q(z | x) a diagonal Gaussian.
 
-    The encoder and what leads up from z are those of `VAE`. What neighbours tell each other need not go through z, and
-    the PixelCNN need not be deep, since z tells what is far away.
+    The encoder and what leads up from z are those of `VAE`. What neighbouring pixels share need not go through z, and
+    the PixelCNN need not be deep, since z carries what is far away.
 
     Args:
         domain: images of levels.

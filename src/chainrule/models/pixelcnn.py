@@ -25,7 +25,7 @@ from chainrule.networks import RasterStack
 class PixelCNN(AutoregressiveModel):
     """7×7 mask A → residual blocks (2h → h, 1×1; h → h, 3×3; h → 2h, 1×1; all mask B) → two 1×1 layers → softmax.
 
-    Colours of a pixel are generated R, G, B; features are in as many groups.
+    Colours of a pixel are generated R, G, B; features come in one group per colour.
 
     Args:
         channels: h.

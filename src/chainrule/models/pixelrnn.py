@@ -27,7 +27,7 @@ from chainrule.networks import RasterStack
 class PixelRNN(AutoregressiveModel):
     """7×7 mask A → residual blocks (2h → an LSTM of h → 2h, 1×1) → two 1×1 layers → softmax.
 
-    Colours of a pixel are generated R, G, B; features are in as many groups. Subclasses say which LSTM.
+    Colours of a pixel are generated R, G, B; features come in one group per colour. Subclasses say which LSTM.
 
     Args:
         recurrent: makes it, of 2h to h channels.
@@ -106,7 +106,8 @@ class RowPixelRNN(PixelRNN):
 class DiagonalPixelRNN(PixelRNN):
     """A `PixelRNN` of Diagonal LSTMs, or BiLSTMs: diagonal by diagonal, from all pixels above and to the left, or all.
 
-    All but one: the last pixel of a row is read only by features below it, which the next row's left end is not told.
+    All but one: the last pixel of a row is read only by features below it, which do not reach the left end of the next
+    row.
 
     Args:
         both: whether there is a pass from the right beside the one from the left.

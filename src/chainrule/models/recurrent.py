@@ -46,7 +46,7 @@ class RecurrentNet(AutoregressiveModel):
         width: of the input layer and of each hidden state.
         depth: recurrent layers.
         dropout: before each recurrent layer and before the output.
-        tied: whether the vectors that levels enter by are those by which they are told apart: fewer parameters.
+        tied: whether the output layer shares its weights with the input embedding of the levels: fewer parameters.
         output: see `models.sequence`.
         classes, embedding: of the condition; see `layers.Condition`.
         encoding: see `models.encoding`.

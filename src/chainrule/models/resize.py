@@ -10,7 +10,7 @@ from chainrule.models.registry import create_model
 
 
 def of_length(model: Model, steps: int) -> Model:
-    """The same weights on sequences of so many steps: of recurrent nets and convolutions, whose weights know no place.
+    """The same weights on sequences of another length, for nets whose weights do not depend on the position.
 
     A condition that is a map in time is then as long as they are.
 
@@ -19,7 +19,7 @@ def of_length(model: Model, steps: int) -> Model:
         steps: T.
 
     Raises:
-        DomainError: if items are no sequences, or weights belong to places.
+        DomainError: if items are not sequences, or weights depend on the position.
 
     Example:
         >>> import chainrule as cr
@@ -37,6 +37,8 @@ def of_length(model: Model, steps: int) -> Model:
     )
     own, found = ({name: t.shape for name, t in m.state_dict().items()} for m in (other, model))
     if own != found:
-        raise DomainError(f"{model.name}: its weights belong to the places of {domain}, not of {steps} steps")
+        raise DomainError(
+            f"{model.name}: its weights depend on the position in {domain}, they cannot serve {steps} steps"
+        )
     other.load_state_dict(model.state_dict())
     return other.to(model.device, model.dtype).train(model.training)

@@ -17,7 +17,7 @@ class RevNet(AutoregressiveModel):
     """y_1 = x_1 + F(x_2), y_2 = x_2 + G(y_1), `depth` times, between two linear maps of each site.
 
     F and G are norm → ReLU → convolution, twice: the paper's residual function, with causal convolutions along the
-    variables, and with layer normalisation. Batch normalisation would tell a site, in training, of those behind it.
+    variables, and with layer normalisation. Batch normalisation would leak later sites to a site in training.
 
     Args:
         channels: of each half.

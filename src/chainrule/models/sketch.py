@@ -35,7 +35,7 @@ def sketch(build: Callable[[], nn.Module], weights: int) -> nn.Module:
 
 
 def check_sizes(domain: Domain, hyperparameters: Mapping[str, Any], weights: int) -> None:
-    """Refuse numbers that no model with so many weights can have.
+    """Refuse sizes that no model with this number of weights can have.
 
     Raises:
         ChainruleError: if one is too large.
@@ -63,7 +63,7 @@ class _Sketch(TorchFunctionMode):
             kwargs = {key: value for key, value in kwargs.items() if key != "generator"} | {"device": "meta"}
             asked = self.taken = self.taken + asked + 1  # a million empty layers are too many too
         if asked > self.most:
-            raise ChainruleError(f"it needs over {self.most} numbers, its weights are far fewer")
+            raise ChainruleError(f"it needs over {self.most} numbers, its file has far fewer weights")
         return func(*args, **kwargs)
 
 

@@ -18,7 +18,7 @@ class SpatialLSTMNet(AutoregressiveModel):
 
     Reals get the paper's mixture of conditional Gaussian scale mixtures, levels a softmax. The neighbourhood, k//2 rows
     above and as many pixels to the left, enters the first gates through a linear map to h features; with h of at least
-    its size that is no restriction. Colours are generated one after the other, features are in as many groups; the
+    its size that is no restriction. Colours are generated one by one, features come in one group per colour; the
     paper's are generated at once.
 
     Args:

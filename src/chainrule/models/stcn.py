@@ -96,7 +96,7 @@ class STCN(LatentSequence):
         return features, tuple(block.init_state(batch, length=self.steps, **options) for block in self.blocks)
 
     def emit(self, state: State, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, Z) → (B, P); of z_t nothing is carried on."""
+        """(B, Z) → (B, P); z_t is not carried on."""
         return self.decode(self.ladder(state[0], noise)), noise[:, :0]
 
     def absorb(self, code: Tensor, drawn: Tensor, state: State, t: Tensor) -> State:

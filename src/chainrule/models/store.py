@@ -109,7 +109,7 @@ def _build(card: dict, folder: Path, tensors: dict[str, torch.Tensor]) -> Model:
     # A ValueError is the library's own word on a name or value; what else a damaged card meets has other types.
     except (ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError) as error:
         raise RunError(
-            f"{folder / CARD}: no model can be built of it: {str(error) or type(error).__name__}"
+            f"{folder / CARD}: no model can be built from it: {str(error) or type(error).__name__}"
         ) from error
 
 
@@ -147,8 +147,8 @@ def _fill(model: torch.nn.Module, tensors: dict[str, torch.Tensor], path: str | 
         if tensor.is_floating_point() and not tensor.isfinite().all():
             got = tensor.flatten()[~tensor.flatten().isfinite()][0].item()
             raise RunError(
-                f"{path}: {name}: expected finite numbers, got {got}; the file is damaged, or the training diverged: "
-                "lower its lr"
+                f"{path}: {name}: expected finite numbers, got {got}; the file is damaged, or training diverged: "
+                "lower lr"
             )
     model.load_state_dict(tensors)
 

@@ -33,11 +33,11 @@ class TCN(AutoregressiveModel):
         depth: blocks.
         kernel_size: taps of each convolution.
         dropout: after each activation.
-        reversible: whether there are two streams of so many channels behind the first block. Each convolution of a
-            block then reads one and is added to the other, with no ReLU behind the sum; training takes the memory of
+        reversible: whether there are two streams of `channels` each after the first block. Each convolution of a
+            block then reads one and is added to the other, with no ReLU after the sum; training takes the memory of
             one block.
         output: see `models.sequence`.
-        classes, embedding: of the condition, which is added behind the first block; see `layers.Condition`.
+        classes, embedding: of the condition, which is added after the first block; see `layers.Condition`.
         encoding: see `models.encoding`.
         ordering: of the variables.
 

@@ -35,7 +35,7 @@ class Transformer(AutoregressiveModel):
         heads: of each attention.
         positions: "rotary" or "learned".
         dropout: of the embedding, the attention weights and what each block adds.
-        reversible: whether there are two streams of so many channels, one changed by attentions that read the other,
+        reversible: whether there are two streams of `channels` each, one changed by attentions that read the other,
             which is changed by perceptrons that read the first; training then takes the memory of one block.
         output: see `models.sequence`.
         classes, embedding: of the condition; see `layers.Condition`.

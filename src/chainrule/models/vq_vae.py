@@ -111,8 +111,8 @@ class VQVAE(BoundedModel):
     def decode(self, codes: Tensor, generator: torch.Generator | None = None, **options: Any) -> Tensor:
         """Draw an image for each map (B, 1, H', W'); options are those of `AutoregressiveModel.sample`."""
         with exact_arithmetic(self):
-            told = self.upward(self.codebook(codes))
-            return self.decoder.sample(len(codes), told, generator=generator, **options)
+            cond = self.upward(self.codebook(codes))
+            return self.decoder.sample(len(codes), cond, generator=generator, **options)
 
     def given(self, x: Tensor, h: Tensor, codes: Tensor) -> Tensor:
         """log p(x | c), (B,) nats, whose gradient passes straight through to h."""
@@ -187,7 +187,7 @@ def prior_of(name: str, size: tuple[int, int], codes: int, options: dict) -> Mod
     """A model of maps of codes: as images, or where it takes none as sequences.
 
     Raises:
-        ChainruleError: if there is none of that name and these hyperparameters, or it is no likelihood that gradients
+        ChainruleError: if there is none of that name and these hyperparameters, or it has no likelihood that gradients
             can train.
     """
     height, width = size

@@ -35,8 +35,8 @@ class WaveNet(AutoregressiveModel):
         output: "softmax", or "logistic", a mixture of logistics rounded to levels; None takes the latter for more
             than 256 levels.
         components: of the mixture.
-        linear: taps of a linear prediction that is added to the parameters; none in the paper. Of 16 bits a net need
-            then only say what the last samples do not tell by themselves.
+        linear: taps of a linear prediction that is added to the parameters; none in the paper. On 16 bits a net need
+            then only add what a linear prediction from the last samples lacks.
         classes, embedding: of a condition h that is the same everywhere; see `layers.Condition`.
         features: (M, hop), of a local one: `cond` is floats (B, M, T'), M numbers for each frame of `hop` sites,
             T' = ⌈T / hop⌉.
@@ -118,11 +118,13 @@ def _head(domain: Domain, parts: SequenceParts, output: str | None, components: 
     if output == "softmax":
         return parts.head
     if not alike:
-        raise DomainError(f"output: a logistic is for single variables of levels alike, got {domain}")
+        raise DomainError(
+            f"output: expected one variable a step with one number of levels for a logistic, got {domain}"
+        )
     return DiscretisedLogistic(domain.max_levels, components=components)
 
 
 def _check_features(features: Any) -> tuple[int, int]:
     if len(features) != 2 or min(features) < 1:
-        raise ChainruleError(f"features: expected (numbers, sites) of a frame, both ≥ 1, got {features}")
+        raise ChainruleError(f"features: expected (numbers, steps) per frame, both ≥ 1, got {features}")
     return tuple(features)

@@ -109,7 +109,7 @@ class GatedBlock(nn.Module):
         return h + y if self.residual else y, (along, out)
 
     def init_state(self, batch: int, **options: Any) -> tuple[State, State]:
-        """Of the vertical convolution, and of the horizontal layers."""
+        """The states of the vertical convolution and of the horizontal layers."""
         along, out = (layer.init_state(batch, **options) for layer in (self.along, self.out))
         return self.vertical.init_state(batch, **options), (along, out)
 
@@ -127,7 +127,7 @@ class GatedState(NamedTuple):
 class GatedStack(Raster):
     """A vertical stack that sees all rows above, and a horizontal one along the row: no blind spot.
 
-    The input of the first is shifted down by a row, that of the second is strict; all layers behind read their own
+    The input of the first is shifted down by a row, that of the second is strict; all later layers read their own
     place. Conditions enter every gate.
 
     Args:

@@ -151,7 +151,7 @@ class MultiScale(Network):
         return stages[:length]
 
     def connectivity(self, length: int) -> Tensor:
-        """That of the small net, and of the large one with what its map reads."""
+        """The small net's, and the large net's with what its map reads."""
         sites = torch.eye(length, dtype=torch.bool)
         own = sites.unflatten(0, (self.large.height, self.large.width, -1)).any(2)
         around = F.max_pool2d(own[:: self.scale, :: self.scale].permute(2, 0, 1).float(), 3, 1, 1)

@@ -56,7 +56,7 @@ class Network(nn.Module, ABC):
 
     @property
     def supports_streaming(self) -> bool:
-        """Whether steps may go on behind the `length` of their state, in no more memory; not so by default.
+        """Whether steps may go on beyond the `length` of their state, in constant memory; False by default.
 
         They then have the phase of the last site within it.
         """
@@ -64,7 +64,7 @@ class Network(nn.Module, ABC):
 
     @property
     def prefill_multiple(self) -> int | None:
-        """`prefill` of a multiple of so many sites is a parallel pass over these alone; None if it costs the whole."""
+        """`prefill` of a multiple of this number is a parallel pass over these sites alone; None if it costs all."""
         return None
 
     @property

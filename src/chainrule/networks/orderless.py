@@ -28,7 +28,7 @@ class Seen(Encoding):
         return self._marked(self.code.at(prev.nan_to_num(), index), prev)
 
     def per_site(self) -> dict[str, Tensor]:
-        """Those of the other code."""
+        """The other code's."""
         return {f"code.{name}": buffer for name, buffer in self.code.per_site().items()}
 
     @staticmethod

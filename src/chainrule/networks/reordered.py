@@ -33,7 +33,7 @@ class Reordered(Network):
     def init_state(
         self, batch: int, *, cond: Tensor | None = None, length: int, device: torch.device, dtype: torch.dtype
     ) -> State:
-        """That of the network."""
+        """The network's own."""
         return self._call("init_state", batch, cond=cond, length=length, device=device, dtype=dtype)
 
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable = None) -> tuple[Tensor, State]:
@@ -45,17 +45,17 @@ class Reordered(Network):
         return self._call("prefill", sites, state)
 
     def schedule(self, length: int) -> Sequence[Hashable]:
-        """That of the network."""
+        """The network's own."""
         return self.methods.network.schedule(length)
 
     @property
     def supports_streaming(self) -> bool:
-        """That of the network."""
+        """The network's own."""
         return self.methods.network.supports_streaming
 
     @property
     def prefill_multiple(self) -> int | None:
-        """That of the network."""
+        """The network's own."""
         return self.methods.network.prefill_multiple
 
     def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:

@@ -73,7 +73,7 @@ class Stack(Network):
 
     @property
     def receptive_field(self) -> int | None:
-        """The layers' together, behind an input that looks one back."""
+        """The layers' together, plus one for the strict input."""
         reaches: list[Any] = [part.receptive_field for part in self._parts()]
         return None if None in reaches else 1 + sum(reaches)
 
@@ -89,7 +89,7 @@ class Stack(Network):
 
     @property
     def encoder(self) -> nn.Module:
-        """That of the strict input."""
+        """The encoder of the strict input."""
         return self.input.encoder
 
     @property

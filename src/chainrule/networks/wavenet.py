@@ -112,7 +112,7 @@ class SkipStack(Network):
 
     @property
     def receptive_field(self) -> int:
-        """The convolutions' together, behind an input that looks one back."""
+        """The convolutions' together, plus one for the strict input."""
         own = sum(conv.receptive_field for conv in self._convs())
         return 1 + max(own, 0 if self.linear is None else self.linear.receptive_field)
 
@@ -128,7 +128,7 @@ class SkipStack(Network):
 
     @property
     def encoder(self) -> nn.Module:
-        """That of the strict input."""
+        """The encoder of the strict input."""
         return self.input.encoder
 
     def _convs(self) -> list[Any]:

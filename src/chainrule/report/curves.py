@@ -22,7 +22,7 @@ def learning_curve(metrics: list[dict[str, float]], baselines: dict[str, float],
     valid = [row["valid_nats"] for row in metrics]
     axes.plot(epochs, [row["train_nats"] for row in metrics], color="0.6", label="train (with dropout)")
     axes.plot(epochs, valid, color="C0", label="validation (averaged weights)")
-    finite = sorted(nats for nats in valid if math.isfinite(nats))  # a model that diverged leaves NaN behind
+    finite = sorted(nats for nats in valid if math.isfinite(nats))  # a model that diverged leaves NaN
     low = finite[0]
     best = valid.index(low)
     axes.plot(epochs[best], low, "o", color="C0", label=f"best: {low:.2f} at epoch {epochs[best]:.0f}")

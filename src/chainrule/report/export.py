@@ -49,7 +49,7 @@ def export_items(
     """Write items (N, *event_shape): a grid (.png), an array (.npy), rows (.csv), or text (.txt, one item a line).
 
     Rows of a table are written with names and values (.csv, .parquet), or as their codes (.npy). A piano roll is a
-    piece of music (.mid), a recording a sound of 16 bits (.wav, .flac); several are as many files, x-0.mid, x-1.mid, ….
+    piece of music (.mid), a recording a sound of 16 bits (.wav, .flac); several become x-0.mid, x-1.mid, ….
 
     Args:
         x: the items.
@@ -127,7 +127,7 @@ def export_sounds(parts: Iterable[Tensor], n: int, domain: Domain, path: Path, r
     """Write recordings as they are drawn, in memory that does not grow with their length.
 
     Args:
-        parts: one after another, (n, steps) levels each; -1 behind the end of a recording.
+        parts: one after another, (n, steps) levels each; -1 after the end of a recording.
         n: recordings.
         domain: theirs.
         path: where to, .wav or .flac; of several x-0.wav, x-1.wav, …. Whole or not at all.
@@ -151,11 +151,9 @@ def export_sounds(parts: Iterable[Tensor], n: int, domain: Domain, path: Path, r
 
 
 def _paths(path: Path, n: int) -> list[Path]:
-    """Of n files of one item each."""
+    """The paths of n files of one item each."""
     if n > 1 and is_stream(path):
-        raise ChainruleError(
-            f"{path}: expected a file for each of {n} items, got one place for all; draw one"
-        )
+        raise ChainruleError(f"{path}: one file cannot hold {n} items; write to a file, or draw one")
     return [path.with_stem(f"{path.stem}-{number}") for number in range(n)] if n > 1 else [path]
 
 

@@ -21,11 +21,11 @@ def check_midi(path: Path, domain: Domain) -> None:
     """See that items could be written as MIDI files.
 
     Raises:
-        ChainruleError: if they are no piano rolls.
+        ChainruleError: if they are not piano rolls.
         MissingExtraError: if `mido` is not installed.
     """
     if domain.levels != 2 or domain.width != KEYS or domain.layout != "sequence":
-        raise ChainruleError(f"{path}: a .mid needs steps of {KEYS} keys, down or not, got {domain}")
+        raise ChainruleError(f"{path}: a .mid needs steps of {KEYS} keys with 2 levels, got {domain}")
     optional_import("mido", "music")
 
 
@@ -43,11 +43,11 @@ def check_tempo(tempo: float) -> None:
 def write_midi(roll: Tensor, path: Path, *, tempo: float = TEMPO, resolution: int = 1) -> None:
     """Write a piece as a MIDI file of one track, whole or not at all.
 
-    Key k is the note 21 + k. A key that stays down is one note that is held: a roll does not
-    tell a note that is struck again from one that goes on.
+    Key k is the note 21 + k. A key that stays down is one note that is held: a roll cannot
+    distinguish a note that is struck again from one that is held.
 
     Args:
-        roll: (T, 88), 1 where a key is down; -1 behind the end of the piece.
+        roll: (T, 88), 1 where a key is down; -1 after the end of the piece.
         path: of the file.
         tempo: quarter notes a minute.
         resolution: steps a quarter note.

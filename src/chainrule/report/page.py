@@ -165,7 +165,7 @@ def _items(model: Model, data: Data) -> dict:
 
 
 def _completions(model: Model, data: Data, cond: Any, generator: torch.Generator) -> dict:
-    """Of a few items, the first half kept."""
+    """Completions of a few items, the first half kept."""
     known = known_mask(data.domain, "top" if data.domain.layout == "image" else "0.5")
     x = data.domain.check(data.valid[:COMPLETED]).to(model.device)
     drawn = model.complete(x, known, DRAWS, generator, cond=None if cond is None else cond[: len(x)])

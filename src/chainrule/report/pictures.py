@@ -25,7 +25,7 @@ def as_pixels(x: Tensor, domain: Domain) -> np.ndarray:
     as one row of shades each.
 
     Sequences of several variables a step are rolls, (N, K, T, 1): time to the right, the last variable on top. Steps
-    behind the end of an item are as light as what separates items.
+    after the end of an item are as light as the gaps between items.
 
     Raises:
         ChainruleError: if the domain is real-valued.

@@ -31,13 +31,13 @@ def show_sounds(model: Model, data: Data) -> dict:
     long = (data.domain.counted(data.valid).double().mean(1) >= 0.5).nonzero()[:, 0]
     candidates = long if len(long) >= SHOWN else torch.arange(len(data.valid))
     chosen = candidates[torch.linspace(0, len(candidates) - 1, min(SHOWN, len(candidates))).round().long()]
-    told = data.cond("valid") if model.conditional else None
-    cond = None if told is None else told[chosen].to(model.device)
+    conds = data.cond("valid") if model.conditional else None
+    cond = None if conds is None else conds[chosen].to(model.device)
     labels = data.labels["valid"][chosen] if "valid" in data.labels else None
     drawn = model.sample(len(chosen), cond, generator=torch.Generator().manual_seed(0))
     real = data.valid[chosen]
     if data.frames and cond is not None:
-        drawn = torch.where(real >= 0, drawn.cpu(), -1)  # behind the end of a recording it has no features
+        drawn = torch.where(real >= 0, drawn.cpu(), -1)  # after the end of a recording it has no features
     pairs = [[_samples(item, data) for item in pair] for pair in zip(drawn, real, strict=True)]
     names = _names(data, labels if model.conditional else None, len(chosen))
     players = ([as_source(_wav(sound, data.rate), "audio/wav") for sound in pair] for pair in pairs)

@@ -41,7 +41,7 @@ def draw_structure(
         panels += [_field(x, cond, site) for site in _sites(model)]
     if not panels:
         raise ChainruleError(
-            f"{model.name}: nothing to draw: over {MOST_DRAWN} variables, no mask, no encoder"
+            f"{model.name}: nothing to draw: over {MOST_DRAWN} variables, without a mask or an encoder"
         )
     columns = min(len(panels), COLUMNS)
     rows = -(-len(panels) // columns)

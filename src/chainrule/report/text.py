@@ -12,7 +12,7 @@ from chainrule.domain import Domain
 
 
 def as_text(x: Tensor, vocabulary: str | None, domain: Domain) -> str:
-    """Items as lines of characters, or of values where there is no vocabulary; an end symbol is no character.
+    """Items as lines of characters, or of values where there is no vocabulary; an end symbol is not shown.
 
     Bytes are read as UTF-8; what is none of it is U+FFFD.
     """

@@ -41,10 +41,10 @@ def compared(scores: dict, published: Sequence[Published] = ()) -> tuple[float, 
 
     Where one of the values leaves the first step of each sequence out, so does this; unless a record does not say it.
     """
-    told = scores.get("per_step", scores)
-    if any(value.without_first_step for value in published) and told.get("nats_after_first"):
-        return told["nats_after_first"], told["nats_after_first_se"]
-    return told["nats"], told["nats_se"]
+    ours = scores.get("per_step", scores)
+    if any(value.without_first_step for value in published) and ours.get("nats_after_first"):
+        return ours["nats_after_first"], ours["nats_after_first_se"]
+    return ours["nats"], ours["nats_se"]
 
 
 def beside(record: dict) -> str:

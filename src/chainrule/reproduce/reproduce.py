@@ -114,7 +114,7 @@ def reproduce(
         progress: whether to show progress bars.
         runs: a folder for the runs, TABLE/RECIPE each (of folds, TABLE/RECIPE/FOLD). A run that is there already is
             gone on with, so that short stretches of time add up. By default runs are not kept.
-        items, epochs: train and evaluate on the first items of each split only, for so many epochs: to see that a
+        items, epochs: train and evaluate on the first items of each split only, for these epochs: to see that a
             recipe runs from end to end. The record then says that nothing was reproduced.
 
     Yields:
@@ -184,7 +184,7 @@ def _score(model: Model, data: Data, split: str, samples: int = 1) -> Likelihood
 
 
 def _scores(model: Model, data: Data, split: str, samples: int) -> dict:
-    """Of a split: what `Likelihood` holds, and of a model of classes the accuracy."""
+    """The scores of a split: what `Likelihood` holds, and the accuracy of a model of classes."""
     right = class_accuracy(model, *data.split(split))
     steps = steps_of(model, data.items(split), samples=samples)
     return {

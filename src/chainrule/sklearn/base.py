@@ -60,7 +60,7 @@ class AutoregressiveEstimator(BaseEstimator):
         return tags
 
     def _read(self, X: Any, *, reset: bool = False) -> Any:
-        """X as a frame or an array of floats, with as many features as in training and the same names."""
+        """X as a frame or an array of floats, with the features of training."""
         if not reset:
             check_is_fitted(self)
         if isinstance(X, pd.DataFrame):
@@ -75,7 +75,7 @@ class AutoregressiveEstimator(BaseEstimator):
             )
         X = self._read(X, reset=True)
         if len(X) < 2:
-            raise ChainruleError(f"X: expected at least 2 samples, one to validate, got {len(X)} sample")
+            raise ChainruleError(f"X: expected at least 2 samples, one for validation, got {len(X)} sample")
         rows, seed = Rows.of(X, self.columns), draw_seed(self.random_state)
         model = self._create(rows, seed)
         x = torch.from_numpy(rows.encode(X))
@@ -94,7 +94,7 @@ class AutoregressiveEstimator(BaseEstimator):
         return X
 
     def _create(self, rows: Rows, seed: int) -> Model:
-        """The model with seeded weights; one that sums missing cells out is told that any may be missing."""
+        """The model with seeded weights; one that sums missing cells out may get any cell missing."""
         hyperparameters = dict(self.hyperparameters or {})
         with seeded(seed):
             model = create_model(self.model, domain_of(rows.columns), **hyperparameters)
@@ -105,7 +105,7 @@ class AutoregressiveEstimator(BaseEstimator):
             return create_model(self.model, domain_of(gaps), **hyperparameters)
 
     def _options(self, n: int, seed: int) -> dict[str, Any]:
-        """Of training on n rows: some 1600 steps, at most 200 epochs, with a patience of half of them."""
+        """Options of training on n rows: some 1600 steps, at most 200 epochs, with a patience of half of them."""
         batch_size = min(max(n // 20, 16), 128) if self.batch_size is None else int(self.batch_size)
         steps = -(-n // max(batch_size, 1))
         epochs = min(max(STEPS // steps, 1), MOST_EPOCHS) if self.epochs is None else int(self.epochs)
@@ -118,7 +118,7 @@ class AutoregressiveEstimator(BaseEstimator):
         return torch.from_numpy(x).to(self.model_.device)
 
     def _log_prob(self, X: Any) -> np.ndarray:
-        """Of each row, (N,) nats."""
+        """The log-likelihood of each row, (N,) nats."""
         x = self._encode(X)
         with exact_arithmetic(self.model_):
             parts = [self.model_.log_prob(part) for part in x.split(chunk(x.shape[1]))]

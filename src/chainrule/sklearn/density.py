@@ -34,9 +34,9 @@ class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
         infers these as well.
 
     epochs : int, default=None
-        Passes over the training rows, at most; by default as many as give 1600 steps of the optimiser, but no more
+        Passes over the training rows, at most; by default what makes 1600 steps of the optimiser, but no more
         than 200. Training ends early when validation has not become better in half of them. Where a model tries
-        several settings on few rows, as "made" does, unless its `dropout` is given, each takes so many.
+        several settings on few rows, as "made" does, unless its `dropout` is given, this holds for each.
 
     batch_size : int, default=None
         Rows a step; by default 1/20 of the rows, between 16 and 128.
@@ -48,7 +48,7 @@ class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
         Part of the rows that is held out to choose among the epochs.
 
     random_state : int, RandomState instance or None, default=None
-        Of the initial weights, the split and the order of the rows. An int gives the same model each time.
+        Seed of the initial weights, the split and the order of the rows. An int gives the same model each time.
 
     device : str, default="auto"
         Where to train: "auto", "cpu", "cuda". The fitted model is on the CPU.

@@ -23,7 +23,7 @@ class AutoregressiveImputer(OneToOneFeatureMixin, TransformerMixin, Autoregressi
     ----------
     model : str, default="deep-nade"
         A name of `chainrule.list_models()`. "deep-nade" conditions on any cells exactly, and learns from rows with
-        missing cells by leaving these out. Other models weigh 16 candidates for each draw by what comes behind.
+        missing cells by leaving these out. Other models weight 16 candidates per draw by the later known values.
 
     strategy : {"sample", "most_probable", "mean"}, default="sample"
         One draw from the distribution, which keeps variances and correlations; the most probable value of one cell
@@ -34,7 +34,7 @@ class AutoregressiveImputer(OneToOneFeatureMixin, TransformerMixin, Autoregressi
         For the strategy "mean".
 
     random_state : int, RandomState instance or None, default=None
-        Of training and of the draws.
+        Seed of training and of the draws.
 
     hyperparameters, columns, epochs, batch_size, lr, validation_fraction, device, verbose
         As of :class:`AutoregressiveDensity`.

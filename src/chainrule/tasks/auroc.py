@@ -1,4 +1,4 @@
-"""How well a score tells two sets apart."""
+"""How well a score separates two sets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class AUROC(NamedTuple):
     """The area under the receiver operating characteristic.
 
     Attributes:
-        area: the chance that a strange item has a higher score than a usual one, a tie counting half.
+        area: the probability that an anomalous item scores higher than a normal one, a tie counting half.
         se: its standard error.
     """
 
@@ -25,7 +25,7 @@ class AUROC(NamedTuple):
 
 
 def auroc(usual: Tensor, strange: Tensor) -> AUROC:
-    """The area for scores of usual items (M,) and of strange ones (N,), which should be higher.
+    """The area for scores of normal items (M,) and of anomalous ones (N,), which should be higher.
 
     Raises:
         ChainruleError: unless there are at least two of each.

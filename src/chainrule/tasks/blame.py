@@ -1,4 +1,4 @@
-"""Which column of a row is strange, and what was expected there."""
+"""Which column makes a row anomalous, and what was expected there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CANDIDATES = 64  # values that are tried in a column of numbers
 
 @dataclass(frozen=True)
 class Blame:
-    """Of each column of each row, (B, D) float64.
+    """The blame of each column of each row, (B, D) float64.
 
     Attributes:
         gain: nats by which the row becomes likelier when this one cell holds what was expected in it, given all other
@@ -42,7 +42,7 @@ def blame(model: Model, x: Tensor, reference: Tensor) -> Blame:
         reference: usual items (M, D), whose numbers are tried.
 
     Raises:
-        DomainError: if items are no vectors or rows, or do not lie in the domain.
+        DomainError: if items are not vectors or rows, or do not lie in the domain.
     """
     domain = model.domain
     if len(domain.event_shape) > 1 or domain.layout not in ("vector", "table"):

@@ -14,7 +14,7 @@ from torch import Tensor
 from chainrule.domain import Domain
 from chainrule.errors import DomainError
 
-# What Pillow is told; each is lossless.
+# Pillow's options; each is lossless.
 IMAGE_CODECS: dict[str, dict[str, Any]] = {
     "PNG": {"optimize": True},
     "WEBP": {"lossless": True, "quality": 100, "method": 4},

@@ -1,4 +1,4 @@
-"""A file, a folder or a data set → one compressed file that gives exactly it back, by the model of a run."""
+"""A file, a folder or a data set → one compressed file that restores it exactly, by the model of a run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def pack_stream(
 
     Raises:
         ChainruleError: if the model is none of such symbols.
-        CodeError: if something else came back.
+        CodeError: if something else is decoded.
     """
     with atomic_path(out) as temporary:
         with temporary.open("wb") as target, stream.symbols() as source:
@@ -97,13 +97,13 @@ def pack_items(
         As `pack_stream`, with "items" and "variables" of all of them that are counted in place of "bytes".
 
     Raises:
-        ChainruleError: if the model is told something that is no class; or it would not come back as it is.
-        CodeError: if something else came back.
+        ChainruleError: if the model has a condition other than classes, or the items cannot be restored exactly.
+        CodeError: if something else is decoded.
     """
     model = check_codable(run.model)
     if model.conditional and not model.condition.counts:
         raise ChainruleError(
-            f"compress: {run.folder} is told {model.condition.expected}, which no file keeps"
+            f"compress: {run.folder} is conditioned on {model.condition.expected}, which no file stores"
         )
     path = Path(name).expanduser()
     own = path if name not in NAMED and path.exists() else None
@@ -153,7 +153,7 @@ def _check_whole(source: Source, kind: str, about: dict, labels: Tensor | None) 
         found = KINDS[kind].difference(source, out)
     if found:
         why = "; ".join((found, *source.items.notes.changed, OTHERWISE))
-        raise ChainruleError(f"{source.name}: would not come back as it is: {why}")
+        raise ChainruleError(f"{source.name}: cannot be restored exactly: {why}")
 
 
 def _check_items(
@@ -167,13 +167,13 @@ def _check_items(
         own = slice(done, done + len(part))
         same = x[own].shape == part.shape and bool(((x[own] == part) | (x[own].isnan() & part.isnan())).all())
         if not same or (labels is not None and not (classes is not None and labels[own].equal(classes))):
-            raise CodeError(f"other items came back behind item {done}; nothing is written")
+            raise CodeError(f"the items after item {done} decode differently; nothing is written")
         done += len(part)
 
     with path.open("rb") as file:
         header = read_items(run.model, file, take, progress=progress)
     if done != len(x) or unpack(header.about) != about:
-        raise CodeError(f"{done:,} items of {len(x):,} came back; nothing is written")
+        raise CodeError(f"only {done:,} of {len(x):,} items decode; nothing is written")
 
 
 class _Same:
@@ -201,9 +201,9 @@ class _Same:
     def close(self) -> None:
         """See that nothing is left."""
         if self._content.read(2):
-            raise CodeError(f"only {self._done:,} bytes came back; nothing is written")
+            raise CodeError(f"only {self._done:,} bytes decode; nothing is written")
 
     def _compare(self, part: bytes) -> None:
         if self._content.read(len(part)) != part:
-            raise CodeError(f"other bytes came back behind byte {self._done:,}; nothing is written")
+            raise CodeError(f"the bytes after byte {self._done:,} decode differently; nothing is written")
         self._done += len(part)

@@ -38,7 +38,7 @@ def decompress_file(
         source: the compressed file.
         out: a file, or a new folder, of the kind that was packed; items also as .npy, or .npz with their labels.
         anyway: see `chainrule.decompress`.
-        progress: is told items or symbols.
+        progress: called with the number of items or symbols.
 
     Returns:
         "kind", and how many "items", "files", or "bytes".
@@ -103,7 +103,7 @@ def _items(run: Run, source: Any, about: dict, out: Path, options: dict) -> dict
     read_items(model, source, lambda *part: parts.append(part), **options)
     x, labels = joined(model, parts)
     if not about:
-        about = _told(kind, model.domain, len(x))
+        about = _about(kind, model.domain, len(x))
     unpacked = Unpacked(about, x, labels, run)
     with (atomic_path if ending else atomic_folder)(out) as temporary:
         KINDS[kind].write(unpacked, temporary)
@@ -111,14 +111,14 @@ def _items(run: Run, source: Any, about: dict, out: Path, options: dict) -> dict
 
 
 def _assumed(domain: Domain) -> str:
-    """What items were of which the file tells nothing."""
+    """What items were, where the file has no description."""
     if domain.columns:
         return "table"
     return "pictures" if domain.layout == "image" and domain.levels == SHADES else "plain"
 
 
-def _told(kind: str, domain: Domain, items: int) -> dict:
-    """What a file might have told that tells nothing."""
+def _about(kind: str, domain: Domain, items: int) -> dict:
+    """The description that a file without one would have had."""
     if kind == "table":
         return {"columns": [{"name": column.name, "type": ""} for column in domain.columns], "header": True}
     if kind == "pictures":

@@ -66,8 +66,8 @@ def evaluate(
         split: "train", "valid" or "test" of the data.
         baselines: whether to add uniform, independent and gaussian, where they serve the domain.
         train: what the baselines are estimated from; the training split of the data by default, and none for items.
-        context: of long sequences, how many steps are told before those scored; half a window by default.
-        samples: of a model that knows a bound only, draws of what is latent in each item; more make it tighter.
+        context: for long sequences, the number of steps before those scored; half a window by default.
+        samples: for a model with a bound only, draws of the latent variables per item; more make it tighter.
 
     Raises:
         ChainruleError: if the data do not fit the model.

@@ -41,7 +41,7 @@ def interpolate(
         (n, steps, *event_shape).
 
     Raises:
-        ConditionError: if the model is unconditional or of several labels, or an end is no condition of it.
+        ConditionError: if the model is unconditional or of several labels, or an end is not a condition of it.
 
     References:
         van den Oord et al. (2016), "Conditional image generation with PixelCNN decoders", §3.3 and figure 5,
@@ -77,7 +77,7 @@ def interpolate_latent(
 ) -> Tensor:
     """Draw items between two others: from p(x | z), z on the line between the means of q(z | start) and q(z | end).
 
-    Of a flow, the items whose z lie on the line between those of the ends: there is no chance in them.
+    For a flow, the items whose z lie on the line between those of the ends, without randomness.
 
     A row has the same noise at every step, so that only z changes along it.
 

@@ -121,7 +121,7 @@ def log_probs(
     found = torch.cat(parts)
     if found.isnan().any():
         raise ChainruleError(
-            f"{name_of(model)}: log p of item {int(found.isnan().long().argmax())} is no number: {REMEDY}"
+            f"{name_of(model)}: log p of item {int(found.isnan().long().argmax())} is NaN: {REMEDY}"
         )
     return found
 
@@ -136,7 +136,7 @@ class StepLikelihood:
         nats_se: its standard error, by sequence, or by window where there are fewer than `FEW` sequences.
         bits: a step; None of densities.
         bits_se: its standard error.
-        context: all but the first steps of a sequence were told at least so many steps before them.
+        context: the least number of earlier steps that each but the first steps of a sequence is conditioned on.
         nats_after_first: a step, the first of each sequence left out, which has nothing before it: the figure of code
             that predicts x[1:] from x[:-1], as that of Bai et al. (2018), https://github.com/locuslab/TCN; None of a
             bound, which has no terms of steps.
@@ -203,7 +203,7 @@ def step_likelihood(
 def step_bound(model: Model, streams: Streams, *, samples: int = 1, batch_size: int = 256) -> StepLikelihood:
     """A bound of the same mean: that of windows side by side, nats of all of them over their steps.
 
-    A window is told nothing of those before it: with a context, what its steps cost would be the difference of two
+    A window is not conditioned on those before it: with a context, the cost of its steps would be the difference of two
     bounds, which bounds nothing.
 
     Args:
@@ -224,7 +224,7 @@ def step_bound(model: Model, streams: Streams, *, samples: int = 1, batch_size: 
 
 
 def _bits(nats: float, error: float) -> tuple[float, float]:
-    """Of one variable, or step, and its standard error."""
+    """Bits per variable, or step, and their standard error."""
     return bits_per_dim(nats, 1), bits_per_dim(error, 1)
 
 

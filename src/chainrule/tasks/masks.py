@@ -25,8 +25,8 @@ def known_mask(domain: Domain, keep: str = "top") -> Tensor:
 
     Args:
         domain: whose items are completed.
-        keep: "top", "bottom", "left" or "right" half of an image, a fraction in [0, 1) of the variables from the first
-            on, or the path of a mask: an image or .npy whose non-zero values are kept.
+        keep: "top", "bottom", "left" or "right" half of an image, the first fraction in [0, 1) of the variables,
+            or the path of a mask: an image or .npy whose non-zero values are kept.
 
     Raises:
         ChainruleError: if `keep` is none of these or does not fit.

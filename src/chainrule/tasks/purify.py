@@ -24,8 +24,8 @@ def purify(
     """Give each variable, in generation order, its most probable level at most `epsilon` levels from what it was.
 
     Each purified variable conditions those after it, in the one rollout that a sample costs. What comes out is a
-    greedy choice, not always the likeliest item of all that are so near. The paper leaves alone an item whose p-value
-    (`score`) shows nothing strange.
+    greedy choice, not always the likeliest item within epsilon. The paper leaves alone an item whose p-value
+    (`score`) is not low.
 
     Args:
         model: of levels; of a mixture, its first factorisation decides.
@@ -40,7 +40,7 @@ def purify(
 
     Raises:
         DomainError: if x does not lie in the domain, or this is one of reals, or of items that differ in length.
-        ChainruleError: if epsilon is no whole number from 0 on.
+        ChainruleError: if epsilon is not a whole number ≥ 0.
 
     References:
         Song, Kim, Nowozin, Ermon, Kushman (2018), "PixelDefend: leveraging generative models to understand and defend
@@ -66,8 +66,8 @@ def purify(
             sites = factorisation.to_sites(own).flatten(1).long()
             top = factorisation.ordering.flatten(_top_levels(model)[None])
             rule = Within((sites - epsilon).clamp(min=0), torch.minimum(sites + epsilon, top))
-            told = None if conds is None else conds[rows.to(conds.device)]
-            parts.append(factorisation.draw(rule, len(rows), told, runner=runner).cpu())
+            chosen = None if conds is None else conds[rows.to(conds.device)]
+            parts.append(factorisation.draw(rule, len(rows), chosen, runner=runner).cpu())
     return torch.cat(parts)
 
 

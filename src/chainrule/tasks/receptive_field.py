@@ -93,7 +93,9 @@ def _tracked(model: AutoregressiveModel, site: int) -> Iterator[list[Tensor]]:
         raise ChainruleError(f"site: expected one of 0 … {model.sites - 1}, got {site}")
     encoder = model.network.encoder
     if encoder is None:
-        raise ChainruleError(f"{type(model.network).__name__}: has no input encoder to take gradients by")
+        raise ChainruleError(
+            f"{type(model.network).__name__}: has no input encoder to take gradients through"
+        )
     codes: list[Tensor] = []
 
     def track(module: nn.Module, args: object, output: Tensor) -> Tensor:

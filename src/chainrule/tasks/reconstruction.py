@@ -1,4 +1,4 @@
-"""What it costs to tell items from their codes: of autoencoders, which have no likelihood."""
+"""The cost of items given their codes, for autoencoders, which have no likelihood."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def reconstruction_cost(
         batch_size: items at once.
 
     Raises:
-        ChainruleError: if the data do not fit the model, or the model is no autoencoder.
+        ChainruleError: if the data do not fit the model, or the model is not an autoencoder.
     """
     if not isinstance(model, Autoencoder):
         raise ChainruleError(

@@ -1,4 +1,4 @@
-"""How strange items are: likelihood, its rank among held-out ones, and corrections for what it mistakes."""
+"""Anomaly scores: likelihood, its rank among held-out items, and corrections of it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from chainrule.tasks.likelihood import log_probs
 
 @dataclass(frozen=True)
 class Scores:
-    """Of each item, (N,) float64. The higher a score, the stranger the item, except `p_value`, the other way round.
+    """Anomaly scores of items, (N,) float64 each. A higher score is more anomalous, except that a low `p_value` is.
 
     Attributes:
         nats: -log p(x).
         bits_per_dim: nats over ln 2 and the variables that are counted in the item; NaN of densities.
         p_value: share of the reference, and of the item itself, that is as unlikely or more:
             (1 + Σ_i 1[p(x_i) ≤ p(x)]) / (N + 1). Of an item like the reference it is uniform, whatever the model.
-        atypicality: |nats - their mean in the reference|: also strange is what is too likely.
+        atypicality: |nats - their mean in the reference|: items that are too likely count as well.
         excess_bits: -log₂ p(x) less the bits of the item compressed; None unless asked for.
         ratio: log p₀(x) - log p(x), nats, p₀ the background model; None without one.
         reference_nats: of the reference's items, (M,).
@@ -77,8 +77,8 @@ def score(
     Args:
         model: of the items.
         x: (N, *event_shape).
-        reference: items (M, *event_shape) that are not strange: held out, since those trained on are likelier than
-            others of their kind, and make these look strange. PixelDefend takes the training items.
+        reference: normal items (M, *event_shape), held out, since those trained on are likelier than
+            others of their kind, and make these look anomalous. PixelDefend takes the training items.
         cond, reference_cond: one per item, for a conditional model.
         background: of the same domain and conditions, such as one trained with the option `mutate`.
         complexity: whether to compress the items, which must be levels.

@@ -20,8 +20,8 @@ ERRORS = 5.0  # standard errors, at a fixed seed
 def bounds(subject: Subject) -> None:
     """exp(log_prob_bound) has a mean of p(x) at most: they sum to 1 at most, and samples are no rarer than they say.
 
-    A bound that forgets the latent's own density, or a Jacobian, goes over somewhere. With more draws of the latent it
-    is the mean of as many single ones, in which it lies higher.
+    A bound that omits the latent's density, or a Jacobian, exceeds it somewhere. With more draws of the latent it
+    lies higher than the mean of single ones.
     """
     # The errors of draws hide those of single precision, in which convolutions are many times faster.
     model = subject.build(torch.float32, likelihoods=("bound",))

@@ -1,4 +1,4 @@
-"""What is compressed comes back, and is as short as the model says."""
+"""Compressed items decode exactly, and are as short as the model says."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHARE, BYTES = 1e-3, 64  # above the log-likelihood, at most
 
 
 def compresses(subject: Subject) -> None:
-    """Items come back from their bytes with every runner, and take at most 0.1 % and 64 bytes more than -log p."""
+    """Items decode exactly with every runner, and take at most 0.1 % and 64 bytes more than -log p."""
     model, batch = subject.build(torch.float32), 60
     try:
         check_codable(model)
@@ -30,23 +30,23 @@ def compresses(subject: Subject) -> None:
     if model.domain.lengths == "given":
         sides += batch * math.log(model.domain.steps + 1)
     most = (nats * (1 + SHARE) + sides) / math.log(2) / 8 + BYTES
-    told = None if model.condition.counts else cond
+    uncoded = None if model.condition.counts else cond
     for runner in ("eager", "native"):
         try:
             blob = compress(model, x, cond, runner=runner)
         except Unsupported:
             continue
-        again, labels = decompress(model, blob, told, labels=True)
+        again, labels = decompress(model, blob, uncoded, labels=True)
         same = torch.equal(again.isnan(), x.isnan()) and torch.equal(
             again.nan_to_num(), x.to(again).nan_to_num()
         )
         require(same, f"compresses: {runner} steps give other items back")
-        if cond is not None and told is None:
+        if cond is not None and uncoded is None:
             require(torch.equal(labels, cond), f"compresses: {runner} steps give other classes back")
         require(len(blob) <= most, f"compresses: {len(blob)} bytes, expected at most {most:.1f}")
         for other in (blob[:-1], blob[: len(blob) // 2], blob[:8] + bytes([blob[8] ^ 1]) + blob[9:]):
             try:
-                decompress(model, other, told)
+                decompress(model, other, uncoded)
             except ChainruleError:
                 continue
             require(False, "compresses: a damaged file is decoded")

@@ -136,7 +136,7 @@ def completes(subject: Subject) -> None:
         plain, blind = (
             model.complete(value, known, 2, subject.generator(), cond=cond) for value in (x, hidden)
         )
-        require(close(plain, blind, 0), f"completes: reads unknown values behind {leading} known")
+        require(close(plain, blind, 0), f"completes: reads unknown values after {leading} known")
         there = ~x.isnan() | torch.tensor(not model.marginalises)
         given = there[:, None] & known
         before, after = (torch.where(given, values, 0) for values in (x[:, None].expand_as(plain), plain))
@@ -153,7 +153,7 @@ def completes(subject: Subject) -> None:
                 require(close(both, alone.expand_as(both), 1e-9), "completes: an item depends on its batch")
         likeliest = model.sample(batch, cond, temperature=0.0)
         if model.domain.discrete:  # no cell is completed as missing
-            require(close(together[:, 0], likeliest, 0), "completes: given nothing it is no sample")
+            require(close(together[:, 0], likeliest, 0), "completes: with nothing known it is not a sample")
 
 
 def returns_as_promised(subject: Subject) -> None:

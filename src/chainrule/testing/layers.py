@@ -12,7 +12,7 @@ from chainrule.testing.subject import close, randomise, require, under
 def check_layer(layer: CausalLayer, x: Tensor) -> None:
     """Prove a layer: two modes agree in values and gradients, it is causal, and its state is a tree of rows.
 
-    One that is `unbounded` is led behind the length of its state.
+    A layer with `supports_streaming` is run beyond the length of its state.
 
     The layer is put into float64 and evaluation mode, and its parameters are redrawn.
 
@@ -114,5 +114,5 @@ def _goes_on(layer: CausalLayer, x: Tensor) -> None:
     stepped, _ = _steps(layer, x, short)
     require(
         close(stepped, layer(x), 1e-10),
-        "it is unbounded, and goes another way behind the length of its state",
+        "it supports streaming, and its outputs change beyond the length of its state",
     )

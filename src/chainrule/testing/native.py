@@ -1,4 +1,4 @@
-"""Laws 2 and 3 for the native runner: the model's own conditionals and samples, whoever shares the batch."""
+"""Laws 2 and 3 for the native runner: the model's own conditionals and samples, whatever else is in the batch."""
 
 from __future__ import annotations
 

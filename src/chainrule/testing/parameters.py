@@ -1,4 +1,4 @@
-"""Law 6: nothing in a model is there for nothing."""
+"""Law 6: every parameter matters."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def parameters_matter(subject: Subject) -> None:
             felt = name in gradients and gradients[name].flatten(1 if id(parameter) in by_class else 0).any(
                 -1
             )
-            # A frozen one, or one behind a choice, has no gradient in the output, and may still be read.
+            # A frozen one, or one used by a choice, has no gradient in the output, and may still be read.
             alive = bool(torch.as_tensor(felt).all()) or (what != "the loss" and _moves(parameter, value))
             require(alive, f"parameters_matter: {what} does not depend on all of {name}")
 
@@ -72,7 +72,7 @@ def _gradients(value: Tensor, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def _moves(parameter: Tensor, value: Callable[[], Tensor]) -> bool:
-    """Whether a value that has no gradient there is another one with another parameter."""
+    """Whether a value without a gradient changes with the parameter."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         kept, before = parameter.clone(), value()

@@ -1,4 +1,4 @@
-"""Law 2, for samplers that guess ahead: the same noise gives the same sample."""
+"""Law 2, for predictive samplers: the same noise gives the same sample."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from chainrule.testing.subject import LawNotBinding, Subject, close, require
 
 
 def guessing_ahead_changes_nothing(subject: Subject) -> None:
-    """Fixed points of the parallel pass, and what a draft guessed and the model confirmed, are the rollout's sample.
+    """Fixed-point iteration and speculative sampling give the rollout's sample.
 
-    So are completions, with a known value behind unknown ones; and no item takes more passes than it has sites.
+    So for completions, with a known value after unknown ones; and no item takes more passes than it has sites.
     """
     model, domain, batch = subject.build(), subject.domain, 5
     if not isinstance(model, AutoregressiveModel | Ensemble):

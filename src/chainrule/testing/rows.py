@@ -1,4 +1,4 @@
-"""Law 4: a row is its own, whoever else is drawn beside it."""
+"""Law 4: a row does not depend on the rest of its batch."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def rows_stand_alone(subject: Subject) -> None:
     if model.likelihood != "none":
         own: Any = (None, None) if cond is None else (cond, cond[:FEW])
         many, few = (
-            model.sample(n, told, generator=subject.generator())
-            for n, told in zip((MANY, FEW), own, strict=True)
+            model.sample(n, given, generator=subject.generator())
+            for n, given in zip((MANY, FEW), own, strict=True)
         )
         same("a sample", many[:FEW], few)
     if model.reconstructs:
@@ -58,7 +58,7 @@ def _complete(subject: Subject, model: Any, x: Tensor, cond: Tensor | None, same
 
 
 def _masks(subject: Subject, *, scattered: bool) -> Tensor:
-    """Of each item (7, *event_shape): nothing is known of some, a start of others, and, `scattered`, any part."""
+    """The masks of 7 items: nothing is known of some, a prefix of others, and, if `scattered`, any part."""
     domain, u = subject.domain, torch.rand(MANY, subject.domain.size, generator=subject.generator())
     leading = torch.arange(domain.size) < torch.arange(MANY)[:, None] % (domain.size + 1)
     known = u < 0.5 if scattered and domain.lengths == "fixed" else leading

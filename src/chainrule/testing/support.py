@@ -71,7 +71,7 @@ def support(domain: Domain, dtype: torch.dtype, *, coarse: bool = False) -> tupl
     weights = torch.cartesian_prod(*[axis.weights for axis in parts]).reshape(len(items), -1).prod(1)
     if domain.discrete:
         items = items.long()
-        # Where items end, those with something behind the end are none.
+        # Where items end, those with other values after the end are not items.
         valid = (domain.canonicalise(items) == items).flatten(1).all(1)
         return items[valid], weights[valid]
     return items.to(torch.float64 if domain.columns else dtype), weights

@@ -80,7 +80,7 @@ def _rises(values: list[float]) -> bool:
 
 
 def _entropy(subject: Subject, drawn: Tensor) -> float:
-    """Of the items drawn."""
+    """The entropy of the items drawn."""
     shares = cells(subject.domain, drawn).unique(return_counts=True)[1].double() / len(drawn)
     return -(shares * shares.log()).sum().item()
 

@@ -76,7 +76,7 @@ class Crops(Dataset):
 def crops(
     data: Data, batch_size: int, seed: int, passes: int = 1, *, conditional: bool = False
 ) -> DataLoader:
-    """A loader of windows from anywhere in the training streams, as many an epoch as there are side by side."""
+    """A loader of windows from anywhere in the training streams; an epoch has as many as fit side by side."""
     streams = data.streams["train"]
     order = CropOrder(len(data.train), batch_size, seed, passes, len(streams.values))
     return DataLoader(

@@ -22,7 +22,7 @@ class TrainingConfig:
     """Hyperparameters of training; a model's `training_defaults` take the place of these defaults.
 
     Attributes:
-        epochs: passes over the training data, at most; 0 for as many as make `steps` optimiser steps.
+        epochs: passes over the training data, at most; 0 for the number that makes `steps` optimiser steps.
         steps: with `epochs` 0. Small data are then passed several times an epoch, so that it has 50 steps or more.
         batch_size: items a step; 0 for about a 128th of the training items, between 8 and 64.
         optimizer: "adamw" or "adamax".
@@ -95,11 +95,11 @@ class TrainingConfig:
         return asdict(self)
 
     def batch_of(self, items: int) -> int:
-        """The batch size on so many training items: small data are learnt better in small batches."""
+        """The batch size for this number of training items: small data are learnt better in small batches."""
         return self.batch_size or min(max(2 ** round(math.log2(max(items / 128, 1))), 8), 64)
 
     def plan(self, items: int) -> tuple[int, int]:
-        """How many epochs, and how many passes over so many items each of them is."""
+        """The number of epochs, and how many passes over the items each of them is."""
         steps = math.ceil(items / self.batch_of(items))
         if self.epochs:
             return self.epochs, 1

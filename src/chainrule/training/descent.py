@@ -69,14 +69,14 @@ def descend(
     claim()
     last = folder / LAST
     resumed = resume and last.exists()
-    told = {split: data.cond(split) if model.conditional else None for split in ("train", "valid")}
+    conds = {split: data.cond(split) if model.conditional else None for split in ("train", "valid")}
     epochs, passes = config.plan(len(data.train))
     size = config.batch_of(len(data.train))
     if "train" in data.streams:
         train = crops(data, size, config.seed, passes, conditional=model.conditional)
     else:
-        train = batches(data.train, told["train"], size, seed=config.seed, passes=passes)
-    valid = batches(data.valid, told["valid"], max(4 * size, 256))
+        train = batches(data.train, conds["train"], size, seed=config.seed, passes=passes)
+    valid = batches(data.valid, conds["valid"], max(4 * size, 256))
     recorder = Recorder(folder, config.patience)
     turn = InTurn()
     callbacks: list[pl.Callback] = [turn, recorder]

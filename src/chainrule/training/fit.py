@@ -168,7 +168,9 @@ def _claim(folder: Path, record: dict, resume: bool) -> None:
     """Write the configuration, or check that a run to be resumed has the same."""
     if not (folder / CONFIG).exists():
         if foreign := written(folder):
-            raise RunError(f"{folder}: holds no run, but a file that a run would replace, {foreign[0].name}")
+            raise RunError(
+                f"{folder}: is not a run, but holds a file that a run would replace, {foreign[0].name}"
+            )
         write_config(folder, record)
         return
     if not resume:

@@ -58,7 +58,7 @@ def locked(folder: Path) -> Iterator[None]:
             raise RunError(f"{folder}: cannot be written ({error.strerror})") from error
         if held is False:
             raise RunError(
-                f"{folder}: another process trains there now; wait for its end, or choose another folder"
+                f"{folder}: another process is training there; wait until it ends, or choose another folder"
             )
         yield
 

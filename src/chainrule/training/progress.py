@@ -1,4 +1,4 @@
-"""One line that tells how training goes."""
+"""One line that shows the progress of training."""
 
 from __future__ import annotations
 

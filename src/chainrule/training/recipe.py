@@ -75,7 +75,7 @@ class Recipe:
         Raises:
             ChainruleError: if the recipe names none, or it cannot be loaded.
         """
-        hyperparameters_of(self.model)  # an unknown model is told before any data is read
+        hyperparameters_of(self.model)  # an unknown model is refused before any data is read
         unknown = [key for key in self.data if key not in DATA]
         if unknown or not isinstance(self.data.get("source"), str):
             raise ChainruleError(f"data: expected source, and perhaps domain and seed, got {self.data}")

@@ -1,4 +1,4 @@
-"""What a run leaves behind while it goes: the best weights, the curve, and where to resume."""
+"""What a run writes while it trains: the best weights, the curve, and a checkpoint to resume from."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Recorder(pl.Callback):
 
 
 def _bits_per_dim(module: Likelihood) -> float:
-    """Of the validation, of a likelihood of levels or a bound of it; NaN of others."""
+    """Bits/dim of the validation, for a likelihood of levels or its bound; NaN for others."""
     if module.model.likelihood == "none" or is_density(module.model.domain):
         return math.nan
     nats, variables = torch.cat(module.valid_nats).double(), torch.cat(module.valid_variables)

@@ -36,11 +36,11 @@ def place_beside(folder: Path, origin: dict, resume: bool) -> Path:
     except RunError:
         config = {}
     if "chainrule" not in config:  # other programs write a config.yaml too
-        raise RunError(f"{folder}: expected a run to replace, found something else; it is left as it is")
+        raise RunError(f"{folder}: expected a run to replace, found something else; nothing was changed")
     source = Path(os.path.realpath(origin["source"])) if "checksum" in origin else None
     if source is not None and Path(os.path.realpath(folder)) in (source, *source.parents):
         raise RunError(
-            f"{folder}: holds the data to train on, {source}; it is left as it is, choose another folder"
+            f"{folder}: holds the data to train on, {source}; nothing was changed, choose another folder"
         )
     if not resume:
         shutil.rmtree(folder / NEXT, ignore_errors=True)
@@ -88,6 +88,6 @@ def settle(folder: Path) -> None:
             finish(folder)
     except OSError as error:
         raise RunError(
-            f"{folder}: the run that is to replace it is not in its place yet, and cannot be put there "
-            f"({error.strerror}); evaluate it once as a user who may write there"
+            f"{folder}: the run that replaces it has not been moved into place, and cannot be "
+            f"({error.strerror}); evaluate it once as a user with write permission"
         ) from error

@@ -49,7 +49,7 @@ class Run:
         """The character each level stands for; None unless the model is one of text.
 
         Raises:
-            RunError: if it is no text.
+            RunError: if it is not a text.
         """
         characters = self.config.get("vocabulary")
         if not isinstance(characters, str | None):
@@ -58,10 +58,10 @@ class Run:
 
     @property
     def rate(self) -> int | None:
-        """Of the recordings that the model is of, in Hz; None unless it is one of these.
+        """The rate of the recordings in Hz; None unless the model is one of recordings.
 
         Raises:
-            RunError: if it is no rate.
+            RunError: if it is not a rate.
         """
         rate = self.config.get("rate")
         if rate is not None and (type(rate) is not int or rate < 1):
@@ -73,7 +73,7 @@ class Run:
         """Name of each label of the data → the names of its classes; empty where they have no names.
 
         Raises:
-            RunError: if these are no names.
+            RunError: if these are not names.
         """
         labels = self.config.get("labels") or {}
         if not isinstance(labels, dict) or not all(isinstance(names, list) for names in labels.values()):
@@ -126,10 +126,10 @@ class Run:
 
     @property
     def features(self) -> list[int] | None:
-        """(M, hop) of the frames of recordings that the model is told; None unless it is.
+        """(M, hop) of the frames of recordings that the model is conditioned on; None otherwise.
 
         Raises:
-            RunError: if these are no two numbers.
+            RunError: if these are not two numbers.
         """
         data = self.config.get("data")
         features = data.get("features") if isinstance(data, dict) and self.model.conditional else None

@@ -1,4 +1,4 @@
-"""What of a run's configuration may be opened without being named by the user: the run may be a stranger's."""
+"""Which data of a run's configuration may be opened without the user naming them: the run may come from anyone."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ REMOTE = ("hf:", "//", "\\\\")  # the hub, and shares of other machines as Windo
 
 
 def check_unasked(folder: Path, data: dict) -> None:
-    """Refuse to open the data that a configuration names, unless they are a named set or files whose checksum it tells.
+    """Refuse to open the data that a configuration names, unless they are a named set or files with a checksum.
 
-    Nothing is fetched from a network because a file says so, and no device or pipe is read. Whoever tells the checksum
+    Nothing is fetched from a network because a file says so, and no device or pipe is read. Whoever gives the checksum
     of a file knows the file; `load_data` sees whether it is right.
 
     Args:
@@ -24,13 +24,13 @@ def check_unasked(folder: Path, data: dict) -> None:
         RunError: naming the option that opens them.
     """
     source = data["source"]
-    if not isinstance(source, str) or source in NAMED:  # what is no text is refused by who reads it
+    if not isinstance(source, str) or source in NAMED:  # anything but text is refused by the reader
         return
     path = Path(source).expanduser()
     remote = source.startswith(REMOTE) or "://" in source
     if not remote and "checksum" in data and not path.exists():
-        raise RunError(f"{folder}: its data are no longer at {source}; name them with --data")
+        raise RunError(f"{folder}: its data are no longer at {source}; give them with --data")
     if remote or "checksum" not in data or not (path.is_file() or path.is_dir()):
         raise RunError(
-            f"{folder}: says it was trained on {source}; name it to have it opened: --data {source}"
+            f"{folder}: its configuration says it was trained on {source}; to open that file, give it: --data {source}"
         )

@@ -1,4 +1,4 @@
-"""YAML as people and strangers write it: numbers of version 1.2, and no more of it than a configuration needs."""
+"""YAML, untrusted: numbers of version 1.2, and no more of it than a configuration needs."""
 
 from __future__ import annotations
 

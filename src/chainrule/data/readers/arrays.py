@@ -55,7 +55,7 @@ def _member(
 
 
 def _array(where: str, stream: IO[bytes], size: int) -> np.ndarray:
-    """One array of a stream of so many bytes, once its header is found to be true."""
+    """One array of a stream of `size` bytes, after its header is checked."""
     header = _header(stream, size)
     if header.problem:
         raise DataError(f"{where}: {header.problem}")
@@ -65,7 +65,7 @@ def _array(where: str, stream: IO[bytes], size: int) -> np.ndarray:
 
 
 def _header(stream: IO[bytes], size: int) -> Header:
-    """What a stream of so many bytes says at its start."""
+    """The header at the start of a stream of `size` bytes."""
     if stream.read(6) != MAGIC:
         return Header((), "no array", 0, "expected a NumPy array, got something else")
     stream.seek(0)

@@ -108,7 +108,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _bytes(cells: pa.DictionaryArray) -> int:
-    """That the texts of a column take."""
+    """The number of bytes that the texts of a column take."""
     lengths = pc.binary_length(cells.dictionary)
     return pc.sum(pc.take(lengths, cells.indices).cast(pa.int64())).as_py() or 0
 

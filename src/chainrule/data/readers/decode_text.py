@@ -1,4 +1,4 @@
-"""The bytes of a text file → its characters; what is no text is refused with the way out."""
+"""The bytes of a text file → its characters; what is not text is refused, with what to do."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def decode_text(content: bytes, where: str, encoding: str | None = None) -> tupl
         return _text(content.decode(), where, PLAIN), PLAIN
     except UnicodeDecodeError as error:
         at = error.start
-    raise DataError(f"{where}: byte {at:,} (0x{content[at]:02X}) is no UTF-8; {_way_out(content, at)}")
+    raise DataError(f"{where}: byte {at:,} (0x{content[at]:02X}) is not valid UTF-8; {_way_out(content, at)}")
 
 
 def _decoded(content: bytes, where: str, codec: str, name: str) -> str:
@@ -54,7 +54,7 @@ def _decoded(content: bytes, where: str, codec: str, name: str) -> str:
     except UnicodeError as error:
         place = f"byte {error.start:,}" if isinstance(error, UnicodeDecodeError) else "some of it"
         raise DataError(
-            f"{where}: {place} is no {name}; name another encoding with --encoding (encoding=…), or {BYTES}"
+            f"{where}: {place} is not valid {name}; give another encoding with --encoding (encoding=…), or {BYTES}"
         ) from None
 
 
@@ -69,27 +69,27 @@ def _text(text: str, where: str, name: str) -> str:
         text.encode("utf-32-le")
     except UnicodeEncodeError as error:
         raise DataError(
-            f"{where}: character {error.start:,} of {name} is none of Unicode; name another encoding with --encoding"
+            f"{where}: character {error.start:,} of {name} is not Unicode; give another encoding with --encoding"
         ) from None
     return text
 
 
 def _way_out(content: bytes, at: int) -> str:
-    """What the user may do with bytes that are no UTF-8 at some place."""
+    """What the user may do about bytes that are not UTF-8."""
     wide = _wide(content)
     if wide:
         return f"it may be {wide} without a mark: --encoding {wide}"
     controls = sum(content.count(byte) for byte in range(32) if byte not in b"\t\n\f\r\x1b")
     if controls > CONTROLS * len(content):
-        return f"it looks like no text; {BYTES}"
+        return f"it does not look like text; {BYTES}"
     try:
         around = content[max(0, at - AROUND) : at + AROUND].decode("cp1252")
         high = bytes(sorted({*content} - {*range(128)})).decode("cp1252")
     except UnicodeDecodeError:  # it leaves five bytes without a character
-        return f"name its encoding with --encoding (encoding=…), or {BYTES}"
+        return f"give its encoding with --encoding (encoding=…), or {BYTES}"
     letters = sum(unicodedata.category(character)[0] == "L" for character in high)
     sure = "as cp1252 it reads" if letters >= LIKELY * len(high) else "as cp1252 it would read"
-    return f"{sure} {around!r}: if that is right, --encoding cp1252 (encoding='cp1252'), else name its own"
+    return f"{sure} {around!r}: if that is right, --encoding cp1252 (encoding='cp1252'), else give its own"
 
 
 def _wide(content: bytes) -> str | None:

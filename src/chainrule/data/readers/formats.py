@@ -1,4 +1,4 @@
-"""The formats of single files, by the end of the name: what reads each. A new one is one more line of `READERS`."""
+"""The formats of single files, by suffix: what reads each. A new one is one more line of `READERS`."""
 
 from __future__ import annotations
 

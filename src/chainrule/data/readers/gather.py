@@ -33,7 +33,7 @@ class Files:
 
     @property
     def every(self) -> list[Path]:
-        """Those of all splits."""
+        """The paths of all splits."""
         return [path for part in self.parts.values() for path in part]
 
     def endings(self) -> str:
@@ -64,7 +64,7 @@ def gather(source: Path, suffixes: Collection[str], kind: str, notes: Notes) -> 
         source: the file or the folder.
         suffixes: of the files that are meant.
         kind: what they are, for messages.
-        notes: is told what is there besides, and the classes.
+        notes: records other files, and the classes.
 
     Raises:
         DataError: if the folder cannot be read, has none of them, or has files beside its splits.

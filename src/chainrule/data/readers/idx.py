@@ -1,4 +1,4 @@
-"""IDX, the format of MNIST: one array of numbers behind a header of its type and sizes."""
+"""IDX, the format of MNIST: one array of numbers after a header with its type and sizes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def parse_idx(content: bytes, where: str) -> np.ndarray:
         where: what messages call it.
 
     Raises:
-        DataError: if it is no IDX file, or its sizes and its bytes differ.
+        DataError: if it is not an IDX file, or its sizes and its bytes differ.
     """
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
         raise DataError(

@@ -31,14 +31,14 @@ def check_intact(path: Path, file: Any, read: int) -> None:
         DataError: if its header tells of more, or its last part is not there.
     """
     expected = FOREVER if file.format == "MP3" and not _counts(path) else file.frames
-    for told, there in SHORT.findall(file.extra_info):
-        if int(there) < int(told) < UNKNOWN and read:
-            expected = int(told) * read // max(int(there), 1)
-    for told in OTHER.findall(file.extra_info):
-        expected = int(told)
+    for declared, there in SHORT.findall(file.extra_info):
+        if int(there) < int(declared) < UNKNOWN and read:
+            expected = int(declared) * read // max(int(there), 1)
+    for declared in OTHER.findall(file.extra_info):
+        expected = int(declared)
     if read < expected < FOREVER:
         raise DataError(
-            f"{path}: is cut short, its header tells of {expected:,} samples, {read:,} are there; copy it again"
+            f"{path}: is cut short: its header declares {expected:,} samples, {read:,} are present; copy it again"
         )
     if file.format == "OGG" and not _ends(path):
         raise DataError(

@@ -47,7 +47,7 @@ def read_path(path: Path, how: Reading) -> Raw | None:
     """A folder of files of one kind, or a file that is a source alone; None if it is neither.
 
     Raises:
-        DataError: if a folder cannot be read, or holds files of no kind, or as many of two; or as its reader.
+        DataError: if a folder cannot be read, holds files of no kind, or equally many of two; or as its reader.
     """
     kind = kind_of_folder(path) if path.is_dir() else _of_file(path)
     if kind is None:
@@ -92,6 +92,6 @@ def kind_of_folder(folder: Path) -> Kind:
     first, *others = [kind for kind in there if counts[kind] == most]
     if others:
         raise DataError(
-            f"{folder}: holds as many {' as '.join(map(str, [first, *others]))}; keep each in a folder of its own"
+            f"{folder}: holds equally many {' and '.join(map(str, [first, *others]))}; keep each kind in its own folder"
         )
     return first

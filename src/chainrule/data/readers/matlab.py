@@ -46,10 +46,10 @@ def read_mat(path: Path, how: Reading) -> Raw:
         if SIGNATURE in stream.read(START):
             return read_hdf5(path, how, turned=True)
     with scratch() as folder:
-        told = json.loads(_apart(path, folder, HEADERS))
+        declared = json.loads(_apart(path, folder, HEADERS))
         names, headers = (
-            [name for name, *_ in told],
-            {name: _header(shape, kind) for name, shape, kind in told},
+            [name for name, *_ in declared],
+            {name: _header(shape, kind) for name, shape, kind in declared},
         )
 
         def load(name: str) -> np.ndarray:

@@ -77,7 +77,7 @@ def _of_parts(source: Mapping, how: Reading) -> Raw:
 
 
 def _is_frame(source: Any) -> bool:
-    """Of columns; a single column, such as pandas' Series, is an array."""
+    """Whether it has columns; a single column, such as pandas' Series, is an array."""
     return hasattr(source, "columns") and (
         hasattr(source, "__arrow_c_stream__") or type(source).__module__.partition(".")[0] == "pandas"
     )

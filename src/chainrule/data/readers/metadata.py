@@ -78,6 +78,6 @@ def read_described(folder: Path, suffixes: Collection[str], raw: Raw) -> Files:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Of a .csv with a header."""
+    """The rows of a .csv with a header."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))

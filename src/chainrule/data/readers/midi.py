@@ -104,11 +104,13 @@ def read_piece(path: Path, tracks: tuple[str, ...] | None = None) -> Piece:
             raise DataError(f"{path}: is cut short; copy it again") from None
         except Exception as error:  # whatever a parser of damaged files meets
             reason = str(error) or type(error).__name__
-            raise DataError(f"{path}: is damaged, or no MIDI file ({reason}); export it again") from error
+            raise DataError(f"{path}: is damaged, or not a MIDI file ({reason}); export it again") from error
         if file.ticks_per_beat <= 0:
-            raise DataError(f"{path}: its time is not in beats (SMPTE); export it with ticks a quarter note")
+            raise DataError(
+                f"{path}: its time is not in beats (SMPTE); export it with ticks per quarter note"
+            )
         if file.type == 2:
-            raise DataError(f"{path}: its tracks are pieces of their own (type 2); save each as a file")
+            raise DataError(f"{path}: each of its tracks is a separate piece (type 2); save each as a file")
     piece = Piece(file.ticks_per_beat)
     wanted = None if tracks is None else {name.casefold() for name in tracks}
     open_: dict[tuple[int, int, int], list[int]] = {}
@@ -149,7 +151,7 @@ def roll(piece: Piece, resolution: int, where: str, tally: Counter[str]) -> np.n
         piece: with notes.
         resolution: steps a quarter note.
         where: for messages.
-        tally: is told how many notes there are, outside the keys, moved to a step, and joined to the one before.
+        tally: counts the notes, those outside the keys, moved to a step, and joined to the one before.
 
     Returns:
         (steps, 88) uint8.

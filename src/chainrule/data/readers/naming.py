@@ -37,7 +37,7 @@ class Header:
 
     @property
     def bytes(self) -> int:
-        """That it takes in memory."""
+        """The number of bytes that it takes in memory."""
         return prod(self.shape) * self.itemsize
 
     def __str__(self) -> str:
@@ -45,7 +45,7 @@ class Header:
 
 
 def header_of(array: np.ndarray) -> Header:
-    """Of an array that is in memory."""
+    """The header of an array that is in memory."""
     return Header(tuple(array.shape), str(array.dtype), array.dtype.itemsize)
 
 
@@ -124,7 +124,7 @@ def choose_arrays(where: str, names: Collection[str]) -> tuple[dict[str, str], d
 
 
 def _by_split(where: str, names: Sequence[str], words: tuple[str, ...]) -> dict[str, str]:
-    """Split → the array that is called like it, with one of the words before or behind; or alone, if items."""
+    """Split → the array that is called like it, with one of the words before or after; or alone, if items."""
     found: dict[str, str] = {}
     for name in names:
         parts = name.lower().split("_")

@@ -39,7 +39,7 @@ def opened(name: str, file: Path | BytesIO, remarks: list[str] | None = None) ->
     Args:
         name: for messages.
         file: the encoded picture.
-        remarks: is told what the decoder warns of.
+        remarks: collects the decoder's warnings.
 
     Raises:
         DataError: in one line, if it is no picture of `FORMATS`, is damaged, or too large.
@@ -53,10 +53,10 @@ def opened(name: str, file: Path | BytesIO, remarks: list[str] | None = None) ->
                 yield image
         except UnidentifiedImageError:
             raise DataError(
-                f"{name}: cannot be read: it is damaged, or no picture of a known format ({', '.join(FORMATS)})"
+                f"{name}: cannot be read: it is damaged, or not a picture of a known format ({', '.join(FORMATS)})"
             ) from None
         except MemoryError:
-            raise DataError(f"{name}: cannot be read: it takes more memory than there is") from None
+            raise DataError(f"{name}: cannot be read: it needs more memory than is available") from None
         finally:
             Image.MAX_IMAGE_PIXELS = bound
             if remarks is not None:
@@ -71,14 +71,14 @@ def frames_of(image: Image.Image) -> int:
 
 
 def format_of(image: Image.Image) -> str:
-    """What the format is called; what cameras write is JPEG with previews behind it."""
+    """What the format is called; cameras write JPEG followed by previews."""
     return "JPEG" if image.format == "MPO" else str(image.format)
 
 
 def depth_of(image: Image.Image) -> int:
     """Bits of a channel in the file: 1, 8, 16 or 32; of a frame that is not decoded yet.
 
-    Pillow's mode does not tell: it halves 16 bits of colours without a word.
+    Pillow's mode does not show it: Pillow halves 16 bits of colours without a word.
     """
     if image.mode == "1":
         return 1

@@ -62,8 +62,8 @@ def read_recordings(source: Path, how: Reading) -> Raw:
         raw.labels, raw.class_names = files.labels, files.class_names
     headers = {path: read_header(path) for path in files.every}
     raw.rate = how.rate or _most_common_rate(headers.values())
-    told = (header for header in headers.values() if header.frames < FOREVER)
-    check_size(str(source), sum(2 * header.frames * raw.rate // header.rate for header in told))
+    declared = (header for header in headers.values() if header.frames < FOREVER)
+    check_size(str(source), sum(2 * header.frames * raw.rate // header.rate for header in declared))
     gain = how.gain or _gain(headers)
     sounds = {path: read_sound(path, raw.rate, gain) for path in headers}
     raw.streams = {split: [sounds[path].samples for path in part] for split, part in files.parts.items()}
@@ -134,7 +134,7 @@ def at_rate(raw: Raw, rate: int) -> None:
 
 
 def _most_common_rate(headers: Collection[Header]) -> int:
-    """That of the most seconds; of two the lower."""
+    """The rate with the most seconds; the lower of two."""
     seconds: defaultdict[int, float] = defaultdict(float)
     for header in headers:
         seconds[header.rate] += header.frames / header.rate

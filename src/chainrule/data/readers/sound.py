@@ -104,7 +104,7 @@ def write_sound(file: Path | BytesIO, samples: np.ndarray, rate: int, ending: st
 def sound_writer(
     file: Path | BytesIO, rate: int, ending: str = ".wav"
 ) -> Iterator[Callable[[np.ndarray], None]]:
-    """What writes samples (n,) int16 behind those before, so that a sound need not be in memory as a whole.
+    """A function that appends samples (n,) int16, so that a sound need not be in memory as a whole.
 
     Raises:
         OSError: if it cannot be written, as on a full disk.
@@ -133,7 +133,7 @@ def _opened(path: Path) -> Iterator[Any]:
             raise
         reason = cause.error_string.rstrip(".")
         raise DataError(
-            f"{path}: is damaged, or no sound of a known format ({reason}); convert it to .wav or .flac"
+            f"{path}: is damaged, or not a sound of a known format ({reason}); convert it to .wav or .flac"
         ) from cause
 
 

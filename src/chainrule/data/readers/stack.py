@@ -38,7 +38,7 @@ class Stack:
     of: np.ndarray
 
     def parts(self, sizes: Mapping[str, int]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-        """Split → the pictures of the next so many files; and (n,), the places of their files in the split."""
+        """Split → the pictures of its files; and (n,), the places of their files in the split."""
         start = 0
         for split, size in sizes.items():
             own = slice(*np.searchsorted(self.of, [start, start + size]))
@@ -82,10 +82,10 @@ class _Headers:
         self.pixels += frames * height * width
 
     def describe(self, notes: Notes) -> str:
-        """So many pictures, of which formats and sizes."""
+        """The number of pictures, their formats and sizes."""
         if self.left_out:
             notes.ignored.append(
-                f"{counted(sum(self.left_out), 'frame')} behind the first of "
+                f"{counted(sum(self.left_out), 'frame')} after the first of "
                 f"{counted(len(self.left_out), 'picture')}; --frames all reads them"
             )
         formats = ", ".join(f"{n:,} {name}" for name, n in self.formats.most_common())
@@ -106,7 +106,7 @@ def stack_images(where: str, pictures: Callable[[], Pictures], how: Reading, not
         pictures: called twice, first for the headers, then for the pixels.
         how: size, fit, mode, background and frames; and the domain, which says the size, the channels and the levels
             if it is known.
-        notes: is told what was found, ignored and changed.
+        notes: records what was found, ignored and changed.
 
     Raises:
         DataError: naming the picture that is unreadable, too large, or of another depth or size.

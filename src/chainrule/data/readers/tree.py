@@ -65,7 +65,7 @@ def split_roots(folder: Path, paths: Sequence[Path], notes: Notes) -> dict[str, 
     Args:
         folder: of the files.
         paths: theirs, relative to it.
-        notes: is told what lies beside the splits, and is not read.
+        notes: records what lies beside the splits, and is not read.
 
     Raises:
         DataError: if there are two subfolders of one split, or others beside them.
@@ -101,7 +101,7 @@ def classes_of(
 
     Args:
         parts: split → the files, relative to the split's folder.
-        notes: is told the classes; and which files are left out since they lie in no class, or that there are no
+        notes: records the classes; and which files are left out since they lie in no class, or that there are no
             classes, since most lie in none.
 
     Returns:

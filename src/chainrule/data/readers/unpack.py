@@ -35,7 +35,7 @@ def unpacked(path: Path, notes: Notes) -> Iterator[Path]:
 
     Args:
         path: the packed file.
-        notes: is told what it holds, and what is left out.
+        notes: records what it holds, and what is left out.
 
     Raises:
         DataError: if it is damaged, holds nothing, more than may be, or names that lead elsewhere.

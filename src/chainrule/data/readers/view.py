@@ -64,11 +64,11 @@ class View:
 
     @property
     def background(self) -> str:
-        """The colour behind what is transparent."""
+        """The colour that transparent pictures are laid on."""
         return self.how.background or "white"
 
     def _mode(self, image: Image.Image) -> str | None:
-        """The one asked for; or the one with so many channels as the known domain."""
+        """The mode asked for; or the one with the channels of the known domain."""
         domain = self.how.domain
         if self.mode or domain is None or domain.columns:
             return self.mode
@@ -197,7 +197,7 @@ class View:
 
 
 def levels_of(mode: str | None) -> int:
-    """Of a shade, as a picture of this mode holds it."""
+    """The number of levels of a shade in a picture of this mode."""
     return {"1": 2, "I;16": 1 << 16}.get(mode or "", 256)
 
 

@@ -44,5 +44,5 @@ def verified(
     with reading(str(path)), path.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != digest and (content is None or content_digest(path) != content):
-        raise DataError(f"{path}: damaged or another file: expected SHA-256 {digest}, found {found}")
+        raise DataError(f"{path}: damaged or a different file: expected SHA-256 {digest}, found {found}")
     return path

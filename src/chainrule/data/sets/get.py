@@ -42,7 +42,7 @@ def get_data(
         Whether something was missing.
 
     Raises:
-        DataError: if there is no such set, it cannot be had, or what came is another one; if a file of its name is in
+        DataError: if there is no such set, it cannot be downloaded, or differs from what is expected; if a file is in
             its place; if another process is getting it.
     """
     if name not in NAMED:
@@ -61,7 +61,7 @@ def get_data(
         work.mkdir(parents=True, exist_ok=True)
         with lock(work / "lock") as ours:
             if ours is False:
-                raise DataError(f"{name}: another process is getting it into {folder}; wait for it")
+                raise DataError(f"{name}: another process is downloading it into {folder}; wait for it")
             _make(name, folder, missing, work, mirror or os.environ.get(VARIABLE), tell)
     except OSError as error:
         if isinstance(error, DataError):
@@ -77,11 +77,11 @@ def _make(
     source, before = SOURCES[name], 0
     paths: list[Path] = []
 
-    def told(size: int) -> None:
+    def tell_total(size: int) -> None:
         tell(before + size)
 
     for download in source.downloads:
-        paths.append(fetch(download, work, mirror, told))
+        paths.append(fetch(download, work, mirror, tell_total))
         before += paths[-1].stat().st_size
     try:
         with reading(f"{name}: what was downloaded"):
@@ -91,7 +91,7 @@ def _make(
             with atomic_path(folder / file) as temporary:
                 write_content(temporary, made[file])
                 if file in source.contents and content_digest(temporary) != source.contents[file]:
-                    raise DataError(f"{name}: what was downloaded makes another {file} than it should")
+                    raise DataError(f"{name}: the download gives a different {file} than expected")
             verify(name, file, folder)
     except DataError:
         for path, download in zip(paths, source.downloads, strict=True):

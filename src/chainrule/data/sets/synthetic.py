@@ -15,8 +15,8 @@ POINTS = 10_000
 def copy_memory(delay: int = 1000, items: int = 5000, seed: int = 0, *, word: int = 10) -> Raw:
     """Random symbols, blanks, a mark `delay` steps after them, and the same symbols again.
 
-    Of the likelihood only the first cost anything to who remembers them, 10 ln 8 = 20.79 nats an item of ten; who does
-    not pays them twice.
+    A model that remembers pays for the first symbols only, 10 ln 8 = 20.79 nats for ten; a model that does
+    not pays twice.
 
     Args:
         delay: from the word's end to the mark.

@@ -22,7 +22,7 @@ DIMENSIONS, COPIED = 4, 6  # of an elementwise instruction, and of a copy
 
 
 def contiguous(view: View) -> bool:
-    """Whether its elements lie one behind the other in their order."""
+    """Whether its elements are contiguous in memory, in order."""
     step = 1
     for n, stride in zip(reversed(view.shape), reversed(view.strides), strict=True):
         if n != 1 and stride != step:

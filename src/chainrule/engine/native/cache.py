@@ -76,7 +76,7 @@ class Programs:
         share.run_site(program, t)
         expected = [*tried[: len(inputs) - leaves], *(recording.tensor(view) for view in results)]
         if not all(_agree(a, b, self.tolerance) for a, b in zip(share.inputs, expected, strict=True)):
-            raise Unsupported("a native step does not do what the recorded one did")
+            raise Unsupported("a native step differs from the recorded one")
         if self._halves is not None:
             program = lower(recording, results, recording.inputs[len(inputs) - leaves :], self._halves)
         return program

@@ -24,9 +24,9 @@ class NativeRunner:
 
     Args:
         model: an `engine.rollout.Stepwise`, on the CPU. If its parameters change, a new runner is needed.
-        threads: rows are shared among so many; torch's own number by default.
+        threads: number of threads that share the rows; torch's own number by default.
         half: whether products take the weights rounded to bfloat16, half the bytes to read; sums stay float32. The
-            model is then another one, whose likelihoods a rollout with `score` tells.
+            model is then another one, whose likelihoods a rollout with `score` gives.
     """
 
     def __init__(self, model: Any, threads: int | None = None, *, half: bool = False) -> None:
@@ -77,7 +77,7 @@ class NativeRunner:
         self.session(state, len(values)).draw(choose, values, first, values.shape[1], terms=terms)
 
     def session(self, state: State, batch: int) -> Session:
-        """A rollout that goes on from a state, in as many calls as one likes."""
+        """A rollout that continues from a state, over several calls."""
         return Session(self.model, self.programs, state, batch, self.threads or torch.get_num_threads())
 
 

@@ -56,7 +56,7 @@ class Session:
         Args:
             choose: the rule.
             values: (B, n, V); site t belongs at t + place, and what is before it there has been drawn.
-            first, last: of the clock; behind the model's last site, all are of its kind.
+            first, last: of the clock; all sites after the model's last one are of its kind.
             terms: (B, n, V) float64, to take the log-probability of each value.
             place: of site 0 in `values`.
             site: which one of the rule's is site 0.

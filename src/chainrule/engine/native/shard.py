@@ -31,7 +31,7 @@ class Share:
     def run(
         self, programs: Mapping[int, Program], numbers: Sequence[int], first: int, last: int, stop: Event
     ) -> None:
-        """Sites first … last-1, each by the program of its number, unless told to stop.
+        """Sites first … last-1, each by the program of its number, until `stop` is set.
 
         Args:
             programs: by number.
@@ -40,7 +40,7 @@ class Share:
             stop: set when another thread has failed.
 
         Raises:
-            IndexError: if an index points outside of its tensor.
+            IndexError: if an index points outside its tensor.
         """
         scratch = np.zeros(max(p.size for p in programs.values()) // 8 + ALIGNMENT, dtype=np.int64)
         start = -(-scratch.ctypes.data // ALIGNMENT) * ALIGNMENT
@@ -54,7 +54,7 @@ class Share:
                 return
             found = run(code, where[site - first :], addresses[0], site, min(site + BETWEEN, last))
             if found >= 0:
-                raise IndexError(f"site {found}: an index points outside of its tensor")
+                raise IndexError(f"site {found}: an index points outside its tensor")
 
 
 def copied(tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:

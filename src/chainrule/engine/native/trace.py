@@ -118,7 +118,7 @@ class _Recorder(TorchDispatchMode):
         if name in SHAPED:
             return func(*args, **kwargs)
         if name == "_local_scalar_dense":
-            raise Unsupported("its step reads a number out of a tensor that changes")
+            raise Unsupported("its step reads a number from a tensor that changes")
         written = [
             arg
             for arg, described in zip(args, func._schema.arguments, strict=False)
@@ -157,7 +157,7 @@ class _Recorder(TorchDispatchMode):
 
 @torch.no_grad()
 def record(function: Callable[..., Any], inputs: Sequence[Tensor]) -> tuple[Recording, Any]:
-    """Run a function of these tensors once, and tell what it did to them and to what came of them.
+    """Run a function of these tensors once, and record what it did to them and to the results.
 
     What depends on other tensors alone (parameters, masks) is computed by the run, and is a constant of the
     recording. The inputs themselves are changed where the function writes in them.

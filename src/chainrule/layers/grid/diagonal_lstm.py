@@ -22,7 +22,7 @@ ABOVE, LEFT = -1, 0
 
 
 class DiagonalState(NamedTuple):
-    """Of each column the newest states h and c, of this row left of the pixel and of the row above from there on,
+    """The newest states h and c of each column, of this row left of the pixel and of the row above elsewhere,
     (B, W, 2, C'); those of the pixel to the left (B, 2, C'); and of the pixel's groups so far (B, 2, C')."""
 
     row: Tensor

@@ -1,7 +1,7 @@
 """The interface of a causal layer of images, and the combinators that thread its state.
 
 Along a row such a layer is a `CausalLayer`; what it takes from the rows above is *a row's work*, done once, when the
-row begins. Images of several colours that are generated one after the other have their channels in as many groups:
+row begins. Images whose colours are generated one after the other have their channels in one group per colour:
 the features of group g read those of groups up to g at their own pixel, and all groups elsewhere.
 """
 

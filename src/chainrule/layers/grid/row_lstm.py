@@ -17,7 +17,7 @@ from chainrule.layers.state import State, write_at
 
 
 class RowState(NamedTuple):
-    """Of each column the newest states, of this row left of the pixel and of the row above from there on, (B, W, C');
+    """The newest states of each column, of this row left of the pixel and of the row above elsewhere, (B, W, C');
     what the row above gives to the gates of this one (B, W, 4C'); and the pixels to the left."""
 
     h: Tensor

@@ -1,4 +1,4 @@
-"""What autoencoders with an autoregressive decoder can do, which is not to say how probable an item is."""
+"""What autoencoders with an autoregressive decoder can do, which does not include the probability of an item."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chainrule.models.base.model import Model
 class Autoencoder(Model):
     """x → a code h of E numbers → p(x | h), trained end to end to make -log p(x | h(x)) small: a reconstruction cost.
 
-    It is no likelihood: h has seen x, and what h itself costs is counted nowhere. The decoder alone, given any h, is an
+    It is not a likelihood: h has seen x, and the cost of h itself is not counted. The decoder alone, given any h, is an
     exact model of p(x | h), and obeys every law.
 
     Args:

@@ -59,7 +59,7 @@ class AutoregressiveModel(Streams):
     """
 
     _forbidden: Any  # (T, P) or None: logits of levels that a column does not have
-    _ended: Any  # (P,) or None: logits behind the end of an item, of the end symbol for certain
+    _ended: Any  # (P,) or None: logits after the end of an item: the end symbol for certain
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class AutoregressiveModel(Streams):
             temperature: 1 is the model's own distribution, 0 the most probable value at each step.
             generator: where the randomness comes from.
             top_k, top_p: keep only the most probable levels of each conditional.
-            runner: what executes the steps, or guesses ahead of them; eager steps by default.
+            runner: what executes the steps, such as a predictive sampler; eager steps by default.
         """
         check_count("n: expected a number of items", n, 0)
         noise = draw_noise(n, self.domain.size, generator).to(self.device)
@@ -199,9 +199,9 @@ class AutoregressiveModel(Streams):
     ) -> Tensor:
         """Draw what is unknown, n times for each item: (B, n, *event_shape), known values unchanged.
 
-        Exact where the known variables come first in the ordering. Known variables behind unknown ones are
-        kept, but with one particle the unknown ones before them are drawn without having seen them: this warns.
-        With more, each draw is one of so many, chosen in proportion to the probability of the known ones behind
+        Exact where the known variables come first in the ordering. Known variables after unknown ones are
+        kept, but with one particle the unknown ones before them are not conditioned on them: this warns.
+        With more, each draw is one of these candidates, chosen in proportion to the probability of the known ones after
         it (sampling-importance-resampling): exact in the limit.
 
         Args:
@@ -330,7 +330,7 @@ class AutoregressiveModel(Streams):
 
     @property
     def condition(self) -> Condition:
-        """That of the network."""
+        """The network's condition."""
         return self.network.condition
 
     def reordered(self, permutation: Tensor, network: Network) -> Self:
@@ -359,7 +359,7 @@ class AutoregressiveModel(Streams):
         return terms + torch.where(sites.flatten(1).isnan(), 0.0, self.log_jacobian())
 
     def log_jacobian(self) -> Tensor:
-        """Of each variable in generation order (D,): log density in the user's units less that of the site's value."""
+        """Log density in the user's units minus that of the site's value, of each variable in generation order (D,)."""
         return self.ordering.flatten(self.units.log_jacobian()[None])[0]
 
     def allow(self, params: Tensor, sites: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Models with a latent variable that cannot be summed over: what they say of log p(x) is a bound."""
+"""Models with a latent variable that cannot be summed over: they give a bound of log p(x)."""
 
 from __future__ import annotations
 
@@ -91,5 +91,5 @@ class BoundedModel(Model):
         raise self.refusal("no factorisation over the variables of an item", "log_prob_bound, or sample")
 
     def refusal(self, what: str, instead: str) -> ChainruleError:
-        """An error that says what there is not, and what to use."""
+        """An error that names what is missing and what to use instead."""
         return ChainruleError(f"{self.name or type(self).__name__} has {what}; use {instead}")

@@ -61,9 +61,7 @@ class Ensemble(Model):
         if reduce:
             return self.mixed(x, cond, self.members)
         if self.orderings > 1:
-            raise ChainruleError(
-                "reduce: an ensemble over orderings has no term of each variable, only a sum"
-            )
+            raise ChainruleError("reduce: an ensemble over orderings has no term per variable, only a sum")
         order = self.factorisation.ordering
         terms = [order.flatten(self.member(k).log_prob(x, cond, reduce=False)) for k in range(self.members)]
         joint = torch.stack(terms).double().cumsum(2).logsumexp(0) - math.log(self.members)
@@ -82,8 +80,8 @@ class Ensemble(Model):
     ) -> Tensor:
         """Draw n items (n, *event_shape), each from a member drawn first.
 
-        Arguments and errors are those of `AutoregressiveModel.sample`; what executes steps is bound to one model, so
-        a runner can only be one that guesses ahead, with every member in turn.
+        Arguments and errors are those of `AutoregressiveModel.sample`; a runner is bound to one model, so
+        only predictive runners, which take every member in turn, are allowed.
         """
         check_count("n: expected a number of items", n, 0)
         self.check_cond(cond if isinstance(cond, Tensor) or cond is None else torch.tensor(cond))
@@ -124,8 +122,8 @@ class Ensemble(Model):
         x, known = known_part(self.domain, x, known)
         if particles == 1 and (known.flatten(1).any(1) & ~known.flatten(1).all(1)).any():
             warnings.warn(
-                "one candidate a draw: its member is drawn without seeing what is known; "
-                "particles=64, say, lets it be seen",
+                "one candidate per draw: its ordering is drawn without regard to the known values; "
+                "particles=64, say, takes them into account",
                 ApproximateCompletionWarning,
                 stacklevel=2,
             )
@@ -154,7 +152,7 @@ class Ensemble(Model):
 
     @property
     def condition(self) -> Condition:
-        """That of every member."""
+        """The condition, the same for every member."""
         return self.factorisation.condition
 
     def mixed(self, x: Tensor, cond: Tensor | None, members: int) -> Tensor:
@@ -185,15 +183,15 @@ class SharedEnsemble(Ensemble):
         return self.template.reordered(self.template.ordering.variables[sites], network)
 
     def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
-        """That of a random member: (B,) nats."""
+        """The loss of a random member: (B,) nats."""
         return self.member(int(torch.randint(self.members, ()))).loss(x, cond)
 
     def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
-        """Of the mixture of the first few members: (B,) nats."""
+        """The loss of the mixture of the first few members: (B,) nats."""
         return -self.mixed(x, cond, min(self.members, VALIDATED))
 
     def prepare(self, x: Tensor) -> None:
-        """That of the template."""
+        """Prepare the template."""
         self.template.prepare(x)
 
 
@@ -229,10 +227,10 @@ class SeparateEnsemble(Ensemble):
         return torch.stack([self.member(k).loss(x, cond) for k in range(self.members)]).mean(0)
 
     def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
-        """Of the mixture: (B,) nats."""
+        """The loss of the mixture: (B,) nats."""
         return -self.log_prob(x, cond)
 
     def prepare(self, x: Tensor) -> None:
-        """That of every member."""
+        """Prepare every member."""
         for k in range(self.members):
             self.member(k).prepare(x)

@@ -21,9 +21,9 @@ DEQUANTISATIONS = ("uniform", "variational")
 
 
 class Flow(BoundedModel):
-    """log p(y) = log p(z(y)) + log |det ∂z/∂y|. Of reals an exact likelihood.
+    """log p(y) = log p(z(y)) + log |det ∂z/∂y|. On reals the likelihood is exact.
 
-    Of levels, y = (x + u) / levels with noise u in [0, 1): what is known is a bound of log P(x), typed as one.
+    On levels, y = (x + u) / levels with noise u in [0, 1), which gives a bound of log P(x).
 
     Args:
         domain: reals, or one number of levels; items of one length.
@@ -92,7 +92,7 @@ class Flow(BoundedModel):
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Of levels a bound, by `samples` draws of the noise for each item; of reals log_prob: (B,) nats."""
+        """On levels a bound, from `samples` draws of the noise for each item; on reals log_prob: (B,) nats."""
         if self.units is not None:
             return self.log_prob(x, cond)
         return super().log_prob_bound(x, cond, samples=samples, generator=generator)
@@ -176,7 +176,7 @@ class Flow(BoundedModel):
 
 
 def check_continuous(domain: Domain) -> None:
-    """Refuse a domain whose items are no vectors of reals, nor of one number of levels.
+    """Refuse a domain of anything but reals or one number of levels.
 
     Raises:
         DomainError: which says what was expected.
@@ -184,5 +184,5 @@ def check_continuous(domain: Domain) -> None:
     mixed = any(column.kind != "real" or column.missing for column in domain.columns)
     if mixed or domain.lengths != "fixed" or (isinstance(domain.levels, tuple) and not domain.columns):
         raise DomainError(
-            f"expected reals without gaps, or one number of levels, and items of one length; got {domain}"
+            f"expected reals without missing cells, or one number of levels, in items of one length; got {domain}"
         )

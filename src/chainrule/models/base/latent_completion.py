@@ -78,18 +78,18 @@ def draw_given(
     check_count("particles: expected an integer", particles, 1)
     Sample(x.new_zeros(0, 0), **choice)  # refuses a bad choice now, not after the chain
     x, known = known_part(model.domain, x, known)
-    told = known.flatten(1).any(1)
-    if (told & ~known.flatten(1).all(1)).any():
+    informed = known.flatten(1).any(1)
+    if (informed & ~known.flatten(1).all(1)).any():
         warnings.warn(
-            f"what is latent is drawn by {particles} steps of a Markov chain, whose law is that given what is known "
-            "only after many; particles=100, say, takes more",
+            f"latent variables are drawn by {particles} steps of a Markov chain, which reaches their distribution "
+            "given the known values only after many; particles=100, say, takes more",
             ApproximateCompletionWarning,
             stacklevel=3,
         )
     values, mask = x.repeat_interleave(n, 0), known.repeat_interleave(n, 0)
     with exact_arithmetic(model):
-        chain = Chain(model, values, mask, told.repeat_interleave(n, 0), generator)
-        for _ in range(particles if told.any() else 0):
+        chain = Chain(model, values, mask, informed.repeat_interleave(n, 0), generator)
+        for _ in range(particles if informed.any() else 0):
             chain.move_latent()
             chain.move_unknown()
         if choice != {"temperature": 1.0, "top_k": None, "top_p": None}:
@@ -98,7 +98,7 @@ def draw_given(
 
 
 class Chain:
-    """A row of Markov chains, of which those that are told nothing stay where they start.
+    """A row of Markov chains, of which those without known values stay where they start.
 
     Attributes:
         x: (B, *event_shape), with the known values.
@@ -111,10 +111,10 @@ class Chain:
         model: Latent,
         x: Tensor,
         known: Tensor,
-        told: Tensor,
+        informed: Tensor,
         generator: torch.Generator | None,
     ) -> None:
-        self.model, self.x, self.known, self.told = model, x, known, told
+        self.model, self.x, self.known, self.informed = model, x, known, informed
         self._branches, self._drawn = branch(generator), 0
         self.z = model.normal(len(x), self.stream())
         self.x, self.terms = self.draw(self.z, generator)
@@ -139,7 +139,7 @@ class Chain:
         here, there = self.score(z), self.score(proposed)
         # log p(z) / r(z), but for a constant.
         was, new = (-F.softplus(model.log_ratio(value, mean, log_scale)) for value in (z, proposed))
-        moves = self.told & (self.uniform().log() < there.sum(1) - here.sum(1) + new - was)
+        moves = self.informed & (self.uniform().log() < there.sum(1) - here.sum(1) + new - was)
         self.z = torch.where(moves[:, None], proposed, z)
         terms = torch.where(moves[:, None], there, here)
         self.terms = torch.where(self.known.flatten(1), terms, 0.0).sum(1)
@@ -147,7 +147,7 @@ class Chain:
     def move_unknown(self) -> None:
         """What is unknown, given z and what is known."""
         x, terms = self.draw(self.z, self.stream())
-        moves = self.told & (self.uniform().log() < terms - self.terms)
+        moves = self.informed & (self.uniform().log() < terms - self.terms)
         self.x = torch.where(moves.reshape(-1, *[1] * (x.ndim - 1)), x, self.x)
 
     def score(self, z: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class LatentSequence(BoundedModel):
     """p(x, z) = ∏_t p(z_t | x_<t, z_<t) p(x_t | z_≤t, x_<t), with q(z | x) = ∏_t q(z_t | x_≤t, z_<t).
 
     With K draws the bound weighs whole sequences of latents, as importance-weighted autoencoders do: no particle is
-    resampled on the way. Behind the end of an item neither its steps nor their latents belong to any term.
+    resampled on the way. Neither the steps after the end of an item nor their latents belong to any term.
 
     Args:
         domain: sequences of levels, of any kind of lengths.
@@ -68,25 +68,25 @@ class LatentSequence(BoundedModel):
 
     @abstractmethod
     def absorb(self, code: Tensor, drawn: Tensor, state: State, t: Tensor) -> State:
-        """The state behind step t, whose code is (B, C)."""
+        """The state after step t, whose code is (B, C)."""
 
     # --- the verbs -------------------------------------------------------------------------------
 
     def log_weight(self, x: Tensor, cond: Tensor | None, generator: torch.Generator | None) -> Tensor:
         """Σ_t log p(x_t | z) + log p(z_t) - log q(z_t): (B, *event_shape) → (B,) float64 nats."""
-        told, levels = self._told(x, generator)
+        terms, levels = self._reconstruction(x, generator)
         for level in levels:
-            told = told + level.p.log_density(level.z) - level.q.log_density(level.z)
-        return self._total(told, x)
+            terms = terms + level.p.log_density(level.z) - level.q.log_density(level.z)
+        return self._total(terms, x)
 
     def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
         """The bound with one draw, negated, each KL(q ‖ p) in closed form: (B,) nats."""
         x = self.domain.check(x)
         self.check_cond(cond)
-        told, levels = self._told(x, None)
+        terms, levels = self._reconstruction(x, None)
         for level in levels:
-            told = told - level.q.divergence(level.p)
-        return -self._total(told, x)
+            terms = terms - level.q.divergence(level.p)
+        return -self._total(terms, x)
 
     def sample(
         self,
@@ -106,7 +106,7 @@ class LatentSequence(BoundedModel):
             cond: None.
             temperature, top_k, top_p: of x_t given z_t; see `AutoregressiveModel.sample`.
             generator: where the randomness comes from.
-            runner: None: there are no other ways to draw the same sample.
+            runner: must be None.
         """
         check_count("n: expected a number of items", n, 0)
         self.check_cond(self.expand_cond(cond, n))
@@ -130,7 +130,7 @@ class LatentSequence(BoundedModel):
 
     # --- their parts -----------------------------------------------------------------------------
 
-    def _told(self, x: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Sequence[Level]]:
+    def _reconstruction(self, x: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Sequence[Level]]:
         """log p(x_t | z) of each step (B, T), and the z that were drawn."""
         sites = self._sites(x).clamp(min=0)
         params, levels = self.infer(self.code(sites), self._normal(len(x), generator))

@@ -29,7 +29,7 @@ class Model(nn.Module, ABC):
     """
 
     # What is known of log p(x): "exact", "bound" (log_prob is refused, log_prob_bound lies below it), or "none" (all
-    # three verbs are refused; the loss is told under a name of its own, never among likelihoods).
+    # three verbs are refused; the loss is reported under a name of its own, never among likelihoods).
     likelihood: Literal["exact", "bound", "none"] = "exact"
     # Whether `complete` draws what is unknown given what is known; a model that cannot refuses it.
     completes = True
@@ -136,7 +136,7 @@ class Model(nn.Module, ABC):
         """Look at the training data x (N, *event_shape) before the first step; nothing to see, by default."""
 
     def trials(self, items: int) -> Sequence[dict]:
-        """Sets of hyperparameters that `fit` tries on so many training items, for validation to choose; none: none."""
+        """Hyperparameters that `fit` tries on this many training items, for validation to choose; may be empty."""
         return ()
 
     def retune(self, **hyperparameters: Any) -> None:

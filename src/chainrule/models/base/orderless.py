@@ -108,7 +108,7 @@ class OrderlessModel(AutoregressiveModel):
         stratum: int = 0,
         strata: int = 1,
     ) -> Tensor:
-        """With as many variables seen as lie in one of the equal strata of 0 … D - 1."""
+        """The loss with a number of seen variables from one of the equal strata of 0 … D - 1."""
         self.check_cond(cond)
         sites = self.to_sites(self.domain.check(x))
         there = ~sites[..., 0].isnan()

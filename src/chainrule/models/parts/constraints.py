@@ -1,4 +1,4 @@
-"""What a domain allows: levels that a column lacks, what stands behind an end, and items known in part."""
+"""What a domain allows: levels that a column lacks, what follows an end, and items known in part."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def known_part(domain: Domain, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor
     there = torch.where(known, x, torch.zeros((), dtype=x.dtype, device=x.device))
     if domain.lengths == "ends" and not torch.equal(known.long().cumprod(1).bool(), known):
         raise DomainError(
-            "known: expected the start of an item that has an end, got places behind unknown ones"
+            "known: expected a prefix of an item that has an end, got known places after unknown ones"
         )
-    # What is unknown behind a known end is known after all; what is known there is for `check` to refuse.
+    # What is unknown after a known end is known after all; what is known there is for `check` to refuse.
     there = torch.where(known, there, domain.canonicalise(there))
     return domain.check(there), known

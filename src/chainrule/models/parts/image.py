@@ -11,7 +11,7 @@ from chainrule.layers import Encoding, Scalar
 
 
 class ImageParts(NamedTuple):
-    """Of a net whose sites are the colours of pixels, one after the other.
+    """The parts of a net whose sites are the colours of pixels, one after the other.
 
     Attributes:
         height, width: of an image.

@@ -79,7 +79,7 @@ class PlusResidual(nn.Module):
 
     @property
     def convs(self) -> list[WeightNormConv2d]:
-        """Those whose scales `step` takes, in its order."""
+        """The convolutions whose scales `step` takes, in its order."""
         return [conv for conv in (self.first, self.second, self.nin) if conv is not None]
 
     def step(

@@ -14,7 +14,7 @@ from chainrule.networks.pixelcnn_plus_plus.block import Feature, PlusBlock, Twin
 
 
 class LevelState(NamedTuple):
-    """Of one resolution, W pixels wide, of N blocks; w = W/2 rounded up. The last five are () at the coarsest.
+    """The state of one resolution, W pixels wide, N blocks; w = W/2 rounded up. The last five are () at the coarsest.
 
     Attributes:
         u: what each block's u leaves for the row below, (B, 2C, 1, W) twice.
@@ -42,7 +42,7 @@ class LevelState(NamedTuple):
 
 
 class PlusLevel(nn.Module):
-    """Blocks → down to half the resolution, through it and up again, if there are more scales → as many blocks.
+    """Blocks → down to half the resolution, through it and up, if there are more scales → the same number of blocks.
 
     A block of the second half reads what a block of the first was given, the last one's first. Where the resolution is
     halved, one block more reads what went down.
@@ -75,7 +75,7 @@ class PlusLevel(nn.Module):
 
     @property
     def features(self) -> int:
-        """Of the condition: 4C for each block, here and inside."""
+        """The number of features of the condition: 4C for each block, here and inside."""
         return 4 * self.channels * len(self.blocks) + (self.inner.features if self.inner else 0)
 
     def forward(self, x: Twin, cond: Tensor | None, state: LevelState) -> tuple[Twin, LevelState]:

@@ -37,11 +37,11 @@ def describe(source: Source) -> dict:
         if own in labels:
             parts[-1]["labels"] = {"name": labels[own], **_type(arrays[labels[own]][: len(array)])}
         start, left = start + len(array), left - len(array)
-    told = source.told if labels else None
+    stored = source.stored_labels if labels else None
     return {
         "ending": source.path.suffix.lower(),
         "parts": parts,
-        **({} if told is None else {"labels": told}),
+        **({} if stored is None else {"labels": stored}),
     }
 
 
@@ -70,7 +70,7 @@ def difference(source: Source, out: Path) -> str | None:
         if (given.dtype, given.shape) != (array.dtype, array.shape):
             return f"array {name or 'of it'}: {_shown(given)} would be {_shown(array)}"
         if not _equal(given, array):
-            return f"array {name or 'of it'}: values would be others"
+            return f"array {name or 'of it'}: values would differ"
     lost = [f"{name}, {_shown(was[name])}" for name in was if name not in now]
     return f"array {'; '.join(lost)}, would be lost; save it elsewhere" if lost and not source.part else None
 

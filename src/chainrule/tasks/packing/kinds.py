@@ -18,7 +18,7 @@ class Kind:
     """What can be done with sources of a kind.
 
     Attributes:
-        describe: what a file has to tell of one beside its items.
+        describe: what a file stores of a source besides its items.
         endings: of what may be written; "" for a folder.
         write: what was described and decoded, into a new file or an empty folder.
         difference: between a source and what was written of it, in words; None if there is none.
@@ -60,7 +60,7 @@ def kind_of_source(source: Source) -> str:
     if path is None:
         if source.name not in NAMED:
             raise ChainruleError(
-                f"{source.name}: a set of the hub cannot be given back as it is; save it as .parquet or .npz first"
+                f"{source.name}: a set of the hub cannot be restored as it is; save it as .parquet or .npz first"
             )
         return "lines" if vocabulary is not None else "plain"
     if path.is_dir() and vocabulary is not None:
@@ -71,7 +71,7 @@ def kind_of_source(source: Source) -> str:
         return "sounds" if source.run.rate is not None else "pictures"
     if path.suffix.lower() not in FILES:
         raise ChainruleError(
-            f"{path}: cannot be written again, expected one of {', '.join(FILES)}; convert it first, or compress it by "
-            f"a model of bytes"
+            f"{path}: this format cannot be restored, expected one of {', '.join(FILES)}; convert it first, "
+            f"or compress it by a model of bytes"
         )
     return FILES[path.suffix.lower()]

@@ -37,7 +37,7 @@ def write(unpacked: Unpacked, out: Path) -> None:
         stop = unpacked.run.model.domain.max_levels - 1
         known = unpacked.x[unpacked.x != stop]
         if end not in ENDS or (len(known) and int(known.max()) >= len(vocabulary)):
-            raise CodeError("its lines are not of the characters of the run")
+            raise CodeError("its lines have characters that the run does not know")
         lines = [
             "".join(vocabulary[level] for level in item if level != stop) for item in unpacked.x.tolist()
         ]
@@ -56,7 +56,7 @@ def difference(source: Source, out: Path) -> str | None:
     if len(ends) > 1:
         return f"its lines end in {' and '.join(map(repr, ends))}, expected one kind of line ends"
     empty = sum(not line for line in LINE_END.split(was.removesuffix(ends[0] if ends else "")))
-    return f"{empty:,} of its lines are empty, and are no items" if empty else "its characters differ"
+    return f"{empty:,} of its lines are empty, and would be lost" if empty else "its characters differ"
 
 
 def _text(path: Path) -> str:

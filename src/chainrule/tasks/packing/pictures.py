@@ -1,4 +1,4 @@
-"""Pictures: the names, the modes, and which shade the highest level is. They come back as .png of the same pixels."""
+"""Pictures: the names, the modes, and which shade the highest level is. They are restored as .png."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def describe(source: Source) -> dict:
     twice = [name for name, n in Counter(map(_as_png, names)).items() if n > 1]
     if twice:
         raise ChainruleError(
-            f"{source.path}: pictures come back as .png, and several would be called {listed(twice)}; rename them"
+            f"{source.path}: pictures are restored as .png, and several would be called {listed(twice)}; rename them"
         )
     alone = source.path.is_file()
     frames = [name for name in source.items.names if not alone and not (source.path / name).is_file()]
     if frames or len(source.items) != len(names):
         raise ChainruleError(
-            f"{source.path}: the frames of one file are not put together again ({listed(names)})"
+            f"{source.path}: several frames of one file cannot be restored ({listed(names)})"
         )
     files = [source.path if alone else source.path / name for name in names]
     modes = []
@@ -83,7 +83,7 @@ def difference(source: Source, out: Path) -> str | None:
     names = source.items.names
     lost = sorted(files_of(source.path) - set(names))
     if lost and not source.part:
-        return f"{listed(lost)} would be lost; move what is no picture elsewhere"
+        return f"{listed(lost)} would be lost; move files that are not pictures elsewhere"
     for name in names:
         if found := _differ(source.path / name, out / _as_png(name)):
             return f"{name}: {found}"
@@ -113,7 +113,7 @@ def _differ(one: Path, other: Path) -> str | None:
             return f"mode {was.mode} would be {now.mode}"
         if was.mode not in (*CHANNELS, "P", "PA") and not was.mode.startswith("I;16"):
             return f"mode {was.mode} cannot be written as .png"
-        return None if np.array_equal(_shown(was), _shown(now)) else "its pixels would be others"
+        return None if np.array_equal(_shown(was), _shown(now)) else "its pixels would differ"
 
 
 def _picture(item: np.ndarray, top: int, white: int, mode: str) -> Image.Image:
@@ -123,7 +123,7 @@ def _picture(item: np.ndarray, top: int, white: int, mode: str) -> Image.Image:
         item: the levels.
         top: the highest level.
         white: the shade that it is.
-        mode: of the source; another one with as many channels where it cannot be written.
+        mode: of the source; another one with the same channels where it cannot be written.
     """
     shades = item if white == top else np.rint(item.astype(np.float64) * white / max(top, 1))
     pixels = np.moveaxis(shades, 0, -1)
@@ -143,7 +143,7 @@ def _shown(image: Image.Image) -> np.ndarray:
 
 
 def _depth(path: Path) -> int:
-    """Bits a channel, which Pillow does not tell of colours."""
+    """Bits per channel, which Pillow does not give for colours."""
     with path.open("rb") as file:
         head = file.read(HEAD)
     return head[-1] if head.startswith(SIGNATURE) else 8

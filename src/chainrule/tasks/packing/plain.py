@@ -18,8 +18,8 @@ from chainrule.tasks.packing.windows import joined
 def describe(source: Source) -> dict:
     """The labels, unless they are coded; and how long each sequence is."""
     streams = source.items.streams
-    told = {} if source.told is None else {"labels": source.told}
-    return told if streams is None else {**told, "lengths": streams.lengths.tolist()}
+    labels = {} if source.stored_labels is None else {"labels": source.stored_labels}
+    return labels if streams is None else {**labels, "lengths": streams.lengths.tolist()}
 
 
 def endings(about: dict) -> tuple[str, ...]:
@@ -63,4 +63,4 @@ def difference(source: Source, out: Path) -> str | None:
     if raw.rate is not None and len(found) == len(given):
         check_samples(Path(source.name), given, found)
     same = given.size == found.size and np.array_equal(given, found.reshape(given.shape))
-    return None if same else "its numbers would be others"
+    return None if same else "its numbers would differ"

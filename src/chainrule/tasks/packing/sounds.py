@@ -64,7 +64,7 @@ def difference(source: Source, out: Path) -> str | None:
     names = source.items.streams.names if source.items.streams else ()
     lost = sorted(files_of(source.path) - {*names, METADATA})
     if lost and not source.part:
-        return f"{listed(lost)} would be lost; move what is no recording elsewhere"
+        return f"{listed(lost)} would be lost; move files that are not recordings elsewhere"
     for name in names:
         with reading(name):
             was, now = soundfile.info(source.path / name), soundfile.info(out / name)

@@ -38,7 +38,7 @@ class Source:
     Attributes:
         name: as the user gave it.
         path: of the file or the folder; None of a named set.
-        items: what was read of it, as far as it is packed.
+        items: the part of it that is packed.
         run: of the model.
         part: whether the items are only some of its.
         data_dir: where named sets lie.
@@ -52,8 +52,8 @@ class Source:
     data_dir: Path | None = None
 
     @property
-    def told(self) -> list | None:
-        """Labels that the model does not code along, so that the file has to tell them."""
+    def stored_labels(self) -> list | None:
+        """Labels that the model does not code, so that the description of the source stores them."""
         coded = self.run.model.condition.counts
         return None if coded or self.items.labels is None else self.items.labels.tolist()
 
@@ -63,7 +63,7 @@ class Unpacked:
     """What was decoded, or is about to be coded.
 
     Attributes:
-        about: what the kind of the source told of it.
+        about: the description of the source, by its kind.
         x: (N, *event_shape).
         labels: (N,) or (N, k) that were coded; None if there are none.
         run: of the model.
@@ -75,16 +75,16 @@ class Unpacked:
     run: Run
 
     def all_labels(self) -> Tensor | None:
-        """Those that were coded, or were told.
+        """The labels, whether coded or stored in the description.
 
         Raises:
             CodeError: if they are none.
         """
-        told = self.about.get("labels")
-        if self.labels is not None or told is None:
+        stored = self.about.get("labels")
+        if self.labels is not None or stored is None:
             return self.labels
         with described():
-            labels = torch.tensor(told, dtype=torch.int64)
+            labels = torch.tensor(stored, dtype=torch.int64)
         if len(labels) != len(self.x):
             raise CodeError(DAMAGED)
         return labels

@@ -37,9 +37,9 @@ class Stream:
         content: opens what comes back, to be compared with it.
         unit: what is counted: bytes, characters, samples.
         count: how many there are.
-        size: bytes, of which the compression is told.
+        size: bytes, from which the compression ratio is computed.
         rate: of a sound, in Hz.
-        about: what the file tells of it.
+        about: the file's description of it.
     """
 
     kind: str
@@ -56,7 +56,7 @@ def stream_of(run: Run, source: str, split: str | None = None, data_dir: Path | 
     """A source as the symbols of a run's model; None if it is one of items.
 
     Raises:
-        ChainruleError: if it cannot be read, or would not come back.
+        ChainruleError: if it cannot be read, or cannot be restored.
     """
     path, domain = Path(source).expanduser(), run.model.domain
     if domain.layout != "sequence" or domain.lengths == "ends" or domain.width > 1:
@@ -76,11 +76,11 @@ def restoring(run: Run, kind: str, about: dict) -> tuple[bytes, Callable[[bytes]
     Args:
         run: of the model.
         kind: of the stream.
-        about: what the file tells of it.
+        about: the file's description of it.
 
     Returns:
-        Bytes, and a function of symbols: to the bytes of a file, or to the samples of a sound, int16 with the low byte
-        first.
+        Bytes, and a function of symbols: to the bytes of a file, or to the samples of a sound, little-endian
+        int16.
     """
     symbol, domain = symbol_type(run.model), run.model.domain
     if kind == "sound":
@@ -113,7 +113,7 @@ def _of_folder(path: Path) -> Stream:
 
 
 def _of_text(run: Run, source: str, path: Path | None, split: str | None, data_dir: Path | None) -> Stream:
-    """Of a file whose bytes come back, or of a named set."""
+    """The stream of a text: a file whose bytes are restored, or a named set."""
     streams = load_streams(source, run.reading, split=split, data_dir=data_dir)
     levels = np.concatenate(streams).astype(symbol_type(run.model))
     if is_bytes(run.vocabulary or ""):
@@ -124,7 +124,7 @@ def _of_text(run: Run, source: str, path: Path | None, split: str | None, data_d
     start, restored = restoring(run, "text", about)
     if start + restored(levels.tobytes()) != content:
         raise ChainruleError(
-            f"{source}: would not come back as it is: it is not in UTF-8, or has been changed when it was read; "
+            f"{source}: cannot be restored exactly: it is not in UTF-8, or was changed while it was read; "
             f"a model of bytes packs any file as it is"
         )
     return _of_bytes("text", levels.tobytes(), content, "characters", len(levels), about)
@@ -148,7 +148,7 @@ def _of_sound(path: Path, rate: int, domain: Domain) -> Stream:
     """The samples of a .wav or .flac of one channel of 16 bits at the run's rate.
 
     Raises:
-        ChainruleError: if it is none of these, or no sound at all.
+        ChainruleError: if it is none of these, or not a sound.
     """
     import soundfile
 
@@ -170,12 +170,12 @@ def _of_sound(path: Path, rate: int, domain: Domain) -> Stream:
             came = f"{sound.channels} of {sound.subtype} at {sound.samplerate} Hz"
             if (sound.channels, sound.subtype, sound.samplerate) != (1, "PCM_16", rate):
                 raise ChainruleError(
-                    f"{path}: expected a channel of PCM_16 at {rate} Hz, got {came}; convert it first, or compress it "
-                    f"by a model of bytes"
+                    f"{path}: expected one channel of PCM_16 at {rate} Hz, got {came}; convert it first, or "
+                    f"compress it by a model of bytes"
                 )
             frames = sound.frames
     except soundfile.LibsndfileError as error:
-        raise ChainruleError(f"{path}: no readable sound ({error.error_string})") from error
+        raise ChainruleError(f"{path}: not a readable sound ({error.error_string})") from error
     symbol = np.dtype("<u2" if domain.levels == 2 * FULL else "u1")
     return Stream(
         "sound", opened(levels, symbol.itemsize), opened(_pcm, 2), "samples", frames, 2 * frames, rate
@@ -219,5 +219,5 @@ class _Samples:
         self._sound, self._read, self._width = sound, read, width
 
     def read(self, size: int) -> bytes:
-        """So many bytes; fewer at the end."""
+        """The next `size` bytes; fewer at the end."""
         return self._read(self._sound.read(size // self._width, dtype="int16"))

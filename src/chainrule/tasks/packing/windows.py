@@ -16,7 +16,7 @@ def joined(x: Tensor, lengths: Sequence[int], domain: Domain) -> tuple[list[np.n
     """The inverse of `Streams.sliding(domain, 0)`.
 
     Args:
-        x: windows (N, *event_shape); the last of a sequence has -1 behind its end, or overlaps the one before.
+        x: windows (N, *event_shape); the last of a sequence has -1 after its end, or overlaps the one before.
         lengths: steps of each sequence.
         domain: of the windows.
 

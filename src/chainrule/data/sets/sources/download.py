@@ -33,7 +33,7 @@ def fetch(download: Download, folder: Path, mirror: str | None, tell: Callable[[
         Its path in the folder.
 
     Raises:
-        DataError: if it cannot be had, is larger than it should be, or has another digest.
+        DataError: if it cannot be downloaded, is larger than it should be, or has another digest.
     """
     path, part = folder / download.name, folder / f"{download.name}.part"
     if path.is_file():
@@ -48,7 +48,7 @@ def fetch(download: Download, folder: Path, mirror: str | None, tell: Callable[[
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         kept = part.stat().st_size if part.exists() else 0
         raise DataError(
-            f"{address}: cannot be had ({reason}); try again, it goes on after {shown(kept)}, or get the file "
+            f"{address}: cannot be downloaded ({reason}); try again to resume after {shown(kept)}, or get the file "
             f"elsewhere and name its folder: --mirror FOLDER"
         ) from error
     if download.sha256:
@@ -56,7 +56,9 @@ def fetch(download: Download, folder: Path, mirror: str | None, tell: Callable[[
             found = hashlib.file_digest(stream, "sha256").hexdigest()
         if found != download.sha256:
             part.unlink()
-            raise DataError(f"{address}: is another file: expected SHA-256 {download.sha256}, got {found}")
+            raise DataError(
+                f"{address}: is a different file: expected SHA-256 {download.sha256}, got {found}"
+            )
     part.replace(path)
     return path
 
@@ -67,7 +69,7 @@ def _address(download: Download, mirror: str | None) -> str:
     if "://" not in mirror:
         return str(Path(mirror).expanduser() / download.name)
     if not mirror.startswith(("http://", "https://")):
-        raise DataError(f"mirror: expected an address of http or https, or a folder, got {mirror!r}")
+        raise DataError(f"mirror: expected an http or https address, or a folder, got {mirror!r}")
     return f"{mirror.rstrip('/')}/{download.url.removeprefix('https://')}"
 
 
@@ -92,7 +94,7 @@ def _append(download: Download, address: str, part: Path, tell: Callable[[int], 
 def _check(download: Download, address: str, size: int) -> None:
     if size > download.most:
         raise DataError(
-            f"{address}: is another file: expected {shown(download.most)} at most, got {shown(size)}"
+            f"{address}: is a different file: expected {shown(download.most)} at most, got {shown(size)}"
         )
 
 

@@ -90,7 +90,7 @@ def cifar(file: str, paths: Sequence[Path]) -> dict[str, Content]:
 
 
 def patches(file: str, paths: Sequence[Path]) -> dict[str, Content]:
-    """Patches cut at random places, as many of each photograph; the first of shuffled training ones are valid."""
+    """Patches cut at random places, equally many of each photograph; the first of shuffled training ones are valid."""
     photographs: dict[str, dict[int, np.ndarray]] = {"train": {}, "val": {}}
     pattern = r"[^/]+/BSDS500/data/images/(train|val)/(\d+)\.jpg"
     for match, content in members(paths[0], pattern):

@@ -22,7 +22,7 @@ class Download:
 
     Attributes:
         url: where it is.
-        bytes: how many it has; without a digest about how many, and it may have twice as many.
+        bytes: its size; without a digest approximate, and the file may be twice as large.
         sha256: its digest; None where the same content may be packed in other bytes from day to day.
     """
 
@@ -59,7 +59,7 @@ class Source:
 
     @property
     def bytes(self) -> int:
-        """Of all downloads together."""
+        """The size of all downloads together."""
         return sum(download.bytes for download in self.downloads)
 
 

@@ -46,7 +46,7 @@ def adult(file: str, paths: Sequence[Path]) -> dict[str, Content]:
 def letters(file: str, paths: Sequence[Path]) -> dict[str, Content]:
     """Valid and test are lines of bits; train is what the collection of letters has besides them, in its order."""
     valid, test = _bits(paths[0]), _bits(paths[1])
-    # A pickle is a program, which is never run: the pixels of a word are the strings in it of as many bytes.
+    # A pickle is a program, which is never run: the pixels of a word are the strings in it of the same length.
     with tarfile.open(paths[2], "r:gz") as archive:
         stream = archive.extractfile(LETTERS)
         if stream is None:

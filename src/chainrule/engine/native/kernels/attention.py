@@ -36,7 +36,7 @@ def _attend(view: Any, dot: Any, exp: Any, total: Any, combine: Any, kind: Any, 
                     keys = k + (b * steps[6] + h * steps[7]) * size
                     values = v + (b * steps[9] + h * steps[10]) * size
                     result = out + (b * steps[0] + h * steps[1] + m * steps[2]) * size
-                    seen = shape[3]  # places behind the last one that may be seen cost nothing
+                    seen = shape[3]  # places after the last one that may be seen cost nothing
                     while seen > 1 and bias[first + (seen - 1) * steps[15]] == kind(-np.inf):
                         seen -= 1
                     top = kind(-np.inf)

@@ -38,7 +38,7 @@ def _pointer(context: Any, address: Any) -> Any:
 
 @nb.njit(inline="always")
 def f32(address: int, size: int) -> Any:
-    """The float32 array of so many elements at an address."""
+    """The float32 array with this number of elements at an address."""
     return nb.carray(_pointer(address), (size,), nb.float32)
 
 

@@ -42,7 +42,7 @@ def _product(view: Any, blocks: tuple[Any, Any, Any, Any], width: int, size: int
         Args:
             y: contiguous.
             x: rows are x_row elements apart.
-            w: ⌈N / width⌉ panels (K, width), zero behind column N.
+            w: ⌈N / width⌉ panels (K, width), zero after column N.
             rows, inner, outer: R, K, N.
             spare: room for R · width elements, for the columns that fill no panel.
         """

@@ -16,7 +16,7 @@ EXP = list(elementwise.UNARY).index("exp")
 
 @nb.njit(**FAST)
 def softmax(out, out_at, a, rows, n, log):
-    """Of each row; its logarithm if `log`. `out_at` is the address of `out`."""
+    """The softmax of each row, or its logarithm if `log`. `out_at` is the address of `out`."""
     for r in range(rows):
         x, y = a[r * n : r * n + n], out[r * n : r * n + n]
         top = x[0]
@@ -43,7 +43,7 @@ def softmax(out, out_at, a, rows, n, log):
 
 @nb.njit(**FAST)
 def sums(out, a, rows, n):
-    """Of each row."""
+    """The sum of each row."""
     for r in range(rows):
         total = a.dtype.type(0)
         for i in range(r * n, r * n + n):
@@ -79,14 +79,14 @@ def reduce(which, out, a, rows, n):
 
 @nb.njit(**FAST)
 def search(out, a, values, rows, n, m, right):
-    """Where each of a row's m values belongs among its n sorted ones: behind equal ones if `right`."""
+    """Where each of a row's m values belongs among its n sorted ones: after equal ones if `right`."""
     for r in range(rows):
         for j in range(m):
             value = values[r * m + j]
             low, high = r * n, r * n + n
             while low < high:
                 middle = (low + high) // 2
-                # As torch has it: NaN is behind all.
+                # As torch has it: NaN comes last.
                 before = not (a[middle] > value) if right else not (a[middle] >= value)
                 if before:
                     low = middle + 1

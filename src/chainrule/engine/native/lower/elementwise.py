@@ -145,7 +145,7 @@ def _remainder(builder: Builder, call: Call) -> None:
 def _whole_division(builder: Builder, call: Call, remainder: bool) -> None:
     a, b = call.args
     if builder.kind(call.out) != 2 or not isinstance(b, int) or b < 1 or not contiguous(call.out):
-        raise Unsupported(f"its step uses {call.name} of other than integers by a positive one")
+        raise Unsupported(f"its step uses {call.name} of anything but integers by a positive integer")
     a = builder.dense(expanded(a, call.out.shape))
     builder.emit(Opcode.DIVIDE, 2, remainder, call.out, a, builder.number(b, torch.int64), call.out.size)
 

@@ -23,7 +23,7 @@ FEW = 4  # columns of a weight that are not worth a panel
 
 
 def packed(weight: Tensor, half: bool = False) -> Tensor:
-    """(K, N) → (⌈N / PANEL⌉, K, PANEL), zero behind column N; of bfloat16, four to an int64, if `half`."""
+    """(K, N) → (⌈N / PANEL⌉, K, PANEL), zero after column N; of bfloat16, four to an int64, if `half`."""
     panel = PANELS[weight.dtype]
     padded = torch.nn.functional.pad(weight, (0, -weight.shape[1] % panel))
     panels = padded.unflatten(1, (-1, panel)).transpose(0, 1).contiguous()
@@ -166,7 +166,7 @@ def _size(shape: Sequence[int]) -> int:
 def _softmax(builder: Builder, call: Call) -> None:
     a, dim = call.args[0], call.args[1] % len(call.args[0].shape)
     if dim != len(a.shape) - 1 or not contiguous(call.out):
-        raise Unsupported("its step takes a softmax of other than the last dimension")
+        raise Unsupported("its step takes a softmax over a dimension other than the last")
     a = builder.dense(builder.operand(a, call.out.dtype))
     n = a.shape[-1]
     log = call.name == "_log_softmax"
@@ -181,7 +181,7 @@ def _reduce(builder: Builder, call: Call) -> None:
     dims = list(range(rank)) if given is None else [given] if isinstance(given, int) else list(given)
     dims = [d % rank for d in dims] if rank else []
     if call.name in ("cumsum", "argmax") and dims != [rank - 1]:
-        raise Unsupported(f"its step takes {call.name} of other than the last dimension")
+        raise Unsupported(f"its step takes {call.name} over a dimension other than the last")
     dtype = a.dtype if call.name == "argmax" else call.out.dtype
     a = builder.operand(a, torch.int64 if dtype == torch.bool else dtype)
     rest = [d for d in range(rank) if d not in dims]
@@ -243,7 +243,7 @@ def _attention(builder: Builder, call: Call) -> None:
     batch, heads, queries, width = q.shape
     keys = k.shape[2]
     if options.get("is_causal") or options.get("dropout_p", 0.0):
-        raise Unsupported("its step attends by another mask than it gives")
+        raise Unsupported("its step attends with an unsupported mask")
     q, k, v = (view if view.strides[3] == 1 else builder.dense(view) for view in (q, k, v))
     if mask is None:
         mask = builder.number(0.0, q.dtype)

@@ -161,7 +161,7 @@ def _gather(builder: Builder, call: Call) -> None:
     source, dim, index = call.args[:3]
     last = len(source.shape) - 1
     if dim % (last + 1) != last or source.shape[:last] != index.shape[:last] or not contiguous(call.out):
-        raise Unsupported("its step gathers along other than the last dimension")
+        raise Unsupported("its step gathers along a dimension other than the last")
     source, index = builder.dense(source), builder.dense(index)
     n, m = source.shape[last], index.shape[last]
     builder.emit(Opcode.GATHER, builder.kind(source), call.out, source, index, index.size // max(1, m), n, m)
@@ -173,6 +173,6 @@ def _search(builder: Builder, call: Call) -> None:
     right = options.get("right", False) or options.get("side") == "right"
     a, values = (builder.dense(view) for view in call.args[:2])
     if a.dtype != values.dtype or builder.kind(a) == 2 or a.shape[:-1] != values.shape[:-1]:
-        raise Unsupported("its step searches in numbers of other kinds")
+        raise Unsupported("its step searches in numbers of another type")
     n, m = a.shape[-1], values.shape[-1]
     builder.emit(Opcode.SEARCH, builder.kind(a), call.out, a, values, values.size // max(1, m), n, m, right)
