@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chainrule.cli.options import Json
+from chainrule.cli.options.common import Json
 from chainrule.cli.output import console, print_json, print_table, say
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from torch import Tensor
 
-from chainrule.cli.options import DataDir, Device, Json, RunFolder, Split, items_of, open_run
+from chainrule.cli.opening import items_of, open_run
+from chainrule.cli.options.common import DataDir, Device, Json, RunFolder, Split
 from chainrule.cli.output import print_json, put, say
 from chainrule.cli.verb import named
 from chainrule.errors import ConditionError, DataError

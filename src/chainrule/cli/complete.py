@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from chainrule.cli.columns import SafeCsv
-from chainrule.cli.options import (
+from chainrule.cli.opening import candidates, check_label, items_of, open_run
+from chainrule.cli.options.common import (
     DataDir,
     Device,
     HeldOut,
@@ -17,12 +17,9 @@ from chainrule.cli.options import (
     Label,
     Particles,
     RunFolder,
+    SafeCsv,
     Seed,
     Unknown,
-    candidates,
-    check_label,
-    items_of,
-    open_run,
 )
 from chainrule.cli.output import print_json, say, span
 from chainrule.cli.verb import arrived, named

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from chainrule.cli.options import DataDir, Json, RunFolder, Split, items_of, open_run
+from chainrule.cli.opening import items_of, open_run
+from chainrule.cli.options.common import DataDir, Json, RunFolder, Split
 from chainrule.cli.output import console, print_json, say
 from chainrule.cli.verb import arrived
 from chainrule.errors import ChainruleError

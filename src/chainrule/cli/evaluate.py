@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from torch import Tensor
 
-from chainrule.cli.options import DataDir, Device, Json, RunFolder, Unknown, data_of, items_of, open_run
+from chainrule.cli.opening import data_of, items_of, open_run
+from chainrule.cli.options.common import DataDir, Device, Json, RunFolder, Unknown
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.data import Items
 from chainrule.errors import ChainruleError

@@ -16,7 +16,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from chainrule.cli.options import DataDir
+from chainrule.cli.options.common import DataDir
 from chainrule.cli.output import console, say
 from chainrule.data import data_folder, get_data, list_data
 from chainrule.data.limits import shown

@@ -8,17 +8,8 @@ from typing import Annotated
 import torch
 import typer
 
-from chainrule.cli.options import (
-    DataDir,
-    Device,
-    HeldOut,
-    Json,
-    Label,
-    RunFolder,
-    check_label,
-    items_of,
-    open_run,
-)
+from chainrule.cli.opening import check_label, items_of, open_run
+from chainrule.cli.options.common import DataDir, Device, HeldOut, Json, Label, RunFolder
 from chainrule.cli.output import print_json, say, span
 from chainrule.cli.verb import named
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from chainrule.cli.options import DataDir, Device, Json, read_device
+from chainrule.cli.opening import read_device
+from chainrule.cli.options.common import DataDir, Device, Json
 from chainrule.cli.output import print_json, print_table, say
 
 

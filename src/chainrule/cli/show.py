@@ -10,7 +10,8 @@ import typer
 from torch import Tensor
 
 from chainrule.bits import bits_per_dim
-from chainrule.cli.options import DataDir, Json, Label, RunFolder, check_label, items_of, open_run
+from chainrule.cli.opening import check_label, items_of, open_run
+from chainrule.cli.options.common import DataDir, Json, Label, RunFolder
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.errors import ChainruleError, ConditionError
 from chainrule.models import Autoencoder, AutoregressiveModel, Model

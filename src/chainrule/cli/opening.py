@@ -1,15 +1,12 @@
-"""Options that several commands share, and how their texts are read."""
+"""What options name: a run, a device, data, a class."""
 
 from __future__ import annotations
 
 import textwrap
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
 
 import torch
-import typer
-import yaml
 
 from chainrule.cli.output import say, say_notes
 from chainrule.cli.verb import arrived
@@ -20,96 +17,6 @@ from chainrule.training import Recipe, Run
 from chainrule.training.classes import class_codes, each, label_names
 from chainrule.training.folder import CONFIG
 from chainrule.training.unasked import check_unasked
-from chainrule.training.yaml_text import parse_yaml
-
-RunFolder = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run folder, as `chainrule train` writes it.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
-Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of all randomness.")]
-Label = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="CLASS",
-        help="The class, for a conditional model: its number or name; of several labels LABEL=CLASS, repeatable.",
-    ),
-]
-Rate = Annotated[
-    int | None,
-    typer.Option(min=1, help="Of recordings: Hz to resample them to, instead of their own."),
-]
-Encoding = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="Of texts that are not UTF-8 and have no mark: their encoding, such as cp1252."
-    ),
-]
-Resolution = Annotated[
-    int | None, typer.Option(min=1, help="Of MIDI files: steps a quarter note; 4 by default.")
-]
-Tracks = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="TRACK",
-        help="Of MIDI files: read this track only, by its name or its number, from 0; repeatable. All but drums by "
-        "default.",
-    ),
-]
-DomainText = Annotated[
-    str | None,
-    typer.Option("--domain", help="What the items are, where the guess is wrong, such as image:1x28x28:2."),
-]
-Labels = Annotated[
-    list[str] | None,
-    typer.Option(help="A label to keep, where items have several, such as digit and speaker; repeatable."),
-]
-Features = Annotated[
-    tuple[int, int] | None,
-    typer.Option(
-        metavar="BANDS HOP",
-        help="Of recordings: tell the model the log-mel frames of each, so many bands for every HOP samples.",
-    ),
-]
-DataDir = Annotated[
-    Path | None, typer.Option(help="Where named sets lie; else $CHAINRULE_DATA, else ~/.cache/chainrule.")
-]
-Split = Annotated[
-    str | None,
-    typer.Option(
-        help="Part of INPUT: train, valid or test, its own or as cut for training; all of it by default."
-    ),
-]
-HeldOut = Annotated[
-    str | None,
-    typer.Option(
-        help="Part of INPUT: train, valid or test, its own or as cut for training; test by default where INPUT has "
-        "splits of its own, else all of it."
-    ),
-]
-Unknown = Annotated[
-    str | None,
-    typer.Option(
-        metavar="CHARACTER",
-        help="Read characters that the run does not know as this one, instead of refusing them.",
-    ),
-]
-Kinds = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--column",
-        metavar="NAME=KIND",
-        help="What a column of a table is, where the guess is wrong: categorical, integer or real; repeatable.",
-    ),
-]
-Particles = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        help="Candidates for each draw, of which the known values behind it choose; 64 for tables, 16 for models with "
-        "latent variables, else 1.",
-    ),
-]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
 
 
 def open_run(folder: Path, device: str = "auto") -> Run:
@@ -202,59 +109,6 @@ def items_of(
             f"{source}: the model is given {run.model.condition.expected} with each item; expected {what}, found none"
         )
     return items
-
-
-def parse_settings(settings: list[str]) -> dict:
-    """['channels=32', 'dropout=0.1'] → a dictionary; values are read as YAML.
-
-    Raises:
-        typer.BadParameter: if one has no '='.
-    """
-    parsed = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key:
-            raise typer.BadParameter(f"expected KEY=VALUE, got {setting!r}", param_hint="--set")
-        try:
-            parsed[key.strip().replace("-", "_")] = parse_yaml(value)
-        except yaml.YAMLError:
-            raise typer.BadParameter(f"cannot read the value of {setting!r}", param_hint="--set") from None
-    return parsed
-
-
-def given_options(**options: Any) -> dict[str, Any]:
-    """Those that are given."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def parse_kinds(settings: list[str] | None) -> dict[str, str] | None:
-    """['age=real'] → {'age': 'real'}; None if there are none. Names may hold '='.
-
-    Raises:
-        typer.BadParameter: if one has no '='.
-    """
-    parsed = {}
-    for setting in settings or []:
-        name, equals, kind = setting.rpartition("=")
-        if not equals or not name:
-            raise typer.BadParameter(f"expected NAME=KIND, got {setting!r}", param_hint="--column")
-        parsed[name.strip()] = kind.strip()
-    return parsed or None
-
-
-def parse_given(settings: list[str]) -> dict[str, str]:
-    """['sex=f', 'age=40'] → {'sex': 'f', 'age': '40'}.
-
-    Raises:
-        typer.BadParameter: if one has no '='.
-    """
-    parsed = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals or not name:
-            raise typer.BadParameter(f"expected COLUMN=VALUE, got {setting!r}", param_hint="--given")
-        parsed[name.strip()] = value.strip()
-    return parsed
 
 
 def candidates(run: Run, particles: int | None) -> int:
