@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from chainrule.cli.output import print_table, say
-from chainrule.tasks import Scores, alarm_threshold
+from chainrule.data import Items
+from chainrule.models import Model
+from chainrule.tasks import BlamedCell, Scores, alarm_threshold, blamed_cells, hidden_nats
 from chainrule.tasks.score import least_reference
 
 if TYPE_CHECKING:
@@ -63,8 +65,8 @@ class Alarms:
             "alarms": int(self.which.sum()),
         }
 
-    def tell(self, out: Path | None) -> None:
-        """In a sentence, with the file that was written."""
+    def tell(self, out: Path | None, model: Model) -> None:
+        """In a sentence, with the file that was written, and what kind of nats the model has."""
         n, to = len(self.scores.nats), "" if out is None else f": {out}"
         if self.threshold < math.inf:
             say(
@@ -73,6 +75,34 @@ class Alarms:
             )
         elif out is not None:
             say(f"{n} items{to}")
+        if model.likelihood == "bound":
+            say(f"nats are upper bounds: {model.name} ranks items by them")
+
+
+def frame_of(
+    alarms: Alarms,
+    model: Model,
+    items: Items,
+    cond: Tensor | None,
+    known: str | None,
+    reference: Tensor | None,
+) -> pd.DataFrame:
+    """A row an item: name, scores, alarm; with `known` the nats of the rest, with a reference the cell to blame."""
+    import pandas as pd
+
+    frame = pd.DataFrame({name: value.numpy() for name, value in alarms.scores.to_dict().items()})
+    frame.insert(0, "item", list(items.names) or range(len(items)))
+    frame["alarm"] = alarms.which.numpy()
+    if known is not None:
+        hidden, place = hidden_nats(model, items.x, known, cond=cond), frame.columns.get_loc("nats") + 1
+        if not hidden.exact.all():
+            frame.insert(place, "hidden_se", hidden.se.numpy())
+        frame.insert(place, "hidden_nats", hidden.nats.numpy())
+    if reference is not None:
+        cells = blamed_cells(model, items.x[alarms.which], reference)
+        numbers = alarms.which.nonzero().flatten().tolist()
+        frame = frame.join(pd.DataFrame(cells, index=numbers, columns=BlamedCell._fields))
+    return frame
 
 
 def print_least_likely(frame: pd.DataFrame) -> None:

@@ -18,6 +18,7 @@ from chainrule.cli import (
     complete,
     compress,
     continuation,
+    decompress,
     demo,
     evaluate,
     get,
@@ -69,7 +70,7 @@ app.command("continue", cls=Verb)(grouped(continuation.continue_))
 app.command("complete", cls=Verb)(grouped(complete.complete))
 app.command("classify", cls=Verb)(grouped(classify.classify))
 app.command("compress", cls=Verb)(grouped(compress.compress))
-app.command("decompress", cls=Verb)(grouped(compress.decompress))
+app.command("decompress", cls=Verb)(grouped(decompress.decompress))
 app.command("score", cls=Verb)(grouped(score.score))
 app.command("purify", cls=Verb)(grouped(purify.purify))
 app.command("show", cls=Verb)(grouped(show.show))

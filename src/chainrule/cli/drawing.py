@@ -94,7 +94,7 @@ class Drawing:
         if self.out is not None and not files:
             files = self._export(drawn, domain, steps)
         if self.options.json:
-            along = {} if steps is None else {"steps": steps}
+            along: dict[str, Any] = {} if steps is None else {"steps": steps}
             along |= {"files": files} if len(files) > 1 else {}
             items = None if self.out is not None else self._plain(drawn, domain)
             print_json({"n": n, **along, **about, "file": self.out, "items": items})

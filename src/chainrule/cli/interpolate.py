@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from chainrule.cli.drawing import Drawing
-from chainrule.cli.opening import check_label, items_of
+from chainrule.cli.inputs import items_of
+from chainrule.cli.opening import check_label
 from chainrule.cli.options.drawing import Between, DrawingOptions, Steps, To
 from chainrule.errors import ChainruleError
 from chainrule.training.folder import INTERPOLATION

@@ -9,8 +9,9 @@ import typer
 
 from chainrule.cli.continuation import continue_, prolong
 from chainrule.cli.drawing import Drawing
+from chainrule.cli.inputs import items_of
 from chainrule.cli.interpolate import interpolate
-from chainrule.cli.opening import candidates, items_of
+from chainrule.cli.opening import candidates
 from chainrule.cli.options.common import Particles
 from chainrule.cli.options.drawing import DrawingOptions, Given, Like
 from chainrule.cli.options.sampler import (

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from torch import Tensor
 
-from chainrule.cli.alarms import Alarms, print_least_likely
-from chainrule.cli.opening import data_of, items_of, open_run
+from chainrule.cli.alarms import Alarms, frame_of, print_least_likely
+from chainrule.cli.inputs import data_of, items_of
+from chainrule.cli.opening import open_run
 from chainrule.cli.options.common import DataDir, Device, Json, RunFolder, SafeCsv, Split, Unknown
 from chainrule.cli.options.scoring import (
     Background,
@@ -24,16 +25,12 @@ from chainrule.cli.options.scoring import (
     ReferenceItems,
     Source,
 )
-from chainrule.cli.output import print_json, say
+from chainrule.cli.output import print_json
 from chainrule.cli.verb import named
-from chainrule.data import Items
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
-from chainrule.tasks import BlamedCell, Scores, blamed_cells, hidden_nats
+from chainrule.tasks.score import score as score_items
 from chainrule.training import Run
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def score(
@@ -59,8 +56,7 @@ def score(
 ) -> None:
     """Score items for anomalies: nats, bits/dim, p-value among held-out items, atypicality of the likelihood.
 
-    Likelihood alone fails on items of another kind: simple items are likely under any model. --background and
-    --complexity correct for it.
+    Simple items of any kind are likely under any model; --background and --complexity correct for it.
 
     Examples:
 
@@ -71,36 +67,31 @@ def score(
     `chainrule score runs/people new.csv --false-alarms 0.01 --blame -o scores.csv`
     """
     from chainrule.report.export import check_ending, export_frame
-    from chainrule.tasks.score import score as task
 
     opened = open_run(run, device)
     model = opened.model
+    out = None if out is None else named(out, opened, ".csv")
     if out is not None:
-        out = named(out, opened, ".csv")
         check_ending(out, (".csv", ".parquet"))
     if picture is not None:
         check_ending(picture, (".png",))
     given = items_of(opened, source, split, data_dir, unknown).first(items)
-    cond = given.cond if model.conditional else None
     held, held_cond = _reference(opened, data, reference, reference_items, data_dir)
     other = None if background is None else open_run(background, device).model
-    about = {"cond": cond, "reference_cond": held_cond, "background": other, "complexity": complexity}
-    scores = task(model, given.x, held, **about)
-    alarms = Alarms(scores, false_alarms, reference)
+    cond = given.cond if model.conditional else None
+    about: Any = {"cond": cond, "reference_cond": held_cond, "background": other, "complexity": complexity}
+    alarms = Alarms(score_items(model, given.x, held, **about), false_alarms, reference)
     alarms.warn()
-    frame = _frame(model, given, cond, scores, alarms.which, known, held if blame else None)
+    frame = frame_of(alarms, model, given, cond, known, held if blame else None)
     if out is not None:
         export_frame(frame, out, safe_csv=safe_csv)
     if picture is not None:
-        _draw(model, given.x, cond, scores.nats, picture)
+        _draw(model, given.x, cond, alarms.scores.nats, picture)
     if json:
-        summary = {**alarms.summary(), "file": out}
-        print_json(summary if out is not None else {**summary, "scores": frame.to_dict("records")})
+        print_json({**alarms.summary(), "file": out} | ({} if out else {"scores": frame.to_dict("records")}))
         return
     print_least_likely(frame)
-    alarms.tell(out)
-    if model.likelihood == "bound":
-        say(f"nats are upper bounds: {model.name} ranks items by them")
+    alarms.tell(out, model)
 
 
 def _reference(
@@ -114,33 +105,6 @@ def _reference(
         items = items_of(run, source, None, data_dir)
         x, cond = items.x, items.cond
     return x[:n], cond[:n] if cond is not None and run.model.conditional else None
-
-
-def _frame(
-    model: Model,
-    items: Items,
-    cond: Tensor | None,
-    scores: Scores,
-    alarms: Tensor,
-    known: str | None,
-    reference: Tensor | None,
-) -> pd.DataFrame:
-    """A row an item: its name, scores and alarm; what its hidden part costs; the cell to blame."""
-    import pandas as pd
-
-    frame = pd.DataFrame({name: value.numpy() for name, value in scores.to_dict().items()})
-    frame.insert(0, "item", list(items.names) or range(len(items)))
-    frame["alarm"] = alarms.numpy()
-    if known is not None:
-        hidden, place = hidden_nats(model, items.x, known, cond=cond), frame.columns.get_loc("nats") + 1
-        if not hidden.exact.all():
-            frame.insert(place, "hidden_se", hidden.se.numpy())
-        frame.insert(place, "hidden_nats", hidden.nats.numpy())
-    if reference is not None:
-        cells = blamed_cells(model, items.x[alarms], reference)
-        numbers = alarms.nonzero().flatten().tolist()
-        frame = frame.join(pd.DataFrame(cells, index=numbers, columns=BlamedCell._fields))
-    return frame
 
 
 def _draw(model: Model, x: Tensor, cond: Tensor | None, nats: Tensor, path: Path) -> None:

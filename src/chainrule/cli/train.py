@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -13,6 +12,7 @@ from chainrule.cli.evaluate import print_cost
 from chainrule.cli.opening import read_device
 from chainrule.cli.options.common import DataDir, Device, Json
 from chainrule.cli.options.reading import ReadingOptions
+from chainrule.cli.options.training import Epochs, ModelName, Out, Overwrite, Resume, Set, Source, TrainSeed
 from chainrule.cli.output import print_json, print_table, say, say_notes
 from chainrule.cli.parsing import parse_settings
 from chainrule.data import Data
@@ -20,30 +20,6 @@ from chainrule.errors import ChainruleError, nearest
 from chainrule.models import Autoencoder, hyperparameters_of
 from chainrule.training import Recipe, Run, TrainingConfig, fit
 from chainrule.training.replacement import replacing
-
-ModelName = Annotated[
-    str,
-    typer.Argument(metavar="MODEL|RECIPE.yaml", help="Name of a model, see `chainrule models`; or a recipe."),
-]
-Source = Annotated[str | None, typer.Option(help="Named set, file, folder, or hf:NAME.")]
-Out = Annotated[Path | None, typer.Option(help="Run folder. Default: runs/DATA-MODEL.")]
-Epochs = Annotated[int | None, typer.Option(min=1, help="Maximum number of epochs.")]
-TrainSeed = Annotated[
-    int | None, typer.Option(min=0, max=2**32 - 1, help="Random seed of weights, order and dropout.")
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Hyperparameter or training option; repeatable."),
-]
-Resume = Annotated[bool, typer.Option("--resume", help="Resume the run in --out.")]
-Overwrite = Annotated[
-    bool,
-    typer.Option(
-        "--overwrite",
-        help="Replace the run in --out once the new one is trained; other files there stay. With --resume, continue a "
-        "replacement that was stopped.",
-    ),
-]
 
 
 def train(
