@@ -11,9 +11,8 @@ from torch import Tensor
 
 from chainrule.data.readers.text import is_bytes
 from chainrule.domain import Domain
-from chainrule.errors import ChainruleError, DomainError
+from chainrule.errors import ChainruleError, DomainError, check_count
 from chainrule.models import AutoregressiveModel, Model
-from chainrule.models.base.completion import check_count
 from chainrule.tasks.drawn import Drawn
 from chainrule.training import Run
 
