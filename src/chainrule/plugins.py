@@ -1,0 +1,35 @@
+"""What other installed packages add: their entry points, imported only when they are used.
+
+Groups are `chainrule.models`, `chainrule.heads`, `chainrule.readers` and `chainrule.commands`.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from chainrule.errors import ChainruleError
+
+
+def entries(kind: Literal["models", "heads", "readers", "commands"]) -> dict[str, EntryPoint]:
+    """The entry points of a kind by name; nothing is imported. Of two with one name the first on the path counts."""
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=f"chainrule.{kind}"):
+        found.setdefault(entry.name, entry)
+    return found
+
+
+def load_entry(entry: EntryPoint) -> Any:
+    """Import what an entry point names.
+
+    Raises:
+        ChainruleError: if it cannot be imported, naming the package that declares it.
+    """
+    try:
+        return entry.load()
+    except Exception as error:
+        package = entry.dist.name if entry.dist else "an unknown package"
+        raise ChainruleError(
+            f"{entry.group}: {entry.name} = {entry.value} of {package} cannot be imported "
+            f"({type(error).__name__}: {error}); repair or uninstall {package}"
+        ) from error
