@@ -14,10 +14,9 @@ ROOT = SOURCE / "chainrule"
 # From the ground up: a room imports from those before it. The package itself, its version aside, is on top of all but
 # the tests' laws and the command line.
 ROOMS = (
-    "_version", "renamed", "errors", "plugins", "printable", "locks", "files", "records", "randomness", "domain", "bits",
-    "layers",
-    "networks", "heads", "engine", "flows", "models", "coding", "data", "training", "tasks", "distribution", "sklearn",
-    "reproduce", "bench", "report", "testing", "__init__", "cli", "__main__",
+    "_version", "renamed", "errors", "plugins", "printable", "locks", "files", "records", "randomness", "domain",
+    "bits", "layers", "networks", "heads", "engine", "flows", "models", "coding", "data", "training", "tasks",
+    "distribution", "sklearn", "reproduce", "bench", "report", "testing", "__init__", "cli", "__main__",
 )  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 MODULE = re.compile(r"chainrule(\.\w+)*")

@@ -26,7 +26,8 @@ def complete_table(
 ) -> dict:
     """Draw the missing cells, and with `keep` all that it does not keep; write the rows."""
     from chainrule.data import decode, encode
-    from chainrule.report.export import export_frame, export_items
+    from chainrule.report.export import export_items
+    from chainrule.report.frame import export_frame
     from chainrule.tasks import known_mask
 
     columns = model.domain.columns

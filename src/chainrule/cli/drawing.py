@@ -105,7 +105,8 @@ class Drawing:
 
     def _stream(self, drawn: Drawn) -> list[Path]:
         """Sounds, written as they are drawn; no files if the output is none."""
-        from chainrule.report.export import SOUNDS, export_sounds
+        from chainrule.report.export import export_sounds
+        from chainrule.report.writers import SOUNDS
 
         if self.out is None or self.out.suffix.lower() not in SOUNDS or self.run.rate is None:
             return []
@@ -131,7 +132,7 @@ class Drawing:
         return [as_text(item[None], self.run.vocabulary, domain)[:-1] for item in x]
 
     def _print(self, x: Tensor, domain: Any) -> None:
-        from chainrule.report.export import as_csv
+        from chainrule.report.frame import as_csv
         from chainrule.report.text import as_text
 
         if domain.columns:

@@ -66,7 +66,8 @@ def score(
 
     `chainrule score runs/people new.csv --false-alarms 0.01 --blame -o scores.csv`
     """
-    from chainrule.report.export import check_ending, export_frame
+    from chainrule.report.export import check_ending
+    from chainrule.report.frame import export_frame
 
     opened = open_run(run, device)
     model = opened.model
