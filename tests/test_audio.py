@@ -18,7 +18,7 @@ from PIL import Image
 
 import chainrule as cr
 from chainrule.cli import main
-from chainrule.cli.options import check_label
+from chainrule.cli.opening import check_label
 from chainrule.data import Reading, load_data, load_items
 from chainrule.data.mu_law import SILENCE, compress, compress_samples, expand, expand_samples
 from chainrule.data.readers.sound import read_sound, resample

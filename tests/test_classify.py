@@ -175,7 +175,7 @@ def test_the_command_writes_a_line_an_item(run, split, tmp_path):
     )
     right = accuracy(posterior, labels)
     assert (ended.status, ended.out) == (0, "")
-    assert ended.err == f"{len(x)} items, 10 classes, {right:.1%} of them put into their class: {out}\n"
+    assert ended.err == f"{len(x)} items, 10 classes, {right:.1%} correct: {out}\n"
 
 
 def test_the_command_without_a_file(run, tmp_path):

@@ -16,7 +16,7 @@ from PIL import Image
 import chainrule as cr
 from chainrule.cli import main
 from chainrule.cli.app import app
-from chainrule.cli.options import parse_settings
+from chainrule.cli.parsing import parse_settings
 from children import child, outcome
 
 TINY = ("--set", "channels=8", "--epochs", "1", "--device", "cpu", "--json")

@@ -402,7 +402,7 @@ def test_sample_a_table(people, tmp_path):
     items = call("sample", run, "-n", "7", "--json").json["items"]
     assert [item["job"] for item in items] == drawn["job"].tolist()
     assert [item["income"] for item in items] == drawn["income"].tolist()
-    assert "s.png: expected the ending .csv or .parquet or .npy" in call("sample", run, "-o", "s.png").error
+    assert "s.png: expected the ending .npy or .csv or .parquet" in call("sample", run, "-o", "s.png").error
 
 
 def test_sample_given_cells(people):

@@ -164,7 +164,7 @@ def test_sample_into_files(music, tmp_path):
     for i, roll in enumerate(np.load(tmp_path / "x.npy")):
         found, seconds = notes(tmp_path / f"x-{i}.mid")
         assert sum(beats for _, _, beats in found) == roll.sum() and seconds == 3
-    ended = call("sample", folder, "-o", tmp_path / "y.mid", "--length", 20, "--tempo", 240)
+    ended = call("continue", folder, "-o", tmp_path / "y.mid", "--length", 20, "--tempo", 240)
     assert ended.status == 0 and ended.err == f"1 samples: {tmp_path / 'y.mid'}\n"
     assert notes(tmp_path / "y.mid")[1] == 5
     assert call("sample", folder, "-n", 2, "-o", tmp_path / "x.png", "--length", 9).status == 0
@@ -227,7 +227,7 @@ def test_texts_longer_than_a_window(tmp_path, model):
     assert {len(item) for item in drawn("-n", 2, "--prompt", prompt)} == {16 + len(prompt)}
     assert {len(item) for item in drawn("-n", 2, "--prompt", prompt, "--length", 30)} == {30}
     error = call("sample", folder, "--prompt", prompt, "--length", len(prompt)).error
-    assert "--length: expected more than the 22 characters of the prompt, got 22" in error
+    assert "length: expected more than the 22 characters of the prompt, got 22" in error
     file = tmp_path / "out.txt"
     assert call("sample", folder, "-n", 1, "--length", 50, "-o", file).status == 0
     assert file.read_text() == f"{long[0]}\n"

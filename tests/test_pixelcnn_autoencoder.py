@@ -257,7 +257,7 @@ def test_evaluate(trained):
     }
     status, out, err = call("evaluate", run, "--split", "valid")
     assert status == 0 and "reconstruction cost, nats" in out and "bits/dim" not in out
-    assert "no likelihood: each item is told given its code of 3 numbers" in err
+    assert "no likelihood: each item is reconstructed from a code of 3 numbers" in err
     with pytest.raises(ChainruleError, match="no exact likelihood"):
         evaluate(cr.load(run), data)
 

@@ -10,6 +10,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 import chainrule as cr
+from chainrule.domain.column import Column
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.tasks import alarm_threshold, auroc, blame, complexity_bits, rank_p_value
 from chainrule.training.mutation import mutated
@@ -153,7 +154,7 @@ def test_the_column_that_disagrees_with_all_others_is_to_blame():
 
 
 def test_a_missing_cell_is_not_to_blame():
-    columns = [cr.column.Column("a", "real", missing=True), cr.column.Column("b", "categorical", ("u", "v"))]
+    columns = [Column("a", "real", missing=True), Column("b", "categorical", ("u", "v"))]
     model = cr.create_model("made", cr.Domain.table(columns), hidden=[8])
     x = torch.tensor([[math.nan, 1.0], [0.5, 0.0]], dtype=torch.float64)
     found = blame(model, x, x)

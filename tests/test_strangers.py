@@ -16,7 +16,7 @@ from chainrule.cli.output import printable, say
 from chainrule.errors import ChainruleError, RunError
 from chainrule.models import save_model
 from chainrule.printable import drawn
-from chainrule.report.export import without_formulas
+from chainrule.report.frame import without_formulas
 from chainrule.report.marginals import draw_marginals
 from chainrule.training import Run
 from chainrule.training.checkpoint import SafetensorsIO

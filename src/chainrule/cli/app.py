@@ -17,9 +17,12 @@ from chainrule.cli import (
     classify,
     complete,
     compress,
+    continuation,
+    decompress,
     demo,
     evaluate,
     get,
+    interpolate,
     purify,
     reproduce,
     sample,
@@ -27,6 +30,7 @@ from chainrule.cli import (
     show,
     train,
 )
+from chainrule.cli.options.group import grouped
 from chainrule.cli.output import say, say_error, unwritable
 from chainrule.cli.process import STOPPED, TERMINATED, UNREAD, catch_sigterm, check_arguments, hear_interrupts
 from chainrule.cli.streams import drop_output, ready_streams
@@ -55,22 +59,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-app.command("models", cls=Verb)(catalogue.models)
-app.command("data", cls=Verb)(catalogue.data)
-app.command("data get", cls=Verb)(get.get)
-app.command("train", cls=Verb)(train.train)
-app.command("evaluate", cls=Verb)(evaluate.evaluate)
-app.command("sample", cls=Verb)(sample.sample)
-app.command("complete", cls=Verb)(complete.complete)
-app.command("classify", cls=Verb)(classify.classify)
-app.command("compress", cls=Verb)(compress.compress)
-app.command("decompress", cls=Verb)(compress.decompress)
-app.command("score", cls=Verb)(score.score)
-app.command("purify", cls=Verb)(purify.purify)
-app.command("show", cls=Verb)(show.show)
-app.command("bench", cls=Verb)(bench.bench)
-app.command("reproduce", cls=Verb)(reproduce.reproduce)
-app.command("demo", cls=Verb)(demo.demo)
+app.command("models", cls=Verb)(grouped(catalogue.models))
+app.command("data", cls=Verb)(grouped(catalogue.data))
+app.command("data get", cls=Verb)(grouped(get.get))
+app.command("train", cls=Verb)(grouped(train.train))
+app.command("evaluate", cls=Verb)(grouped(evaluate.evaluate))
+app.command("sample", cls=Verb)(grouped(sample.sample))
+app.command("interpolate", cls=Verb)(grouped(interpolate.interpolate))
+app.command("continue", cls=Verb)(grouped(continuation.continue_))
+app.command("complete", cls=Verb)(grouped(complete.complete))
+app.command("classify", cls=Verb)(grouped(classify.classify))
+app.command("compress", cls=Verb)(grouped(compress.compress))
+app.command("decompress", cls=Verb)(grouped(decompress.decompress))
+app.command("score", cls=Verb)(grouped(score.score))
+app.command("purify", cls=Verb)(grouped(purify.purify))
+app.command("show", cls=Verb)(grouped(show.show))
+app.command("bench", cls=Verb)(grouped(bench.bench))
+app.command("reproduce", cls=Verb)(grouped(reproduce.reproduce))
+app.command("demo", cls=Verb)(grouped(demo.demo))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,62 +3,71 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from chainrule.cli.options import Json
+from chainrule.cli.options.common import Json
 from chainrule.cli.output import console, print_json, print_table, say
+
+Case = Annotated[
+    str,
+    typer.Argument(
+        help="Benchmark: sampling, training, nade-training, image-training, reversible, predictive, rounding, "
+        "compression, anomaly or defence."
+    ),
+]
+Nets = Annotated[
+    list[str] | None, typer.Option(help="Net, for sampling and training; repeatable. Default: all.")
+]
+Runs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="RUN",
+        help="Trained model, for predictive, rounding, compression, anomaly and defence; repeatable.",
+    ),
+]
+Drafts = Annotated[
+    list[Path] | None, typer.Option(metavar="RUN", help="Draft of each --run, for predictive; repeatable.")
+]
+Files = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="File for models of bytes, for compression; repeatable."),
+]
+Batch = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Batch size. Default: reversible 8, predictive and image-training 16, nade-training 100, else that of "
+        "each net. Number of items for rounding (64), anomaly (2000) and defence (200).",
+    ),
+]
+Repeats = Annotated[int, typer.Option(min=1, help="Number of timed runs; fewer if they are long.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, help="Number of threads. Default: torch's; for sampling one, then all cores."),
+]
+Out = Annotated[Path | None, typer.Option("-o", help="Output .json for the record.")]
 
 
 def bench(
-    case: Annotated[
-        str,
-        typer.Argument(
-            help="What to measure: sampling, training, nade-training, image-training, reversible, predictive, "
-            "rounding, compression, anomaly or defence."
-        ),
-    ] = "sampling",
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="Which nets, for sampling and training; repeatable, all by default."),
-    ] = None,
-    run: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="RUN",
-            help="Trained models, for predictive, rounding, compression, anomaly and defence; repeatable.",
-        ),
-    ] = None,
-    draft: Annotated[
-        list[Path] | None, typer.Option(metavar="RUN", help="Drafts of them, for predictive; repeatable.")
-    ] = None,
-    file: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="For models of bytes, for compression; repeatable."),
-    ] = None,
-    batch: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Items at once: of reversible 8, of predictive and image-training 16, of nade-training 100, else "
-            "each net's own; items in all: of rounding 64, of anomaly 2000, of defence 200.",
-        ),
-    ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Counted runs of each; fewer where they are long.")] = 5,
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, help="As many as torch takes by default; of sampling one, and all cores."),
-    ] = None,
-    out: Annotated[Path | None, typer.Option("-o", help="Also write the record to this .json.")] = None,
+    case: Case = "sampling",
+    model: Nets = None,
+    run: Runs = None,
+    draft: Drafts = None,
+    file: Files = None,
+    batch: Batch = None,
+    repeats: Repeats = 5,
+    threads: Threads = None,
+    out: Out = None,
     json: Json = False,
 ) -> None:
-    """Time ours beside the naive way and beside other libraries, in turn.
+    """Time the library beside the naive way and other libraries, in turn.
 
-    sampling: steps a second of each net, eager and native, beside one pass per site, Hugging Face, zuko and nflows
+    sampling: steps per second of each net, eager and native, beside one pass per site, Hugging Face, zuko and nflows
     where they are installed, and the roofline of this machine.
 
-    training: items a second of each net in float32, bf16 and compiled, beside the peak of this machine.
+    training: items per second of each net in float32, bf16 and compiled, beside the peak of this machine.
 
     nade-training: steps of NADE on 784 bits, beside the loop over variables.
 
@@ -66,15 +75,15 @@ def bench(
 
     reversible: memory and time of training reversible blocks of several depths, beside ordinary ones.
 
-    predictive: samples of trained models by guessing ahead, beside their cached steps.
+    predictive: predictive sampling from trained models, beside cached steps.
 
-    rounding: likelihoods of test items with weights rounded to bfloat16, from which native-bf16 draws.
+    rounding: likelihoods of test items with weights rounded to bfloat16, as native-bf16 samples.
 
     compression: bytes of trained models' test items, beside gzip, xz, zstd, PNG, WebP and FLAC.
 
-    anomaly: how well scores tell clothes from digits; --run RUN --run BACKGROUND.
+    anomaly: AUROC of anomaly scores, clothes against digits; --run RUN --run BACKGROUND.
 
-    defence: a classifier of clothes, attacked, and its images purified; --run RUN.
+    defence: accuracy of a classifier of clothes on attacked and on purified images; --run RUN.
 
     Examples:
 
@@ -84,20 +93,11 @@ def bench(
 
     `chainrule bench compression --run runs/bytes-gru --file book.txt`
     """
-    from chainrule.bench.cases import notes_of, run_case, table_of
+    from chainrule.bench.cases import run_case
 
+    options: Any = {"batch": batch, "repeats": repeats, "threads": threads, "models": model}
     with console.status(case) as status:
-        record = run_case(
-            case,
-            batch=batch,
-            repeats=repeats,
-            threads=threads,
-            models=model,
-            runs=run,
-            drafts=draft,
-            files=file,
-            tell=status.update,
-        )
+        record = run_case(case, **options, runs=run, drafts=draft, files=file, tell=status.update)
     if out is not None:
         from chainrule.files import write_text
         from chainrule.records import to_json
@@ -106,7 +106,13 @@ def bench(
         say(f"record: {out}")
     if json:
         print_json(record)
-        return
+    else:
+        _print(record)
+
+
+def _print(record: dict) -> None:
+    from chainrule.bench.cases import notes_of, table_of
+
     size = f"batch {record['batch']}, " if record["batch"] else ""
     shared = f"{record['threads']} threads, " if record["threads"] else ""
     print_table(f"{record['about']}, {size}{shared}{record['hardware']}", *table_of(record))

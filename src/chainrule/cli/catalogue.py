@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from chainrule.cli.columns import describe_columns, print_columns
-from chainrule.cli.options import (
-    DataDir,
-    DomainText,
-    Encoding,
-    Features,
-    Json,
-    Kinds,
-    Labels,
-    Rate,
-    Resolution,
-    Tracks,
-    given_options,
-    parse_kinds,
-)
+from chainrule.cli.options.common import DataDir, Json
+from chainrule.cli.options.reading import ReadingOptions
 from chainrule.cli.output import print_json, print_table, tell
-from chainrule.cli.pictures import Axes, Background, Fit, Frames, Mode, Size
 from chainrule.data import data_folder, list_data, load_data
 from chainrule.data.dataset import SPLITS
 from chainrule.data.limits import shown
@@ -63,27 +51,15 @@ def data(
         str | None,
         typer.Argument(
             metavar="SOURCE",
-            help="A named set, your own file or folder, or hf:NAME; ./get for a file called get.",
+            help="Named set, file, folder, or hf:NAME; ./get for a file called get.",
         ),
     ] = None,
-    domain: DomainText = None,
-    column: Kinds = None,
-    rate: Rate = None,
-    labels: Labels = None,
-    features: Features = None,
-    encoding: Encoding = None,
-    resolution: Resolution = None,
-    tracks: Tracks = None,
-    size: Size = None,
-    fit: Fit = None,
-    mode: Mode = None,
-    background: Background = None,
-    frames: Frames = None,
-    axes: Axes = None,
+    *,
+    reading: ReadingOptions,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Say what a data set is taken for, by the options of `train`; or list the named ones and whether they are here.
+    """Show how a data set is read, by the options of `train`; or list the named sets.
 
     Examples:
 
@@ -95,47 +71,31 @@ def data(
 
     `chainrule data photos --size 32 --fit pad`
     """
-    if source is not None:
-        how: dict[str, Any] = {
-            "encoding": encoding,
-            "resolution": resolution,
-            "tracks": tracks,
-            "columns": parse_kinds(column),
-        }
-        how |= {
-            "size": size,
-            "fit": fit,
-            "mode": mode,
-            "background": background,
-            "frames": frames,
-            "axes": axes,
-        }
-        how |= {"domain": domain, "rate": rate, "labels": labels, "features": features}
-        loaded = load_data(source, data_dir=data_dir, **given_options(**how))
-        if json:
-            sizes = {split: len(getattr(loaded, split)) for split in SPLITS}
-            columns = describe_columns(loaded)
-            about: dict = {"columns": columns, "labels": loaded.classes, "rate": loaded.rate}
-            about |= {"source": loaded.source, "notes": vars(loaded.notes)}
-            print_json({"name": loaded.name, "domain": str(loaded.domain), **sizes, **about})
-            return
-        tell(loaded.describe())
-        for line in loaded.notes.lines():
-            tell(line)
-        tell(f"split: {loaded.source}")
-        print_columns(loaded)
+    if source is None:
+        _named_sets(data_dir, json)
         return
+    loaded = load_data(source, data_dir=data_dir, **reading.given())
+    if json:
+        sizes = {split: len(getattr(loaded, split)) for split in SPLITS}
+        about: dict = {"columns": describe_columns(loaded), "labels": loaded.classes, "rate": loaded.rate}
+        about |= {"source": loaded.source, "notes": vars(loaded.notes)}
+        print_json({"name": loaded.name, "domain": str(loaded.domain), **sizes, **about})
+        return
+    tell(loaded.describe())
+    for line in loaded.notes.lines():
+        tell(line)
+    tell(f"split: {loaded.source}")
+    print_columns(loaded)
+
+
+def _named_sets(data_dir: Path | None, json: bool) -> None:
+    """All named sets, and whether they are here."""
     sets = list_data(data_dir)
     if json:
         print_json([{**vars(s), "path": None if s.path is None else str(s.path)} for s in sets])
         return
     rows = [
-        [
-            s.name,
-            "yes" if s.present else f"get, {shown(s.bytes)}",
-            s.licence or "",
-            s.description,
-        ]
+        [s.name, "yes" if s.present else f"get, {shown(s.bytes)}", s.licence or "", s.description]
         for s in sets
     ]
     title = f"Named data sets, in {data_folder(data_dir)}; get those that are not here with: chainrule data get NAME"

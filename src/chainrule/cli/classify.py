@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 from torch import Tensor
 
-from chainrule.cli.options import DataDir, Device, Json, RunFolder, Split, items_of, open_run
+from chainrule.cli.inputs import items_of
+from chainrule.cli.opening import open_run
+from chainrule.cli.options.common import DataDir, Device, Json, RunFolder, Split
 from chainrule.cli.output import print_json, put, say
 from chainrule.cli.verb import named
 from chainrule.errors import ConditionError, DataError
@@ -17,19 +19,19 @@ from chainrule.errors import ConditionError, DataError
 def classify(
     run: RunFolder,
     source: Annotated[
-        str, typer.Argument(metavar="INPUT", help="A named set, an image, an array or a folder.")
+        str, typer.Argument(metavar="INPUT", help="Named set, image, array or folder to classify.")
     ],
     out: Annotated[
-        Path | None, typer.Option("-o", help="A .csv, a line an item; the terminal by default.")
+        Path | None, typer.Option("-o", help="Output .csv, one row per item. Default: the terminal.")
     ] = None,
     split: Split = None,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Say how probable each class is, given the item: p(class | item), by Bayes' rule, all classes alike before.
+    """Classify items: p(class | item) by Bayes' rule, with a uniform prior over the classes.
 
-    For a model trained with `--set classes=10`. Where INPUT has labels, also how many are found.
+    For a model trained with `--set classes=10`. Prints the accuracy too, where INPUT has labels.
 
     Example: `chainrule classify runs/digits-classes digits --split test -o labels.csv`
     """
@@ -70,7 +72,7 @@ def classify(
         return
     if out is None:
         put(_lines(posterior), end="")
-    found = "" if right is None else f", {right:.1%} of them put into their class"
+    found = "" if right is None else f", {right:.1%} correct"
     say(f"{len(x)} items, {classes} classes{found}{'' if out is None else f': {out}'}")
 
 

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import torch
-import typer
 
 from chainrule.cli.output import print_table
 from chainrule.data import Data
 from chainrule.data.dataset import SPLITS
-
-SafeCsv = Annotated[
-    bool,
-    typer.Option(
-        "--safe-csv",
-        help="In a .csv, an apostrophe before names and values that a spreadsheet would take for formulas.",
-    ),
-]
 
 
 def describe_columns(data: Data) -> list[dict]:

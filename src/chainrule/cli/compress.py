@@ -1,58 +1,57 @@
-"""`chainrule compress` and `chainrule decompress`: a file, a folder or a data set ↔ one compressed file."""
+"""`chainrule compress`: a file, a folder or a data set → one compressed file."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from chainrule.cli.options import DataDir, Json, RunFolder, Split, items_of, open_run
-from chainrule.cli.output import console, print_json, say
+from chainrule.cli.coding_bar import coding_bar
+from chainrule.cli.inputs import items_of
+from chainrule.cli.opening import open_run
+from chainrule.cli.options.common import DataDir, Json, RunFolder, Split
+from chainrule.cli.output import print_json, say
 from chainrule.cli.verb import arrived
 from chainrule.errors import ChainruleError
 
-Runner = Annotated[
-    str, typer.Option(help="What runs the model's steps: eager, native, or auto for what is faster.")
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="INPUT",
+        help="Input: any file or folder, for a model of bytes; else text, arrays, pictures, recordings, a table or a "
+        "named set, as the model's.",
+    ),
+]
+Out = Annotated[Path, typer.Option("-o", help="Compressed file.")]
+First = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Number of items to pack, the first of INPUT; the rest is left out. Default: all."
+    ),
+]
+Runner = Annotated[str, typer.Option(help="Runner: eager, native, or auto for the faster one.")]
+Verify = Annotated[
+    bool, typer.Option("--verify/--no-verify", help="Decompress and compare before the file is kept.")
 ]
 
 
 def compress(
     run: RunFolder,
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="INPUT",
-            help="For a model of bytes any file or folder; for others what they are of: a text, arrays, pictures, "
-            "recordings, a table, a named set.",
-        ),
-    ],
-    out: Annotated[Path, typer.Option("-o", help="The compressed file.")],
+    source: Source,
+    out: Out,
     split: Split = None,
-    items: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Number of items to pack, from the first; the rest is left out. All by default."
-        ),
-    ] = None,
+    items: First = None,
     runner: Runner = "auto",
-    verify: Annotated[
-        bool,
-        typer.Option(
-            "--verify/--no-verify", help="Decompress what was written, and compare, before it is kept."
-        ),
-    ] = True,
+    verify: Verify = True,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Compress without loss, by the probabilities of a trained model.
 
-    What could not be given back as it is, is refused. The file is decoded by the same model on the same kind of
-    processor with the same versions, or refused.
+    Input that could not be restored exactly is refused. Decompression takes the same model, versions and kind of
+    processor.
 
     Examples:
 
@@ -73,8 +72,8 @@ def compress(
             f"--items: {source} is packed whole, {stream.unit} after {stream.unit}; leave it out"
         )
     given = items_of(opened, source, split, data_dir, cut=False) if stream is None else None
-    with _bar(json) as told:
-        options: Any = {"verify": verify, "runner": runner, "progress": told}
+    with coding_bar(json) as progress:
+        options: Any = {"verify": verify, "runner": runner, "progress": progress}
         if stream is not None:
             result = pack_stream(opened, stream, out, **options)
         else:
@@ -91,62 +90,14 @@ def compress(
     if json:
         print_json(result)
         return
-    checked = ", decompressed and compared" if verify else ", not compared"
+    _say(result, rate, verify, out)
+
+
+def _say(result: dict, rate: str, verified: bool, out: Path) -> None:
+    checked = ", decompressed and compared" if verified else ", not compared"
     say(
         f"{result['packed']:,} of {result['of']:,} {result['unit']} in {result['compressed']:,} bytes, {rate}, "
         f"{result['seconds']:.1f} s{checked}: {out}"
     )
     if left := result["of"] - result["packed"]:
         say(f"left out: {left:,} {result['unit']}")
-
-
-def decompress(
-    run: RunFolder,
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="What `chainrule compress` wrote.")],
-    out: Annotated[
-        Path,
-        typer.Option(
-            "-o",
-            help="A file, or a new folder, of the kind that was compressed; pictures come back as .png. Items also as "
-            ".npy, or .npz with their labels.",
-        ),
-    ],
-    anyway: Annotated[
-        bool,
-        typer.Option("--anyway", help="Try it with other versions or on another processor than the file's."),
-    ] = False,
-    json: Json = False,
-) -> None:
-    """Give back exactly what was compressed, or refuse.
-
-    Example: `chainrule decompress runs/bytes-gru book.chr -o book.txt`
-    """
-    from chainrule.tasks.decompress import decompress_file
-
-    source = Path(arrived(str(source)))
-    if not source.is_file():
-        raise ChainruleError(f"{source}: no such file")
-    opened, start = open_run(run, "cpu"), time.perf_counter()
-    with _bar(json) as told:
-        result = decompress_file(opened, source, out, anyway=anyway, progress=told)
-    result |= {"seconds": time.perf_counter() - start, "file": str(out)}
-    if json:
-        print_json(result)
-        return
-    count = next(f"{result[key]} {key}" for key in ("items", "files", "bytes") if key in result)
-    say(f"{count}, {result['seconds']:.1f} s: {out}")
-
-
-@contextmanager
-def _bar(quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A line that tells how much has been coded, until all is."""
-    columns = (BarColumn(bar_width=24, pulse_style="bar.complete"), TextColumn("{task.completed} coded"))
-    with Progress(
-        *columns,
-        TimeElapsedColumn(),
-        console=console,
-        disable=quiet or not console.is_terminal,
-        transient=True,
-    ) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done: bar.update(task, completed=done)

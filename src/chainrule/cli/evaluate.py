@@ -8,51 +8,62 @@ from typing import Annotated
 import typer
 from torch import Tensor
 
-from chainrule.cli.options import DataDir, Device, Json, RunFolder, Unknown, data_of, items_of, open_run
+from chainrule.cli.inputs import data_of, items_of
+from chainrule.cli.opening import open_run
+from chainrule.cli.options.common import DataDir, Device, Json, RunFolder, Unknown
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.data import Items
 from chainrule.errors import ChainruleError
 from chainrule.models import Autoencoder
-from chainrule.tasks import ReconstructionCost
+from chainrule.tasks import Evaluation, ReconstructionCost
+from chainrule.tasks.likelihood import StepLikelihood
 from chainrule.training import Run
+
+Other = Annotated[
+    str | None,
+    typer.Option(
+        "--data", help="Other data, encoded as the run's. Default: the data the run was trained on."
+    ),
+]
+OwnSplit = Annotated[
+    str | None,
+    typer.Option(
+        "--split", help="Split: train, valid or test. Default: test; all of other data without splits."
+    ),
+]
+Context = Annotated[
+    int | None,
+    typer.Option(min=0, help="Context of long sequences: steps before those scored. Default: half a window."),
+]
+Samples = Annotated[
+    int,
+    typer.Option(min=1, help="Latent samples per item, for a bound; more samples tighten it."),
+]
+Baselines = Annotated[bool, typer.Option(help="Estimate the baselines too.")]
 
 
 def evaluate(
     run: RunFolder,
-    data: Annotated[
-        str | None,
-        typer.Option(help="Other data, read by the codes of the run, instead of those it was trained on."),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            help="train, valid or test; test by default. Other data without splits of their own are all taken."
-        ),
-    ] = None,
+    data: Other = None,
+    split: OwnSplit = None,
     unknown: Unknown = None,
-    context: Annotated[
-        int | None,
-        typer.Option(min=0, help="Of long sequences: steps told before those scored; default half a window."),
-    ] = None,
-    samples: Annotated[
-        int,
-        typer.Option(min=1, help="Of a bound: draws of what is latent in each item; more make it tighter."),
-    ] = 1,
-    baselines: Annotated[bool, typer.Option(help="Also estimate the baselines.")] = True,
+    context: Context = None,
+    samples: Samples = 1,
+    baselines: Baselines = True,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Mean negative log-likelihood in nats and bits/dim, ± its standard error.
+    """Evaluate the mean negative log-likelihood in nats and bits/dim, ± its standard error.
 
-    bits/dim are all nats over ln 2 and over all variables that are counted, of items of different lengths too. Reals
-    have densities, which are no code: nats alone.
+    bits/dim: total nats over ln 2 and over the number of variables, for items of different lengths too. Real values
+    have densities, which are no code: nats only.
 
-    Of a model of classes also the accuracy: how many items have their label as the most probable class.
+    Classifiers also get an accuracy: the share of items whose label is the most probable class.
 
-    Of a model with latent variables, or a flow on levels, a bound: the likelihood is no worse (≤).
+    Latent-variable models, and flows on levels, get a bound: the likelihood is no worse (≤).
 
-    Of an autoencoder, which has no likelihood, the reconstruction cost.
+    Autoencoders have no likelihood; they get the reconstruction cost.
 
     Example: `chainrule evaluate runs/digits-causal-conv1d --split test`
     """
@@ -69,7 +80,11 @@ def evaluate(
     if json:
         print_json(result.to_dict())
         return
-    likelihoods = [*result.baselines.items(), (opened.model.name or "model", result.model)]
+    _print(result, opened.model.name or "model")
+
+
+def _print(result: Evaluation, name: str) -> None:
+    likelihoods = [*result.baselines.items(), (name, result.model)]
     rows = [[name, *likelihood.numbers()] for name, likelihood in likelihoods]
     columns = ["", *result.model.units]
     if result.accuracy is not None:
@@ -77,24 +92,25 @@ def evaluate(
         rows[-1].append(f"{result.accuracy:.1%}")
     print_table(f"{result.split}, {result.model.n} items", columns, rows, last_bold=True)
     if result.per_step is not None:
-        steps = result.per_step
-        told = (
-            "in windows that are told nothing of those before them"
-            if steps.bound
-            else f"told at least {steps.context} before it where there are so many"
-        )
-        say(
-            f"each of {steps.steps} steps, {told}: "
-            f"{steps.sign}{steps.nats:.4f} ± {steps.nats_se:.4f} {result.model.units[0]}"
-            + ("" if steps.bits is None else f", {steps.sign}{steps.bits:.4f} ± {steps.bits_se:.4f} bits")
-        )
-        if steps.nats_after_first is not None:
-            after = f"{steps.nats_after_first:.4f} ± {steps.nats_after_first_se:.4f} nats"
-            if not after.startswith(f"{steps.nats:.4f}"):  # of a few long sequences it is the same
-                say(f"without the first step of each sequence: {after}")
+        _say_per_step(result.per_step, result.model.units[0])
     if result.floors:
         nats = ", ".join(f"{nats:.2f} at {smallest}" for smallest, nats in result.floors.items())
         say(f"nats by the smallest scale of a density, in units of its column's: {nats}")
+
+
+def _say_per_step(steps: StepLikelihood, unit: str) -> None:
+    given = (
+        "each window alone"
+        if steps.bound
+        else f"given at least {steps.context} steps of context, where there are"
+    )
+    bits = "" if steps.bits is None else f", {steps.sign}{steps.bits:.4f} ± {steps.bits_se:.4f} bits"
+    nats = f"{steps.sign}{steps.nats:.4f} ± {steps.nats_se:.4f} {unit}"
+    say(f"per step, {steps.steps} steps, {given}: {nats}{bits}")
+    if steps.nats_after_first is not None:
+        after = f"{steps.nats_after_first:.4f} ± {steps.nats_after_first_se:.4f} nats"
+        if not after.startswith(f"{steps.nats:.4f}"):  # the same for few, long sequences
+            say(f"without the first step of each sequence: {after}")
 
 
 def _items(
@@ -121,4 +137,6 @@ def print_cost(name: str, cost: ReconstructionCost) -> None:
     """The result of an autoencoder."""
     rows = [[name, f"{cost.mean:.2f} ± {cost.se:.2f}"]]
     print_table(f"{cost.split}, {cost.n} items", ["", "reconstruction cost, nats"], rows, last_bold=True)
-    say(f"no likelihood: each item is told given its code of {cost.numbers} numbers, which are not counted")
+    say(
+        f"no likelihood: each item is reconstructed from a code of {cost.numbers} numbers, which are not counted"
+    )

@@ -16,7 +16,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from chainrule.cli.options import DataDir
+from chainrule.cli.options.common import DataDir
 from chainrule.cli.output import console, say
 from chainrule.data import data_folder, get_data, list_data
 from chainrule.data.limits import shown
@@ -25,21 +25,21 @@ from chainrule.errors import DataError
 
 
 def get(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Named sets.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All that are missing.")] = False,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Names of the sets.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Get all sets that are missing.")] = False,
     mirror: Annotated[
         str | None,
         typer.Option(
             metavar="URL",
-            help="Where to ask for HOST/PATH instead of https://HOST/PATH, or a folder with the files; else "
+            help="Mirror, asked for URL/HOST/PATH instead of https://HOST/PATH; or a folder with the files. Default: "
             "$CHAINRULE_MIRROR.",
         ),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Get named data sets from their public sources, checked by digest, into the data folder.
+    """Download named data sets from their public sources, check their digests, store them in the data folder.
 
-    What was interrupted goes on where it stopped. Proxies are taken from $https_proxy.
+    Interrupted downloads are resumed. Proxies are taken from $https_proxy.
 
     Examples:
 
@@ -63,9 +63,9 @@ def get(
             tell = partial(_advance, progress, bar)
             got = get_data(name, data_dir=data_dir, mirror=mirror, tell=tell)
         if size is None:
-            say(f"{name}: comes with a package, there is nothing to get")
+            say(f"{name}: comes with a package, nothing to get")
         elif not got:
-            say(f"{name}: is in {folder}, and is the right one")
+            say(f"{name}: is in {folder}, its digest is right")
         else:
             say(f"{name}: {shown(size)} made into {folder}; licence: {licences[name]}")
 

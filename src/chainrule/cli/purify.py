@@ -8,17 +8,9 @@ from typing import Annotated
 import torch
 import typer
 
-from chainrule.cli.options import (
-    DataDir,
-    Device,
-    HeldOut,
-    Json,
-    Label,
-    RunFolder,
-    check_label,
-    items_of,
-    open_run,
-)
+from chainrule.cli.inputs import items_of
+from chainrule.cli.opening import check_label, open_run
+from chainrule.cli.options.common import DataDir, Device, HeldOut, Json, Label, RunFolder
 from chainrule.cli.output import print_json, say, span
 from chainrule.cli.verb import named
 
@@ -26,27 +18,28 @@ from chainrule.cli.verb import named
 def purify(
     run: RunFolder,
     source: Annotated[
-        str, typer.Argument(metavar="INPUT", help="An image, an array, a folder or a named set.")
+        str, typer.Argument(metavar="INPUT", help="Named set, image, array or folder to purify.")
     ],
     out: Annotated[
-        Path, typer.Option("-o", help=".png for a grid of pairs; .npy, .csv for the purified items.")
+        Path,
+        typer.Option("-o", help="Output: .png for a grid of pairs; .npy or .csv for the purified items."),
     ],
     epsilon: Annotated[
-        int, typer.Option("--epsilon", min=0, help="How many levels a variable may change.")
+        int, typer.Option("--epsilon", min=0, help="Largest change of a variable, in levels.")
     ] = 16,
     split: HeldOut = None,
     items: Annotated[
         int | None,
-        typer.Option(min=1, help="Of INPUT, from the first on; of a grid 16 by default, else all."),
+        typer.Option(min=1, help="Number of items, the first of INPUT. Default: 16 for a grid, else all."),
     ] = None,
     label: Label = None,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """PixelDefend: change each variable by at most --epsilon levels to what the model finds most probable there.
+    """Purify items by PixelDefend: move each variable by at most --epsilon levels to its most probable value.
 
-    A grid shows each item as it was, and purified.
+    Grid: each item before and after.
 
     Example: `chainrule purify runs/digits-causal-conv1d digits --epsilon 3 -o purified.png`
     """
@@ -72,8 +65,8 @@ def purify(
             image_grid(pairs, model.domain, columns=8).save(temporary)
     else:
         files = export_items(purified, model.domain, out, vocabulary=opened.vocabulary, rate=opened.rate)
-    told = model.expand_cond(cond, len(x))
-    nats = [-log_probs(model, part, told).mean().item() for part in (x, purified)]
+    conds = model.expand_cond(cond, len(x))
+    nats = [-log_probs(model, part, conds).mean().item() for part in (x, purified)]
     if json:
         result = {"items": len(x), "epsilon": epsilon, "nats": nats[0], "purified_nats": nats[1]}
         print_json({**result, "file": str(out), **({"files": files} if len(files) > 1 else {})})

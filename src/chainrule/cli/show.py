@@ -9,10 +9,10 @@ import torch
 import typer
 from torch import Tensor
 
-from chainrule.bits import bits_per_dim
-from chainrule.cli.options import DataDir, Json, Label, RunFolder, check_label, items_of, open_run
+from chainrule.cli.opening import check_label, open_run
+from chainrule.cli.options.common import DataDir, Json, Label, RunFolder
 from chainrule.cli.output import print_json, print_table, say
-from chainrule.errors import ChainruleError, ConditionError
+from chainrule.cli.show_bits import show_bits
 from chainrule.models import Autoencoder, AutoregressiveModel, Model
 from chainrule.models.base.ensemble import Ensemble
 from chainrule.training import Run
@@ -24,23 +24,23 @@ DRAWN = 16  # samples around which gradients are taken
 def show(
     run: RunFolder,
     out: Annotated[
-        Path | None, typer.Option("-o", help="A .png; RUN/structure.png, or RUN/bits.png, by default.")
+        Path | None, typer.Option("-o", help="Output .png. Default: RUN/structure.png, or RUN/bits.png.")
     ] = None,
     bits: Annotated[
         str | None,
         typer.Option(
             metavar="INPUT",
-            help="Draw what each pixel of these images costs instead: a named set, an image, an array or a folder.",
+            help="Images whose bits per pixel to draw instead: a named set, an image, an array or a folder.",
         ),
     ] = None,
-    items: Annotated[int, typer.Option(min=1, help="Images of --bits, from the first on.")] = 8,
+    items: Annotated[int, typer.Option(min=1, help="Number of images of --bits, the first of INPUT.")] = 8,
     label: Label = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Draw the connections, the masks, and the receptive fields measured by gradients; or with --bits, images.
+    """Draw connections, masks and measured receptive fields; or, with --bits, the bits of images.
 
-    Of images, what each layer reads is a picture of its own, receptive-field.png.
+    Models of images also get a picture of each layer's receptive field, receptive-field.png.
 
     Examples:
 
@@ -60,11 +60,11 @@ def show(
     else:
         out = out or run / BITS
         check_ending(out, (".png",))
-        _bits(opened, bits, out, items, label, data_dir, json)
+        show_bits(opened, bits, out, items, label, data_dir, json)
 
 
 def _parts(run: Run, json: bool) -> None:
-    """Of a model whose variables do not read one another: what it is made of, without a picture."""
+    """Print what a model without connections between variables is made of; there is no picture."""
     model = run.model
     card = {
         "model": model.name,
@@ -119,45 +119,10 @@ def _structure(run: Run, out: Path, label: list[str] | None, json: bool) -> None
 
 
 def _condition(run: Run, label: list[str] | None) -> Tensor | None:
-    """For each sample the classes, 0 unless they are said; or zeros, or None, as the model takes it."""
+    """Classes for each sample, 0 by default; or zeros, or None, as the model takes it."""
     condition = run.model.condition
     if condition.counts:
         first = torch.zeros(condition.item_shape, dtype=torch.int64)
         return run.model.expand_cond(check_label(run, label) if label else first, DRAWN)
     check_label(run, label)
     return torch.zeros(DRAWN, *condition.item_shape) if condition.item_shape else None
-
-
-def _bits(
-    run: Run, source: str, out: Path, items: int, label: list[str] | None, data_dir: Path | None, json: bool
-) -> None:
-    from chainrule.engine import exact_arithmetic
-    from chainrule.report import draw_bits
-
-    model, classes = run.model, run.model.condition.classes
-    if model.domain.layout != "image" or not model.domain.discrete:
-        raise ChainruleError(
-            f"--bits: expected a model of images of levels, {run.folder} is of {model.domain}"
-        )
-    if isinstance(model, Ensemble) and model.orderings > 1:
-        raise ChainruleError(
-            f"--bits: {model.name} mixes {model.orderings} orderings, so a pixel has no bits of its own, "
-            "only the image has; expected a model of one ordering"
-        )
-    given = items_of(
-        run, source, None, data_dir, labels=None if isinstance(classes, int) else False, held_out=True
-    ).first(items)
-    x, cond = model.domain.check(given.x), given.labels
-    if classes is not None and label is None and cond is None:
-        ranges = model.condition.ranges
-        raise ConditionError(f"{source}: has no labels; expected --label, a class in {ranges}")
-    if label is not None or classes is None:
-        cond = model.expand_cond(check_label(run, label), len(x))
-    with exact_arithmetic(model):
-        log_prob = model.log_prob(x, cond, reduce=False)
-    draw_bits(x, log_prob, model.domain, out)
-    each = bits_per_dim(-log_prob.double().flatten(1).sum(1), model.counted(x).flatten(1).sum(1))
-    if json:
-        print_json({"items": len(x), "bits_per_dim": each.tolist(), "picture": str(out)})
-        return
-    say(f"{len(x)} images, {each.mean():.3f} bits/dim on average: {out}")

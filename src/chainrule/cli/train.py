@@ -4,78 +4,36 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from chainrule.cli.columns import print_columns
 from chainrule.cli.evaluate import print_cost
-from chainrule.cli.options import (
-    DataDir,
-    Device,
-    DomainText,
-    Encoding,
-    Features,
-    Json,
-    Kinds,
-    Labels,
-    Rate,
-    Resolution,
-    Tracks,
-    given_options,
-    parse_kinds,
-    parse_settings,
-    read_device,
-)
+from chainrule.cli.opening import read_device
+from chainrule.cli.options.common import DataDir, Device, Json
+from chainrule.cli.options.reading import ReadingOptions
+from chainrule.cli.options.training import Epochs, ModelName, Out, Overwrite, Resume, Set, Source, TrainSeed
 from chainrule.cli.output import print_json, print_table, say, say_notes
-from chainrule.cli.pictures import Axes, Background, Fit, Frames, Mode, Size
+from chainrule.cli.parsing import parse_settings
+from chainrule.data import Data
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import Autoencoder, hyperparameters_of
-from chainrule.training import Recipe, TrainingConfig
-from chainrule.training import fit as fit_model
+from chainrule.training import Recipe, Run, TrainingConfig, fit
 from chainrule.training.replacement import replacing
 
 
 def train(
     context: typer.Context,
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL|RECIPE.yaml", help="A name of `chainrule models`, or a recipe.")
-    ],
-    data: Annotated[
-        str | None, typer.Option(help="A named set, your own file or folder, or hf:NAME.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="The run folder; runs/DATA-MODEL by default.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training data, at most.")] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, max=2**32 - 1, help="Of weights, order and dropout.")
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A hyperparameter or training option; repeatable."),
-    ] = None,
-    domain: DomainText = None,
-    column: Kinds = None,
-    rate: Rate = None,
-    labels: Labels = None,
-    features: Features = None,
-    encoding: Encoding = None,
-    resolution: Resolution = None,
-    tracks: Tracks = None,
-    size: Size = None,
-    fit: Fit = None,
-    mode: Mode = None,
-    background: Background = None,
-    frames: Frames = None,
-    axes: Axes = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite",
-            help="Replace the run in --out once the new one is trained; your own files there stay. With --resume, go "
-            "on with a replacement that was stopped.",
-        ),
-    ] = False,
+    model: ModelName,
+    data: Source = None,
+    out: Out = None,
+    epochs: Epochs = None,
+    seed: TrainSeed = None,
+    set_: Set = None,
+    *,
+    reading: ReadingOptions,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
@@ -102,26 +60,8 @@ def train(
     for key, value in parse_settings(set_ or []).items():
         _place(recipe, key, value)
     recipe.training |= {k: v for k, v in (("epochs", epochs), ("seed", seed)) if v is not None}
-    about = {"encoding": encoding, "resolution": resolution, "tracks": tracks}
-    about |= {
-        "size": size,
-        "fit": fit,
-        "mode": mode,
-        "background": background,
-        "frames": frames,
-        "axes": axes,
-    }
-    if data is not None:
-        recipe.data.pop("checksum", None)
-    recipe.data |= given_options(source=data, domain=domain, rate=rate, labels=labels, **about)
-    if features is not None:
-        recipe.data["features"] = list(features)
-        recipe.hyperparameters.setdefault("features", list(features))
-    if (kinds := parse_kinds(column)) is not None:
-        recipe.data["columns"] = kinds
-    if "source" not in recipe.data:
-        raise typer.BadParameter("expected a data set", param_hint="--data")
-    # What can be told to be wrong is told before any data is read.
+    _read_by(recipe, data, reading.given())
+    # What can be seen to be wrong is refused before any data is read.
     TrainingConfig.of({}, recipe.training)
     read_device(device)
     loaded = recipe.load_data(data_dir)
@@ -130,36 +70,52 @@ def train(
     print_columns(loaded, remark=True)
     built = recipe.build(loaded)
     out = out or Path("runs") / f"{loaded.name}-{recipe.model}"
+    options = {"resume": resume, "overwrite": overwrite, "device": device, **recipe.training}
     try:
-        run = fit_model(
-            built, loaded, out=out, resume=resume, overwrite=overwrite, device=device, **recipe.training
-        )
+        run = fit(built, loaded, out=out, **options)
     except KeyboardInterrupt:
         if overwrite and replacing(out):
-            say(f"stopped; the run in {out} is the old one, --overwrite --resume goes on with the new one")
+            say(f"stopped; the run in {out} is the old one, --overwrite --resume continues the new one")
         else:
             say(f"stopped; the run in {out} can be used as it is, or resumed with --resume")
         raise
+    _report(run, loaded, recipe.model, command=context.obj, json=json)
 
+
+def _read_by(recipe: Recipe, source: str | None, how: dict) -> None:
+    """Take the source and the options of reading into the recipe."""
+    if source is not None:
+        recipe.data = {key: value for key, value in recipe.data.items() if key != "checksum"}
+        recipe.data["source"] = source
+    recipe.data |= how
+    if "features" in how:
+        recipe.hyperparameters.setdefault("features", how["features"])
+    if "source" not in recipe.data:
+        raise typer.BadParameter("expected a data set", param_hint="--data")
+
+
+def _report(run: Run, data: Data, name: str, *, command: str, json: bool) -> None:
+    """Evaluate on the validation split, write the report, print both."""
     from chainrule.report import write_report
     from chainrule.tasks import Evaluation, ReconstructionCost, evaluate, reconstruction_cost
 
     result: Evaluation | ReconstructionCost
     if isinstance(run.model, Autoencoder):
-        result = reconstruction_cost(run.model, loaded, "valid")
+        result = reconstruction_cost(run.model, data, "valid")
     else:
-        result = evaluate(run.model, loaded, "valid")
-    report = write_report(run, loaded, command=context.obj, evaluation=result)
+        result = evaluate(run.model, data, "valid")
+    report = write_report(run, data, command=command, evaluation=result)
     if json:
-        print_json({"run": str(out), "report": str(report), "best": run.best, **result.to_dict()})
+        about = {"run": str(run.folder), "report": str(report), "best": run.best}
+        print_json({**about, **result.to_dict()})
         return
     if isinstance(result, ReconstructionCost):
-        print_cost(recipe.model, result)
+        print_cost(name, result)
     else:
-        likelihoods = [*result.baselines.items(), (recipe.model, result.model)]
+        likelihoods = [*result.baselines.items(), (name, result.model)]
         rows = [[name, *likelihood.numbers(errors=False)] for name, likelihood in likelihoods]
         print_table("Validation", ["", *result.model.units], rows, last_bold=True)
-    say(f"run: {out}\nreport: {report}")
+    say(f"run: {run.folder}\nreport: {report}")
 
 
 def _place(recipe: Recipe, key: str, value: object) -> None:

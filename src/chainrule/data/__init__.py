@@ -6,6 +6,8 @@ from chainrule.data.dataset import Data
 from chainrule.data.items import Items
 from chainrule.data.load import load_data, load_items, load_streams
 from chainrule.data.notes import Notes
+from chainrule.data.raw import Raw
+from chainrule.data.readers.formats import READERS
 from chainrule.data.reading import Reading
 from chainrule.data.sets.folder import data_folder
 from chainrule.data.sets.get import get_data
@@ -13,10 +15,12 @@ from chainrule.data.sets.named import NamedSet, list_data
 from chainrule.data.streams import Streams
 
 __all__ = [
+    "READERS",
     "Data",
     "Items",
     "NamedSet",
     "Notes",
+    "Raw",
     "Reading",
     "Streams",
     "data_folder",

@@ -16,7 +16,7 @@ from chainrule.data.fingerprint import origin_of
 from chainrule.data.items import Items
 from chainrule.data.labels import match_classes, pick_labels
 from chainrule.data.raw import Raw
-from chainrule.data.readers.formats import SUFFIXES, read_source
+from chainrule.data.readers.formats import read_source, suffixes
 from chainrule.data.readers.hub import read_hub
 from chainrule.data.readers.kinds import check_options
 from chainrule.data.readers.memory import named_source, raw_of_object
@@ -37,7 +37,7 @@ def load_data(
 
     Args:
         source: a name of `list_data()`; the path of an array, a table, an image, a text, a recording or a MIDI file
-            (see `formats.SUFFIXES`), or of a folder of images, recordings, MIDI files or texts; "hf:" and the name of a
+            (see `READERS`), or of a folder of images, recordings, MIDI files or texts; "hf:" and the name of a
             set on the hub (or a path in its formats); or arrays, tensors, frames, see `raw_of_object`. A name wins over
             a file of that name; write "./digits" for the file.
         data_dir: where named sets lie; see `data_folder`.
@@ -184,7 +184,7 @@ def _read(source: Any, data_dir: str | Path | None, how: Reading) -> Raw:
         raise DataError("data: expected a name or a path, got an empty text")
     path = Path(source).expanduser()
     if not path.exists():
-        if isinstance(source, Path) or path.suffix.lower() in SUFFIXES or len(path.parts) != 1:
+        if isinstance(source, Path) or path.suffix.lower() in suffixes() or len(path.parts) != 1:
             raise DataError(f"{path}: no such file or folder")
         raise DataError(f"data {source!r}: neither a named set nor a file; {nearest(source, NAMED)}")
     return read_source(path, how)

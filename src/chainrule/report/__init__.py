@@ -6,8 +6,12 @@ from chainrule.report.fields import draw_receptive_fields
 from chainrule.report.page import write_report
 from chainrule.report.pictures import completion_grid, image_grid
 from chainrule.report.structure import draw_structure
+from chainrule.report.writers import WRITERS, Export, Writer
 
 __all__ = [
+    "WRITERS",
+    "Export",
+    "Writer",
     "completion_grid",
     "draw_bits",
     "draw_receptive_fields",

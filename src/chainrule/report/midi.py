@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -41,16 +42,21 @@ def check_tempo(tempo: float) -> None:
 
 
 def write_midi(roll: Tensor, path: Path, *, tempo: float = TEMPO, resolution: int = 1) -> None:
-    """Write a piece as a MIDI file of one track, whole or not at all.
+    """Write a piece as a MIDI file of one track, whole or not at all; see `midi_file`."""
+    with atomic_path(path) as temporary:
+        midi_file(roll, tempo=tempo, resolution=resolution).save(temporary)
+
+
+def midi_file(roll: Tensor, *, tempo: float = TEMPO, resolution: int = 1) -> Any:
+    """A piece as a MIDI file of one track, a `mido.MidiFile`.
 
     Key k is the note 21 + k. A key that stays down is one note that is held: a roll cannot
     distinguish a note that is struck again from one that is held.
 
     Args:
         roll: (T, 88), 1 where a key is down; -1 after the end of the piece.
-        path: of the file.
-        tempo: quarter notes a minute.
-        resolution: steps a quarter note.
+        tempo: quarter notes per minute.
+        resolution: steps per quarter note.
     """
     check_tempo(tempo)
     mido = optional_import("mido", "music")
@@ -67,5 +73,4 @@ def write_midi(roll: Tensor, path: Path, *, tempo: float = TEMPO, resolution: in
                 now = step
     length = int((roll >= 0).all(1).sum())
     track.append(mido.MetaMessage("end_of_track", time=(length - now) * TICKS))
-    with atomic_path(path) as temporary:
-        mido.MidiFile(ticks_per_beat=TICKS * resolution, tracks=[track]).save(temporary)
+    return mido.MidiFile(ticks_per_beat=TICKS * resolution, tracks=[track])

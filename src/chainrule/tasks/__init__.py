@@ -2,11 +2,14 @@
 
 from chainrule.renamed import renamed
 from chainrule.tasks.auroc import AUROC, auroc
-from chainrule.tasks.blame import Blame, blame
+from chainrule.tasks.blame import Blame, BlamedCell, blame, blamed_cells
 from chainrule.tasks.classify import classify
 from chainrule.tasks.complexity import complexity_bits
 from chainrule.tasks.conditional import ConditionalLikelihood, conditional_log_prob
+from chainrule.tasks.continuation import continuation
+from chainrule.tasks.drawn import Drawn
 from chainrule.tasks.evaluate import Evaluation, evaluate
+from chainrule.tasks.hidden import HiddenNats, hidden_nats
 from chainrule.tasks.interpolate import interpolate, interpolate_latent
 from chainrule.tasks.likelihood import Likelihood, likelihood
 from chainrule.tasks.masks import given_part, known_mask
@@ -14,24 +17,31 @@ from chainrule.tasks.nearest import nearest
 from chainrule.tasks.purify import purify
 from chainrule.tasks.receptive_field import influence, receptive_field, receptive_fields
 from chainrule.tasks.reconstruction import ReconstructionCost, reconstruction_cost
+from chainrule.tasks.resynthesis import resynthesise
 from chainrule.tasks.score import Scores, alarm_threshold, rank_p_value, score
 
 __all__ = [
     "AUROC",
     "Blame",
+    "BlamedCell",
     "ConditionalLikelihood",
+    "Drawn",
     "Evaluation",
+    "HiddenNats",
     "Likelihood",
     "ReconstructionCost",
     "Scores",
     "alarm_threshold",
     "auroc",
     "blame",
+    "blamed_cells",
     "classify",
     "complexity_bits",
     "conditional_log_prob",
+    "continuation",
     "evaluate",
     "given_part",
+    "hidden_nats",
     "influence",
     "interpolate",
     "interpolate_latent",
@@ -43,6 +53,7 @@ __all__ = [
     "receptive_field",
     "receptive_fields",
     "reconstruction_cost",
+    "resynthesise",
     "score",
 ]
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from chainrule.data import decode
 from chainrule.errors import DomainError
 from chainrule.models import Model
 from chainrule.tasks.likelihood import log_probs
@@ -26,6 +30,21 @@ class Blame:
 
     gain: Tensor
     expected: Tensor
+
+
+class BlamedCell(NamedTuple):
+    """The cell of a row that is most to blame, for people to read.
+
+    Attributes:
+        column: its name, or its number where columns have no names.
+        value, expected: what it holds, and what was expected; as text.
+        gain_nats: see `Blame.gain`; NaN if all cells of the row are missing.
+    """
+
+    column: str
+    value: str
+    expected: str
+    gain_nats: float
 
 
 def blame(model: Model, x: Tensor, reference: Tensor) -> Blame:
@@ -62,6 +81,36 @@ def blame(model: Model, x: Tensor, reference: Tensor) -> Blame:
         gain[:, d] = torch.where(x[:, d].isnan(), torch.nan, best - own)
         expected[:, d] = values[which].double()
     return Blame(gain, expected)
+
+
+def blamed_cells(model: Model, x: Tensor, reference: Tensor) -> list[BlamedCell]:
+    """The cell most to blame of each row, with names and values as the table has them.
+
+    Args:
+        model, x, reference: as for `blame`.
+
+    Raises:
+        DomainError: as `blame`.
+
+    Example:
+        >>> import chainrule as cr
+        >>> model, x = cr.create_model("made", cr.Domain.binary(4)), torch.zeros(2, 4, dtype=torch.int64)
+        >>> [cell.value for cell in blamed_cells(model, x, x)]
+        ['0', '0']
+    """
+    found, columns = blame(model, x, reference), model.domain.columns
+    worst = found.gain.nan_to_num(nan=-math.inf).argmax(1).tolist()
+    if columns:
+        names = [column.name for column in columns]
+        cells: list[np.ndarray] = [decode(part, columns).to_numpy(object) for part in (x, found.expected)]
+    else:
+        names = [str(d) for d in range(model.domain.size)]
+        cells = [part.cpu().numpy() for part in (x, found.expected)]
+    value, expected = cells
+    return [
+        BlamedCell(names[d], str(value[row, d]), str(expected[row, d]), found.gain[row, d].item())
+        for row, d in enumerate(worst)
+    ]
 
 
 def _candidates(model: Model, seen: Tensor, d: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The formats of single files, by suffix: what reads each. A new one is one more line of `READERS`."""
+"""`READERS`: what reads a file, by the ending of its name."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from chainrule.data.readers.arrays import read_arrays
 from chainrule.data.readers.hdf5 import read_hdf5
 from chainrule.data.readers.hub import needs_hub, read_hub
 from chainrule.data.readers.idx import is_idx, read_idx
-from chainrule.data.readers.kinds import KINDS, read_path
+from chainrule.data.readers.kinds import KINDS, kind_of_folder
 from chainrule.data.readers.matlab import read_mat
 from chainrule.data.readers.table import read_table
 from chainrule.data.readers.text import of_bytes, read_text
 from chainrule.data.readers.unpack import PACKED, is_packed, unpacked
 from chainrule.data.reading import Reading
 from chainrule.errors import DataError
+from chainrule.plugins import entries, load_entry
 
 
 def _read_parquet(path: Path, how: Reading) -> Raw:
@@ -28,7 +29,11 @@ def _read_numpy(path: Path, how: Reading) -> Raw:
     return read_arrays(path)
 
 
-READERS: dict[str, Callable[[Path, Reading], Raw]] = {
+Reader = Callable[[Path, Reading], Raw]
+# Ending → what reads such a file. Add your own: READERS[".toy"] = read_toy, or an entry point of the group
+# `chainrule.readers` whose name is the ending. A reader takes the path and the options, and returns a `Raw`. Whatever
+# it raises becomes one line that names the file.
+READERS: dict[str, Reader] = {
     ".npy": _read_numpy,
     ".npz": _read_numpy,
     ".mat": read_mat,
@@ -39,8 +44,24 @@ READERS: dict[str, Callable[[Path, Reading], Raw]] = {
     ".parquet": _read_parquet,
     ".feather": read_table,
     ".arrow": read_table,
+    **{suffix: kind for kind in KINDS for suffix in kind.suffixes},
 }
-SUFFIXES = (*READERS, *(suffix for kind in KINDS for suffix in kind.suffixes), *PACKED)
+
+
+def suffixes() -> tuple[str, ...]:
+    """The endings of all files that can be read."""
+    return (*READERS, *(name for name in entries("readers") if name not in READERS), *PACKED)
+
+
+def reader_of(suffix: str) -> Reader | None:
+    """What reads files of an ending, from `READERS` or another installed package; None if nothing does.
+
+    Raises:
+        ChainruleError: if the package cannot be imported.
+    """
+    if suffix not in READERS and (entry := entries("readers").get(suffix)) is not None:
+        READERS[suffix] = load_entry(entry)
+    return READERS.get(suffix)
 
 
 def read_source(path: Path, how: Reading) -> Raw:
@@ -54,19 +75,19 @@ def read_source(path: Path, how: Reading) -> Raw:
             return read_idx(path, how)
         if is_packed(path):
             return _read_packed(path, how)
-        if not path.is_dir() and path.stat().st_size == 0:
+        if path.is_dir():
+            return kind_of_folder(path)(path, how)
+        if path.stat().st_size == 0:
             raise DataError(f"{path}: the file is empty")
-    raw = read_path(path, how)
-    if raw is not None:
-        return raw
-    suffix = path.suffix.lower()
-    if suffix in READERS:
-        return READERS[suffix](path, how)
-    if of_bytes(how.domain):
-        return read_text(path, how)
+        suffix = path.suffix.lower()
+        if (reader := reader_of(suffix)) is not None:
+            return reader(path, how)
+        if of_bytes(how.domain):
+            return read_text(path, how)
     raise DataError(
-        f"{path}: expected a folder of images, recordings, MIDI files or texts, IDX, or one of {', '.join(SUFFIXES)}, "
-        f"got {suffix or 'no suffix'}; a model of bytes reads any file: --domain sequence:64:256"
+        f"{path}: expected a folder of images, recordings, MIDI files or texts, IDX, or one of "
+        f"{', '.join(suffixes())}, got {suffix or 'no suffix'}; a model of bytes reads any file: "
+        "--domain sequence:64:256"
     )
 
 

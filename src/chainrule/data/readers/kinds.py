@@ -30,6 +30,12 @@ class Kind:
     read: Callable[[Path, Reading], Raw]
     options: tuple[str, ...] = ()
 
+    def __call__(self, path: Path, how: Reading) -> Raw:
+        """Read a folder of them, or one, as a reader of `READERS` does."""
+        raw = self.read(path, how)
+        raw.takes = self.options
+        return raw
+
     def __str__(self) -> str:
         return f"{self.name} ({', '.join(self.suffixes)})"
 
@@ -41,20 +47,6 @@ KINDS = (
     Kind("MIDI files", midi.SUFFIXES, midi.read_midi, ("resolution", "tracks")),
     TEXTS,
 )
-
-
-def read_path(path: Path, how: Reading) -> Raw | None:
-    """A folder of files of one kind, or a file that is a source alone; None if it is neither.
-
-    Raises:
-        DataError: if a folder cannot be read, holds files of no kind, or equally many of two; or as its reader.
-    """
-    kind = kind_of_folder(path) if path.is_dir() else _of_file(path)
-    if kind is None:
-        return None
-    raw = kind.read(path, how)
-    raw.takes = kind.options
-    return raw
 
 
 def check_options(raw: Raw, how: Reading) -> None:
@@ -72,10 +64,6 @@ def check_options(raw: Raw, how: Reading) -> None:
         raise DataError(f"{raw.where}: axes are for arrays, expected none, got {how.axes}")
     if how.rate is not None and raw.rate is None:
         raise DataError(f"{raw.where}: a rate is for recordings, expected none, got {how.rate}")
-
-
-def _of_file(path: Path) -> Kind | None:
-    return next((kind for kind in KINDS if path.suffix.lower() in kind.suffixes), None)
 
 
 def kind_of_folder(folder: Path) -> Kind:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from chainrule.cli.options import open_run
+from chainrule.cli.opening import open_run
 from chainrule.engine import FixedPoint, Predictive, Runner, Speculative
 from chainrule.errors import ChainruleError
 
@@ -28,14 +28,14 @@ SamplerOption = Annotated[
     Sampler,
     typer.Option(
         "--sampler",
-        help="The same sample by other means: steps, native ones where many are left; only torch's (eager); only "
-        "native ones, or with weights rounded to bfloat16, which is nearly the same; passes over guesses until "
-        "none changes; or a --draft draws ahead and the model checks.",
+        help="Runner; each draws the same sample. steps: native for long loops, else torch; eager: torch; native: "
+        "compiled steps; native-bf16: weights rounded to bfloat16, nearly the same sample; fixed-point: predictive "
+        "sampling; speculative: --draft proposes, the model verifies.",
     ),
 ]
 Draft = Annotated[
     Path | None,
-    typer.Option(metavar="RUN", help="Of --sampler speculative: a cheaper model of the same data."),
+    typer.Option(metavar="RUN", help="Cheaper model of the same data, for --sampler speculative."),
 ]
 
 
@@ -64,7 +64,7 @@ def open_sampler(sampler: Sampler, draft: Path | None, device: str) -> Runner | 
 
 
 def calls_of(runner: Predictive, sites: int) -> dict:
-    """For JSON: passes an item took, as a part of the steps it has."""
+    """For JSON: passes an item took, in percent of the steps it has."""
     percent = 100 * runner.calls.double() / sites
     return {
         "sites": sites,
@@ -74,8 +74,8 @@ def calls_of(runner: Predictive, sites: int) -> dict:
     }
 
 
-def told(runner: Predictive, sites: int) -> str:
-    """The same in words."""
+def calls_in_words(runner: Predictive, sites: int) -> str:
+    """The same for people."""
     calls = calls_of(runner, sites)
     least, most = calls["calls_percent_range"]
     return (

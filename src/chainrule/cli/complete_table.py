@@ -1,0 +1,50 @@
+"""`chainrule complete` of a table: draw its missing cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from chainrule.errors import ChainruleError
+from chainrule.models import Model
+
+ROWS = 1 << 15  # drawn at once, all candidates counted
+DRAW = "draw"  # the column that numbers the draws of one row
+
+
+def complete_table(
+    model: Model,
+    source: str,
+    out: Path,
+    keep: str | None,
+    n: int,
+    items: int | None,
+    how: dict[str, Any],
+    safe_csv: bool,
+) -> dict:
+    """Draw the missing cells, and with `keep` all that it does not keep; write the rows."""
+    from chainrule.data import decode, encode
+    from chainrule.report.export import export_items
+    from chainrule.report.frame import export_frame
+    from chainrule.tasks import known_mask
+
+    columns = model.domain.columns
+    if n > 1 and DRAW in (column.name for column in columns):
+        raise ChainruleError(f"-n: expected 1, for the table has a column {DRAW!r} of its own; got {n}")
+    x = torch.from_numpy(encode(source, columns, source, allow_missing=True))[:items].to(model.device)
+    known = ~x.isnan()
+    if keep is not None:
+        known &= known_mask(model.domain, keep).to(model.device)
+    rows = max(1, ROWS // (n * how["particles"]))
+    parts = zip(x.split(rows), known.split(rows), strict=True)
+    drawn = torch.cat([model.complete(part, mask, n, **how) for part, mask in parts])
+    if out.suffix.lower() == ".npy":
+        export_items(drawn.flatten(0, 1), model.domain, out)
+    else:
+        frame = decode(drawn.flatten(0, 1), columns)
+        if n > 1:
+            frame.insert(0, DRAW, torch.arange(n).repeat(len(x)).numpy())
+        export_frame(frame, out, safe_csv=safe_csv)
+    return {"items": len(x), "n": n, "kept": int(known.sum()), "of": known.numel()}

@@ -1,0 +1,51 @@
+"""`chainrule decompress`: a compressed file → what was compressed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chainrule.cli.coding_bar import coding_bar
+from chainrule.cli.opening import open_run
+from chainrule.cli.options.common import Json, RunFolder
+from chainrule.cli.output import print_json, say
+from chainrule.cli.verb import arrived
+from chainrule.errors import ChainruleError
+
+Source = Annotated[Path, typer.Argument(metavar="FILE", help="File written by `chainrule compress`.")]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "-o",
+        help="Output: a file, or a new folder, of the kind that was compressed; pictures as .png. Items also as .npy, "
+        "or .npz with their labels.",
+    ),
+]
+Anyway = Annotated[
+    bool,
+    typer.Option("--anyway", help="Try other versions, or another processor, than the file was made with."),
+]
+
+
+def decompress(run: RunFolder, source: Source, out: Out, anyway: Anyway = False, json: Json = False) -> None:
+    """Restore exactly what was compressed, or refuse.
+
+    Example: `chainrule decompress runs/bytes-gru book.chr -o book.txt`
+    """
+    from chainrule.tasks.decompress import decompress_file
+
+    source = Path(arrived(str(source)))
+    if not source.is_file():
+        raise ChainruleError(f"{source}: no such file")
+    opened, start = open_run(run, "cpu"), time.perf_counter()
+    with coding_bar(json) as progress:
+        result = decompress_file(opened, source, out, anyway=anyway, progress=progress)
+    result |= {"seconds": time.perf_counter() - start, "file": str(out)}
+    if json:
+        print_json(result)
+        return
+    count = next(f"{result[key]} {key}" for key in ("items", "files", "bytes") if key in result)
+    say(f"{count}, {result['seconds']:.1f} s: {out}")

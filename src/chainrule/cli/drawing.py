@@ -1,0 +1,149 @@
+"""What `sample`, `interpolate` and `continue` do alike: open the run, and write or print what was drawn."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chainrule.cli.opening import check_label, open_run
+from chainrule.cli.options.drawing import DrawingOptions
+from chainrule.cli.output import print_json, put, say, span
+from chainrule.cli.verb import named
+from chainrule.data import decode
+from chainrule.errors import ChainruleError
+from chainrule.tasks import Drawn
+from chainrule.training import Run
+
+
+class Drawing:
+    """A run that is drawn from, and where the items go.
+
+    Args:
+        options: as typed.
+        picture: the name of the file in the run folder that images go to by default.
+        features: whether recordings are named, for a model that is conditioned on their features.
+
+    Raises:
+        ChainruleError: if the items cannot be written to the output, or the class is none of the model's.
+    """
+
+    def __init__(self, options: DrawingOptions, picture: str, features: bool = False) -> None:
+        from chainrule.report.export import check_output
+        from chainrule.report.midi import check_tempo
+
+        self.options = options
+        self.run: Run = open_run(options.run, options.device)
+        domain, out = self.run.model.domain, options.out
+        if out is None and domain.layout == "image" and domain.discrete and not options.json:
+            out = options.run / picture
+        if out is not None:
+            out = named(out, self.run)
+            check_output(out, domain, self.run.rate)
+        self.out: Path | None = out
+        self.music = out is not None and out.suffix.lower() == ".mid"
+        if self.music:
+            check_tempo(options.tempo)
+        self.cond: Any = check_label(self.run, options.label)
+        if self.run.features is not None and not features:
+            raise ChainruleError(
+                f"expected --like, a recording whose features {options.run} is given; got none"
+            )
+        if self.run.features is None and features:
+            raise ChainruleError(
+                f"--like: expected a run that was trained with --features, got {options.run}"
+            )
+
+    @cached_property
+    def how(self) -> dict[str, Any]:
+        """Arguments of all verbs that draw."""
+        asked = self.options
+        choice = {"temperature": asked.temperature, "top_k": asked.top_k, "top_p": asked.top_p}
+        return {"generator": torch.Generator().manual_seed(asked.seed), **choice}
+
+    def count(self, default: int) -> int:
+        """Number of samples, or of rows."""
+        return self.options.n or (1 if self.music else default)
+
+    @property
+    def live(self) -> bool:
+        """Whether one text is printed as it is drawn."""
+        one = self.options.n == 1 and self.run.vocabulary is not None
+        return one and self.out is None and not self.options.json
+
+    def finish(self, drawn: Tensor | Drawn, n: int, steps: int | None = None, **about: Any) -> None:
+        """Write the items to their file, or print them.
+
+        Args:
+            drawn: the items (N, *event_shape), or sequences that are yet to be drawn.
+            n: number of samples, or of rows.
+            steps: items of a row.
+            about: further entries of the JSON.
+        """
+        if isinstance(drawn, Drawn) and self.live:
+            self._print_live(drawn)
+            return
+        domain, files = self.run.model.domain, list[Path]()
+        if isinstance(drawn, Drawn):
+            domain = drawn.domain
+            files = self._stream(drawn)
+            drawn = torch.zeros(0) if files else drawn.whole()
+        if self.out is not None and not files:
+            files = self._export(drawn, domain, steps)
+        if self.options.json:
+            along: dict[str, Any] = {} if steps is None else {"steps": steps}
+            along |= {"files": files} if len(files) > 1 else {}
+            items = None if self.out is not None else self._plain(drawn, domain)
+            print_json({"n": n, **along, **about, "file": self.out, "items": items})
+        elif self.out is not None:
+            say(f"{n} samples{'' if steps is None else f', {steps} steps each'}: {span(files)}")
+        else:
+            self._print(drawn, domain)
+
+    def _stream(self, drawn: Drawn) -> list[Path]:
+        """Sounds, written as they are drawn; no files if the output is none."""
+        from chainrule.report.export import export_sounds
+        from chainrule.report.writers import SOUNDS
+
+        if self.out is None or self.out.suffix.lower() not in SOUNDS or self.run.rate is None:
+            return []
+        return export_sounds(drawn.parts, drawn.n, drawn.domain, self.out, self.run.rate)
+
+    def _export(self, x: Tensor, domain: Any, steps: int | None) -> list[Path]:
+        from chainrule.report.export import export_items
+
+        assert self.out is not None
+        about: Any = {"vocabulary": self.run.vocabulary, "rate": self.run.rate, "columns": steps}
+        about |= {"safe_csv": self.options.safe_csv, "tempo": self.options.tempo}
+        return export_items(x, domain, self.out, resolution=self.run.reading.resolution or 1, **about)
+
+    def _plain(self, x: Tensor, domain: Any) -> list:
+        """Items for JSON: records of a table, texts, or lists of numbers."""
+        from chainrule.report.text import as_text
+
+        if domain.columns:
+            frame = decode(x, domain.columns)
+            return frame.astype(object).where(frame.notna(), None).to_dict("records")
+        if self.run.vocabulary is None:
+            return x.tolist()
+        return [as_text(item[None], self.run.vocabulary, domain)[:-1] for item in x]
+
+    def _print(self, x: Tensor, domain: Any) -> None:
+        from chainrule.report.frame import as_csv
+        from chainrule.report.text import as_text
+
+        if domain.columns:
+            put(as_csv(decode(x, domain.columns), safe=self.options.safe_csv), end="")
+        else:
+            put(as_text(x, self.run.vocabulary, domain), end="")
+
+    def _print_live(self, drawn: Drawn) -> None:
+        from chainrule.report.text import text_as_drawn
+
+        assert self.run.vocabulary is not None
+        for text in text_as_drawn(drawn.parts, self.run.vocabulary, drawn.domain):
+            put(text, end="")
+        put("")

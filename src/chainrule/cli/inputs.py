@@ -1,0 +1,80 @@
+"""The data of a run, and the items of a source that a command is given."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from chainrule.cli.output import say, say_notes
+from chainrule.cli.verb import arrived
+from chainrule.data import Data, Items, load_items
+from chainrule.data.fingerprint import place_of
+from chainrule.errors import ConditionError, RunError
+from chainrule.training import Recipe, Run
+from chainrule.training.folder import CONFIG
+from chainrule.training.unasked import check_unasked
+
+
+def data_of(run: Run, data_dir: Path | None) -> Data:
+    """The data a run was trained on.
+
+    Raises:
+        RunError: if it was made in Python, or is not what it was.
+    """
+    assert run.folder is not None
+    recipe = Recipe.read(run.folder / CONFIG)
+    if "source" not in recipe.data:
+        raise RunError(f"{run.folder}: its data set was made in Python; name one with --data")
+    check_unasked(run.folder, recipe.data)
+    if run.model.domain.columns:
+        # The file may have grown since: the codes of its categories are the run's.
+        recipe.data = {k: v for k, v in recipe.data.items() if k != "columns"}
+        recipe.data["domain"] = run.model.domain
+    data = recipe.load_data(data_dir)
+    if run.vocabulary is not None and "".join(data.vocabulary or ()) != run.vocabulary:
+        raise RunError(
+            f"{data.name}: its characters are not those the run was trained on; name data with --data"
+        )
+    for name, classes in run.labels.items() if run.model.condition.counts else ():
+        if data.classes.get(name) != tuple(classes):
+            raise RunError(
+                f"{data.name}: its classes of {name} are not those the run was trained on; name data with --data"
+            )
+    return data
+
+
+def items_of(
+    run: Run,
+    source: str,
+    split: str | None = None,
+    data_dir: Path | None = None,
+    unknown: str | None = None,
+    labels: bool | None = True,
+    held_out: bool = False,
+    cut: bool = True,
+) -> Items:
+    """The items of a source by the run's codes, all of them unless a split is asked for; what was found is said.
+
+    Args:
+        run, source, split, data_dir, unknown: as the options.
+        held_out: whether a source with splits of its own is asked for its test split, where none is named: for what is
+            looked at, or compared with published figures.
+        cut: whether to cut a source without splits of its own, or else to refuse.
+        labels: whether a model of classes needs those of the items; None where they are welcome, False if not read.
+
+    Raises:
+        ChainruleError: if it cannot be read, or the model needs labels or frames that it has not.
+    """
+    trained_on = run.config.get("data") or {}
+    if split is None and not held_out and place_of(source) == trained_on.get("source"):
+        say(f"note: {run.folder} was trained on part of {source}; --split test takes what was put aside")
+    source, how = arrived(source, run), replace(run.reading, unknown=unknown)
+    prefer = "test" if held_out else None
+    items = load_items(source, how, split=split, prefer=prefer, cut=cut, labels=labels, data_dir=data_dir)
+    say_notes(items.notes)
+    if labels and run.model.conditional and items.cond is None:
+        what = "frames" if run.model.condition.maps else "labels"
+        raise ConditionError(
+            f"{source}: the model is given {run.model.condition.expected} with each item; expected {what}, found none"
+        )
+    return items

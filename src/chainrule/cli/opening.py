@@ -1,0 +1,81 @@
+"""What options name: a run, a device, a class."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import torch
+
+from chainrule.errors import ChainruleError, ConditionError
+from chainrule.training import Run
+from chainrule.training.classes import class_codes, each, label_names
+
+
+def open_run(folder: Path, device: str = "auto") -> Run:
+    """A run with its model on the device."""
+    chosen = read_device(device)
+    run = Run.open(folder)
+    run.model.to(chosen)
+    return run
+
+
+def read_device(name: str) -> torch.device:
+    """The device of a name, once it has been seen to work; "auto" is the GPU if there is one.
+
+    Raises:
+        ChainruleError: if torch has no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()  # also fails on meta, which holds no numbers
+    except (RuntimeError, AssertionError) as error:
+        reason = textwrap.shorten(str(error), 80, placeholder=" …")
+        raise ChainruleError(
+            f"device {name!r}: expected auto, cpu, cuda or another that works here ({reason})"
+        ) from error
+    return device
+
+
+def candidates(run: Run, particles: int | None) -> int:
+    """The particles asked for, or what suits: in tables any cell may be known, in other items mostly the first.
+
+    What is latent needs many anyway.
+    """
+    return particles or (64 if run.model.domain.columns else 1 if run.model.exact else 16)
+
+
+def check_label(run: Run, given: list[str] | None, option: str = "--label") -> int | torch.Tensor | None:
+    """The classes that the run's model takes: of one label a number, of several a tensor (k,); or none.
+
+    Args:
+        run: of a model.
+        given: "7" or "theo"; "speaker=theo", where labels have names. A class goes by its name or its number.
+        option: by which it was.
+
+    Raises:
+        ConditionError: if they are not what the model takes.
+    """
+    condition, known = run.model.condition, run.labels
+    if not condition.counts:
+        if given:
+            raise ConditionError(
+                f"{option}: expected none, {run.folder} is not conditioned on a class; got {' '.join(given)}"
+            )
+        return None
+    names = label_names(condition, known)
+    if len(names) == 1 and len(given or []) != 1:
+        raise ConditionError(
+            f"{option}: expected a class in {condition.ranges}, got {' '.join(given or []) or 'none'}"
+        )
+    chosen: dict[str, str] = {}
+    for text in given or []:
+        name, equals, value = text.rpartition("=")
+        if not equals and len(names) == 1:
+            name = names[0]
+        if name not in names or name in chosen:
+            raise ConditionError(f"{option}: expected {each(names)}, got {' '.join(given or [])}")
+        chosen[name] = value
+    return class_codes(condition, known, chosen, option)

@@ -1,0 +1,120 @@
+"""Options of reading data, which `train` and `data` share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Annotated
+
+import typer
+
+from chainrule.cli.parsing import parse_kinds
+from chainrule.data import Reading
+
+DomainText = Annotated[
+    str | None,
+    typer.Option("--domain", help="Domain of the items, such as image:1x28x28:2. Default: inferred."),
+]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="NAME=KIND",
+        help="Kind of a table column: categorical, integer or real; repeatable. Default: inferred.",
+    ),
+]
+Rate = Annotated[
+    int | None, typer.Option(min=1, help="Sample rate of recordings in Hz. Default: the commonest.")
+]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(help="Label to keep, where items have several, such as digit and speaker; repeatable."),
+]
+Features = Annotated[
+    tuple[int, int] | None,
+    typer.Option(
+        metavar="BANDS HOP",
+        help="Condition on log-mel frames of the recordings: number of bands, samples per frame.",
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Encoding of texts, such as cp1252. Default: UTF-8, or the BOM's."),
+]
+Resolution = Annotated[
+    int | None, typer.Option(min=1, help="Steps per quarter note of MIDI files. Default: 4.")
+]
+Tracks = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TRACK",
+        help="Track of MIDI files to read, by name or number from 0; repeatable. Default: all but drums.",
+    ),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(metavar="HEIGHTxWIDTH", help="Size of pictures, height first; one number for a square."),
+]
+Fit = Annotated[
+    str | None,
+    typer.Option(
+        help="Resizing to --size: crop fills it and cuts the rest, pad adds background, stretch changes the "
+        "proportions. Default: crop."
+    ),
+]
+Mode = Annotated[
+    str | None,
+    typer.Option(
+        help="Mode of pictures: L (grey), RGB, LA or RGBA (with transparency), 1 (black and white) or I;16 (16-bit "
+        "grey). Default: L if all are grey, else RGB."
+    ),
+]
+Background = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLOUR",
+        help="Background of transparent pictures, such as black or #80ff00. Default: white.",
+    ),
+]
+Frames = Annotated[
+    str | None,
+    typer.Option(help="Frames or pages of a picture to read: first or all. Default: first."),
+]
+Axes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LETTERS",
+        help="Axes of arrays in order, such as NHWC: N items, C channels, H height, W width.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """How a source is read, as typed."""
+
+    domain: DomainText = None
+    column: Kinds = None
+    rate: Rate = None
+    labels: Labels = None
+    features: Features = None
+    encoding: Encoding = None
+    resolution: Resolution = None
+    tracks: Tracks = None
+    size: Size = None
+    fit: Fit = None
+    mode: Mode = None
+    background: Background = None
+    frames: Frames = None
+    axes: Axes = None
+
+    def given(self) -> dict:
+        """The options of `Reading` that were given, as plain values.
+
+        Raises:
+            ChainruleError: on a value that makes no sense.
+        """
+        options = {field.name: getattr(self, field.name) for field in fields(self)}
+        options["columns"] = parse_kinds(options.pop("column"))
+        plain = Reading.of(options).to_dict()
+        del plain["seed"]  # has no option
+        return plain

@@ -1,0 +1,32 @@
+"""Options of `train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ModelName = Annotated[
+    str,
+    typer.Argument(metavar="MODEL|RECIPE.yaml", help="Name of a model, see `chainrule models`; or a recipe."),
+]
+Source = Annotated[str | None, typer.Option(help="Named set, file, folder, or hf:NAME.")]
+Out = Annotated[Path | None, typer.Option(help="Run folder. Default: runs/DATA-MODEL.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Maximum number of epochs.")]
+TrainSeed = Annotated[
+    int | None, typer.Option(min=0, max=2**32 - 1, help="Random seed of weights, order and dropout.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Hyperparameter or training option; repeatable."),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume the run in --out.")]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace the run in --out once the new one is trained; other files there stay. With --resume, continue a "
+        "replacement that was stopped.",
+    ),
+]

@@ -1,0 +1,56 @@
+"""KEY=VALUE options as dictionaries."""
+
+from __future__ import annotations
+
+import typer
+import yaml
+
+from chainrule.training.yaml_text import parse_yaml
+
+
+def parse_settings(settings: list[str]) -> dict:
+    """['channels=32', 'dropout=0.1'] → a dictionary; values are read as YAML.
+
+    Raises:
+        typer.BadParameter: if one has no '='.
+    """
+    parsed = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key:
+            raise typer.BadParameter(f"expected KEY=VALUE, got {setting!r}", param_hint="--set")
+        try:
+            parsed[key.strip().replace("-", "_")] = parse_yaml(value)
+        except yaml.YAMLError:
+            raise typer.BadParameter(f"cannot read the value of {setting!r}", param_hint="--set") from None
+    return parsed
+
+
+def parse_kinds(settings: list[str] | None) -> dict[str, str] | None:
+    """['age=real'] → {'age': 'real'}; None if there are none. Names may hold '='.
+
+    Raises:
+        typer.BadParameter: if one has no '='.
+    """
+    parsed = {}
+    for setting in settings or []:
+        name, equals, kind = setting.rpartition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"expected NAME=KIND, got {setting!r}", param_hint="--column")
+        parsed[name.strip()] = kind.strip()
+    return parsed or None
+
+
+def parse_given(settings: list[str]) -> dict[str, str]:
+    """['sex=f', 'age=40'] → {'sex': 'f', 'age': '40'}.
+
+    Raises:
+        typer.BadParameter: if one has no '='.
+    """
+    parsed = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"expected COLUMN=VALUE, got {setting!r}", param_hint="--given")
+        parsed[name.strip()] = value.strip()
+    return parsed

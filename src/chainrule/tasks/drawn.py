@@ -1,0 +1,30 @@
+"""Sequences that are drawn step by step, in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from chainrule.domain import Domain
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Sequences under way: nothing is drawn before it is asked for.
+
+    Attributes:
+        domain: of the whole sequences.
+        n: number of sequences.
+        parts: one after another, (n, steps) or (n, steps, K); -1 after the end of a sequence that is shorter.
+    """
+
+    domain: Domain
+    n: int
+    parts: Iterator[Tensor]
+
+    def whole(self) -> Tensor:
+        """Draw all that is left: (n, T) or (n, T, K)."""
+        return torch.cat(list(self.parts), dim=1)
