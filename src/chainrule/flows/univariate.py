@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from chainrule.errors import ChainruleError
 
-STEEPEST = 3.0  # of |log ∂z/∂y| in one affine map: float32 survives the way back through a dozen of them
-LEAST = 1e-3  # width and height of a spline's bin, as a share of all, and the slope at its ends
+STEEPEST = 3.0  # of |log ∂z/∂y| in one layer: float32 survives the way back through a dozen of them
+ALIKE = 1.0  # of the logits of bins to either side: of eight, the steepest chord is 27 = e^3.3
 
 
 class Univariate(nn.Module, ABC):
@@ -97,6 +97,8 @@ class Standardise(Univariate):
 class Spline(Univariate):
     """A monotone rational-quadratic spline from [-B, B] onto itself; the identity outside.
 
+    Deviation: soft limits of log-slopes, and of how much bins differ, in place of least widths, heights and slopes.
+
     Args:
         bins: K; a variable has 3K - 1 parameters: K widths, K heights, K - 1 slopes at the inner knots.
         bound: B.
@@ -108,8 +110,8 @@ class Spline(Univariate):
 
     def __init__(self, bins: int = 8, bound: float = 3.0) -> None:
         super().__init__()
-        if not 2 <= bins < 1 / LEAST:
-            raise ChainruleError(f"bins: expected a number from 2 to {1 / LEAST - 1:.0f}, got {bins}")
+        if bins < 2:
+            raise ChainruleError(f"bins: expected 2 or more, got {bins}")
         if not 0 < bound < math.inf:
             raise ChainruleError(f"bound: expected a positive number, got {bound}")
         self.bins, self.bound, self.size = bins, bound, 3 * bins - 1
@@ -137,9 +139,7 @@ class Spline(Univariate):
         """Of the bin that holds a value of y (axis 0) or z (axis 1): left, width, low, height, slopes at both ends."""
         k = self.bins
         knots = [self._knots(params[..., :k]), self._knots(params[..., k : 2 * k])]
-        # Softplus of the offset and LEAST add up to 1: parameters of zero are slopes of 1, as at the outer knots.
-        slopes = LEAST + F.softplus(params[..., 2 * k :] + math.log(math.expm1(1 - LEAST)))
-        slopes = F.pad(slopes, (1, 1), value=1.0)
+        slopes = F.pad(_limited(params[..., 2 * k :]).exp(), (1, 1), value=1.0)
         at = (value[..., None] >= knots[axis][..., 1:-1]).sum(-1, keepdim=True)
         ends = [(part.gather(-1, at)[..., 0], part.gather(-1, at + 1)[..., 0]) for part in (*knots, slopes)]
         (left, right), (low, high), (d0, d1) = ends
@@ -147,10 +147,10 @@ class Spline(Univariate):
 
     def _knots(self, raw: Tensor) -> Tensor:
         """(…, K) → the places (…, K+1) of the knots, from -B to B."""
-        inner = (LEAST + (1 - LEAST * self.bins) * torch.softmax(raw, dim=-1)).cumsum(-1)[..., :-1]
+        inner = torch.softmax(_limited(raw, ALIKE), dim=-1).cumsum(-1)[..., :-1]
         return self.bound * (2 * F.pad(F.pad(inner, (1, 0)), (0, 1), value=1.0) - 1)
 
 
-def _limited(raw: Tensor) -> Tensor:
-    """In ±`STEEPEST`."""
-    return STEEPEST * torch.tanh(raw / STEEPEST)
+def _limited(raw: Tensor, limit: float = STEEPEST) -> Tensor:
+    """In ±`limit`, softly."""
+    return limit * torch.tanh(raw / limit)
