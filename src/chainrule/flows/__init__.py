@@ -2,27 +2,22 @@
 
 from chainrule.flows.autoregressive import Autoregressive
 from chainrule.flows.bijection import Bijection, Chain, Inverse
-from chainrule.flows.coupling import (
-    AdditiveCoupling,
-    AffineCoupling,
-    alternate,
-    checkerboard,
-    half_channels,
-)
+from chainrule.flows.coupling import Coupling, alternate, checkerboard, half_channels
 from chainrule.flows.dequantise import Uniform, Variational
 from chainrule.flows.logit import Logit
 from chainrule.flows.nets import ResidualConvs, perceptron
 from chainrule.flows.priors import Logistic, Normal, Prior
 from chainrule.flows.scaling import ActNorm, Scaling
 from chainrule.flows.shapes import FactorOut, Flatten, Reverse, Squeeze
+from chainrule.flows.univariate import Affine, Shift, Spline, Standardise, Univariate
 
 __all__ = [
     "ActNorm",
-    "AdditiveCoupling",
-    "AffineCoupling",
+    "Affine",
     "Autoregressive",
     "Bijection",
     "Chain",
+    "Coupling",
     "FactorOut",
     "Flatten",
     "Inverse",
@@ -33,8 +28,12 @@ __all__ = [
     "ResidualConvs",
     "Reverse",
     "Scaling",
+    "Shift",
+    "Spline",
     "Squeeze",
+    "Standardise",
     "Uniform",
+    "Univariate",
     "Variational",
     "alternate",
     "checkerboard",

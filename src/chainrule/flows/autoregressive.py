@@ -1,45 +1,72 @@
-"""An autoregressive net with a normal for each variable, read as a bijection."""
+"""An autoregressive net with a monotone map for each variable, read as a bijection."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 
 import torch
 from torch import Tensor
 
 from chainrule.engine import Sample, exact_arithmetic, rollout
-from chainrule.flows.bijection import STEEPEST, Bijection
-from chainrule.heads import Conditional, Gaussian, Head, Normal
+from chainrule.flows.bijection import Bijection
+from chainrule.flows.univariate import Standardise, Univariate
+from chainrule.heads import Conditional, Head
 from chainrule.layers import State
 from chainrule.networks import Network
 
 
-class Located(Normal):
-    """A normal whose noise is normal already: its inverse map, instead of its quantile."""
+class Moved(Conditional):
+    """What a flow makes of noise z that is given already: no more than the map itself."""
+
+    def __init__(self, univariate: Univariate, params: Tensor) -> None:
+        self.univariate, self.params = univariate, params
 
     def draw(self, u: Tensor) -> Tensor:
-        """mean + scale·u: (B,) → (B,)."""
-        return self.mean + self.scale * u.to(self.mean.dtype)
+        """z (B,) → y (B,)."""
+        return self.univariate.inverse(u.to(self.params.dtype), self.params)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """(B,) → (B,) nats, if z is normal."""
+        z, log_slope = self.univariate(value, self.params)
+        return log_slope - 0.5 * z.square() - 0.5 * math.log(2 * math.pi)
 
 
-class GivenNoise(Gaussian):
-    """The head under which `Sample` runs a flow's inverse: its noise is z."""
+class GivenNoise(Head):
+    """The head under which `Sample` runs a flow's inverse: its noise is z.
+
+    Args:
+        univariate: of y, given its parameters.
+    """
+
+    variables, levels = 1, None
+
+    def __init__(self, univariate: Univariate) -> None:
+        super().__init__()
+        self.univariate, self.size = univariate, univariate.size
+
+    def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
+        """(…, P), (…, 1) → (…, 1) nats, if z is normal."""
+        return Moved(self.univariate, params).log_prob(x[..., 0])[..., None]
+
+    def init_state(self, params: Tensor) -> State:
+        """The parameters."""
+        return params
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
-        """x = μ + σ z."""
-        normal, state = super().step(prev, state, v)
-        assert isinstance(normal, Normal)
-        return Located(normal.mean, normal.scale), state
+        """The map."""
+        return Moved(self.univariate, state), state
 
 
 class Autoregressive(Bijection):
-    """z_d = (y_d - μ(y_<d)) / σ(y_<d): all at once. Back, y_d = μ(y_<d) + σ(y_<d) z_d: a rollout of one pass.
+    """z_d = f(y_d; θ(y_<d)), all at once. Back, y_d = f⁻¹(z_d; θ(y_<d)): a rollout of one pass.
 
     It is an `engine.Stepwise`, so the loop that samples every other model is the inverse.
 
     Args:
-        network: strictly causal, (B, D, 1) → (B, D, 2): μ and, before a soft limit, log σ.
+        network: strictly causal, (B, D, 1) → (B, D, P): θ.
         size: D.
+        univariate: f, of P parameters; `Standardise`, (y - μ) / σ, by default.
 
     References:
         Papamakarios, Pavlakou, Murray (2017), "Masked autoregressive flow for density estimation",
@@ -48,19 +75,20 @@ class Autoregressive(Bijection):
 
     head: Head
 
-    def __init__(self, network: Network, size: int) -> None:
+    def __init__(self, network: Network, size: int, univariate: Univariate | None = None) -> None:
         super().__init__()
-        self.network, self.sites, self.head = network, size, GivenNoise()
+        self.univariate = Standardise() if univariate is None else univariate
+        self.network, self.sites, self.head = network, size, GivenNoise(self.univariate)
 
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """(B, D) → (B, D), (B,)."""
-        mean, log_scale = _limited(self.network(y[..., None])).unbind(-1)
-        return (y - mean) * (-log_scale).exp(), -log_scale.sum(1)
+        z, log_slope = self.univariate(y, self.network(y[..., None]))
+        return z, log_slope.sum(1)
 
     def inverse(self, z: Tensor) -> Tensor:
         """(B, D) → (B, D); differentiable in z and in the parameters.
 
-        y solves y = μ(y) + σ(y) z, whose Jacobian in y is strictly triangular: the gradient is the same series that
+        y solves y = f⁻¹(z; θ(y)), whose Jacobian in y is strictly triangular: the gradient is the same series that
         back-propagation through the steps would sum, at most D terms, without keeping the steps.
         """
         training = torch.is_grad_enabled() and (
@@ -95,9 +123,8 @@ class Autoregressive(Bijection):
         return solved
 
     def _generated(self, y: Tensor, z: Tensor) -> Tensor:
-        """μ(y) + σ(y) z, (B, D)."""
-        mean, log_scale = _limited(self.network(y[..., None])).unbind(-1)
-        return mean + log_scale.exp() * z
+        """f⁻¹(z; θ(y)), (B, D)."""
+        return self.univariate.inverse(z, self.network(y[..., None]))
 
     # --- what a rollout needs --------------------------------------------------------------------
 
@@ -118,21 +145,14 @@ class Autoregressive(Bijection):
         return self.network.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
 
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable) -> tuple[Tensor, State]:
-        """(B, 1) → (B, 2)."""
-        params, state = self.network.step(prev, state, t, phase=phase)
-        return _limited(params), state
+        """(B, 1) → (B, P)."""
+        return self.network.step(prev, state, t, phase=phase)
 
     def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B, n, 1) → (B, n, 2)."""
-        params, state = self.network.prefill(sites, state)
-        return _limited(params), state
+        """(B, n, 1) → (B, n, P)."""
+        return self.network.prefill(sites, state)
 
     def schedule(self, length: int) -> Sequence[Hashable]:
         """The network's."""
         return self.network.schedule(length)
 
-
-def _limited(params: Tensor) -> Tensor:
-    """(…, 2) → (…, 2): log σ in ±`STEEPEST`, so that float32 survives the way back through many of them."""
-    mean, raw = params.unbind(-1)
-    return torch.stack([mean, STEEPEST * torch.tanh(raw / STEEPEST)], dim=-1)

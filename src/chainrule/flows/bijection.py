@@ -8,8 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-STEEPEST = 3.0  # of |log ∂z/∂y| in one layer: float32 survives the way back through a dozen of them
-
 
 class Bijection(nn.Module, ABC):
     """y ↔ z. By the change of variables, log p_Y(y) = log p_Z(z(y)) + log |det ∂z/∂y|.

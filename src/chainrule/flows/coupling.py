@@ -5,15 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from chainrule.flows.bijection import STEEPEST, Bijection
+from chainrule.flows.bijection import Bijection
+from chainrule.flows.univariate import Univariate
 
 
-class AdditiveCoupling(Bijection):
-    """z = y + (1 - m) ⊙ F(m ⊙ y): the volume stays as it is. F reads asinh y, so that nothing blows up.
+class Coupling(Bijection):
+    """z = y where m = 1, and a univariate map of y elsewhere, whose parameters F gives from m ⊙ y.
+
+    F reads asinh y, so that nothing blows up.
 
     Args:
         mask: m, 1 for what stays; broadcasts to an item.
-        net: F, which keeps the shape.
+        net: F, from an item to one with P times as many entries in its first dimension, one parameter after the other.
+        univariate: the map, of P parameters; see `flows.univariate`.
 
     References:
         Dinh, Krueger, Bengio (2015), "NICE", https://arxiv.org/abs/1410.8516, §3.2
@@ -21,57 +25,24 @@ class AdditiveCoupling(Bijection):
 
     mask: Tensor
 
-    def __init__(self, mask: Tensor, net: nn.Module) -> None:
+    def __init__(self, mask: Tensor, net: nn.Module, univariate: Univariate) -> None:
         super().__init__()
         self.register_buffer("mask", mask.bool(), persistent=False)
-        self.net = net
-
-    def forward(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, *shape) → (B, *shape), zeros (B,)."""
-        return y + self._shift(y), y.new_zeros(len(y))
-
-    def inverse(self, z: Tensor) -> Tensor:
-        """(B, *shape) → (B, *shape)."""
-        return z - self._shift(z)
-
-    def _shift(self, y: Tensor) -> Tensor:
-        return self.net(torch.asinh(y * self.mask)).masked_fill(self.mask, 0.0)
-
-
-class AffineCoupling(Bijection):
-    """z = y ⊙ exp(s) + t where m = 0; s and t come from m ⊙ y.
-
-    So that nothing blows up, s has a soft limit and F reads asinh y.
-
-    Args:
-        mask: m, 1 for what stays; broadcasts to an item.
-        net: F, which doubles the first dimension of an item: for s and t.
-
-    References:
-        Dinh, Sohl-Dickstein, Bengio (2017), "Density estimation using Real NVP", https://arxiv.org/abs/1605.08803, §3.2
-    """
-
-    mask: Tensor
-
-    def __init__(self, mask: Tensor, net: nn.Module) -> None:
-        super().__init__()
-        self.register_buffer("mask", mask.bool(), persistent=False)
-        self.net = net
+        self.net, self.univariate = net, univariate
 
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """(B, *shape) → (B, *shape), (B,)."""
-        log_scale, shift = self._affine(y)
-        return y * log_scale.exp() + shift, log_scale.flatten(1).sum(1)
+        z, log_slope = self.univariate(y, self._params(y))
+        return torch.where(self.mask, y, z), log_slope.masked_fill(self.mask, 0.0).flatten(1).sum(1)
 
     def inverse(self, z: Tensor) -> Tensor:
         """(B, *shape) → (B, *shape)."""
-        log_scale, shift = self._affine(z)
-        return (z - shift) * (-log_scale).exp()
+        return torch.where(self.mask, z, self.univariate.inverse(z, self._params(z)))
 
-    def _affine(self, y: Tensor) -> tuple[Tensor, Tensor]:
-        raw, shift = self.net(torch.asinh(y * self.mask)).chunk(2, dim=1)
-        log_scale = STEEPEST * torch.tanh(raw / STEEPEST)
-        return log_scale.masked_fill(self.mask, 0.0), shift.masked_fill(self.mask, 0.0)
+    def _params(self, y: Tensor) -> Tensor:
+        """(B, *shape) → (B, *shape, P)."""
+        raw = self.net(torch.asinh(y * self.mask))
+        return raw.unflatten(1, (self.univariate.size, -1)).movedim(1, -1)
 
 
 def alternate(size: int, odd: bool) -> Tensor:

@@ -14,7 +14,12 @@ from chainrule.heads.kernels import LOG_SCALES
 
 
 class Conditional(ABC):
-    """p(x_d | x_<d) for a batch of B rows."""
+    """p(x_d | x_<d) for a batch of B rows.
+
+    `log_prob` and `draw` are what every one has. The rest serves a verb each, and refuses by default: `mode` and
+    `tempered` other temperatures, `truncated` top_k and top_p, `between` the rule `Within`, `table` or `masses`
+    compression.
+    """
 
     @abstractmethod
     def log_prob(self, value: Tensor) -> Tensor:
@@ -24,29 +29,45 @@ class Conditional(ABC):
     def draw(self, u: Tensor) -> Tensor:
         """A value made of u in [0, 1): (B,) → (B,). Uniform u, float64, gives an exact draw."""
 
-    @abstractmethod
     def mode(self) -> Tensor:
         """The most probable value (B,)."""
+        raise self._refusal("temperature 0", "a conditional with a mode")
 
     def present(self) -> Conditional:
         """Given that the value is not missing; itself where it cannot be."""
         return self
 
     def between(self, lowest: Tensor, highest: Tensor) -> Conditional:
-        """Given that the value is one of the levels lowest … highest, both (B,).
+        """Given that the value is one of the levels lowest … highest, both (B,)."""
+        raise self._refusal("between", "a discrete model")
 
-        Raises:
-            ChainruleError: of real values.
-        """
-        raise ChainruleError("between: expected a discrete model, got a real-valued one")
-
-    @abstractmethod
     def tempered(self, temperature: float) -> Conditional:
         """The distribution ∝ p^(1/temperature)."""
+        raise self._refusal("temperature", "a conditional that can be tempered")
 
-    @abstractmethod
     def truncated(self, top_k: int | None, top_p: float | None) -> Conditional:
         """Restricted to the k most probable levels, or to the fewest that hold probability p."""
+        if top_k is None and top_p is None:
+            return self
+        raise self._refusal("top_k, top_p", "a discrete model")
+
+    # --- what a coder asks -----------------------------------------------------------------------
+
+    def missing(self) -> Tensor | None:
+        """The probability (B,) float64 that the value is missing, which is NaN; None where it cannot be."""
+        return None
+
+    def table(self) -> Tensor | None:
+        """The probabilities of levels 0 … K-1, (B, K) float64; None where there are none, or too many for a table."""
+        return None
+
+    def masses(self, edges: Tensor) -> Tensor:
+        """The probability of the whole numbers from each edge up to the next: (B, E+1) → (B, E) float64."""
+        raise self._refusal("compress", "levels, categories or whole numbers")
+
+    def _refusal(self, what: str, expected: str) -> ChainruleError:
+        """Which capability was asked for, of which conditional."""
+        return ChainruleError(f"{what}: expected {expected}, got {type(self).__name__}")
 
 
 class CategoricalConditional(Conditional):

@@ -115,6 +115,9 @@ register_model(
 register_model("maf", "chainrule.models.maf:MAF", "a stack of MADEs as a flow, fast densities")
 register_model("iaf", "chainrule.models.maf:IAF", "the same the other way round, fast samples")
 register_model(
+    "nsf", "chainrule.models.nsf:NSF", "monotone splines in couplings, or one after the other: a flow"
+)
+register_model(
     "wavenet", "chainrule.models.wavenet:WaveNet", "gated residual blocks of dilated causal convolutions"
 )
 register_model("vrnn", "chainrule.models.vrnn:VRNN", "recurrent net with a latent variable a step; a bound")

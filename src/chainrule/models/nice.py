@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
-from chainrule.flows import AdditiveCoupling, Chain, Flatten, Logistic, Scaling, alternate, perceptron
+from chainrule.flows import Chain, Coupling, Flatten, Logistic, Scaling, Shift, alternate, perceptron
 from chainrule.models.base.flow import Flow
 from chainrule.models.base.model import VECTOR_TRAINING
 
@@ -39,8 +39,8 @@ class NICE(Flow):
     ) -> None:
         check_widths(hidden)
         couplings = [
-            AdditiveCoupling(
-                alternate(domain.size, bool(i % 2)), perceptron(domain.size, hidden, domain.size)
+            Coupling(
+                alternate(domain.size, bool(i % 2)), perceptron(domain.size, hidden, domain.size), Shift()
             )
             for i in range(transforms)
         ]

@@ -7,9 +7,10 @@ from types import MappingProxyType
 from chainrule.domain import Domain
 from chainrule.flows import (
     ActNorm,
-    AffineCoupling,
+    Affine,
     Bijection,
     Chain,
+    Coupling,
     FactorOut,
     Flatten,
     Normal,
@@ -76,8 +77,8 @@ def image_scale(shape: tuple[int, int, int], channels: int, depth: int, scales: 
     """
     colours, height, width = shape
 
-    def coupling(mask, colours: int) -> AffineCoupling:
-        return AffineCoupling(mask, ResidualConvs(colours, channels, depth, 2 * colours))
+    def coupling(mask, colours: int) -> Coupling:
+        return Coupling(mask, ResidualConvs(colours, channels, depth, 2 * colours), Affine())
 
     def plane(odd: bool) -> list[Bijection]:
         return [ActNorm(shape), coupling(checkerboard(height, width, odd), colours)]
@@ -105,7 +106,7 @@ def vector_couplings(domain: Domain, hidden: list[int] | tuple[int, ...], transf
         for i in range(transforms)
         for part in (
             ActNorm((size,)),
-            AffineCoupling(alternate(size, bool(i % 2)), perceptron(size, hidden, 2 * size)),
+            Coupling(alternate(size, bool(i % 2)), perceptron(size, hidden, 2 * size), Affine()),
         )
     ]
     return Chain(Flatten(domain.event_shape), *parts)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -150,9 +151,9 @@ class Subject:
         return self.domain.canonicalise(x)
 
     def support(
-        self, model: Model, dtype: torch.dtype = torch.float64, *, coarse: bool = False
+        self, model: Model, dtype: torch.dtype = torch.float64, **grid: Any
     ) -> tuple[Tensor, Tensor]:
-        """All items of the domain, or a grid over its reals, coarse or fine, and the weight of each.
+        """All items of the domain, or a grid over its reals, see `testing.support`, and the weight of each.
 
         A missing cell is an item of its own, unless the model sums over what is missing.
 
@@ -167,7 +168,7 @@ class Subject:
             )
         if not domain.discrete and domain.size > (3 if domain.columns else 2):
             raise LawNotBinding("domains with reals are integrated in few dimensions only")
-        return support(domain.without_gaps() if model.marginalises else domain, dtype, coarse=coarse)
+        return support(domain.without_gaps() if model.marginalises else domain, dtype, **grid)
 
     def cond(self, model: Model, n: int, dtype: torch.dtype = torch.float64) -> Tensor | None:
         """n random conditions, None for an unconditional model."""

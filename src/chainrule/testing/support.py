@@ -23,7 +23,7 @@ class Axis:
         weights: (n,): 1, or the width of a real's grid cell.
     """
 
-    def __init__(self, kind: str, levels: int, missing: bool, points: int) -> None:
+    def __init__(self, kind: str, levels: int, missing: bool, points: int, crowded: bool = False) -> None:
         self.kind = kind
         if kind == "categorical":
             values = torch.arange(levels, dtype=torch.float64)
@@ -33,6 +33,9 @@ class Axis:
             values = torch.linspace(-EXTENT, EXTENT, points, dtype=torch.float64)
         step = 2 * EXTENT / (points - 1) if kind == "real" else 1.0
         weights = torch.full_like(values, step)
+        if crowded and kind == "real":  # x = sinh t, t evenly spaced
+            even = values * math.asinh(EXTENT) / EXTENT
+            values, weights = even.sinh(), even.cosh() * step * math.asinh(EXTENT) / EXTENT
         # Cells end half-way between grid points, so that a point's weight lies in one cell.
         self.edges = torch.tensor([(math.floor(edge / step) + 0.5) * step for edge in EDGES]).double()
         if missing:
@@ -52,21 +55,23 @@ class Axis:
         return torch.where(values.isnan(), self.cells - 1, cell)
 
 
-def axes(domain: Domain, coarse: bool = False) -> list[Axis]:
-    """One for each variable of the flattened data; of reals every second point, if coarse."""
+def axes(domain: Domain, resolution: float = 1.0, crowded: bool = False) -> list[Axis]:
+    """One for each variable of the flattened data; `resolution` times the points for a real, or crowded around 0."""
     if domain.discrete:
         return [Axis("categorical", levels, False, 0) for levels in domain.levels_per_variable]
     kinds = [(c.kind, len(c.categories), c.missing) for c in domain.columns] or [
         ("real", 0, False)
     ] * domain.size
     points = 1201 if sum(kind == "real" for kind, _, _ in kinds) == 1 else 301
-    points = points // 2 + 1 if coarse else points
-    return [Axis(kind, levels, missing, points) for kind, levels, missing in kinds]
+    points = round((points - 1) * resolution) + 1
+    return [Axis(kind, levels, missing, points, crowded) for kind, levels, missing in kinds]
 
 
-def support(domain: Domain, dtype: torch.dtype, *, coarse: bool = False) -> tuple[Tensor, Tensor]:
+def support(
+    domain: Domain, dtype: torch.dtype, *, resolution: float = 1.0, crowded: bool = False
+) -> tuple[Tensor, Tensor]:
     """All items (N, *event_shape), a grid where there are reals, and their weights (N,)."""
-    parts = axes(domain, coarse)
+    parts = axes(domain, resolution, crowded)
     items = torch.cartesian_prod(*[axis.values for axis in parts]).reshape(-1, *domain.event_shape)
     weights = torch.cartesian_prod(*[axis.weights for axis in parts]).reshape(len(items), -1).prod(1)
     if domain.discrete:

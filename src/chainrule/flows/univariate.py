@@ -1,0 +1,156 @@
+"""Monotone maps of one variable, whose parameters a net gives: what couplings and autoregressive flows are made of."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chainrule.errors import ChainruleError
+
+STEEPEST = 3.0  # of |log ∂z/∂y| in one layer: float32 survives the way back through a dozen of them
+ALIKE = 1.0  # of the logits of bins to either side: of eight, the steepest chord is 27 = e^3.3
+
+
+class Univariate(nn.Module, ABC):
+    """y ↔ z, increasing in each variable: its own parameters say how.
+
+    Parameters of zero give the identity, so that a coupling starts as nothing.
+
+    Attributes:
+        size: P, parameters of a variable.
+    """
+
+    size: int
+
+    @abstractmethod
+    def forward(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """(…,), (…, P) → z and log ∂z/∂y, both (…,)."""
+
+    @abstractmethod
+    def inverse(self, z: Tensor, params: Tensor) -> Tensor:
+        """(…,), (…, P) → y (…,)."""
+
+
+class Shift(Univariate):
+    """z = y + t.
+
+    References:
+        Dinh, Krueger, Bengio (2015), "NICE", https://arxiv.org/abs/1410.8516, §3.2
+    """
+
+    size = 1
+
+    def forward(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """(…,), (…, 1) → (…,), zeros (…,)."""
+        return y + params[..., 0], torch.zeros_like(y)
+
+    def inverse(self, z: Tensor, params: Tensor) -> Tensor:
+        """(…,), (…, 1) → (…,)."""
+        return z - params[..., 0]
+
+
+class Affine(Univariate):
+    """z = y exp(s) + t; s has a soft limit.
+
+    References:
+        Dinh, Sohl-Dickstein, Bengio (2017), "Density estimation using Real NVP", https://arxiv.org/abs/1605.08803, §3.2
+    """
+
+    size = 2
+
+    def forward(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """(…,), (…, 2) → (…,), (…,)."""
+        log_scale, shift = _limited(params[..., 0]), params[..., 1]
+        return y * log_scale.exp() + shift, log_scale
+
+    def inverse(self, z: Tensor, params: Tensor) -> Tensor:
+        """(…,), (…, 2) → (…,)."""
+        log_scale, shift = _limited(params[..., 0]), params[..., 1]
+        return (z - shift) * (-log_scale).exp()
+
+
+class Standardise(Univariate):
+    """z = (y - μ) / σ, with parameters μ and log σ, which has a soft limit.
+
+    References:
+        Papamakarios, Pavlakou, Murray (2017), "Masked autoregressive flow for density estimation",
+        https://arxiv.org/abs/1705.07057, §3
+    """
+
+    size = 2
+
+    def forward(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """(…,), (…, 2) → (…,), (…,)."""
+        mean, log_scale = params[..., 0], _limited(params[..., 1])
+        return (y - mean) * (-log_scale).exp(), -log_scale
+
+    def inverse(self, z: Tensor, params: Tensor) -> Tensor:
+        """(…,), (…, 2) → (…,)."""
+        mean, log_scale = params[..., 0], _limited(params[..., 1])
+        return mean + log_scale.exp() * z
+
+
+class Spline(Univariate):
+    """A monotone rational-quadratic spline from [-B, B] onto itself; the identity outside.
+
+    Deviation: soft limits of log-slopes, and of how much bins differ, in place of least widths, heights and slopes.
+
+    Args:
+        bins: K; a variable has 3K - 1 parameters: K widths, K heights, K - 1 slopes at the inner knots.
+        bound: B.
+
+    References:
+        Durkan, Bekasov, Murray, Papamakarios (2019), "Neural spline flows", https://arxiv.org/abs/1906.04032,
+        §3.1 and appendix A.1; after Gregory, Delbourgo (1982)
+    """
+
+    def __init__(self, bins: int = 8, bound: float = 3.0) -> None:
+        super().__init__()
+        if bins < 2:
+            raise ChainruleError(f"bins: expected 2 or more, got {bins}")
+        if not 0 < bound < math.inf:
+            raise ChainruleError(f"bound: expected a positive number, got {bound}")
+        self.bins, self.bound, self.size = bins, bound, 3 * bins - 1
+
+    def forward(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """(…,), (…, 3K-1) → (…,), (…,)."""
+        left, width, low, height, d0, d1 = self._bin(y, params, 0)
+        t, s = (y.clamp(-self.bound, self.bound) - left) / width, height / width
+        below = s + (d0 + d1 - 2 * s) * t * (1 - t)
+        z = low + height * (s * t.square() + d0 * t * (1 - t)) / below
+        slope = s.square() * (d1 * t.square() + 2 * s * t * (1 - t) + d0 * (1 - t).square()) / below.square()
+        inside = y.abs() < self.bound
+        return torch.where(inside, z, y), torch.where(inside, slope.log(), 0.0)
+
+    def inverse(self, z: Tensor, params: Tensor) -> Tensor:
+        """(…,), (…, 3K-1) → (…,): the root in [0, 1] of a t² + b t + c."""
+        left, width, low, height, d0, d1 = self._bin(z, params, 1)
+        rise, s = z.clamp(-self.bound, self.bound) - low, height / width
+        bend = rise * (d0 + d1 - 2 * s)
+        a, b, c = height * (s - d0) + bend, height * d0 - bend, -s * rise
+        t = 2 * c / (-b - (b.square() - 4 * a * c).clamp(min=0).sqrt())
+        return torch.where(z.abs() < self.bound, left + t * width, z)
+
+    def _bin(self, value: Tensor, params: Tensor, axis: int) -> tuple[Tensor, ...]:
+        """Of the bin that holds a value of y (axis 0) or z (axis 1): left, width, low, height, slopes at both ends."""
+        k = self.bins
+        knots = [self._knots(params[..., :k]), self._knots(params[..., k : 2 * k])]
+        slopes = F.pad(_limited(params[..., 2 * k :]).exp(), (1, 1), value=1.0)
+        at = (value[..., None] >= knots[axis][..., 1:-1]).sum(-1, keepdim=True)
+        ends = [(part.gather(-1, at)[..., 0], part.gather(-1, at + 1)[..., 0]) for part in (*knots, slopes)]
+        (left, right), (low, high), (d0, d1) = ends
+        return left, right - left, low, high - low, d0, d1
+
+    def _knots(self, raw: Tensor) -> Tensor:
+        """(…, K) → the places (…, K+1) of the knots, from -B to B."""
+        inner = torch.softmax(_limited(raw, ALIKE), dim=-1).cumsum(-1)[..., :-1]
+        return self.bound * (2 * F.pad(F.pad(inner, (1, 0)), (0, 1), value=1.0) - 1)
+
+
+def _limited(raw: Tensor, limit: float = STEEPEST) -> Tensor:
+    """In ±`limit`, softly."""
+    return limit * torch.tanh(raw / limit)
