@@ -63,7 +63,7 @@ def test_compression():
     exec(blocks("docs/compression.md")[0], {})
 
 
-def test_guessing_ahead():
+def test_predictive_sampling():
     names = {}
     exec(blocks("docs/predictive.md")[0], names)
     seeded = names["torch"].Generator().manual_seed(0)
@@ -78,7 +78,7 @@ def test_every_command_in_the_readme_exists():
     assert used and used <= known
 
 
-def test_strange_items():
+def test_anomaly_scores():
     names = {}
     exec(blocks("docs/scores.md")[1], names)
     assert names["hidden"].exact.all() and names["scores"].p_value.shape == (447,)
