@@ -23,7 +23,8 @@ from chainrule.coding.streams import compress_stream, decompress_stream
 from chainrule.domain import Domain
 from chainrule.domain.column import Column
 from chainrule.models import hyperparameters_of, tiny_model
-from chainrule.models.base.autoregressive import Model
+from chainrule.models.base.capabilities import Marginalises
+from chainrule.models.base.model import Model
 from chainrule.testing.coding import BYTES, SHARE
 
 # Every kind of net.
@@ -188,7 +189,7 @@ def fuzz(examples: int, first: int | None = None) -> dict:
         else:
             model = data.draw(data.draw(domains().map(models)))
             x = data.draw(items(model.domain))
-            if model.marginalises:
+            if isinstance(model, Marginalises):
                 x = x.nan_to_num(0)
             cond = torch.arange(len(x)) % 3 if model.conditional else None
             comes_back(model, x, cond, runner)

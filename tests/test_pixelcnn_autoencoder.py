@@ -13,6 +13,7 @@ import chainrule as cr
 from chainrule.cli import main
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.models import Autoencoder, load_model, save_model
+from chainrule.models.base.capabilities import Exact
 from chainrule.models.pixelcnn_autoencoder import PixelCNNAutoencoder
 from chainrule.tasks import classify, evaluate, interpolate, likelihood, reconstruction_cost
 from chainrule.testing import LawViolation, check_model
@@ -141,12 +142,10 @@ def test_the_cost_is_no_likelihood():
             assert model.decoder.log_prob(every, h).exp().sum() == pytest.approx(1, abs=1e-5)
 
 
-class Pretender(PixelCNNAutoencoder):
+class Pretender(Exact, PixelCNNAutoencoder):
     """Calls its cost a likelihood."""
 
-    likelihood = "exact"
-
-    def log_prob(self, x, cond=None, reduce=True):
+    def _log_prob(self, x, cond):
         return -self.reconstruction_cost(x)
 
 

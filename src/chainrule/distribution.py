@@ -12,6 +12,7 @@ from chainrule.domain import INTEGERS, Domain
 from chainrule.domain.column import Column
 from chainrule.errors import ChainruleError, ConditionError
 from chainrule.models import Model
+from chainrule.models.base.capabilities import Exact
 
 
 def as_distribution(
@@ -51,7 +52,7 @@ class ModelDistribution(Distribution):
     def __init__(
         self, model: Model, cond: Tensor | int | None = None, *, validate_args: bool | None = None
     ) -> None:
-        if not model.exact:
+        if not isinstance(model, Exact):
             raise ChainruleError(
                 f"as_distribution: expected a model with an exact likelihood, {model.name or type(model).__name__} "
                 "has none; its decoder, given a code, has one"

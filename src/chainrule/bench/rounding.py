@@ -13,6 +13,7 @@ from chainrule.engine import Known, Sample
 from chainrule.engine.native import NativeRunner
 from chainrule.errors import ChainruleError
 from chainrule.models import AutoregressiveModel
+from chainrule.models.base.capabilities import Factorises
 from chainrule.tasks.likelihood import log_probs
 from chainrule.training import Recipe, Run
 from chainrule.training.folder import CONFIG
@@ -39,7 +40,7 @@ def measure(batch: int, repeats: int, runs: Sequence[Path] = ()) -> dict:
 
 def _measure(folder: Path, batch: int) -> dict:
     model, data = Run.open(folder).model, Recipe.read(folder / CONFIG).load_data(None)
-    if not isinstance(model, AutoregressiveModel):
+    if not isinstance(model, Factorises):
         raise ChainruleError(
             f"bench rounding: expected an autoregressive model, got {model.name} in {folder}"
         )
@@ -47,7 +48,7 @@ def _measure(folder: Path, batch: int) -> dict:
     cond = data.cond("test") if model.conditional else None
     cond = None if cond is None else cond[:batch]
     trained = log_probs(model, x, cond)
-    rounded = native_log_prob(model, x, cond, half=True)
+    rounded = native_log_prob(model.factorisation, x, cond, half=True)
     more = trained - rounded
     return {
         "run": str(folder),
@@ -57,7 +58,10 @@ def _measure(folder: Path, batch: int) -> dict:
         "nats_rounded": -rounded.mean().item(),
         "more_nats": more.mean().item(),
         "more_nats_se": (more.std() / math.sqrt(len(more))).item(),
-        "native_is_off_by": (native_log_prob(model, x, cond, half=False) - trained).abs().max().item(),
+        "native_is_off_by": (native_log_prob(model.factorisation, x, cond, half=False) - trained)
+        .abs()
+        .max()
+        .item(),
     }
 
 

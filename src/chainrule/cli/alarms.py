@@ -12,6 +12,7 @@ from torch import Tensor
 from chainrule.cli.output import print_table, say
 from chainrule.data import Items
 from chainrule.models import Model
+from chainrule.models.base.capabilities import Bounded
 from chainrule.tasks import BlamedCell, Scores, alarm_threshold, blamed_cells, hidden_nats
 from chainrule.tasks.score import least_reference
 
@@ -75,7 +76,7 @@ class Alarms:
             )
         elif out is not None:
             say(f"{n} items{to}")
-        if model.likelihood == "bound":
+        if isinstance(model, Bounded):
             say(f"nats are upper bounds: {model.name} ranks items by them")
 
 

@@ -27,7 +27,7 @@ from chainrule.cli.options.common import (
 from chainrule.cli.output import print_json, say, span
 from chainrule.cli.verb import arrived, named
 from chainrule.data import Items
-from chainrule.models import AutoregressiveModel
+from chainrule.models.base.capabilities import Factorises
 from chainrule.training import Run
 
 Source = Annotated[
@@ -95,7 +95,7 @@ def complete(
     check_output(out, model.domain, opened.rate)
     temperature = 0.0 if most_probable else temperature
     # The candidates that one factorisation gives for the most probable completion are all the same.
-    single = temperature == 0 and isinstance(model, AutoregressiveModel)
+    single = temperature == 0 and isinstance(model, Factorises)
     particles = 1 if single else candidates(opened, particles)
     how: dict[str, Any] = {"cond": check_label(opened, label), "temperature": temperature}
     how |= {"particles": particles, "generator": torch.Generator().manual_seed(seed)}

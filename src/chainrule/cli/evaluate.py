@@ -14,7 +14,7 @@ from chainrule.cli.options.common import DataDir, Device, Json, RunFolder, Unkno
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.data import Items
 from chainrule.errors import ChainruleError
-from chainrule.models import Autoencoder
+from chainrule.models.base.capabilities import Bounded, Exact
 from chainrule.tasks import Evaluation, ReconstructionCost
 from chainrule.tasks.likelihood import StepLikelihood
 from chainrule.training import Run
@@ -72,7 +72,7 @@ def evaluate(
 
     opened = open_run(run, device)
     chosen, train = _items(opened, data, split, data_dir, unknown, baselines)
-    if isinstance(opened.model, Autoencoder):
+    if not isinstance(opened.model, Exact | Bounded):
         cost = reconstruction_cost(opened.model, chosen)
         print_json(cost.to_dict()) if json else print_cost(opened.model.name or "model", cost)
         return

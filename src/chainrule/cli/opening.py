@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from chainrule.errors import ChainruleError, ConditionError
+from chainrule.models.base.capabilities import Exact
 from chainrule.training import Run
 from chainrule.training.classes import class_codes, each, label_names
 
@@ -44,7 +45,7 @@ def candidates(run: Run, particles: int | None) -> int:
 
     What is latent needs many anyway.
     """
-    return particles or (64 if run.model.domain.columns else 1 if run.model.exact else 16)
+    return particles or (64 if run.model.domain.columns else 1 if isinstance(run.model, Exact) else 16)
 
 
 def check_label(run: Run, given: list[str] | None, option: str = "--label") -> int | torch.Tensor | None:

@@ -13,8 +13,8 @@ from chainrule.cli.opening import check_label, open_run
 from chainrule.cli.options.common import DataDir, Json, Label, RunFolder
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.cli.show_bits import show_bits
-from chainrule.models import Autoencoder, AutoregressiveModel, Model
-from chainrule.models.base.ensemble import Ensemble
+from chainrule.models import Model
+from chainrule.models.base.capabilities import Bounded, Exact, Sequential
 from chainrule.training import Run
 from chainrule.training.folder import BITS, FIELD, STRUCTURE
 
@@ -51,7 +51,11 @@ def show(
     from chainrule.report.export import check_ending
 
     opened = open_run(run, "cpu")
-    if bits is None and not isinstance(opened.model, AutoregressiveModel | Ensemble | Autoencoder):
+    if (
+        bits is None
+        and isinstance(opened.model, Exact | Bounded)
+        and not isinstance(opened.model, Sequential)
+    ):
         _parts(opened, json)
     elif bits is None:
         out = out or run / STRUCTURE

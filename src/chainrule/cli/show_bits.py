@@ -9,7 +9,7 @@ from chainrule.cli.inputs import items_of
 from chainrule.cli.opening import check_label
 from chainrule.cli.output import print_json, say
 from chainrule.errors import ChainruleError, ConditionError
-from chainrule.models.base.ensemble import Ensemble
+from chainrule.models.base.capabilities import Sequential
 from chainrule.training import Run
 
 
@@ -29,7 +29,7 @@ def show_bits(
         raise ChainruleError(
             f"--bits: expected a model of images of levels, {run.folder} is of {model.domain}"
         )
-    if isinstance(model, Ensemble) and model.orderings > 1:
+    if isinstance(model, Sequential) and model.orderings > 1:
         raise ChainruleError(
             f"--bits: {model.name} mixes {model.orderings} orderings, so a pixel has no bits of its own, "
             "only the image has; expected a model of one ordering"

@@ -17,7 +17,8 @@ from chainrule.cli.output import print_json, print_table, say, say_notes
 from chainrule.cli.parsing import parse_settings
 from chainrule.data import Data
 from chainrule.errors import ChainruleError, nearest
-from chainrule.models import Autoencoder, hyperparameters_of
+from chainrule.models import hyperparameters_of
+from chainrule.models.base.capabilities import Bounded, Exact
 from chainrule.training import Recipe, Run, TrainingConfig, fit
 from chainrule.training.replacement import replacing
 
@@ -100,7 +101,7 @@ def _report(run: Run, data: Data, name: str, *, command: str, json: bool) -> Non
     from chainrule.tasks import Evaluation, ReconstructionCost, evaluate, reconstruction_cost
 
     result: Evaluation | ReconstructionCost
-    if isinstance(run.model, Autoencoder):
+    if not isinstance(run.model, Exact | Bounded):
         result = reconstruction_cost(run.model, data, "valid")
     else:
         result = evaluate(run.model, data, "valid")

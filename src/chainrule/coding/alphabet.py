@@ -8,6 +8,7 @@ from torch import Tensor
 from chainrule.coding.symbols import MISSING
 from chainrule.errors import ChainruleError
 from chainrule.models import AutoregressiveModel, Model
+from chainrule.models.base.capabilities import Exact, Factorises, Marginalises
 
 MOST_WHOLE = 2**53  # whole numbers up to here are what float64 says
 
@@ -45,7 +46,7 @@ class Alphabet:
                 return sites.clamp(min=0), sites >= 0
             return sites, torch.ones_like(sites, dtype=torch.bool)
         cells = self.model.ordering.flatten(x.double())
-        if self.model.marginalises and cells.isnan().any():
+        if isinstance(self.model, Marginalises) and cells.isnan().any():
             raise ChainruleError("compress: expected no missing cells, the model sums over them")
         if (cells.abs() > MOST_WHOLE).any():
             raise ChainruleError("compress: expected whole numbers up to 2^53, got larger ones")
@@ -100,9 +101,9 @@ def check_codable(model: Model) -> AutoregressiveModel:
     Raises:
         ChainruleError: if it mixes several factorisations, has no likelihood, is of reals, or not on the CPU.
     """
-    if not model.exact:
+    if not isinstance(model, Exact):
         raise ChainruleError(f"compress: expected a model with an exact likelihood, got {model.name}")
-    if not isinstance(model, AutoregressiveModel):
+    if not isinstance(model, Factorises):
         raise ChainruleError(
             f"compress: expected one factorisation, got {model.name}, a mixture of several, which has no "
             f"probability of a variable given those before it"
@@ -118,4 +119,4 @@ def check_codable(model: Model) -> AutoregressiveModel:
         raise ChainruleError(
             f"compress: expected a model on the CPU, where the last bits repeat; got {model.device}"
         )
-    return model
+    return model.factorisation

@@ -155,4 +155,3 @@ class Autoregressive(Bijection):
     def schedule(self, length: int) -> Sequence[Hashable]:
         """The network's."""
         return self.network.schedule(length)
-

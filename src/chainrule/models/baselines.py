@@ -14,6 +14,7 @@ from chainrule.heads import BinnedMixture, Categorical, Head, MaybeMissing, vect
 from chainrule.heads.gaussian import LOG_SCALES
 from chainrule.layers import State
 from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.base.capabilities import ClosedForm
 from chainrule.networks import Network
 
 # The scale of a logistic whose standard deviation is 1.
@@ -51,7 +52,7 @@ class Constant(Network):
         return 0
 
 
-class Uniform(AutoregressiveModel):
+class Uniform(ClosedForm, AutoregressiveModel):
     """p(x) = ∏_d 1 / levels_d.
 
     Example:
@@ -59,8 +60,6 @@ class Uniform(AutoregressiveModel):
         >>> round(Uniform(Domain.image(1, 8, 8, levels=17)).log_prob(x).item(), 2)
         -181.33
     """
-
-    closed_form = True
 
     def __init__(self, domain: Domain) -> None:
         head = Categorical(domain.max_levels)
@@ -73,14 +72,12 @@ class Uniform(AutoregressiveModel):
         self.domain.check(x)
 
 
-class Independent(AutoregressiveModel):
+class Independent(ClosedForm, AutoregressiveModel):
     """p(x) = ∏_d p(x_d).
 
     Levels and missing cells are counted, with `smoothing` added to each outcome (Laplace). A real is a normal of the
     column's mean and variance, no narrower than e^-7 of its scale; a whole number a logistic of the same, over bins.
     """
-
-    closed_form = True
 
     def __init__(self, domain: Domain, *, smoothing: float = 1.0) -> None:
         head = (

@@ -14,6 +14,7 @@ from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import Categorical
 from chainrule.layers import State, write_at
 from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.base.capabilities import ClosedForm
 from chainrule.networks import Network
 
 MOST_PAIRS = 2**26  # entries of the table of pair counts
@@ -62,7 +63,7 @@ class Tree(Network):
         return reads
 
 
-class ChowLiuTree(AutoregressiveModel):
+class ChowLiuTree(ClosedForm, AutoregressiveModel):
     """p(x) = ∏ p(x_d | x_parent(d)), the tree of highest likelihood: maximal mutual information along its edges.
 
     Estimation chooses the tree and with it the ordering: breadth first from variable 0.
@@ -74,8 +75,6 @@ class ChowLiuTree(AutoregressiveModel):
     References:
         Chow, Liu (1968), "Approximating discrete probability distributions with dependence trees".
     """
-
-    closed_form = True
 
     def __init__(
         self, domain: Domain, *, smoothing: float = 1.0, ordering: str | list[int] = "natural"

@@ -13,6 +13,7 @@ from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import Categorical
 from chainrule.layers import State
 from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.base.capabilities import ClosedForm
 from chainrule.networks import Network
 
 MOST_ENTRIES = 2**26
@@ -70,7 +71,7 @@ class Table(Network):
         return self.memory
 
 
-class CountTable(AutoregressiveModel):
+class CountTable(ClosedForm, AutoregressiveModel):
     """p(x_d | x_{d-1} … x_{d-k}) by counting, a table for each position d.
 
     Counts are smoothed towards the table of one value less of memory, and that one likewise, down to the uniform
@@ -84,8 +85,6 @@ class CountTable(AutoregressiveModel):
     References:
         MacKay, Peto (1995), "A hierarchical Dirichlet language model".
     """
-
-    closed_form = True
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from chainrule.domain.ordering import Ordering
 from chainrule.errors import ChainruleError
 from chainrule.heads import vector_head
 from chainrule.layers import Condition
+from chainrule.models.base.capabilities import Marginalises
 from chainrule.models.base.ensemble import SharedEnsemble
 from chainrule.models.base.model import VECTOR_TRAINING
 from chainrule.models.base.orderless import OrderlessModel
@@ -74,7 +75,7 @@ class DeepNADE(OrderlessModel):
         self.units = None if domain.discrete else Units(full)
 
 
-class EoNADE(SharedEnsemble):
+class EoNADE(Marginalises, SharedEnsemble):
     """A mixture of one DeepNADE along several orderings: p(x) = 1/K Σ_k p_k(x).
 
     Args:
@@ -84,8 +85,6 @@ class EoNADE(SharedEnsemble):
     References:
         Uria, Murray, Larochelle (2014), "A deep and tractable density estimator", https://arxiv.org/abs/1310.1757, §4
     """
-
-    marginalises = True
 
     training_defaults = DeepNADE.training_defaults
     smallest = MappingProxyType({"hidden": [32, 32], "orderings": 3})
@@ -102,6 +101,6 @@ class EoNADE(SharedEnsemble):
         """The validation loss of the net: (B,) nats."""
         return self.template.valid_loss(x, cond)
 
-    def complete(self, x: Tensor, known: Tensor, *args: Any, **options: Any) -> Tensor:
-        """Complete with the net, under the ordering that puts the known variables first."""
-        return self.template.complete(x, known, *args, **options)
+    def _complete(self, x: Tensor, known: Tensor, n: int, **options: Any) -> Tensor:
+        """That of the net, which follows the ordering that fits the mask."""
+        return self.template._complete(x, known, n, **options)

@@ -12,6 +12,7 @@ from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import BinnedGaussian, Gaussian
 from chainrule.layers import MaskedLinear, State, strictly_lower, write_at
 from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.base.capabilities import ClosedForm
 from chainrule.networks import Network
 
 ENOUGH = 5  # rows a variable, from which on a covariance is taken as it is
@@ -55,7 +56,7 @@ class LinearRegression(Network):
         return self(state)[:, :n], state
 
 
-class MultivariateGaussian(AutoregressiveModel):
+class MultivariateGaussian(ClosedForm, AutoregressiveModel):
     """N(μ, Σ) of the training data.
 
     On levels it is exact too: each conditional of the normal fitted to dequantised data (Σ plus 1/12, the variance
@@ -69,8 +70,6 @@ class MultivariateGaussian(AutoregressiveModel):
     variances without correlations, by as much as Ledoit and Wolf (2004), "A well-conditioned estimator for
     large-dimensional covariance matrices", find best.
     """
-
-    closed_form = True
 
     def __init__(self, domain: Domain, *, ridge: float = 1e-4) -> None:
         if domain.lengths != "fixed":

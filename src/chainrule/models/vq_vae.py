@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
-from chainrule.engine import Runner, branch, exact_arithmetic
-from chainrule.errors import ChainruleError, DomainError, check_count
-from chainrule.models.base.bounded import BoundedModel
+from chainrule.engine import Runner, Sample, branch, exact_arithmetic
+from chainrule.errors import ChainruleError, DomainError
+from chainrule.models.base.capabilities import Bounded, ClosedForm, Exact, Reconstructs, Samples
 from chainrule.models.base.factorised import Factorised
 from chainrule.models.base.model import Model
 from chainrule.models.parts.image import image_parts
@@ -22,7 +22,7 @@ from chainrule.networks.image_encoder import downward, halved, upward
 STARTED_ON = 1024  # training images that the first codebook is taken from
 
 
-class VQVAE(BoundedModel):
+class VQVAE(Bounded, Samples, Reconstructs):
     """x → a map of codes c(x) → p(x | c), with any registered model as P(c): log p(x) ≥ log p(x | c(x)) + log P(c(x)).
 
     p(x) = Σ_c P(c) p(x | c) has a term for every map of codes, the bound that of c(x) alone: no chance is in it, and
@@ -55,7 +55,6 @@ class VQVAE(BoundedModel):
         (torch.Size([2, 1, 4, 4]), torch.Size([2]))
     """
 
-    reconstructs = True
     training_defaults = MappingProxyType({"epochs": 60, "lr": 2e-3, "weight_decay": 0.01})
     smallest = MappingProxyType(
         {"codes": 3, "encoder_channels": 4, "size": 4, "prior": "nade", "prior_options": {"hidden": 8}}
@@ -150,37 +149,24 @@ class VQVAE(BoundedModel):
 
     # --- the verbs -------------------------------------------------------------------------------
 
-    def sample(
+    def _draw(
         self,
         n: int,
-        cond: Tensor | int | None = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
-        *,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        runner: Runner | None = None,
+        cond: Tensor | None,
+        rule: Sample,
+        generator: torch.Generator | None,
+        runner: Runner | None,
     ) -> Tensor:
-        """Draw n images (n, C, H, W): codes from the prior, then their images.
+        """Codes from the prior, then their images; temperature, top_k and top_p are of both."""
+        choice: Any = {"temperature": rule.temperature, "top_k": rule.top_k, "top_p": rule.top_p}
+        codes = self.prior.sample(n, generator=branch(generator), runner=runner, **choice)
+        return self.decode(codes.reshape(n, 1, *self.map_size), generator, runner=runner, **choice)
 
-        Arguments and errors are those of `AutoregressiveModel.sample`; temperature, top_k and top_p are of both.
-        """
-        check_count("n: expected a number of items", n, 0)
-        self.check_cond(cond if isinstance(cond, Tensor) or cond is None else torch.tensor(cond))
-        choice: Any = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "runner": runner}
-        codes = self.prior.sample(n, generator=branch(generator), **choice)
-        return self.decode(codes.reshape(n, 1, *self.map_size), generator, **choice)
-
-    def reconstruct(self, x: Tensor, n: int = 1, generator: torch.Generator | None = None) -> Tensor:
-        """Draw n images from p(· | c(x)) for each of x: (B, C, H, W) → (B, n, C, H, W).
-
-        Raises:
-            DomainError: if x does not lie in the domain.
-        """
-        check_count("n: expected a number of draws", n, 1)
+    def _reconstruct(self, x: Tensor, n: int, generator: torch.Generator | None) -> Tensor:
+        """From p(· | c(x))."""
         with exact_arithmetic(self):
             codes = self.encode(x).repeat_interleave(n, 0)
-        return self.decode(codes, generator).unflatten(0, (len(x), n))
+        return self.decode(codes, generator)
 
 
 def prior_of(name: str, size: tuple[int, int], codes: int, options: dict) -> Model:
@@ -195,7 +181,7 @@ def prior_of(name: str, size: tuple[int, int], codes: int, options: dict) -> Mod
         prior = create_model(name, Domain.image(1, height, width, levels=codes), **options)
     except DomainError:
         prior = create_model(name, Domain.sequence(height * width, codes), **options)
-    if not prior.exact or prior.closed_form or prior.conditional:
+    if not isinstance(prior, Exact) or isinstance(prior, ClosedForm) or prior.conditional:
         raise ChainruleError(
             f"prior: expected a model with an exact likelihood, trained by gradient descent and without a condition, "
             f"got {name}"

@@ -13,7 +13,8 @@ import yaml
 from chainrule.data import Data, decode
 from chainrule.domain.column import Column
 from chainrule.files import write_text
-from chainrule.models import Autoencoder, GaussianLatent, Model
+from chainrule.models import Model
+from chainrule.models.base.capabilities import Bounded, Completes, Exact, Latent, Reconstructs
 from chainrule.printable import printable
 from chainrule.report.curves import learning_curve
 from chainrule.report.marginals import draw_marginals
@@ -81,7 +82,7 @@ def write_report(
         best=best,
         command=command,
         config=yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
-        **(_reconstructed if isinstance(model, Autoencoder) else _modelled)(run, data, evaluation),
+        **(_modelled if isinstance(model, Exact | Bounded) else _reconstructed)(run, data, evaluation),
     )
     write_text(path, page)
     return path
@@ -125,7 +126,7 @@ def _reconstructions(model: Any, data: Data) -> dict:
         "reconstructions": as_source(image_grid(rows.flatten(0, 1), data.domain, columns=1 + DRAWS)),
         "draws": DRAWS,
     }
-    if isinstance(model, GaussianLatent):
+    if isinstance(model, Latent):
         ends = x[: len(x) // 2 * 2].unflatten(0, (-1, 2))
         path = interpolate_latent(model, ends[:, 0], ends[:, 1], DRAWS, torch.Generator().manual_seed(0))
         tiles = torch.cat([ends[:, :1], path, ends[:, 1:]], dim=1)
@@ -158,8 +159,8 @@ def _items(model: Model, data: Data) -> dict:
     return {
         "real": as_source(image_grid(real, data.domain)),
         "samples": as_source(image_grid(samples, data.domain)),
-        **(_reconstructions(model, data) if model.reconstructs else {}),
-        **(_completions(model, data, cond, generator) if model.completes else {}),
+        **(_reconstructions(model, data) if isinstance(model, Reconstructs) else {}),
+        **(_completions(model, data, cond, generator) if isinstance(model, Completes) else {}),
         **(_neighbours(samples.cpu(), data) if data.domain.layout == "image" else {}),
     }
 

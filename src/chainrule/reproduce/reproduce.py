@@ -14,6 +14,7 @@ import torch
 from chainrule.data import Data
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import Model
+from chainrule.models.base.capabilities import Bounded
 from chainrule.records import circumstances, peak_memory
 from chainrule.reproduce.folds import folds, mean_of_folds
 from chainrule.tasks.density_floor import nats_by_floor
@@ -189,7 +190,7 @@ def _scores(model: Model, data: Data, split: str, samples: int) -> dict:
     steps = steps_of(model, data.items(split), samples=samples)
     return {
         **vars(_score(model, data, split, samples)),
-        **({"samples": samples} if model.likelihood == "bound" else {}),
+        **({"samples": samples} if isinstance(model, Bounded) else {}),
         **({} if steps is None else {"per_step": vars(steps)}),
         **({} if right is None else {"accuracy": right}),
     }

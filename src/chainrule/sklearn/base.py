@@ -18,6 +18,7 @@ from chainrule.data import Data
 from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError
 from chainrule.models import Model, create_model
+from chainrule.models.base.capabilities import Marginalises
 from chainrule.randomness import seeded
 from chainrule.sklearn.rows import Rows, domain_of
 from chainrule.training.fit import fit
@@ -98,7 +99,7 @@ class AutoregressiveEstimator(BaseEstimator):
         hyperparameters = dict(self.hyperparameters or {})
         with seeded(seed):
             model = create_model(self.model, domain_of(rows.columns), **hyperparameters)
-        if not model.marginalises:
+        if not isinstance(model, Marginalises):
             return model
         with seeded(seed):
             gaps = [replace(column, missing=True) for column in rows.columns]

@@ -10,6 +10,7 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from torch import Tensor
 
 from chainrule.errors import ChainruleError, nearest
+from chainrule.models.base.capabilities import Marginalises
 from chainrule.sklearn.base import AutoregressiveEstimator, chunk, draw_seed
 
 STRATEGIES = ("sample", "most_probable", "mean")
@@ -115,7 +116,7 @@ class AutoregressiveImputer(OneToOneFeatureMixin, TransformerMixin, Autoregressi
 
     def _draw(self, x: Tensor, draws: int, generator: torch.Generator) -> Tensor:
         """(B, D) → (B, draws, D)."""
-        particles = {} if self.model_.marginalises else {"particles": PARTICLES}
+        particles = {} if isinstance(self.model_, Marginalises) else {"particles": PARTICLES}
         temperature = 0.0 if self.strategy == "most_probable" else 1.0
         return self.model_.complete(x, ~x.isnan(), draws, generator, temperature=temperature, **particles)
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from chainrule.engine import Sample, draw_noise, exact_arithmetic
+from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError
-from chainrule.models import AutoregressiveModel, Model
-from chainrule.models.base.ensemble import Ensemble
-from chainrule.models.base.orderless import OrderlessModel
+from chainrule.models import Model
+from chainrule.models.base.capabilities import Sequential
 
 
 class ConditionalLikelihood(NamedTuple):
@@ -67,71 +65,12 @@ def conditional_log_prob(
         raise ChainruleError(f"particles: expected an integer ≥ 2, got {particles}")
     x = model.domain.check(x).to(model.device)
     known = known.to(model.device).expand(x.shape)
+    if not isinstance(model, Sequential):
+        raise ChainruleError(
+            "conditional likelihood: expected a model that draws variables one after another, "
+            f"got {model.name or type(model).__name__}"
+        )
     own = model.expand_cond(cond, len(x))
-    options: dict[str, Any] = {"particles": particles, "generator": generator}
     with exact_arithmetic(model):
-        if isinstance(model, OrderlessModel):
-            return _in_best_order(model, x, known, own)
-        if isinstance(model, Ensemble):
-            return _mixed(model, x, known, own, options)
-        if not isinstance(model, AutoregressiveModel):
-            raise ChainruleError(
-                f"conditional likelihood: expected an exact model, got {type(model).__name__}"
-            )
-        log_known, se, exact = _log_known(model, x, known, own, **options)
-        return ConditionalLikelihood(model.log_prob(x, own) - log_known, se, exact)
-
-
-def _log_known(
-    model: AutoregressiveModel,
-    x: Tensor,
-    known: Tensor,
-    cond: Tensor | None,
-    *,
-    particles: int,
-    generator: torch.Generator | None,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """log p(known) of each item, its standard error, and whether it is exact."""
-    mask = model.ordering.flatten(known)
-    leading = mask.long().cumprod(1).bool()
-    terms = model.ordering.flatten(model.log_prob(x, cond, reduce=False)).double()
-    found, se = (
-        torch.where(leading, terms, 0.0).sum(1),
-        torch.zeros(len(x), dtype=torch.float64, device=x.device),
-    )
-    exact = (mask == leading).all(1)
-    rows = (~exact).nonzero().flatten()
-    if len(rows):
-        many, masks = (part[rows].repeat_interleave(particles, 0) for part in (x, known))
-        told = None if cond is None else cond[rows].repeat_interleave(particles, 0)
-        rule = Sample(draw_noise(len(many), model.domain.size, generator).to(model.device))
-        weights = model.force(many, masks, rule, told)[1].reshape(len(rows), particles)
-        found[rows] = weights.logsumexp(1) - math.log(particles)
-        spread = (weights - weights.amax(1, keepdim=True)).exp()
-        se[rows] = spread.std(1) / spread.mean(1) / math.sqrt(particles)
-    return found, se, exact
-
-
-def _in_best_order(
-    model: OrderlessModel, x: Tensor, known: Tensor, cond: Tensor | None
-) -> ConditionalLikelihood:
-    """Each mask under the ordering that has its known variables first."""
-    found = torch.zeros(len(x), dtype=torch.float64, device=x.device)
-    patterns, which = torch.unique(model.ordering.flatten(known), dim=0, return_inverse=True)
-    for i, pattern in enumerate(patterns):
-        rows = (which == i).nonzero().flatten()
-        member = model.in_order(model.ordering.variables[torch.argsort(~pattern.cpu(), stable=True)])
-        terms = member.log_prob(x[rows], None if cond is None else cond[rows], reduce=False).double()
-        found[rows] = torch.where(known[rows], 0.0, terms).flatten(1).sum(1)
-    return ConditionalLikelihood(found, torch.zeros_like(found), torch.ones_like(found, dtype=torch.bool))
-
-
-def _mixed(
-    model: Ensemble, x: Tensor, known: Tensor, cond: Tensor | None, options: dict[str, Any]
-) -> ConditionalLikelihood:
-    """p(known) of a mixture is the mean of its members'."""
-    each = [_log_known(model.member(k), x, known, cond, **options) for k in range(model.members)]
-    log_known, errors, exact = (torch.stack(part) for part in zip(*each, strict=True))
-    share = log_known.softmax(0)  # how much of the mean each member makes up
-    found = model.log_prob(x, cond) - (log_known.logsumexp(0) - math.log(model.members))
-    return ConditionalLikelihood(found, (share * errors).square().sum(0).sqrt(), exact.all(0))
+        found = model.log_prob_given(x, known, own, particles=particles, generator=generator)
+    return ConditionalLikelihood(*found)

@@ -12,7 +12,8 @@ from torch import Tensor
 from chainrule.data.readers.text import is_bytes
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError, check_count
-from chainrule.models import AutoregressiveModel, Model
+from chainrule.models import Model
+from chainrule.models.base.streaming import Streams
 from chainrule.tasks.drawn import Drawn
 from chainrule.training import Run
 
@@ -126,7 +127,7 @@ def _window(
 
 
 def _streamable(model: Model) -> bool:
-    if not isinstance(model, AutoregressiveModel):
+    if not isinstance(model, Streams):
         return False
     try:
         model.check_streamable()

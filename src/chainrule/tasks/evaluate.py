@@ -9,6 +9,7 @@ from torch import Tensor
 from chainrule.data import Data, Items
 from chainrule.errors import ChainruleError
 from chainrule.models import Model, create_model
+from chainrule.models.base.capabilities import Bounded, Exact
 from chainrule.tasks.classify import accuracy, classify
 from chainrule.tasks.density_floor import nats_by_floor
 from chainrule.tasks.likelihood import Likelihood, StepLikelihood, likelihood, step_bound, step_likelihood
@@ -101,11 +102,11 @@ def steps_of(
 ) -> StepLikelihood | None:
     """The likelihood of the steps of long sequences, or its bound; None without either."""
     streams = items.streams
-    if streams is None or model.likelihood == "none":
+    if streams is None:
         return None
-    if model.likelihood == "bound":
+    if isinstance(model, Bounded):
         return step_bound(model, streams, samples=samples)
-    return step_likelihood(model, streams, context=context)
+    return step_likelihood(model, streams, context=context) if isinstance(model, Exact) else None
 
 
 def class_accuracy(model: Model, x: Tensor, labels: Tensor | None) -> float | None:

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from chainrule.domain import INTEGERS
 from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError, ConditionError, check_count
-from chainrule.models import GaussianLatent, Model
-from chainrule.models.base.flow import Flow
+from chainrule.models import Model
+from chainrule.models.base.capabilities import Latent
 
 
 def interpolate(
@@ -96,24 +96,19 @@ def interpolate_latent(
         DomainError: if the items do not lie in the domain.
     """
     check_count("steps: expected a number of steps", steps, 2)
-    if not isinstance(model, GaussianLatent | Flow):
+    if not isinstance(model, Latent):
         raise ChainruleError(
             "interpolate: expected a model with Gaussian latent numbers or a flow, "
             f"got {model.name or type(model).__name__}"
         )
     if len(start) != len(end):
         raise ChainruleError(f"end: expected as many items as start has ({len(start)}), got {len(end)}")
-    with exact_arithmetic(model):
-        if isinstance(model, Flow):
-            return _along(
-                lambda z, _: model.decode(z), model.encode(start), model.encode(end), steps, generator
-            )
-        (first, _), (last, _) = model.posterior(start), model.posterior(end)
 
     def draw(z: Tensor, generator: torch.Generator) -> Tensor:
         return model.decode(z, generator, **options)
 
-    return _along(draw, first, last, steps, generator)
+    with exact_arithmetic(model):
+        return _along(draw, model.encode(start), model.encode(end), steps, generator)
 
 
 def _along(

@@ -15,6 +15,7 @@ from chainrule.engine import exact_arithmetic
 from chainrule.engine.finite import REMEDY, name_of
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
+from chainrule.models.base.capabilities import Bounded
 
 FEW = 20  # sequences, below which a standard error is by window
 
@@ -85,7 +86,7 @@ def likelihood(
     """
     log_prob = log_probs(model, x, cond, batch_size=batch_size, samples=samples)
     variables, density = model.counted(x).flatten(1).sum(1), is_density(model.domain)
-    return Likelihood.of(log_prob, variables, bound=model.likelihood == "bound", density=density)
+    return Likelihood.of(log_prob, variables, bound=isinstance(model, Bounded), density=density)
 
 
 def log_probs(

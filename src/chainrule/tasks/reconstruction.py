@@ -10,7 +10,7 @@ import torch
 from chainrule.data import Data, Items
 from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError
-from chainrule.models import Autoencoder
+from chainrule.models import Autoencoder, Model
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ReconstructionCost:
 
 
 def reconstruction_cost(
-    model: Autoencoder, data: Data | Items, split: str = "test", *, batch_size: int = 256
+    model: Model, data: Data | Items, split: str = "test", *, batch_size: int = 256
 ) -> ReconstructionCost:
     """The mean reconstruction cost of a split, in full precision, a batch at a time.
 

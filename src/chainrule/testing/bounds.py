@@ -7,6 +7,7 @@ import math
 import torch
 
 from chainrule.engine import exact_arithmetic
+from chainrule.models.base.capabilities import Bounded
 from chainrule.testing.subject import LawNotBinding, Subject, require
 from chainrule.testing.support import cells
 
@@ -24,7 +25,7 @@ def bounds(subject: Subject) -> None:
     lies higher than the mean of single ones.
     """
     # The errors of draws hide those of single precision, in which convolutions are many times faster.
-    model = subject.build(torch.float32, likelihoods=("bound",))
+    model = subject.build(torch.float32, likelihoods=(Bounded,))
     if not model.domain.discrete:
         raise LawNotBinding("the model is of reals, which cannot be counted")
     items, _ = subject.support(model)

@@ -10,6 +10,7 @@ from chainrule.coding import compress, decompress
 from chainrule.coding.alphabet import check_codable
 from chainrule.engine.native import Unsupported
 from chainrule.errors import ChainruleError
+from chainrule.models.base.capabilities import Marginalises
 from chainrule.testing.subject import LawNotBinding, Subject, require
 
 SHARE, BYTES = 1e-3, 64  # above the log-likelihood, at most
@@ -23,7 +24,7 @@ def compresses(subject: Subject) -> None:
     except ChainruleError as reason:
         raise LawNotBinding(f"the model is not for coding: {reason}") from reason
     x, cond = subject.items(batch, torch.float32), subject.cond(model, batch, torch.float32)
-    if model.marginalises:
+    if isinstance(model, Marginalises):
         x = x.nan_to_num(0)
     nats = -model.log_prob(x, cond).sum().item()
     sides = batch * sum(map(math.log, model.condition.counts))

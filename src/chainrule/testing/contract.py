@@ -11,18 +11,19 @@ from torch import Tensor
 from chainrule._version import __version__
 from chainrule.engine import count_flops, exact_arithmetic
 from chainrule.errors import ChainruleError
-from chainrule.models import AutoregressiveModel, Model, load_model, save_model
+from chainrule.models import Model, load_model, save_model
+from chainrule.models.base.capabilities import Bounded, ClosedForm, Completes, Exact, Factorises, Marginalises
 from chainrule.networks import Replay
 from chainrule.testing.subject import ANY, SCORED, LawNotBinding, LawNotTried, Subject, close, require
 
 
 def nats(model: Model, x: Tensor, cond: Tensor | None) -> Tensor:
     """What items cost, (B,) nats: -log p(x), or what it is at most, or the loss of a model without a likelihood."""
-    if model.exact:
+    if isinstance(model, Exact):
         return -model.log_prob(x, cond)
-    if model.likelihood == "none":
-        return model.loss(x, cond)
-    return -model.log_prob_bound(x, cond, generator=torch.Generator().manual_seed(0))
+    if isinstance(model, Bounded):
+        return -model.log_prob_bound(x, cond, generator=torch.Generator().manual_seed(0))
+    return model.loss(x, cond)
 
 
 def one_pass(subject: Subject) -> None:
@@ -67,7 +68,7 @@ def overfits(subject: Subject) -> None:
     if domain.discrete:  # reals keep their units: of one item there are none
         model.prepare(x.expand(100, *x.shape[1:]))
     best = before
-    if model.closed_form:
+    if isinstance(model, ClosedForm):
         model.estimate(x.expand(1000, *x.shape[1:]))
     else:
         with torch.random.fork_rng(devices=[]):
@@ -114,7 +115,7 @@ def refuses_bad_input(subject: Subject) -> None:
             continue
         require(
             False,
-            f"refuses_bad_input: {'loss' if model.likelihood == 'none' else 'the likelihood'} takes {what}",
+            f"refuses_bad_input: {'the likelihood' if isinstance(model, SCORED) else 'loss'} takes {what}",
         )
 
 
@@ -124,26 +125,26 @@ def completes(subject: Subject) -> None:
     What is most probable is so whoever shares the batch; and given nothing it is a sample's.
     """
     model, batch = subject.build(likelihoods=SCORED), 4
-    if not model.completes:
+    if not isinstance(model, Completes):
         raise LawNotBinding("the model has no conditionals of some variables given others")
     x, cond = subject.items(batch), subject.cond(model, batch)
     for leading in range(model.domain.size):
         known = torch.zeros(model.domain.event_shape, dtype=torch.bool)
         known.view(-1)[:leading] = True
-        if isinstance(model, AutoregressiveModel):  # what comes first, so that all of it informs the rest
+        if isinstance(model, Factorises):  # what comes first, so that all of it informs the rest
             known = model.ordering.unflatten(known.view(1, -1))[0]
         hidden = torch.where(known, x, -1 if model.domain.discrete else torch.nan)
         plain, blind = (
             model.complete(value, known, 2, subject.generator(), cond=cond) for value in (x, hidden)
         )
         require(close(plain, blind, 0), f"completes: reads unknown values after {leading} known")
-        there = ~x.isnan() | torch.tensor(not model.marginalises)
+        there = ~x.isnan() | torch.tensor(not isinstance(model, Marginalises))
         given = there[:, None] & known
         before, after = (torch.where(given, values, 0) for values in (x[:, None].expand_as(plain), plain))
         require(close(after, before, 0), "completes: a known value changed")  # a missing one stays missing
         require(not (plain.isnan() & ~given).any(), "completes: a value that was asked for is missing")
         model.domain.check(plain.flatten(0, 1))
-    if isinstance(model, AutoregressiveModel) and model.exact:
+    if isinstance(model, Factorises):
         half = model.ordering.unflatten((torch.arange(model.domain.size) < model.domain.size // 2)[None])[0]
         for known in (half, torch.zeros_like(half)):
             together = model.complete(x, known, 2, cond=cond, temperature=0.0)
@@ -165,7 +166,7 @@ def returns_as_promised(subject: Subject) -> None:
         log_prob.shape == (3,),
         f"returns_as_promised: log_prob has shape {tuple(log_prob.shape)}, expected (3,)",
     )
-    if isinstance(model, AutoregressiveModel):
+    if isinstance(model, Factorises):
         terms = model.log_prob(x, cond, reduce=False)
         require(
             terms.shape == x.shape,
@@ -173,7 +174,7 @@ def returns_as_promised(subject: Subject) -> None:
         )
         whole = terms.flatten(1).double().sum(1)
         require(torch.allclose(whole, log_prob), "returns_as_promised: the terms do not add up to log_prob")
-    if domain.discrete and model.exact:
+    if domain.discrete and isinstance(model, Exact):
         require(
             (log_prob <= 0).all(), f"returns_as_promised: a log-probability is positive: {log_prob.tolist()}"
         )

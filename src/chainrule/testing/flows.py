@@ -7,7 +7,7 @@ from torch import Tensor
 
 from chainrule.engine import exact_arithmetic
 from chainrule.models.base.flow import Flow
-from chainrule.testing.subject import LawNotBinding, Subject, close, require
+from chainrule.testing.subject import SCORED, LawNotBinding, Subject, close, require
 
 
 def inverts(subject: Subject) -> None:
@@ -44,7 +44,7 @@ def counts_volume(subject: Subject) -> None:
 
 
 def _flow(subject: Subject, dtype: torch.dtype) -> Flow:
-    model = subject.build(dtype, likelihoods=("exact", "bound"))
+    model = subject.build(dtype, likelihoods=SCORED)
     if not isinstance(model, Flow):
         raise LawNotBinding("the model is no flow")
     return model

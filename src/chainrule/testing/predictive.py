@@ -7,8 +7,7 @@ from typing import Any
 import torch
 
 from chainrule.engine import FixedPoint, Predictive, Speculative
-from chainrule.models import AutoregressiveModel
-from chainrule.models.base.ensemble import Ensemble
+from chainrule.models.base.capabilities import Factorises, Sequential
 from chainrule.testing.subject import LawNotBinding, Subject, close, require
 
 
@@ -18,7 +17,7 @@ def guessing_ahead_changes_nothing(subject: Subject) -> None:
     So for completions, with a known value after unknown ones; and no item takes more passes than it has sites.
     """
     model, domain, batch = subject.build(), subject.domain, 5
-    if not isinstance(model, AutoregressiveModel | Ensemble):
+    if not isinstance(model, Sequential):
         raise LawNotBinding("the model draws no variable after another")
     x, cond = subject.items(batch), subject.cond(model, batch)
     tolerance = 0 if domain.discrete else 1e-9  # numbers move with the last bits of their parameters
@@ -28,7 +27,7 @@ def guessing_ahead_changes_nothing(subject: Subject) -> None:
     }
     sample = model.sample(batch, cond, generator=subject.generator())
     drafts: dict[str, Predictive] = {}
-    if domain.discrete and isinstance(model, AutoregressiveModel):
+    if domain.discrete and isinstance(model, Factorises):
         draft = Subject(subject.factory, domain, subject.seed + 1).factorised()  # other parameters
         drafts["a draft"] = Speculative(draft, ahead=2)
     for way, runner in (runners | drafts).items():
@@ -39,7 +38,7 @@ def guessing_ahead_changes_nothing(subject: Subject) -> None:
             (runner.calls <= most).all(),
             f"guessing_ahead: {way} takes {runner.calls.tolist()} passes of {most} sites",
         )
-    if not isinstance(model, AutoregressiveModel):
+    if not isinstance(model, Factorises):
         return
     ends = torch.tensor([0, domain.size - 1] if domain.lengths == "fixed" else [0])
     flat = torch.zeros(1, domain.size, dtype=torch.bool).index_fill(1, ends, True)

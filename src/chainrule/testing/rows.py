@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from chainrule.errors import ApproximateCompletionWarning
+from chainrule.models.base.capabilities import Completes, Reconstructs, Samples
 from chainrule.testing.subject import ANY, LawNotBinding, Subject, close, require
 
 MANY, FEW = 7, 4  # rows drawn, and how many of the first of them are drawn alone
@@ -26,20 +27,19 @@ def rows_stand_alone(subject: Subject) -> None:
     def same(what: str, many: Tensor, few: Tensor) -> None:
         require(close(many, few, tolerance), f"rows_stand_alone: {what} depends on how many are drawn")
 
-    if model.likelihood != "none":
+    if isinstance(model, Samples):
         own: Any = (None, None) if cond is None else (cond, cond[:FEW])
         many, few = (
             model.sample(n, given, generator=subject.generator())
             for n, given in zip((MANY, FEW), own, strict=True)
         )
         same("a sample", many[:FEW], few)
-    if model.reconstructs:
-        reconstructs: Any = model
-        many, few = (reconstructs.reconstruct(part, 2, subject.generator()) for part in (x, x[:FEW]))
+    if isinstance(model, Reconstructs):
+        many, few = (model.reconstruct(part, 2, subject.generator()) for part in (x, x[:FEW]))
         same("a reconstruction", many[:FEW], few)
-    if model.completes:
+    if isinstance(model, Completes):
         _complete(subject, model, x, cond, same)
-    elif model.likelihood == "none" and not model.reconstructs:
+    elif not isinstance(model, Samples | Reconstructs):
         raise LawNotBinding("the model draws nothing")
 
 

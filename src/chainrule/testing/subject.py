@@ -16,10 +16,11 @@ from chainrule.domain.column import Column
 from chainrule.engine import Rollout, Sample, draw_noise, exact_arithmetic, rollout
 from chainrule.layers import State
 from chainrule.models import AutoregressiveModel, Model
+from chainrule.models.base.capabilities import Bounded, Exact, Factorises, Marginalises
 from chainrule.testing.support import MOST_ITEMS, support
 
-SCORED = ("exact", "bound")
-ANY = (*SCORED, "none")
+SCORED = (Exact, Bounded)
+ANY = (Model,)
 
 
 class LawViolation(AssertionError):
@@ -94,21 +95,27 @@ class Subject:
         return torch.Generator().manual_seed(self.seed)
 
     def build(
-        self, dtype: torch.dtype = torch.float64, *, likelihoods: tuple[str, ...] = ("exact",)
+        self, dtype: torch.dtype = torch.float64, *, likelihoods: tuple[type[Model], ...] = (Exact,)
     ) -> Model:
         """A model with random parameters, in evaluation mode.
 
         Args:
             dtype: of the parameters.
-            likelihoods: which kinds of them the law is about; see `Model.likelihood`.
+            likelihoods: capabilities, of which the law needs one.
 
         Raises:
             LawNotBinding: if the model has none of these.
         """
         model = self.fresh()
-        if model.likelihood not in likelihoods:
-            kind = {"none": "no likelihood", "bound": "a bound of its likelihood"}.get(model.likelihood)
-            raise LawNotBinding(f"the model has {kind or 'an exact likelihood'}")
+        if not isinstance(model, likelihoods):
+            kinds = {
+                Exact: "an exact likelihood",
+                Bounded: "a bound of its likelihood",
+                Model: "no likelihood",
+            }
+            raise LawNotBinding(
+                f"the model has {next(kinds[kind] for kind in kinds if isinstance(model, kind))}"
+            )
         randomise(model, self.generator(), 1.0 if self.domain.discrete else 0.2)
         model = model.to(dtype).eval()
         model.prepare(self.items(64))
@@ -121,9 +128,9 @@ class Subject:
             LawNotBinding: if the model mixes several, or has none.
         """
         model = self.build(dtype)
-        if not isinstance(model, AutoregressiveModel):
+        if not isinstance(model, Factorises):
             raise LawNotBinding("the model is not one factorisation")
-        return model
+        return model.factorisation
 
     def fresh(self) -> Model:
         """A model as its factory initialises it."""
@@ -150,9 +157,7 @@ class Subject:
             x = torch.where(there.reshape(n, -1, *[1] * (x.ndim - 2)), x, -1)
         return self.domain.canonicalise(x)
 
-    def support(
-        self, model: Model, dtype: torch.dtype = torch.float64, **grid: Any
-    ) -> tuple[Tensor, Tensor]:
+    def support(self, model: Model, dtype: torch.dtype = torch.float64, **grid: Any) -> tuple[Tensor, Tensor]:
         """All items of the domain, or a grid over its reals, see `testing.support`, and the weight of each.
 
         A missing cell is an item of its own, unless the model sums over what is missing.
@@ -168,7 +173,7 @@ class Subject:
             )
         if not domain.discrete and domain.size > (3 if domain.columns else 2):
             raise LawNotBinding("domains with reals are integrated in few dimensions only")
-        return support(domain.without_gaps() if model.marginalises else domain, dtype, **grid)
+        return support(domain.without_gaps() if isinstance(model, Marginalises) else domain, dtype, **grid)
 
     def cond(self, model: Model, n: int, dtype: torch.dtype = torch.float64) -> Tensor | None:
         """n random conditions, None for an unconditional model."""

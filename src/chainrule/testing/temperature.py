@@ -12,6 +12,7 @@ from torch import Tensor
 from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError
 from chainrule.models import AutoregressiveModel
+from chainrule.models.base.capabilities import Factorises
 from chainrule.testing.distribution import occur_as_often
 from chainrule.testing.subject import ANY, LawNotBinding, Subject, close, randomise, require
 from chainrule.testing.support import cells
@@ -32,7 +33,7 @@ def temperature(subject: Subject) -> None:
     """
     model = subject.build(likelihoods=ANY)
     cond = subject.cond(model, 1)
-    single = model if isinstance(model, AutoregressiveModel) and model.exact else None
+    single = model.factorisation if isinstance(model, Factorises) else None
 
     def sample(n: int, warmth: float | None, seed: int = 0) -> Tensor:
         options: dict[str, Any] = {} if warmth is None else {"temperature": warmth}

@@ -13,6 +13,7 @@ from chainrule.data import Data, load_data
 from chainrule.errors import DataError, RunError
 from chainrule.files import scratch
 from chainrule.models import Model, save_model
+from chainrule.models.base.capabilities import ClosedForm
 from chainrule.training.config import TrainingConfig
 from chainrule.training.descent import descend
 from chainrule.training.folder import CONFIG, locked, read_config, write_config, written
@@ -117,7 +118,7 @@ def _fit_in(
         "labels": {name: list(classes) for name, classes in data.classes.items()} or None,
         "training": config.to_dict(),
     }
-    if model.closed_form:
+    if isinstance(model, ClosedForm):
         model.estimate(data.train)
         model.eval()
         _claim(folder, record, resume)

@@ -15,6 +15,7 @@ import torch
 from chainrule.bits import bits_per_dim, is_density
 from chainrule.errors import ChainruleError
 from chainrule.files import write_text
+from chainrule.models.base.capabilities import Bounded, Exact
 from chainrule.models.store import WEIGHTS, save_weights
 from chainrule.training.folder import LAST, METRICS
 from chainrule.training.module import Likelihood
@@ -119,7 +120,7 @@ class Recorder(pl.Callback):
 
 def _bits_per_dim(module: Likelihood) -> float:
     """Bits/dim of the validation, for a likelihood of levels or its bound; NaN for others."""
-    if module.model.likelihood == "none" or is_density(module.model.domain):
+    if not isinstance(module.model, Exact | Bounded) or is_density(module.model.domain):
         return math.nan
     nats, variables = torch.cat(module.valid_nats).double(), torch.cat(module.valid_variables)
     return bits_per_dim(nats.sum(), variables.sum()).item()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import torch
@@ -26,16 +28,17 @@ from chainrule.engine import (
     generate,
 )
 from chainrule.engine.finite import spoil
-from chainrule.errors import ApproximateCompletionWarning, DomainError, check_count
+from chainrule.errors import ApproximateCompletionWarning, DomainError
 from chainrule.heads import ColumnHeads, Head
 from chainrule.layers import Condition, State
+from chainrule.models.base.capabilities import Completes, Exact, Factorises, Samples, Sequential
 from chainrule.models.base.streaming import Streams
-from chainrule.models.parts.constraints import check_lengths, end_logits, forbidden_logits, known_part
+from chainrule.models.parts.constraints import check_lengths, end_logits, forbidden_logits
 from chainrule.models.parts.standardise import Units
 from chainrule.networks import Network, Replay
 
 
-class AutoregressiveModel(Streams):
+class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factorises):
     """p(x) = ∏_d p(x_d | x_<d), in two modes that agree.
 
     Args:
@@ -141,81 +144,30 @@ class AutoregressiveModel(Streams):
 
     # --- the verbs -------------------------------------------------------------------------------
 
-    def log_prob(self, x: Tensor, cond: Tensor | None = None, reduce: bool = True) -> Tensor:
-        """The exact log-likelihood in nats: of each item (B,), or of each variable (B, *event_shape).
+    def _log_prob(self, x: Tensor, cond: Tensor | None) -> Tensor:
+        """The sum of all terms, in float64."""
+        return self._in_order(x, cond).double().sum(1)
 
-        Args:
-            x: (B, *event_shape), integers in [0, levels) or floats.
-            cond: labels (B,) or vectors (B, E), for a conditional model.
-            reduce: whether to sum over variables, in float64.
+    def _terms(self, x: Tensor, cond: Tensor | None) -> Tensor:
+        """log p(x_d | x_<d) at the place of x_d."""
+        return self.ordering.unflatten(self._in_order(x, cond))
 
-        Raises:
-            DomainError: if x does not lie in the domain.
-            ConditionError: if the condition is missing, superfluous or of the wrong kind.
-        """
-        sites = self.to_sites(self.domain.check(x))
-        terms = self.terms(self.parallel(sites, cond), sites)
-        return terms.double().sum(1) if reduce else self.ordering.unflatten(terms)
+    def _in_order(self, x: Tensor, cond: Tensor | None) -> Tensor:
+        """log p(x_d | x_<d) in generation order: (B, *event_shape) → (B, D) nats."""
+        sites = self.to_sites(x)
+        return self.terms(self.parallel(sites, cond), sites)
 
-    def sample(
+    def _draw(
         self,
         n: int,
-        cond: Tensor | int | None = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
-        *,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        runner: Runner | None = None,
+        cond: Tensor | None,
+        rule: Sample,
+        generator: torch.Generator | None,
+        runner: Runner | None,
     ) -> Tensor:
-        """Draw n items (n, *event_shape), each variable once.
-
-        Args:
-            n: how many.
-            cond: one per item, or one for all.
-            temperature: 1 is the model's own distribution, 0 the most probable value at each step.
-            generator: where the randomness comes from.
-            top_k, top_p: keep only the most probable levels of each conditional.
-            runner: what executes the steps, such as a predictive sampler; eager steps by default.
-        """
-        check_count("n: expected a number of items", n, 0)
+        """With a number of noise for each variable."""
         noise = draw_noise(n, self.domain.size, generator).to(self.device)
-        rule = Sample(noise, temperature, top_k, top_p)
-        return self.draw(rule, n, self.expand_cond(cond, n), runner=runner)
-
-    def complete(
-        self,
-        x: Tensor,
-        known: Tensor,
-        n: int = 1,
-        generator: torch.Generator | None = None,
-        *,
-        cond: Tensor | int | None = None,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        particles: int = 1,
-        runner: Runner | None = None,
-    ) -> Tensor:
-        """Draw what is unknown, n times for each item: (B, n, *event_shape), known values unchanged.
-
-        Exact where the known variables come first in the ordering. Known variables after unknown ones are
-        kept, but with one particle the unknown ones before them are not conditioned on them: this warns.
-        With more, each draw is one of these candidates, chosen in proportion to the probability of the known ones after
-        it (sampling-importance-resampling): exact in the limit.
-
-        Args:
-            x: (B, *event_shape); read only where known.
-            known: booleans (*event_shape) or (B, *event_shape), True = keep.
-            n: draws per item.
-            generator, cond, temperature, top_k, top_p, runner: as in `sample`.
-            particles: candidates for each draw.
-
-        Raises:
-            DomainError: if x does not lie in the domain where it is known, or the mask does not fit it.
-        """
-        choice: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        return self.fill(x, known, n, generator, cond=cond, particles=particles, runner=runner, **choice)
+        return self.draw(replace(rule, noise=noise), n, cond, runner=runner)
 
     def force(self, x: Tensor, known: Tensor, rule: Choice, cond: Tensor | None) -> tuple[Tensor, Tensor]:
         """One pass in which known values are kept and others chosen by the rule.
@@ -237,27 +189,24 @@ class AutoregressiveModel(Streams):
         values = self.from_sites(drawn.values)
         return self.domain.canonicalise(torch.where(known, x.to(values.dtype), values)), weights
 
-    def fill(
+    def _complete(
         self,
         x: Tensor,
         known: Tensor,
         n: int,
-        generator: torch.Generator | None,
         *,
-        cond: Tensor | int | None,
-        particles: int = 1,
-        runner: Runner | None = None,
+        cond: Tensor | None,
+        rule: Sample,
+        particles: int,
+        generator: torch.Generator | None,
+        runner: Runner | None,
         noise: Tensor | None = None,
-        **choice: Any,
     ) -> Tensor:
-        """`complete`, which says what the other arguments are.
+        """By candidates, of which the known values that follow them choose.
 
         Args:
             noise: uniform (B · n, D), of the first candidate of each draw; from the generator by default.
         """
-        check_count("n: expected a number of draws", n, 1)
-        check_count("particles: expected an integer", particles, 1)
-        x, known = known_part(self.domain, x, known)
         sites, mask = self.readable(self.to_sites(x)), self.ordering.flatten(known)
         leading = mask.long().cumprod(1).bool()
         prefix = int(leading.sum(1).min()) // self.head.variables if len(x) else 0
@@ -281,14 +230,13 @@ class AutoregressiveModel(Streams):
             )
             chance = more[:, :particles].reshape(batch, n, particles)
             noise = torch.cat([noise, more[:, particles:]], dim=1).reshape(batch * rows, -1)
-        rule = Known(
+        choice = Known(
             sites.flatten(1).repeat_interleave(rows, 0),
             mask.repeat_interleave(rows, 0),
-            Sample(noise, **choice, present=True),
+            replace(rule, noise=noise, present=True),
         )
-        cond = self.expand_cond(cond, batch)
         seen, scored = sites[:, :prefix], particles > 1
-        drawn = self.rollout(rule, batch, cond, prefix=seen, copies=rows, runner=runner, score=scored)
+        drawn = self.rollout(choice, batch, cond, prefix=seen, copies=rows, runner=runner, score=scored)
         values = self.from_sites(drawn.values).flatten(1).unflatten(0, (batch, n, particles))
         if scored:
             terms = drawn.log_prob.flatten(1).unflatten(0, (batch, rows))
@@ -299,6 +247,44 @@ class AutoregressiveModel(Streams):
         values = values[:, :, 0].unflatten(2, self.domain.event_shape)
         whole = torch.where(known[:, None], x[:, None].to(values.dtype), values)
         return self.domain.canonicalise(whole.flatten(0, 1)).unflatten(0, (batch, n))
+
+    def log_prob_given(
+        self,
+        x: Tensor,
+        known: Tensor,
+        cond: Tensor | None,
+        *,
+        particles: int,
+        generator: torch.Generator | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """log p(x) - log p(known part of x), exact where what is known comes first in the ordering."""
+        log_known, error, exact = self.log_known(x, known, cond, particles=particles, generator=generator)
+        return self._log_prob(x, cond) - log_known, error, exact
+
+    def log_known(
+        self,
+        x: Tensor,
+        known: Tensor,
+        cond: Tensor | None,
+        *,
+        particles: int,
+        generator: torch.Generator | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """log p(known part of x), its standard errors, and whether it is exact; arguments as of `log_prob_given`."""
+        mask = self.ordering.flatten(known)
+        leading = mask.long().cumprod(1).bool()
+        found = torch.where(leading, self._in_order(x, cond).double(), 0.0).sum(1)
+        error, exact = torch.zeros_like(found), (mask == leading).all(1)
+        rows = (~exact).nonzero().flatten()
+        if len(rows):
+            many, masks = (part[rows].repeat_interleave(particles, 0) for part in (x, known))
+            conds = None if cond is None else cond[rows].repeat_interleave(particles, 0)
+            rule = Sample(draw_noise(len(many), self.domain.size, generator).to(self.device))
+            weights = self.force(many, masks, rule, conds)[1].reshape(len(rows), particles)
+            found[rows] = weights.logsumexp(1) - math.log(particles)
+            spread = (weights - weights.amax(1, keepdim=True)).exp()
+            error[rows] = spread.std(1) / spread.mean(1) / math.sqrt(particles)
+        return found, error, exact
 
     # --- between data and sites ------------------------------------------------------------------
 

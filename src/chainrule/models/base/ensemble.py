@@ -6,6 +6,7 @@ import math
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,17 +14,17 @@ from torch import Tensor, nn
 
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
-from chainrule.engine import Predictive, Sample, choose_particle, draw_noise
-from chainrule.errors import ApproximateCompletionWarning, ChainruleError, check_count
+from chainrule.engine import Runner, Sample, choose_particle, draw_noise
+from chainrule.errors import ApproximateCompletionWarning, ChainruleError
 from chainrule.layers import Condition
 from chainrule.models.base.autoregressive import AutoregressiveModel
-from chainrule.models.base.model import Model
-from chainrule.models.parts.constraints import check_orderable, known_part
+from chainrule.models.base.capabilities import Completes, Exact, Samples, Sequential
+from chainrule.models.parts.constraints import check_orderable
 
 VALIDATED = 4  # members with shared parameters that validation mixes
 
 
-class Ensemble(Model):
+class Ensemble(Exact, Samples, Completes, Sequential):
     """K members with equal weights. Joints are mixed, never conditionals.
 
     Args:
@@ -31,6 +32,8 @@ class Ensemble(Model):
         members: K.
         orderings: how many different ones they follow, member k the one of k modulo `orderings`; 0 is the natural one.
     """
+
+    candidates = 16
 
     def __init__(self, domain: Domain, *, members: int, orderings: int) -> None:
         super().__init__(domain)
@@ -50,100 +53,94 @@ class Ensemble(Model):
 
     # --- the verbs -------------------------------------------------------------------------------
 
-    def log_prob(self, x: Tensor, cond: Tensor | None = None, reduce: bool = True) -> Tensor:
-        """logsumexp_k log p_k(x) - log K: (B,) nats; with one ordering also of each variable, (B, *event_shape).
+    def _log_prob(self, x: Tensor, cond: Tensor | None) -> Tensor:
+        """logsumexp_k log p_k(x) - log K."""
+        return self.mixed(x, cond, self.members)
 
-        The term of a variable is log Σ_k w_k p_k(x_d | x_<d), where w_k is member k's posterior weight given x_<d.
-
-        Raises:
-            ChainruleError: for terms of an ensemble over orderings, which has none.
-        """
-        if reduce:
-            return self.mixed(x, cond, self.members)
+    def _terms(self, x: Tensor, cond: Tensor | None) -> Tensor:
+        """log Σ_k w_k p_k(x_d | x_<d), where w_k is member k's posterior weight given x_<d; of one ordering only."""
         if self.orderings > 1:
             raise ChainruleError("reduce: an ensemble over orderings has no term per variable, only a sum")
         order = self.factorisation.ordering
-        terms = [order.flatten(self.member(k).log_prob(x, cond, reduce=False)) for k in range(self.members)]
+        terms = [order.flatten(self.member(k)._terms(x, cond)) for k in range(self.members)]
         joint = torch.stack(terms).double().cumsum(2).logsumexp(0) - math.log(self.members)
         return order.unflatten(joint.diff(dim=1, prepend=torch.zeros_like(joint[:, :1])))
 
-    def sample(
+    def _draw(
         self,
         n: int,
-        cond: Tensor | int | None = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
-        *,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        runner: Predictive | None = None,
+        cond: Tensor | None,
+        rule: Sample,
+        generator: torch.Generator | None,
+        runner: Runner | None,
     ) -> Tensor:
-        """Draw n items (n, *event_shape), each from a member drawn first.
+        """Each item from a member drawn first.
 
-        Arguments and errors are those of `AutoregressiveModel.sample`; a runner is bound to one model, so
-        only predictive runners, which take every member in turn, are allowed.
+        A runner is bound to one model, so only predictive runners, which take every member in turn, are allowed.
         """
-        check_count("n: expected a number of items", n, 0)
-        self.check_cond(cond if isinstance(cond, Tensor) or cond is None else torch.tensor(cond))
         noise = draw_noise(n, 1 + self.domain.size, generator)
         which = (noise[:, 0] * self.members).long()
-        cond = self.expand_cond(cond, n)
         items = self.factorisation.sample(0, None if cond is None else cond[:0])
         items = items.new_empty(n, *self.domain.event_shape)
         for k in which.unique().tolist():
             rows = (which == k).nonzero().flatten()
             own = None if cond is None else cond[rows.to(self.device)]
-            rule = Sample(noise[rows, 1:].to(self.device), temperature, top_k, top_p)
-            items[rows.to(self.device)] = self.member(k).draw(rule, len(rows), own, runner=runner)
+            choice = replace(rule, noise=noise[rows, 1:].to(self.device))
+            items[rows.to(self.device)] = self.member(k).draw(choice, len(rows), own, runner=runner)
         return items
 
-    def complete(
+    def _complete(
         self,
         x: Tensor,
         known: Tensor,
-        n: int = 1,
-        generator: torch.Generator | None = None,
+        n: int,
         *,
-        particles: int = 16,
-        cond: Tensor | int | None = None,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
+        cond: Tensor | None,
+        rule: Sample,
+        particles: int,
+        generator: torch.Generator | None,
+        runner: Runner | None,
     ) -> Tensor:
-        """Draw what is unknown, n times for each item: (B, n, *event_shape).
+        """Each draw is one of `particles` candidates, each of its own random member.
 
-        Each draw is one of `particles` candidates, each of its own random member, chosen in proportion to the
-        probability that its member gives to what is known (sampling-importance-resampling): exact in the limit.
-        With one candidate its member is chosen without regard to what is known: this warns.
-        Other arguments and errors are those of `AutoregressiveModel.complete`.
+        It is chosen in proportion to the probability that its member gives to what is known. With one candidate its
+        member is chosen without regard to what is known: this warns.
         """
-        check_count("n: expected a number of draws", n, 1)
-        check_count("particles: expected an integer", particles, 1)
-        x, known = known_part(self.domain, x, known)
+        if runner is not None:
+            raise self.refusal("no runners of completions", "complete without one")
         if particles == 1 and (known.flatten(1).any(1) & ~known.flatten(1).all(1)).any():
             warnings.warn(
                 "one candidate per draw: its ordering is drawn without regard to the known values; "
                 "particles=64, say, takes them into account",
                 ApproximateCompletionWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         batch, rows = len(x), n * particles
         noise = draw_noise(batch * rows, 2 + self.domain.size, generator).to(self.device)
         which = (noise[:, 0] * self.members).long()
         many, mask = x.repeat_interleave(rows, 0), known.repeat_interleave(rows, 0)
-        cond = self.expand_cond(cond, batch)
         conds = None if cond is None else cond.repeat_interleave(rows, 0)
         values, weights = torch.empty_like(many), torch.empty_like(noise[:, 0])
         for k in which.unique().tolist():
             own = (which == k).nonzero().flatten().to(self.device)
-            rule = Sample(noise[own, 2:], temperature, top_k, top_p, present=True)
+            choice = replace(rule, noise=noise[own, 2:], present=True)
             given = None if conds is None else conds[own]
-            values[own], weights[own] = self.member(k).force(many[own], mask[own], rule, given)
+            values[own], weights[own] = self.member(k).force(many[own], mask[own], choice, given)
         shape = (batch, n, particles)
         chosen = choose_particle(weights.reshape(shape), noise[:, 1].reshape(shape))
         values = values.reshape(*shape, self.domain.size)
         drawn = values.take_along_dim(chosen[..., None], dim=2)[:, :, 0]
         return drawn.unflatten(2, self.domain.event_shape)
+
+    def log_prob_given(
+        self, x: Tensor, known: Tensor, cond: Tensor | None, **options: Any
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """p(known) of a mixture is the mean of its members'; exact where all of these are."""
+        each = [self.member(k).log_known(x, known, cond, **options) for k in range(self.members)]
+        log_known, errors, exact = (torch.stack(part) for part in zip(*each, strict=True))
+        share = log_known.softmax(0)  # how much of the mean each member makes up
+        found = self._log_prob(x, cond) - (log_known.logsumexp(0) - math.log(self.members))
+        return found, (share * errors).square().sum(0).sqrt(), exact.all(0)
 
     @property
     def factorisation(self) -> AutoregressiveModel:
@@ -157,7 +154,7 @@ class Ensemble(Model):
 
     def mixed(self, x: Tensor, cond: Tensor | None, members: int) -> Tensor:
         """The log-likelihood of a mixture of the first few members: (B,) nats."""
-        joints = torch.stack([self.member(k).log_prob(x, cond) for k in range(members)])
+        joints = torch.stack([self.member(k)._log_prob(x, cond) for k in range(members)])
         return joints.logsumexp(0) - math.log(members)
 
 
@@ -187,8 +184,8 @@ class SharedEnsemble(Ensemble):
         return self.member(int(torch.randint(self.members, ()))).loss(x, cond)
 
     def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
-        """The loss of the mixture of the first few members: (B,) nats."""
-        return -self.mixed(x, cond, min(self.members, VALIDATED))
+        """Of the mixture of the first few members: (B,) nats."""
+        return -self.mixed(self.domain.check(x), cond, min(self.members, VALIDATED))
 
     def prepare(self, x: Tensor) -> None:
         """Prepare the template."""

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from functools import cache
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from chainrule.domain import Domain
-from chainrule.engine import check_temperature, draw_noise, exact_arithmetic
+from chainrule.engine import Runner, Sample, draw_noise, exact_arithmetic
 from chainrule.engine.finite import check_weights, name_of
-from chainrule.errors import ChainruleError, DomainError, check_count
+from chainrule.errors import ChainruleError, DomainError
 from chainrule.flows import Bijection, Chain, Logit, Prior, Uniform, Variational
-from chainrule.models.base.bounded import BoundedModel
+from chainrule.models.base.capabilities import Bounded, Exact, Latent, Samples
 from chainrule.models.parts.standardise import Units
 
 LOOKED_AT = 1024  # items that the layers see before training
 DEQUANTISATIONS = ("uniform", "variational")
 
 
-class Flow(BoundedModel):
-    """log p(y) = log p(z(y)) + log |det ∂z/∂y|. On reals the likelihood is exact.
-
-    On levels, y = (x + u) / levels with noise u in [0, 1), which gives a bound of log P(x).
+class Flow(Samples, Latent):
+    """log p(y) = log p(z(y)) + log |det ∂z/∂y|: `FlowOfReals` or `FlowOfLevels`, as the domain is.
 
     Args:
         domain: reals, or one number of levels; items of one length.
@@ -36,6 +35,16 @@ class Flow(BoundedModel):
     Raises:
         DomainError: on tables with other than real columns, without gaps; on items that differ in length.
     """
+
+    def __new__(cls, domain: Domain, *args: Any, **kwargs: Any) -> Self:
+        """A flow of the kind that its domain says."""
+        made: Any = object.__new__(_kind(cls, domain.discrete))
+        return made
+
+    def __reduce__(self) -> tuple:
+        """How a flow is copied: the class of its kind is no attribute of a module, by which one finds classes."""
+        family = next(cls for cls in type(self).__mro__ if "_made" not in vars(cls))
+        return _blank, (family, self.domain.discrete), self.__dict__
 
     def __init__(
         self,
@@ -58,8 +67,6 @@ class Flow(BoundedModel):
         self.dequantiser: Any = None
         if domain.discrete:
             self.dequantiser = Uniform() if dequantisation == "uniform" else Variational(domain.size, hidden)
-        else:
-            self.likelihood = "exact"
         self.bijection = Chain(Logit(), bijection) if domain.discrete and logit else bijection
 
     # --- the likelihood --------------------------------------------------------------------------
@@ -69,72 +76,26 @@ class Flow(BoundedModel):
         z, log_det = self.bijection(y)
         return self.prior.log_prob(z).double().sum(1) + log_det.double()
 
-    def log_prob(self, x: Tensor, cond: Tensor | None = None, reduce: bool = True) -> Tensor:
-        """The exact log-density of reals in nats, (B, *event_shape) → (B,); of levels refused.
-
-        Raises:
-            DomainError: if x does not lie in the domain.
-            ChainruleError: of levels, for which there is `log_prob_bound`; for terms of each variable: there are none.
-        """
-        if self.units is None:
-            return super().log_prob()
-        if not reduce:
-            raise self.refusal("no term of each variable, only a sum", "reduce=True")
-        self.check_cond(cond)
-        y = self._standardised(self.domain.check(x))
-        return self.log_density(y) + self.units.log_jacobian().double().sum()
-
-    def log_prob_bound(
-        self,
-        x: Tensor,
-        cond: Tensor | None = None,
-        *,
-        samples: int = 1,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """On levels a bound, from `samples` draws of the noise for each item; on reals log_prob: (B,) nats."""
-        if self.units is not None:
-            return self.log_prob(x, cond)
-        return super().log_prob_bound(x, cond, samples=samples, generator=generator)
-
-    def log_weight(self, x: Tensor, cond: Tensor | None, generator: torch.Generator | None) -> Tensor:
-        """log p(x + u) - log q(u | x)."""
-        levels = self.domain.max_levels
-        u, log_q = self.dequantiser((x.to(self.dtype) + 0.5) / levels, generator)
-        density = self.log_density((x + u) / levels)
-        return density - log_q.double() - self.domain.size * math.log(levels)
-
     # --- samples ---------------------------------------------------------------------------------
 
-    @torch.no_grad()
-    def sample(
+    def _draw(
         self,
         n: int,
-        cond: Tensor | int | None = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
-        **others: Any,
+        cond: Tensor | None,
+        rule: Sample,
+        generator: torch.Generator | None,
+        runner: Runner | None,
     ) -> Tensor:
-        """Draw n items (n, *event_shape): z from the prior, and back.
-
-        Args:
-            n: how many.
-            cond: None.
-            temperature: factor of z; below 1, items nearer to the most typical one.
-            generator: where the randomness comes from.
-            **others: top_k, top_p and runner of autoregressive models, which must be None.
-        """
+        """z from the prior, and back. Temperature is a factor of z: below 1, items nearer to the most typical one."""
+        others = {"top_k": rule.top_k, "top_p": rule.top_p, "runner": runner}
         asked = [name for name, value in others.items() if value is not None]
         if asked:
             raise self.refusal(
                 f"no use for {asked[0]}: all variables are drawn at once", "temperature, or none"
             )
-        check_count("n: expected a number of items", n, 0)
-        check_temperature(temperature)
-        self.check_cond(None if cond is None else torch.as_tensor(cond))
         noise = draw_noise(n, self.domain.size, generator).to(self.device)
         with exact_arithmetic(self):
-            return self.decode(temperature * self.prior.quantile(noise).to(self.dtype))
+            return self.decode(rule.temperature * self.prior.quantile(noise).to(self.dtype))
 
     def encode(self, x: Tensor) -> Tensor:
         """z of items: (B, *event_shape) → (B, D). Of levels that of their middles."""
@@ -143,8 +104,8 @@ class Flow(BoundedModel):
             return self.bijection(self._standardised(x))[0]
         return self.bijection((x.to(self.dtype) + 0.5) / self.domain.max_levels)[0]
 
-    def decode(self, z: Tensor) -> Tensor:
-        """Items of z: (B, D) → (B, *event_shape)."""
+    def decode(self, z: Tensor, generator: torch.Generator | None = None, **options: Any) -> Tensor:
+        """Items of z: (B, D) → (B, *event_shape). No chance is left: neither the generator nor options are read."""
         y = self.bijection.inverse(z)
         if not z.is_meta:
             check_weights(self)
@@ -173,6 +134,40 @@ class Flow(BoundedModel):
     def _standardised(self, x: Tensor) -> Tensor:
         assert self.units is not None
         return self.units.standardise(x.flatten(1), self.dtype).unflatten(1, self.domain.event_shape)
+
+
+class FlowOfReals(Flow, Exact):
+    """log p(x), in the units of the data."""
+
+    def _log_prob(self, x: Tensor, cond: Tensor | None) -> Tensor:
+        """log p(y) and the volume of the units."""
+        assert self.units is not None
+        return self.log_density(self._standardised(x)) + self.units.log_jacobian().double().sum()
+
+
+class FlowOfLevels(Flow, Bounded):
+    """A bound of log P(x), by y = (x + u) / levels with noise u in [0, 1)."""
+
+    def log_weight(self, x: Tensor, cond: Tensor | None, generator: torch.Generator | None) -> Tensor:
+        """log p(x + u) - log q(u | x)."""
+        levels = self.domain.max_levels
+        u, log_q = self.dequantiser((x.to(self.dtype) + 0.5) / levels, generator)
+        density = self.log_density((x + u) / levels)
+        return density - log_q.double() - self.domain.size * math.log(levels)
+
+
+@cache
+def _kind(family: type[Flow], discrete: bool) -> type[Flow]:
+    """A family of flows as a flow of levels, or of reals."""
+    kind = FlowOfLevels if discrete else FlowOfReals
+    if issubclass(kind, family):
+        return kind
+    return type(family.__name__, (family, kind), {"__module__": family.__module__, "_made": True})
+
+
+def _blank(family: type[Flow], discrete: bool) -> Flow:
+    """A flow without a state, to copy another into."""
+    return object.__new__(_kind(family, discrete))
 
 
 def check_continuous(domain: Domain) -> None:

@@ -8,15 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
-from chainrule.engine import Runner, branch, draw_normal, exact_arithmetic
-from chainrule.errors import check_count
+from chainrule.engine import Runner, Sample, branch, draw_normal, exact_arithmetic
 from chainrule.heads.gaussian import LOG_SCALES
 from chainrule.models.base.autoregressive import AutoregressiveModel
-from chainrule.models.base.bounded import BoundedModel
-from chainrule.models.base.latent_completion import Latent, draw_given
+from chainrule.models.base.capabilities import Bounded, Latent, Reconstructs, Samples
+from chainrule.models.base.latent_completion import LatentCompletion
 
 
-class GaussianLatent(BoundedModel, Latent):
+class GaussianLatent(Bounded, Samples, LatentCompletion, Reconstructs, Latent):
     """p(x) = ∫ N(z; 0, I) p(x | z) dz, bounded with q(z | x) = N(z; μ(x), diag σ(x)²).
 
     Args:
@@ -31,9 +30,6 @@ class GaussianLatent(BoundedModel, Latent):
     References:
         Kingma, Welling (2014), "Auto-encoding variational Bayes", https://arxiv.org/abs/1312.6114
     """
-
-    completes = True
-    reconstructs = True
 
     def __init__(
         self,
@@ -92,63 +88,31 @@ class GaussianLatent(BoundedModel, Latent):
 
     # --- the verbs -------------------------------------------------------------------------------
 
-    def sample(
+    def _draw(
         self,
         n: int,
-        cond: Tensor | int | None = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
-        *,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        runner: Runner | None = None,
+        cond: Tensor | None,
+        rule: Sample,
+        generator: torch.Generator | None,
+        runner: Runner | None,
     ) -> Tensor:
-        """Draw n items (n, *event_shape): z ~ N(0, I), then x ~ p(x | z).
-
-        Arguments and errors are those of `AutoregressiveModel.sample`; temperature, top_k and top_p are of p(x | z).
-        """
-        check_count("n: expected a number of items", n, 0)
-        self.check_cond(cond if isinstance(cond, Tensor) or cond is None else torch.tensor(cond))
-        choice: Any = {"top_k": top_k, "top_p": top_p, "runner": runner}
+        """z ~ N(0, I), then x ~ p(x | z), of which temperature, top_k and top_p are."""
         z = self.normal(n, branch(generator))
-        return self.decode(z, generator, temperature=temperature, **choice)
+        with exact_arithmetic(self):
+            return self.decoder._draw(n, self.upward(z), rule, generator, runner)
+
+    def _reconstruct(self, x: Tensor, n: int, generator: torch.Generator | None) -> Tensor:
+        """z ~ q(z | x), then an item from p(· | z)."""
+        with exact_arithmetic(self):
+            mean, log_scale = (part.repeat_interleave(n, 0) for part in self.posterior(x))
+        z = mean + log_scale.exp() * self.normal(len(mean), branch(generator))
+        return self.decode(z, generator)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """The mean of q(z | x): (B, *event_shape) → (B, E)."""
+        return self.posterior(x)[0]
 
     def decode(self, z: Tensor, generator: torch.Generator | None = None, **options: Any) -> Tensor:
         """Draw an item from p(x | z) for each of z: (B, E) → (B, *event_shape); options are those of `sample`."""
         with exact_arithmetic(self):
             return self.decoder.sample(len(z), self.upward(z), generator=generator, **options)
-
-    def reconstruct(self, x: Tensor, n: int = 1, generator: torch.Generator | None = None) -> Tensor:
-        """Draw z ~ q(z | x), then an item from p(· | z), n times for each: (B, *event_shape) → (B, n, *event_shape).
-
-        Raises:
-            DomainError: if x does not lie in the domain.
-        """
-        check_count("n: expected a number of draws", n, 1)
-        with exact_arithmetic(self):
-            mean, log_scale = (part.repeat_interleave(n, 0) for part in self.posterior(x))
-        z = mean + log_scale.exp() * self.normal(len(mean), branch(generator))
-        return self.decode(z, generator).unflatten(0, (len(x), n))
-
-    def complete(
-        self,
-        x: Tensor,
-        known: Tensor,
-        n: int = 1,
-        generator: torch.Generator | None = None,
-        *,
-        cond: Tensor | int | None = None,
-        particles: int = 16,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-    ) -> Tensor:
-        """Draw what is unknown, n times for each item: (B, n, *event_shape), known values unchanged.
-
-        z and what is unknown are drawn in turn, `particles` times, so that what is known informs z: see `draw_given`.
-        Exact in the limit only, also where the known come first: this warns. Other arguments and errors are those of
-        `AutoregressiveModel.complete`.
-        """
-        self.check_cond(cond if isinstance(cond, Tensor) or cond is None else torch.tensor(cond))
-        choice: Any = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        return draw_given(self, x, known, n, generator, particles=particles, **choice)

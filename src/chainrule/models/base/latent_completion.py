@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from typing import Any
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chainrule.engine import Sample, branch, draw_noise, exact_arithmetic
-from chainrule.errors import ApproximateCompletionWarning, check_count
+from chainrule.engine import Runner, Sample, branch, draw_noise, exact_arithmetic
+from chainrule.errors import ApproximateCompletionWarning
 from chainrule.models.base.autoregressive import AutoregressiveModel
-from chainrule.models.base.model import Model
-from chainrule.models.parts.constraints import known_part
+from chainrule.models.base.capabilities import Completes
 
 
-class Latent(Model):
-    """p(x) = ∫ N(z; 0, I) p(x | z) dz with an approximate posterior q(z | x).
+class LatentCompletion(Completes):
+    """Completions of p(x) = ∫ N(z; 0, I) p(x | z) dz with an approximate posterior q(z | x).
 
     Attributes:
         decoder: p(x | z).
         upward: z (B, E) → the condition of the decoder.
     """
 
+    candidates = 16
     decoder: AutoregressiveModel
     upward: nn.Module
 
@@ -40,61 +40,55 @@ class Latent(Model):
     def log_ratio(self, z: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
         """log N(z; μ, σ²) - log N(z; 0, I): (B, E) thrice → (B,) nats."""
 
+    def _complete(
+        self,
+        x: Tensor,
+        known: Tensor,
+        n: int,
+        *,
+        cond: Tensor | None,
+        rule: Sample,
+        particles: int,
+        generator: torch.Generator | None,
+        runner: Runner | None,
+    ) -> Tensor:
+        """Metropolis within Gibbs: n chains an item, whose law tends to p(z, unknown | known) as they grow longer.
 
-def draw_given(
-    model: Latent,
-    x: Tensor,
-    known: Tensor,
-    n: int,
-    generator: torch.Generator | None,
-    *,
-    particles: int,
-    **choice: Any,
-) -> Tensor:
-    """Metropolis within Gibbs: n chains an item, whose law tends to p(z, unknown | known) as they grow longer.
+        A chain starts at z ~ N(0, I), and in each of its `particles` steps
 
-    A chain starts at z ~ N(0, I), and in each of its steps
+        - z' ~ r(z) = ½ q(z | x) + ½ N(0, I) takes the place of z with probability
+          min(1, p(x, z') r(z) / p(x, z) r(z')): the encoder has seen all of x as it is now; the prior lets a chain
+          leave where an encoder has never been;
+        - what is unknown is drawn anew from the decoder's conditionals with the known values kept, and is taken with
+          probability min(1, K' / K), K the product of the conditionals of what is known: 1 where that comes first, or
+          where the decoder's variables are independent.
 
-    - z' ~ r(z) = ½ q(z | x) + ½ N(0, I) takes the place of z with probability min(1, p(x, z') r(z) / p(x, z) r(z')):
-      the encoder has seen all of x as it is now; the prior lets a chain leave where an encoder has never been;
-    - what is unknown is drawn anew from the decoder's conditionals with the known values kept, and is taken with
-      probability min(1, K' / K), K the product of the conditionals of what is known: 1 where that comes first, or
-      where the decoder's variables are independent.
+        Temperature, top_k and top_p are of the last draw of what is unknown; the chain has none. Exact in the limit
+        only, also where the known variables come first: this warns.
 
-    Args:
-        model: with its encoder and decoder.
-        x: (B, *event_shape); read only where known.
-        known: booleans (*event_shape) or (B, *event_shape).
-        n: draws per item.
-        generator: where the randomness comes from.
-        particles: steps of a chain.
-        **choice: temperature, top_k, top_p: of the last draw of what is unknown; the chain has none.
-
-    References:
-        Mattei, Frellsen (2018), "Leveraging the exact likelihood of deep latent variable models", algorithm 2,
-        https://arxiv.org/abs/1802.04826. The prior among the proposals and the second acceptance are ours.
-    """
-    check_count("n: expected a number of draws", n, 1)
-    check_count("particles: expected an integer", particles, 1)
-    Sample(x.new_zeros(0, 0), **choice)  # refuses a bad choice now, not after the chain
-    x, known = known_part(model.domain, x, known)
-    informed = known.flatten(1).any(1)
-    if (informed & ~known.flatten(1).all(1)).any():
-        warnings.warn(
-            f"latent variables are drawn by {particles} steps of a Markov chain, which reaches their distribution "
-            "given the known values only after many; particles=100, say, takes more",
-            ApproximateCompletionWarning,
-            stacklevel=3,
-        )
-    values, mask = x.repeat_interleave(n, 0), known.repeat_interleave(n, 0)
-    with exact_arithmetic(model):
-        chain = Chain(model, values, mask, informed.repeat_interleave(n, 0), generator)
-        for _ in range(particles if informed.any() else 0):
-            chain.move_latent()
-            chain.move_unknown()
-        if choice != {"temperature": 1.0, "top_k": None, "top_p": None}:
-            chain.x, _ = chain.draw(chain.z, chain.stream(), **choice)
-        return chain.x.unflatten(0, (len(x), n))
+        References:
+            Mattei, Frellsen (2018), "Leveraging the exact likelihood of deep latent variable models", algorithm 2,
+            https://arxiv.org/abs/1802.04826. The prior among the proposals and the second acceptance are ours.
+        """
+        if runner is not None:
+            raise self.refusal("no runners of completions", "complete without one")
+        informed = known.flatten(1).any(1)
+        if (informed & ~known.flatten(1).all(1)).any():
+            warnings.warn(
+                f"latent variables are drawn by {particles} steps of a Markov chain, which reaches their distribution "
+                "given the known values only after many; particles=100, say, takes more",
+                ApproximateCompletionWarning,
+                stacklevel=3,
+            )
+        values, mask = x.repeat_interleave(n, 0), known.repeat_interleave(n, 0)
+        with exact_arithmetic(self):
+            chain = Chain(self, values, mask, informed.repeat_interleave(n, 0), generator)
+            for _ in range(particles if informed.any() else 0):
+                chain.move_latent()
+                chain.move_unknown()
+            if (rule.temperature, rule.top_k, rule.top_p) != (1.0, None, None):
+                chain.x, _ = chain.draw(chain.z, chain.stream(), rule)
+            return chain.x.unflatten(0, (len(x), n))
 
 
 class Chain:
@@ -108,7 +102,7 @@ class Chain:
 
     def __init__(
         self,
-        model: Latent,
+        model: LatentCompletion,
         x: Tensor,
         known: Tensor,
         informed: Tensor,
@@ -124,10 +118,13 @@ class Chain:
         self._drawn += 1
         return branch(self._branches, self._drawn)
 
-    def draw(self, z: Tensor, generator: torch.Generator | None, **choice: Any) -> tuple[Tensor, Tensor]:
+    def draw(
+        self, z: Tensor, generator: torch.Generator | None, rule: Sample | None = None
+    ) -> tuple[Tensor, Tensor]:
         """What is unknown given z, known values kept; and the terms of these."""
         noise = draw_noise(len(z), self.model.domain.size, generator).to(z.device)
-        return self.model.decoder.force(self.x, self.known, Sample(noise, **choice), self.model.upward(z))
+        rule = Sample(noise) if rule is None else replace(rule, noise=noise)
+        return self.model.decoder.force(self.x, self.known, rule, self.model.upward(z))
 
     def move_latent(self) -> None:
         """z given x, all of it."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from chainrule.domain import Domain
-from chainrule.engine import Sample, branch, draw_noise, draw_normal, exact_arithmetic
+from chainrule.engine import Runner, Sample, branch, draw_noise, draw_normal, exact_arithmetic
 from chainrule.engine.finite import Guard
 from chainrule.engine.site import draw_site
-from chainrule.errors import DomainError, check_count
+from chainrule.errors import DomainError
 from chainrule.layers import State
-from chainrule.models.base.bounded import BoundedModel
+from chainrule.models.base.capabilities import Bounded, Samples
 from chainrule.models.parts.latent_normal import LatentNormal
 from chainrule.models.parts.sequence import sequence_parts
 
@@ -28,7 +29,7 @@ class Level(NamedTuple):
     p: LatentNormal
 
 
-class LatentSequence(BoundedModel):
+class LatentSequence(Bounded, Samples):
     """p(x, z) = ∏_t p(z_t | x_<t, z_<t) p(x_t | z_≤t, x_<t), with q(z | x) = ∏_t q(z_t | x_≤t, z_<t).
 
     With K draws the bound weighs whole sequences of latents, as importance-weighted autoencoders do: no particle is
@@ -88,32 +89,19 @@ class LatentSequence(BoundedModel):
             terms = terms - level.q.divergence(level.p)
         return -self._total(terms, x)
 
-    def sample(
+    def _draw(
         self,
         n: int,
-        cond: Tensor | int | None = None,
-        temperature: float = 1.0,
-        generator: torch.Generator | None = None,
-        *,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        runner: None = None,
+        cond: Tensor | None,
+        rule: Sample,
+        generator: torch.Generator | None,
+        runner: Runner | None,
     ) -> Tensor:
-        """Draw n items (n, *event_shape), step by step: z_t from its prior, then x_t.
-
-        Args:
-            n: how many.
-            cond: None.
-            temperature, top_k, top_p: of x_t given z_t; see `AutoregressiveModel.sample`.
-            generator: where the randomness comes from.
-            runner: must be None.
-        """
-        check_count("n: expected a number of items", n, 0)
-        self.check_cond(self.expand_cond(cond, n))
+        """Step by step: z_t from its prior, then x_t, of which temperature, top_k and top_p are."""
         if runner is not None:
             raise self.refusal("no runners of its steps", "sample without one")
         noise = self._normal(n, branch(generator))
-        rule = Sample(draw_noise(n, self.domain.size, generator).to(self.device), temperature, top_k, top_p)
+        rule = replace(rule, noise=draw_noise(n, self.domain.size, generator).to(self.device))
         clock = torch.arange(self.steps, device=self.device)
         drawn = []
         with exact_arithmetic(self):

@@ -21,24 +21,48 @@ from chainrule.layers import Condition
 VECTOR_TRAINING = {"epochs": 0, "batch_size": 0, "patience": 20, "precision": "float32"}
 
 
+class Lacks:
+    """A verb that a model does not have: a class has no such attribute; a model says why, and what to use.
+
+    Args:
+        what: "no exact likelihood", say.
+        instead: what to use.
+    """
+
+    def __init__(self, what: str, instead: str) -> None:
+        self.what, self.instead = what, instead
+
+    def __get__(self, model: Model | None, owner: type[Model]) -> Any:
+        """Raise.
+
+        Raises:
+            ChainruleError: if a model is asked.
+            AttributeError: if a class is.
+        """
+        if model is None:
+            raise AttributeError(f"{owner.__name__} has {self.what}")
+        raise model.refusal(self.what, self.instead)
+
+
 class Model(nn.Module, ABC):
-    """A likelihood, exact unless it says otherwise: log_prob, sample, complete.
+    """A model of a domain. Its verbs are capabilities, `models.base.capabilities`, which it inherits.
 
     Args:
         domain: what is modelled.
     """
 
-    # What is known of log p(x): "exact", "bound" (log_prob is refused, log_prob_bound lies below it), or "none" (all
-    # three verbs are refused; the loss is reported under a name of its own, never among likelihoods).
-    likelihood: Literal["exact", "bound", "none"] = "exact"
-    # Whether `complete` draws what is unknown given what is known; a model that cannot refuses it.
-    completes = True
-    # Whether `reconstruct(x, n, generator)` draws items (B, n, *event_shape) from what the model makes of x.
-    reconstructs = False
-    # Whether `estimate` finds the parameters from the data in closed form, instead of gradient descent.
-    closed_form = False
-    # Whether a missing cell is left out of the likelihood, summed over, instead of being an outcome of its own.
-    marginalises = False
+    # What is known of log p(x): "exact", "bound" or "none".
+    likelihood: Literal["exact", "bound", "none"] = "none"
+    log_prob: Any = Lacks(
+        "no exact likelihood: p(x) is an integral over what is latent", "log_prob_bound(x, samples=K)"
+    )
+    log_prob_bound: Any = Lacks("no likelihood, nor a bound of it", "loss(x)")
+    sample: Any = Lacks("no distribution to draw from", "another model")
+    complete: Any = Lacks(
+        "no conditionals of some variables given others", "an autoregressive model, or sample"
+    )
+    factorisation: Any = Lacks("no factorisation over the variables of an item", "log_prob_bound, or sample")
+    estimate: Any = Lacks("no closed-form estimate", "chainrule.fit")
     # What training does differently from `TrainingConfig` for this model.
     training_defaults: Mapping[str, Any] = MappingProxyType({})
     # The hyperparameters of the smallest instance for which the laws hold, where the defaults are larger.
@@ -74,59 +98,20 @@ class Model(nn.Module, ABC):
                 return cls(candidate, **sizes)
         raise DomainError(f"{cls.__name__}: serves no tiny domain; expected one to be named: tiny(domain)")
 
-    @abstractmethod
-    def log_prob(self, x: Tensor, cond: Tensor | None = None, reduce: bool = True) -> Tensor:
-        """The exact log-likelihood in nats: of each item (B,), or of each variable (B, *event_shape)."""
-
-    def log_prob_bound(
-        self,
-        x: Tensor,
-        cond: Tensor | None = None,
-        *,
-        samples: int = 1,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """What log p(x) is at least, in nats: (B, *event_shape) → (B,); log_prob itself where that is exact.
-
-        Args:
-            x: (B, *event_shape).
-            cond: one per item, for a conditional model.
-            samples: importance samples of what is latent in each item; the more, the tighter.
-            generator: where these come from.
-        """
-        return self.log_prob(x, cond)
-
-    @abstractmethod
-    def sample(self, n: int, *args: Any, **kwargs: Any) -> Tensor:
-        """Draw n items (n, *event_shape); arguments are those of `AutoregressiveModel.sample`."""
-
-    @abstractmethod
-    def complete(self, x: Tensor, known: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """Draw what is unknown, n times for each item: (B, n, *event_shape), known values unchanged.
-
-        Arguments are those of `AutoregressiveModel.complete`.
-        """
-
     @property
-    @abstractmethod
     def condition(self) -> Condition:
-        """What items are conditioned on."""
-
-    @property
-    @abstractmethod
-    def factorisation(self) -> Any:
-        """The `AutoregressiveModel` that this is, or the first of those it mixes."""
+        """What items are conditioned on: nothing, unless a model says otherwise."""
+        return Condition(0)
 
     def counted(self, x: Tensor) -> Tensor:
         """Which variables of x have a term in its likelihood: booleans as x."""
-        there = self.domain.counted(x)
-        return there & ~x.isnan() if self.marginalises else there
+        return self.domain.counted(x)
 
     # --- fitting -----------------------------------------------------------------------------------
 
+    @abstractmethod
     def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
-        """What training makes small, (B,) nats: the negative log-likelihood, unless a model says otherwise."""
-        return -self.log_prob(x, cond)
+        """What training makes small, (B,) nats."""
 
     def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
         """What validation watches, (B,) nats."""
@@ -143,16 +128,14 @@ class Model(nn.Module, ABC):
         """Change hyperparameters that only training reads."""
         raise NotImplementedError(f"{type(self).__name__} has no trials")
 
-    def estimate(self, x: Tensor) -> None:
-        """Set the parameters from the training data x (N, *event_shape); only if `closed_form`."""
-        raise ChainruleError(
-            f"{type(self).__name__} has no closed-form estimate: train it with chainrule.fit"
-        )
-
     @property
     def exact(self) -> bool:
         """Whether there is a log-likelihood, and log_prob is it."""
         return self.likelihood == "exact"
+
+    def refusal(self, what: str, instead: str) -> ChainruleError:
+        """An error that says what there is not, and what to use."""
+        return ChainruleError(f"{self.name or type(self).__name__} has {what}; use {instead}")
 
     # --- conditions --------------------------------------------------------------------------------
 
@@ -167,10 +150,15 @@ class Model(nn.Module, ABC):
             raise ConditionError(f"cond: expected None, the model is unconditional; got {tuple(cond.shape)}")
 
     def expand_cond(self, cond: Tensor | int | None, batch: int) -> Tensor | None:
-        """A condition per row: an int or a single item's label, labels, vector or map is repeated."""
+        """A condition per row: an int or a single item's label, labels, vector or map is repeated.
+
+        Raises:
+            ConditionError: if the model is unconditional, or there are neither one nor `batch`.
+        """
         if cond is None:
             return None
         cond = torch.as_tensor(cond, device=self.device)
+        self.check_cond(cond)
         rank = len(self.condition.item_shape)
         if cond.dtype not in INTEGERS:
             rank = max(1, rank)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from chainrule.domain import Domain
 from chainrule.engine import draw_noise
-from chainrule.errors import check_count
 from chainrule.heads import Head
 from chainrule.models.base.autoregressive import AutoregressiveModel
-from chainrule.models.parts.constraints import check_orderable, known_part
+from chainrule.models.base.capabilities import Marginalises
+from chainrule.models.parts.constraints import check_orderable
 from chainrule.networks import Network
 
 STRATA = 4  # subsets of each item that validation looks at: of few variables, of more, of most
 
 
-class OrderlessModel(AutoregressiveModel):
+class OrderlessModel(Marginalises, AutoregressiveModel):
     """A model trained for all orderings at once. `log_prob` is exact under its own ordering, and costs D evaluations.
 
     Its network has two more methods: `guess(sites, seen, cond)`, (B, D, 1) and booleans (B, D) → (B, D, P), the
@@ -31,7 +32,6 @@ class OrderlessModel(AutoregressiveModel):
         Uria, Murray, Larochelle (2014), "A deep and tractable density estimator", https://arxiv.org/abs/1310.1757
     """
 
-    marginalises = True
     network: Any
 
     def __init__(self, network: Network, domain: Domain, head: Head, **options: Any) -> None:
@@ -51,45 +51,47 @@ class OrderlessModel(AutoregressiveModel):
         generator, strata = torch.Generator().manual_seed(0), min(STRATA, self.domain.size)
         return torch.stack([self._loss(x, cond, generator, k, strata) for k in range(strata)]).mean(0)
 
-    def complete(
+    def _complete(
         self,
         x: Tensor,
         known: Tensor,
-        n: int = 1,
-        generator: torch.Generator | None = None,
+        n: int,
         *,
-        cond: Tensor | int | None = None,
+        cond: Tensor | None,
+        generator: torch.Generator | None,
         **options: Any,
     ) -> Tensor:
-        """Draw what is unknown given all that is known, n times for each item: (B, n, *event_shape).
-
-        Each mask has its own ordering: what is known first, then the rest in the model's order. Arguments and errors
-        are those of `AutoregressiveModel.complete`.
-        """
-        check_count("n: expected a number of draws", n, 1)
-        x, known = known_part(self.domain, x, known)
-        mask = self.ordering.flatten(known & ~x.isnan())
-        cond = self.expand_cond(cond, len(x))
+        """Each mask under its own ordering: what is known first, then the rest in the model's order."""
+        known = known & ~x.isnan()
+        x = torch.where(known, x, torch.zeros_like(x))
         drawn = x.new_empty(len(x), n, *self.domain.event_shape)
         noise = draw_noise(len(x) * n, self.domain.size, generator).to(self.device).unflatten(0, (len(x), n))
-        patterns, which = torch.unique(mask, dim=0, return_inverse=True)
-        for i, pattern in enumerate(patterns):
-            rows = (which == i).nonzero().flatten()
-            first = torch.argsort(~pattern.cpu(), stable=True)
-            member = self.in_order(self.ordering.variables[first])
-            part = member.fill(
-                x[rows],
-                known[rows] & ~x[rows].isnan(),
-                n,
-                generator,
-                cond=None if cond is None else cond[rows],
-                noise=noise[rows].flatten(0, 1),
-                **options,
+        for rows, member in self._by_mask(known):
+            own = {"cond": None if cond is None else cond[rows], "noise": noise[rows].flatten(0, 1)}
+            part = super(OrderlessModel, member)._complete(  # in the member's one ordering
+                x[rows], known[rows], n, generator=generator, **own, **options
             )
             drawn[rows] = part.to(drawn.dtype)
         return drawn
 
-    def in_order(self, permutation: Tensor) -> AutoregressiveModel:
+    def log_prob_given(
+        self, x: Tensor, known: Tensor, cond: Tensor | None, **options: Any
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Exact: each mask under the ordering that has its known variables first."""
+        found = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+        for rows, member in self._by_mask(known):
+            terms = member._terms(x[rows], None if cond is None else cond[rows]).double()
+            found[rows] = torch.where(known[rows], 0.0, terms).flatten(1).sum(1)
+        return found, torch.zeros_like(found), torch.ones_like(found, dtype=torch.bool)
+
+    def _by_mask(self, known: Tensor) -> Iterator[tuple[Tensor, Self]]:
+        """The rows of each mask (B, *event_shape), and this model with what is known there first."""
+        patterns, which = torch.unique(self.ordering.flatten(known), dim=0, return_inverse=True)
+        for i, pattern in enumerate(patterns):
+            first = torch.argsort(~pattern.cpu(), stable=True)
+            yield (which == i).nonzero().flatten(), self.in_order(self.ordering.variables[first])
+
+    def in_order(self, permutation: Tensor) -> Self:
         """The same net under another ordering: the domain's variables (D,) in generation order, on the CPU."""
         sites = self.ordering.variables.argsort()[permutation]
         return self.reordered(permutation, self.network.reordered(sites))
