@@ -1,0 +1,120 @@
+"""What models can do, which they say by what they inherit."""
+
+import copy
+import importlib
+import pickle
+
+import pytest
+import torch
+
+import chainrule as cr
+from chainrule.errors import ChainruleError, ConditionError
+from chainrule.models import MODELS
+from chainrule.models.base import capabilities
+from chainrule.models.base.capabilities import (
+    Bounded,
+    ClosedForm,
+    Completes,
+    Exact,
+    Factorises,
+    Latent,
+    Marginalises,
+    Reconstructs,
+    Samples,
+    Sequential,
+)
+from chainrule.models.base.flow import Flow
+from chainrule.models.base.model import Lacks, Model
+from chainrule.models.base.streaming import Streams
+from chainrule.models.vae import VAE
+
+VERBS = ("log_prob", "log_prob_bound", "sample", "complete", "reconstruct", "stream")
+IMAGE, BITS, REALS = cr.Domain.image(1, 4, 4, levels=2), cr.Domain.binary(4), cr.Domain.vector(3)
+ONE = {Exact, Samples, Completes, Sequential, Factorises, Streams}  # what a single factorisation can do
+EXPECTED = {
+    ("made", BITS): ONE,
+    ("independent", BITS): ONE | {ClosedForm},
+    ("deep-nade", BITS): ONE | {Marginalises},
+    ("eonade", BITS): {Exact, Samples, Completes, Sequential, Marginalises},
+    ("made-ensemble", BITS): {Exact, Samples, Completes, Sequential},
+    ("vae", BITS): {Bounded, Samples, Completes, Reconstructs, Latent},
+    ("vq-vae", IMAGE): {Bounded, Samples, Reconstructs},
+    ("vrnn", cr.Domain.sequence(4, 3)): {Bounded, Samples},
+    ("pixelcnn-autoencoder", IMAGE): {Reconstructs},
+    ("realnvp", REALS): {Exact, Samples, Latent},
+    ("realnvp", BITS): {Bounded, Samples, Latent},
+}
+SAMPLED = [case for case, able in EXPECTED.items() if Samples in able]
+
+
+def ids(case):
+    return f"{case[0]}-{case[1]}"
+
+
+def model_classes():
+    for entry in MODELS.values():
+        importlib.import_module("chainrule.models." + entry.path.split(":")[0])
+    found, left = set(), [Model]
+    while left:
+        found.add(left.pop())
+        left += [cls for kind in list(found) for cls in kind.__subclasses__() if cls not in found]
+    return [cls for cls in found if cls.__module__.startswith("chainrule.")]
+
+
+@pytest.mark.parametrize("case", EXPECTED, ids=ids)
+def test_a_model_can_do_what_it_inherits(case):
+    name, domain = case
+    able = set().union(*EXPECTED.values())
+    model = cr.create_model(name, domain)
+    assert {kind for kind in able if isinstance(model, kind)} == EXPECTED[case]
+
+
+def test_verbs_are_written_in_one_place():
+    """Families override `_draw` and its like, never the verb that checks the arguments; some say that they lack it."""
+    classes = model_classes()
+    assert len(classes) > 50
+    for cls in classes:
+        own = [verb for verb in VERBS if verb in vars(cls) and not isinstance(vars(cls)[verb], Lacks)]
+        assert not own or cls.__module__ == capabilities.__name__ or cls is Streams, (cls, own)
+
+
+def test_a_verb_that_is_not_there_says_what_to_use_instead():
+    assert not hasattr(VAE, "log_prob") and not hasattr(Bounded, "log_prob")
+    model = cr.create_model("vae", BITS, latent=2, hidden=4)
+    with pytest.raises(
+        ChainruleError, match=r"^vae has no exact likelihood: .*use log_prob_bound\(x, samples=K\)$"
+    ):
+        model.log_prob(torch.zeros(1, 4, dtype=torch.int64))
+    with pytest.raises(ChainruleError, match=r"^made has no closed-form estimate; use chainrule.fit$"):
+        cr.create_model("made", BITS).estimate(torch.zeros(1, 4, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("case", SAMPLED, ids=ids)
+def test_every_model_refuses_the_same_bad_arguments(case):
+    model = cr.create_model(*case)
+    for n in (-1, 1.5):
+        with pytest.raises(ChainruleError, match="n: expected a number of items ≥ 0, got"):
+            model.sample(n)
+    with pytest.raises(ChainruleError, match="temperature: expected"):
+        model.sample(1, temperature=-1.0)
+    with pytest.raises(ChainruleError, match="top_k: expected an integer ≥ 1, got 0"):
+        model.sample(1, top_k=0)
+    for cond in (1, torch.zeros(1, dtype=torch.int64)):
+        with pytest.raises(ConditionError, match="cond: expected None, the model is unconditional"):
+            model.sample(1, cond)
+    if isinstance(model, Completes):
+        known = torch.ones(4, dtype=torch.bool)
+        with pytest.raises(ChainruleError, match="particles: expected an integer ≥ 1, got 0"):
+            model.complete(torch.zeros(1, 4, dtype=torch.int64), known, particles=0)
+
+
+@pytest.mark.parametrize("domain", [BITS, REALS], ids=str)
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_flow_stays_of_its_kind_when_copied(domain, again):
+    flow = cr.create_model("nice", domain, hidden=[4])
+    other = again(flow)
+    assert type(other) is type(flow) and isinstance(other, Flow)
+    assert isinstance(other, Exact) == (not domain.discrete)
+    drawn = [model.sample(3, generator=torch.Generator().manual_seed(0)) for model in (flow, other)]
+    assert torch.equal(*drawn)
+    assert other.bijection is not flow.bijection
