@@ -4,8 +4,21 @@ from chainrule.errors import ApproximateCompletionWarning
 from chainrule.models import catalogue as _catalogue  # noqa: F401 - registers the library's own models
 from chainrule.models.base.autoencoder import Autoencoder
 from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.base.capabilities import (
+    Bounded,
+    ClosedForm,
+    Completes,
+    Exact,
+    Factorises,
+    Latent,
+    Marginalises,
+    Reconstructs,
+    Samples,
+    Sequential,
+)
 from chainrule.models.base.gaussian_latent import GaussianLatent
 from chainrule.models.base.model import Model
+from chainrule.models.base.streaming import Streams
 from chainrule.models.registry import (
     MODELS,
     create_model,
@@ -22,8 +35,19 @@ __all__ = [
     "ApproximateCompletionWarning",
     "Autoencoder",
     "AutoregressiveModel",
+    "Bounded",
+    "ClosedForm",
+    "Completes",
+    "Exact",
+    "Factorises",
     "GaussianLatent",
+    "Latent",
+    "Marginalises",
     "Model",
+    "Reconstructs",
+    "Samples",
+    "Sequential",
+    "Streams",
     "create_model",
     "hyperparameters_of",
     "list_models",
