@@ -11,7 +11,7 @@ from torch import Tensor
 from chainrule.engine import Sample, exact_arithmetic, rollout
 from chainrule.flows.bijection import Bijection
 from chainrule.flows.univariate import Standardise, Univariate
-from chainrule.heads import Conditional, Head
+from chainrule.heads import REALS, Conditional, Head
 from chainrule.layers import State
 from chainrule.networks import Network
 
@@ -39,7 +39,7 @@ class GivenNoise(Head):
         univariate: of y, given its parameters.
     """
 
-    variables, levels = 1, None
+    variables, support = 1, REALS
 
     def __init__(self, univariate: Univariate) -> None:
         super().__init__()
@@ -155,4 +155,3 @@ class Autoregressive(Bijection):
     def schedule(self, length: int) -> Sequence[Hashable]:
         """The network's."""
         return self.network.schedule(length)
-

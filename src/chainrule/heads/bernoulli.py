@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from chainrule.heads.conditional import BernoulliConditional, Conditional
 from chainrule.heads.head import Head
+from chainrule.heads.support import discrete
 from chainrule.layers.state import State
 
 
@@ -19,7 +20,7 @@ class Bernoulli(Head):
         tensor([[0.5000]])
     """
 
-    levels = 2
+    support = discrete(2)
 
     def __init__(self, variables: int = 1) -> None:
         super().__init__()

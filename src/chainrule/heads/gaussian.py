@@ -8,6 +8,7 @@ from torch import Tensor
 from chainrule.heads.conditional import CategoricalConditional, Conditional, Normal
 from chainrule.heads.head import Head
 from chainrule.heads.kernels import LOG_SCALES
+from chainrule.heads.support import REALS, discrete
 from chainrule.layers.state import State
 
 
@@ -19,7 +20,7 @@ class Gaussian(Head):
         tensor([[-0.9189]])
     """
 
-    variables, size, levels = 1, 2, None
+    variables, size, support = 1, 2, REALS
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, 2), (…, 1) → (…, 1) nats."""
@@ -47,7 +48,7 @@ class BinnedGaussian(Head):
 
     def __init__(self, levels: int) -> None:
         super().__init__()
-        self.levels = levels
+        self.support = discrete(levels)
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, 2), (…, 1) → (…, 1) nats: the masses of the levels asked for, without the whole table."""

@@ -150,9 +150,7 @@ class Subject:
             x = torch.where(there.reshape(n, -1, *[1] * (x.ndim - 2)), x, -1)
         return self.domain.canonicalise(x)
 
-    def support(
-        self, model: Model, dtype: torch.dtype = torch.float64, **grid: Any
-    ) -> tuple[Tensor, Tensor]:
+    def support(self, model: Model, dtype: torch.dtype = torch.float64, **grid: Any) -> tuple[Tensor, Tensor]:
         """All items of the domain, or a grid over its reals, see `testing.support`, and the weight of each.
 
         A missing cell is an item of its own, unless the model sums over what is missing.
