@@ -72,9 +72,6 @@ class LogNormal(Head):
     def log_prob(self, params, x):
         return self.conditional(params).log_prob(x[..., 0])[..., None]
 
-    def init_state(self, params):
-        return params
-
     def step(self, prev, state, v):
         return self.conditional(state), state
 

@@ -49,10 +49,6 @@ class GivenNoise(Head):
         """(…, P), (…, 1) → (…, 1) nats, if z is normal."""
         return Moved(self.univariate, params).log_prob(x[..., 0])[..., None]
 
-    def init_state(self, params: Tensor) -> State:
-        """The parameters."""
-        return params
-
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """The map."""
         return Moved(self.univariate, state), state

@@ -30,10 +30,6 @@ class Bernoulli(Head):
         """(…, V), (…, V) → (…, V) nats."""
         return F.logsigmoid(torch.where(x > 0, params, -params))
 
-    def init_state(self, params: Tensor) -> State:
-        """The logits (B, V)."""
-        return params
-
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """The bit of σ(l)."""
         return BernoulliConditional(state[:, v]), state

@@ -37,10 +37,6 @@ class MaybeMissing(Head):
         there = F.logsigmoid(-logit) + self.head.log_prob(params[..., 1:], torch.where(missing, 0.0, x))
         return torch.where(missing, F.logsigmoid(logit), there)
 
-    def init_state(self, params: Tensor) -> State:
-        """The parameters."""
-        return params
-
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """Missing, or the other head's conditional."""
         there, _ = self.head.step(None, self.head.init_state(state[:, 1:]), 0)

@@ -26,10 +26,6 @@ class Gaussian(Head):
         """(…, 2), (…, 1) → (…, 1) nats."""
         return _normal(params).log_prob(x[..., 0])[..., None]
 
-    def init_state(self, params: Tensor) -> State:
-        """The parameters."""
-        return params
-
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """The normal itself."""
         return _normal(state), state

@@ -37,9 +37,9 @@ class Head(nn.Module, ABC):
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, P), (…, V) → (…, V) nats: each variable given those before it in the site."""
 
-    @abstractmethod
     def init_state(self, params: Tensor) -> State:
-        """What the steps through the variables of one site carry: (B, P) → state."""
+        """What the steps through the variables of one site carry: (B, P) → state; the parameters, by default."""
+        return params
 
     @abstractmethod
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:

@@ -51,10 +51,6 @@ class MCGSM(Head):
         """(…, P), (…, 1) → (…, 1) nats."""
         return self._conditional(params).log_prob(x[..., 0])[..., None]
 
-    def init_state(self, params: Tensor) -> State:
-        """The parameters."""
-        return params
-
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """The mixture."""
         return self._conditional(state), state
