@@ -3,25 +3,32 @@
 import math
 
 import pytest
+import scipy.stats
 import torch
 from torch.distributions import Normal as TorchNormal
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import (
+    COUNTS,
+    POSITIVE,
+    UNIT,
     Bernoulli,
     BinnedGaussian,
     BinnedMixture,
     Categorical,
     ColumnHeads,
+    Conditional,
     Gaussian,
+    Head,
     MaybeMissing,
     Mixture,
     Normal,
     Table,
     default_head,
+    interval,
 )
-from chainrule.testing import check_head
+from chainrule.testing import LawNotTried, LawViolation, check_head
 
 HEADS = {
     "bernoulli": Bernoulli,
@@ -48,6 +55,125 @@ HEADS = {
 @pytest.mark.parametrize("name", HEADS)
 def test_head(name):
     check_head(HEADS[name]())
+
+
+class Of(Conditional):
+    """A conditional that has what each needs, and no more."""
+
+    log_prob = draw = None
+
+    def __init__(self, log_prob, draw):
+        self.log_prob, self.draw = log_prob, draw
+
+
+class LogNormal(Head):
+    variables, size, support = 1, 2, POSITIVE
+
+    def log_prob(self, params, x):
+        return self.conditional(params).log_prob(x[..., 0])[..., None]
+
+    def step(self, prev, state, v):
+        return self.conditional(state), state
+
+    def conditional(self, params):
+        mean, scale = params[..., 0].clamp(-5, 5), params[..., 1].clamp(-3, 3).exp()
+        p = torch.distributions.LogNormal(mean, scale)
+        return Of(p.log_prob, lambda u: p.icdf(u.clamp(1e-300)))
+
+
+class Beta(LogNormal):
+    support = UNIT
+
+    def conditional(self, params):
+        a, b = params.clamp(-2, 2).exp().unbind(-1)
+        numbers = [part.detach().double().numpy() for part in (a, b)]
+        p = torch.distributions.Beta(a, b)
+        return Of(p.log_prob, lambda u: torch.from_numpy(scipy.stats.beta.ppf(u.numpy(), *numbers)))
+
+
+class Angle(LogNormal):
+    """Triangular on (-2, 1), its peak where the parameter says."""
+
+    support = interval(-2.0, 1.0)
+
+    def conditional(self, params):
+        peak = 3 * torch.sigmoid(params[..., 0].clamp(-3, 3)) - 2
+        left, right = 2 / 3 / (peak + 2), 2 / 3 / (1 - peak)
+
+        def draw(u):
+            cut = (peak + 2) / 3
+            return torch.where(
+                u < cut, -2 + (3 * u * (peak + 2)).sqrt(), 1 - (3 * (1 - u) * (1 - peak)).sqrt()
+            )
+
+        return Of(lambda x: torch.where(x < peak, left * (x + 2), right * (1 - x)).log(), draw)
+
+
+class Rain(LogNormal):
+    """None with probability 1/4, else log-normal: a point and a density."""
+
+    support = POSITIVE.with_points(0.0)
+    none = 0.25
+
+    def conditional(self, params):
+        rain, dry = super().conditional(params), math.log(self.none)
+        wet = math.log(1 - self.none)
+
+        def log_prob(x):
+            return torch.where(x == 0, dry, wet + rain.log_prob(torch.where(x == 0, 1.0, x)))
+
+        return Of(log_prob, lambda u: torch.where(u < 0.25, 0.0, rain.draw(((u - 0.25) / 0.75).clamp(0))))
+
+
+@pytest.mark.parametrize("head", [LogNormal, Beta, Angle, Rain])
+def test_a_head_is_proved_on_the_support_it_states(head):
+    check_head(head())
+
+
+class Halved(LogNormal):
+    def log_prob(self, params, x):
+        return super().log_prob(params, x) - math.log(2)
+
+
+class OtherDraws(Beta):
+    def conditional(self, params):
+        own, other = super().conditional(params), super().conditional(params.flip(-1))
+        return Of(own.log_prob, other.draw)
+
+
+class Forgotten(Rain):
+    support = POSITIVE
+
+
+class Drier(Rain):
+    def conditional(self, params):
+        own = super().conditional(params)
+        return Of(own.log_prob, lambda u: own.draw((u + 0.1).clamp(max=1 - 1e-9)))
+
+
+@pytest.mark.parametrize(
+    "head, message",
+    [
+        (Halved, "integrates to 0.5"),
+        (OtherDraws, "draws are not below"),
+        (Forgotten, "integrates to 0.75"),
+        (Drier, "draws are not 0.0 as often"),
+    ],
+)
+def test_a_wrong_head_is_caught_on_its_support(head, message):
+    with pytest.raises(LawViolation, match=message):
+        check_head(head())
+
+
+def test_a_tail_that_cannot_be_summed_is_said_so():
+    class Slow(LogNormal):
+        size, support = 1, COUNTS
+
+        def conditional(self, params):
+            return Of(lambda n: -0.1 * torch.log(n + 2) + 0 * params[..., 0], lambda u: u)
+
+    with pytest.raises(LawNotTried, match="beyond the values"):
+        check_head(Slow())
 
 
 @pytest.mark.parametrize(

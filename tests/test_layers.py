@@ -12,6 +12,7 @@ from chainrule.layers import (
     Pointwise,
     Position,
     Recurrent,
+    Residual,
     Scalar,
     Serial,
     StrictInput,
@@ -40,6 +41,13 @@ LAYERS = {
     "gru": lambda: Recurrent(4, 4, cell="gru"),
     "position": lambda: Position(7, 4),
     "linear": lambda: Pointwise(nn.Linear(4, 3)),
+    "attention": lambda: CausalAttention(4, heads=2, length=7),
+    "attention, one head, no positions": lambda: CausalAttention(
+        4, heads=1, length=7, rotary=False, dropout=0.5
+    ),
+    "residual attention": lambda: Residual(
+        nn.LayerNorm(4), CausalAttention(4, heads=2, length=7), dropout=0.5
+    ),
     "dropout": lambda: Pointwise(nn.Dropout(0.5)),
     "stack": lambda: Serial(CausalConv1d(4, 4, kernel_size=2), Pointwise(nn.LayerNorm(4)), Recurrent(4, 4)),
 }

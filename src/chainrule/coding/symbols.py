@@ -10,9 +10,7 @@ from torch import Tensor
 
 from chainrule.coding.range_coder import Coder
 from chainrule.errors import ChainruleError
-from chainrule.heads import CategoricalConditional, Conditional
-from chainrule.heads.columns import Gap
-from chainrule.heads.mixture import BinnedMixtureConditional
+from chainrule.heads import Conditional
 
 MOST_LEVELS = 4096  # that are coded at once; of more, digit after digit
 BASE = 256
@@ -51,24 +49,23 @@ def code_variable(
         The symbols (B,); 0, or the lower bound, in rows without one.
 
     Raises:
-        ChainruleError: if the variable is real.
+        ChainruleError: if the conditional has neither a table nor masses.
     """
-    if isinstance(conditional, Gap):
-        p = torch.sigmoid(conditional.logit.double())
+    p = conditional.missing()
+    if p is not None:
         gaps = None if symbols is None else (symbols == MISSING).long()
         missing = code_levels(torch.stack([1 - p, p], dim=-1), coder, gaps, rows).bool()
-        value = code_variable(conditional.there, coder, symbols, rows & ~missing, bounds)
+        value = code_variable(conditional.present(), coder, symbols, rows & ~missing, bounds)
         return torch.where(missing, MISSING, value)
-    if isinstance(conditional, BinnedMixtureConditional):
-        assert bounds is not None
-        return code_whole(conditional.masses, bounds, coder, symbols, rows)
-    if not isinstance(conditional, CategoricalConditional):
-        raise ChainruleError(
-            f"compress: expected levels, categories or whole numbers, got a {type(conditional).__name__}"
-        )
-    if conditional.levels > MOST_LEVELS:
-        return code_whole(conditional.masses, (0, conditional.levels - 1), coder, symbols, rows)
-    probabilities = conditional.probabilities()
+    levels = conditional.levels
+    if levels is None or levels > MOST_LEVELS:
+        ends = bounds if levels is None else (0, levels - 1)
+        if ends is None:
+            raise ChainruleError(
+                f"compress: expected levels, categories or whole numbers, got a {type(conditional).__name__}"
+            )
+        return code_whole(conditional.masses, ends, coder, symbols, rows)
+    probabilities = conditional.table()
     if mixer is None:
         return code_levels(probabilities, coder, symbols, rows)
     found = code_levels(mixer.mix(probabilities), coder, symbols, rows)

@@ -11,7 +11,7 @@ from torch import Tensor
 from chainrule.engine import Sample, exact_arithmetic, rollout
 from chainrule.flows.bijection import Bijection
 from chainrule.flows.univariate import Standardise, Univariate
-from chainrule.heads import Conditional, Head
+from chainrule.heads import REALS, Conditional, Head
 from chainrule.layers import State
 from chainrule.networks import Network
 
@@ -39,7 +39,7 @@ class GivenNoise(Head):
         univariate: of y, given its parameters.
     """
 
-    variables, levels = 1, None
+    variables, support = 1, REALS
 
     def __init__(self, univariate: Univariate) -> None:
         super().__init__()
@@ -48,10 +48,6 @@ class GivenNoise(Head):
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, P), (…, 1) → (…, 1) nats, if z is normal."""
         return Moved(self.univariate, params).log_prob(x[..., 0])[..., None]
-
-    def init_state(self, params: Tensor) -> State:
-        """The parameters."""
-        return params
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """The map."""

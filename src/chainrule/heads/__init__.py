@@ -11,10 +11,15 @@ from chainrule.heads.head import Head
 from chainrule.heads.mcgsm import MCGSM
 from chainrule.heads.mixture import BinnedMixture, Mixture
 from chainrule.heads.nade import NADEHead
+from chainrule.heads.support import COUNTS, POSITIVE, REALS, UNIT, Support, discrete, interval
 from chainrule.renamed import renamed
 
 __all__ = [
+    "COUNTS",
     "MCGSM",
+    "POSITIVE",
+    "REALS",
+    "UNIT",
     "Bernoulli",
     "BinnedGaussian",
     "BinnedMixture",
@@ -29,7 +34,10 @@ __all__ = [
     "Mixture",
     "NADEHead",
     "Normal",
+    "Support",
     "default_head",
+    "discrete",
+    "interval",
     "vector_head",
 ]
 

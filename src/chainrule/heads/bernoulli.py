@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from chainrule.heads.conditional import BernoulliConditional, Conditional
 from chainrule.heads.head import Head
+from chainrule.heads.support import discrete
 from chainrule.layers.state import State
 
 
@@ -19,7 +20,7 @@ class Bernoulli(Head):
         tensor([[0.5000]])
     """
 
-    levels = 2
+    support = discrete(2)
 
     def __init__(self, variables: int = 1) -> None:
         super().__init__()
@@ -28,10 +29,6 @@ class Bernoulli(Head):
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, V), (…, V) → (…, V) nats."""
         return F.logsigmoid(torch.where(x > 0, params, -params))
-
-    def init_state(self, params: Tensor) -> State:
-        """The logits (B, V)."""
-        return params
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """The bit of σ(l)."""

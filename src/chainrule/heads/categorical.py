@@ -7,6 +7,7 @@ from torch import Tensor
 
 from chainrule.heads.conditional import CategoricalConditional, Conditional
 from chainrule.heads.head import Head
+from chainrule.heads.support import discrete
 from chainrule.layers.state import State
 
 
@@ -26,7 +27,7 @@ class Categorical(Head):
     def __init__(self, levels: int, variables: int = 1, *, gap: bool = False) -> None:
         super().__init__()
         self.gap = gap
-        self.levels, self.variables, self.size = levels, variables, variables * levels
+        self.support, self.variables, self.size = discrete(levels), variables, variables * levels
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, V·K), (…, V) → (…, V) nats."""

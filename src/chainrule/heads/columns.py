@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,27 +13,29 @@ from torch.nn import functional as F
 from chainrule.heads.conditional import Conditional
 from chainrule.heads.head import Head
 from chainrule.heads.mixture import BinnedMixture
+from chainrule.heads.support import Support
 from chainrule.layers.state import State
 
 
 class MaybeMissing(Head):
     """A number that may be missing, which is NaN: p(missing) = σ(first parameter), else another head's."""
 
-    variables, levels = 1, None
+    variables = 1
 
     def __init__(self, head: Head) -> None:
         super().__init__()
         self.head, self.size = head, 1 + head.size
+
+    @property
+    def support(self) -> Support:  # type: ignore[override]
+        """The other head's, and NaN."""
+        return self.head.support.with_points(math.nan)
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, P), (…, 1) → (…, 1) nats."""
         logit, missing = params[..., :1], x.isnan()
         there = F.logsigmoid(-logit) + self.head.log_prob(params[..., 1:], torch.where(missing, 0.0, x))
         return torch.where(missing, F.logsigmoid(logit), there)
-
-    def init_state(self, params: Tensor) -> State:
-        """The parameters."""
-        return params
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """Missing, or the other head's conditional."""
@@ -61,6 +64,10 @@ class Gap(Conditional):
     def mode(self) -> Tensor:
         """NaN where missing is more probable than not; a density is not compared with a probability."""
         return torch.where(self.logit > 0, torch.nan, self.there.mode())
+
+    def missing(self) -> Tensor:
+        """σ(logit), (B,) float64."""
+        return torch.sigmoid(self.logit.double())
 
     def present(self) -> Conditional:
         """The values' part."""

@@ -17,8 +17,8 @@ class Conditional(ABC):
     """p(x_d | x_<d) for a batch of B rows.
 
     `log_prob` and `draw` are what every one has. The rest serves a verb each, and refuses by default: `mode` and
-    `tempered` other temperatures, `truncated` top_k and top_p, `between` the rule `Within`, `table` or `masses`
-    compression.
+    `tempered` other temperatures, `truncated` top_k and top_p, `between` the rule `Within`; `levels` and `table`, or
+    `masses`, compression.
     """
 
     @abstractmethod
@@ -57,12 +57,17 @@ class Conditional(ABC):
         """The probability (B,) float64 that the value is missing, which is NaN; None where it cannot be."""
         return None
 
-    def table(self) -> Tensor | None:
-        """The probabilities of levels 0 … K-1, (B, K) float64; None where there are none, or too many for a table."""
+    @property
+    def levels(self) -> int | None:
+        """K, of a conditional that has a `table`; None of numbers, whole ones included."""
         return None
 
+    def table(self) -> Tensor:
+        """The probabilities of the levels 0 … K-1: (B, K) float64."""
+        raise self._refusal("table", "a conditional of levels")
+
     def masses(self, edges: Tensor) -> Tensor:
-        """The probability of the whole numbers from each edge up to the next: (B, E+1) → (B, E) float64."""
+        """The probability of the whole numbers from each edge up to the next: (B, E+1) integers → (B, E) float64."""
         raise self._refusal("compress", "levels, categories or whole numbers")
 
     def _refusal(self, what: str, expected: str) -> ChainruleError:
@@ -86,13 +91,13 @@ class CategoricalConditional(Conditional):
         """K."""
         return self.logits.shape[-1]
 
-    def probabilities(self) -> Tensor:
+    def table(self) -> Tensor:
         """(B, K) float64."""
         return torch.softmax(self.logits, dim=-1, dtype=torch.float64)
 
     def masses(self, edges: Tensor) -> Tensor:
         """The probability of the levels from each edge up to the next: (B, E+1) in 0 … K → (B, E) float64."""
-        below = F.pad(self.probabilities().cumsum(-1), (1, 0))
+        below = F.pad(self.table().cumsum(-1), (1, 0))
         return below.gather(-1, edges).diff(dim=-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -159,7 +164,7 @@ class BernoulliConditional(CategoricalConditional):
         """2."""
         return 2
 
-    def probabilities(self) -> Tensor:
+    def table(self) -> Tensor:
         """(B, 2) float64; also where the logit is infinite."""
         logit = self.logit.double()
         return torch.sigmoid(torch.stack([-logit, logit], dim=-1))
@@ -197,13 +202,3 @@ class Normal(Conditional):
     def tempered(self, temperature: float) -> Normal:
         """The variance times the temperature, as far as scales go."""
         return Normal(self.mean, (self.scale * math.sqrt(temperature)).clamp(max=math.exp(LOG_SCALES[1])))
-
-    def truncated(self, top_k: int | None, top_p: float | None) -> Conditional:
-        """Real values have no levels to rank.
-
-        Raises:
-            ChainruleError: if either is given.
-        """
-        if top_k is None and top_p is None:
-            return self
-        raise ChainruleError("top_k, top_p: expected a discrete model, got a real-valued one")

@@ -12,6 +12,7 @@ from chainrule.heads.conditional import CategoricalConditional, Conditional
 from chainrule.heads.gaussian import LOG_SCALES
 from chainrule.heads.head import Head
 from chainrule.heads.mixture import MixtureConditional, logistic_masses
+from chainrule.heads.support import discrete
 from chainrule.layers.state import State
 
 # Of all components while the log-scale parameters are 0: ten of e^-2 = 0.14, spread over [-1, 1], overlap into
@@ -100,7 +101,7 @@ class DiscretisedLogistic(Head):
 
     def __init__(self, levels: int, variables: int = 1, components: int = 10) -> None:
         super().__init__()
-        self.levels, self.variables, self.components = levels, variables, components
+        self.support, self.variables, self.components = discrete(levels), variables, components
         self.pairs = variables * (variables - 1) // 2
         self.size = components * (1 + 2 * variables + self.pairs)
         lowest, highest = LOG_SCALES

@@ -8,6 +8,7 @@ from torch import Tensor
 from chainrule.heads.conditional import CategoricalConditional, Conditional, Normal
 from chainrule.heads.head import Head
 from chainrule.heads.kernels import LOG_SCALES
+from chainrule.heads.support import REALS, discrete
 from chainrule.layers.state import State
 
 
@@ -19,15 +20,11 @@ class Gaussian(Head):
         tensor([[-0.9189]])
     """
 
-    variables, size, levels = 1, 2, None
+    variables, size, support = 1, 2, REALS
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, 2), (…, 1) → (…, 1) nats."""
         return _normal(params).log_prob(x[..., 0])[..., None]
-
-    def init_state(self, params: Tensor) -> State:
-        """The parameters."""
-        return params
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """The normal itself."""
@@ -47,7 +44,7 @@ class BinnedGaussian(Head):
 
     def __init__(self, levels: int) -> None:
         super().__init__()
-        self.levels = levels
+        self.support = discrete(levels)
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, 2), (…, 1) → (…, 1) nats: the masses of the levels asked for, without the whole table."""

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from chainrule.heads.conditional import Conditional
+from chainrule.heads.support import Support
 from chainrule.layers.state import State
 
 
@@ -18,22 +19,27 @@ class Head(nn.Module, ABC):
     Attributes:
         variables: V.
         size: P, what the network must emit for a site.
-        levels: how many values a variable takes; None for reals.
+        support: the values a variable can take; `heads.support` has the usual ones.
         coupled: whether a variable reads those before it in its site, instead of the parameters alone.
     """
 
     variables: int
     size: int
     coupled = False
-    levels: Any  # int | None
+    support: Support
+
+    @property
+    def levels(self) -> Any:  # int | None
+        """How many levels a variable takes; None for numbers."""
+        return self.support.levels
 
     @abstractmethod
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, P), (…, V) → (…, V) nats: each variable given those before it in the site."""
 
-    @abstractmethod
     def init_state(self, params: Tensor) -> State:
-        """What the steps through the variables of one site carry: (B, P) → state."""
+        """What the steps through the variables of one site carry: (B, P) → state; the parameters, by default."""
+        return params
 
     @abstractmethod
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:

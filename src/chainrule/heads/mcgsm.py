@@ -9,6 +9,7 @@ from chainrule.heads.conditional import Conditional
 from chainrule.heads.gaussian import LOG_SCALES
 from chainrule.heads.head import Head
 from chainrule.heads.mixture import MixtureConditional
+from chainrule.heads.support import REALS
 from chainrule.layers.state import State
 
 
@@ -36,7 +37,7 @@ class MCGSM(Head):
         tensor([[-0.9189]])
     """
 
-    variables, levels = 1, None
+    variables, support = 1, REALS
 
     def __init__(self, components: int = 8, scales: int = 4, features: int = 16) -> None:
         super().__init__()
@@ -49,10 +50,6 @@ class MCGSM(Head):
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, P), (…, 1) → (…, 1) nats."""
         return self._conditional(params).log_prob(x[..., 0])[..., None]
-
-    def init_state(self, params: Tensor) -> State:
-        """The parameters."""
-        return params
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """The mixture."""

@@ -12,6 +12,7 @@ from chainrule.errors import ChainruleError
 from chainrule.heads.conditional import Conditional
 from chainrule.heads.head import Head
 from chainrule.heads.kernels import KERNELS, LOG_SCALES
+from chainrule.heads.support import REALS, Support
 from chainrule.layers.state import State
 
 # A logistic whose scale is e^-3 of a bin puts all its mass in that bin: narrower ones differ in nothing.
@@ -67,16 +68,6 @@ class MixtureConditional(Conditional):
         scales = self.log_scales + math.log(KERNELS[self.kernel].spread(temperature))
         log_weights = torch.log_softmax(log_weights, dim=-1).to(self.log_weights.dtype)
         return self._replaced(log_weights, scales.clamp(max=LOG_SCALES[1]))
-
-    def truncated(self, top_k: int | None, top_p: float | None) -> Conditional:
-        """Numbers have no levels to rank.
-
-        Raises:
-            ChainruleError: if either is given.
-        """
-        if top_k is None and top_p is None:
-            return self
-        raise ChainruleError("top_k, top_p: expected a discrete model, got one with numeric columns")
 
     def _log_peaks(self) -> Tensor:
         """The highest log-density of each component, but for what is the same for all."""
@@ -148,7 +139,7 @@ class Mixture(Head):
         tensor([[-0.9189]])
     """
 
-    variables, levels = 1, None
+    variables, support = 1, REALS
     spread: Tensor
 
     def __init__(self, components: int = 10, *, kernel: str = "gaussian", uniform: bool = False) -> None:
@@ -164,10 +155,6 @@ class Mixture(Head):
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, P), (…, 1) → (…, 1) nats."""
         return self._conditional(params).log_prob(x[..., 0])[..., None]
-
-    def init_state(self, params: Tensor) -> State:
-        """The parameters."""
-        return params
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """The mixture."""
@@ -203,6 +190,11 @@ class BinnedMixture(Mixture):
     def __init__(self, components: int = 10) -> None:
         super().__init__(components, kernel="logistic")
         self.register_buffer("width", torch.ones(()))
+
+    @property
+    def support(self) -> Support:  # type: ignore[override]
+        """The multiples of the width."""
+        return Support(step=float(self.width))
 
     def _conditional(self, params: Tensor) -> MixtureConditional:
         log_weights, means, log_scales = self._parts(params)

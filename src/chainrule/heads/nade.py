@@ -7,6 +7,7 @@ from torch import Tensor
 
 from chainrule.heads.conditional import BernoulliConditional, Conditional
 from chainrule.heads.head import Head
+from chainrule.heads.support import discrete
 from chainrule.layers.encoding import Scalar
 from chainrule.layers.state import State
 from chainrule.networks.nade import RunningHidden
@@ -28,7 +29,7 @@ class NADEHead(Head):
         torch.Size([1, 3])
     """
 
-    levels, coupled = 2, True
+    support, coupled = discrete(2), True
 
     def __init__(self, variables: int, *, hidden: int = 150) -> None:
         super().__init__()

@@ -49,6 +49,7 @@ class NSF(Flow):
     """
 
     training_defaults = MappingProxyType({**VECTOR_TRAINING, "lr": 1e-3})
+    smallest = MappingProxyType({"hidden": [16, 16], "transforms": 2, "bins": 4})
 
     def __init__(
         self,

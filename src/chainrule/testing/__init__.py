@@ -1,5 +1,6 @@
 """The laws of the library, public: prove your own model, layer or head with `check_model` and its kin."""
 
+from chainrule.testing.grid import check_grid_layer
 from chainrule.testing.heads import check_head
 from chainrule.testing.layers import check_layer
 from chainrule.testing.models import LAWS, check_model, served_domains
@@ -11,6 +12,7 @@ __all__ = [
     "LawNotTried",
     "LawViolation",
     "Subject",
+    "check_grid_layer",
     "check_head",
     "check_layer",
     "check_model",

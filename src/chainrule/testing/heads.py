@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import torch
 from torch import Tensor
 
-from chainrule.heads import BinnedMixture, Conditional, Head, MaybeMissing
+from chainrule.heads import Conditional, Head, Support
+from chainrule.testing.numbers import numbers
 from chainrule.testing.subject import close, require, under
 
 RISING = (0.0, 0.2, 1.0, 5.0)  # temperatures
+EXTREME = 1e6
+QUANTILES = (0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98)
 
 
 def check_head(head: Head) -> None:
-    """Prove a head: its site sums or integrates to 1, its steps are its log_prob, its draws match its table.
+    """Prove a head: over its support a site sums or integrates to 1, its steps are its log_prob, its draws match it.
 
-    At temperature 0 its conditionals give the most probable value; at T levels are drawn ∝ p^(1/T), and numbers cost
-    more the warmer it is. Tried with ordinary, with all-zero and with extreme parameters, in float64 and float32.
+    Levels are summed over; so are counts, with a geometric bound of the tail; densities are integrated. What the
+    conditionals offer besides is held to it: at temperature 0 they give the most probable value; at T levels are drawn
+    ∝ p^(1/T), and numbers cost more the warmer it is; `table` and `masses`, which coders read, are those of `log_prob`.
+    Tried with ordinary, with all-zero and with extreme parameters, in float64 and float32.
 
     Raises:
         LawViolation: naming what does not hold.
+        LawNotTried: if a tail falls too slowly to be summed.
     """
     head = head.double()
     generator = torch.Generator().manual_seed(0)
@@ -28,14 +35,13 @@ def check_head(head: Head) -> None:
         params = torch.randn(4, head.size, generator=generator, dtype=torch.float64) * scale
         with under(f"check_head({type(head).__name__})"):
             if head.levels is None:
-                # The grid is fine enough for narrow peaks that are smooth; a Laplace has a cusp.
-                reach = 1 if getattr(head, "kernel", "") == "laplace" else 3
-                _integrates(head, params.clamp(-reach, reach))
+                _numbers_sum_to_one(head, params)
             else:
                 _sums_to_one(head, params)
             _steps_are_log_prob(head, params)
             _draws_match(head, params[:1].clamp(-1, 1))
             _is_finite(head, params.float())
+            _can_be_coded(head, params[:1].clamp(-1, 1))
             if scale == 1.0:
                 for row in params:
                     _tempers(head, row)
@@ -52,26 +58,15 @@ def _sums_to_one(head: Head, params: Tensor) -> None:
     require(close(total, torch.ones_like(total), 1e-10), f"the site's probabilities sum to {total.tolist()}")
 
 
-def _axis(head: Head) -> tuple[Tensor, Tensor]:
-    """The values of one number, and their weights: a grid, whole multiples of a width, and NaN."""
-    if isinstance(head, MaybeMissing):
-        values, weights = _axis(head.head)
-        return torch.cat([values, torch.tensor([torch.nan])]), torch.cat([weights, torch.ones(1)])
-    if isinstance(head, BinnedMixture):
-        values = torch.arange(-400, 401, dtype=torch.float64) * head.width
-        return values, torch.ones_like(values)
-    values = torch.linspace(-400, 400, 800_001, dtype=torch.float64)
-    return values, torch.full_like(values, 1e-3)
-
-
-def _integrates(head: Head, params: Tensor) -> None:
+def _numbers_sum_to_one(head: Head, params: Tensor) -> None:
     require(head.variables == 1, "only heads of one number are integrated here")
-    values, weights = _axis(head)
-    for row in params:
-        total = (
-            (head.log_prob(row.expand(len(values), -1), values[:, None])[:, 0].exp() * weights).sum().item()
-        )
-        require(abs(total - 1) < 1e-6, f"the density integrates to {total}")
+    support = head.support
+    bounded = math.isfinite(support.lowest) and math.isfinite(support.highest)
+    # Near a finite end a float64 cannot tell how much lies between it and the last value.
+    reach, axis = 1.0 if bounded else 3.0, numbers(support)
+    for row in params.clamp(-reach, reach):
+        total = sum(part.sum() for part in axis.masses(head, row))
+        require(abs(total - 1) < 1e-6, f"over {support} it sums or integrates to {float(total)}")
 
 
 def _draw(head: Head, params: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,13 +102,7 @@ def _draws_match(head: Head, params: Tensor) -> None:
     many = params.expand(n, -1)
     values, _ = _draw(head, many, u)
     if head.levels is None:
-        axis, weights = _axis(head)
-        mass = head.log_prob(params.expand(len(axis), -1), axis[:, None])[:, 0].exp() * weights
-        missing = values.isnan().double().mean() - mass[axis.isnan()].sum()
-        require(missing.abs() < slack, "draws are not missing as often as log_prob says")
-        for point in (-2.013, -0.713, 0.017, 0.487, 1.513):
-            below = (values < point).double().mean() - mass[axis < point].sum()
-            require(below.abs() < slack + 1e-3, f"draws are not below {point} as often as log_prob says")
+        _numbers_match(head, params[0], values[:, 0], slack)
         return
     sites = _sites(head)
     probs = head.log_prob(params.expand(len(sites), -1), sites).sum(-1).exp()
@@ -122,6 +111,58 @@ def _draws_match(head: Head, params: Tensor) -> None:
         ((counts - probs).abs() <= slack).all(),
         "draws of even noise do not occur as often as log_prob says",
     )
+
+
+def _numbers_match(head: Head, row: Tensor, drawn: Tensor, slack: float) -> None:
+    """Draws are as often at each point, and below each of some quantiles, as log_prob (P,) says."""
+    axis = numbers(head.support)
+    masses, points, beyond = axis.masses(head, row)
+    for point, mass in zip(axis.points, points, strict=True):
+        here = drawn.isnan() if point.isnan() else drawn == point
+        require(
+            (here.double().mean() - mass).abs() < slack, f"draws are not {point} as often as log_prob says"
+        )
+        drawn = torch.where(here, torch.nan, drawn)  # counted
+    below = masses.cumsum(0) + beyond[0]
+    places = torch.searchsorted(below, below[-1] * torch.tensor(QUANTILES, dtype=below.dtype))
+    for place in places.clamp(max=len(below) - 2).tolist():
+        edge = axis.values[place : place + 2].mean()
+        share = (drawn < edge).double().mean()
+        require(
+            (share - below[place]).abs() < slack + 1e-3,
+            f"draws are not below {edge:.4g} as often as log_prob says",
+        )
+
+
+def _can_be_coded(head: Head, params: Tensor) -> None:
+    """A coder's table, and the masses of whole numbers, are those of `log_prob`."""
+    state, value = head.init_state(params), None
+    for v in range(head.variables):
+        conditional, state = head.step(value, state, v)
+        there, levels = conditional.present(), conditional.levels
+        if levels is not None:
+            each = torch.arange(levels)
+            own = torch.stack([conditional.log_prob(level.expand(1)).exp() for level in each[:64]], 1)
+            require(
+                close(conditional.table()[:, :64], own, 1e-9), "the table for coders differs from log_prob"
+            )
+        elif head.support.step is not None and _offers(there, "masses"):
+            low, high = (int(end) if math.isfinite(end) else far for end, far in _ends(head.support))
+            edges = torch.tensor([[low, *range(max(low, -20), min(high, 20) + 1), high + 1]])
+            masses, whole = there.masses(edges), edges[:, 1:-1] * head.support.step
+            own = torch.stack([there.log_prob(number).exp() for number in whole.double().unbind(1)], 1)
+            require(close(masses[:, 1:-1], own[:, :-1], 1e-9), "the masses for coders differ from log_prob")
+            require((masses.sum(1) - 1).abs().max() < 1e-6, "the masses for coders do not sum to 1")
+        value = conditional.draw(torch.full((1,), 0.3, dtype=torch.float64))
+
+
+def _ends(support: Support) -> tuple[tuple[float, int], tuple[float, int]]:
+    return (support.lowest, -(2**40)), (support.highest, 2**40)
+
+
+def _offers(conditional: Conditional, verb: str) -> bool:
+    """Whether a conditional has a verb of its own, in place of the one that refuses."""
+    return getattr(type(conditional), verb) is not getattr(Conditional, verb)
 
 
 def _tempers(head: Head, row: Tensor) -> None:
@@ -149,34 +190,50 @@ def _levels_temper(levels: int, conditional: Conditional, u: Tensor) -> None:
 
 
 def _numbers_temper(head: Head, conditional: Conditional, u: Tensor) -> None:
-    missing = torch.full_like(u, torch.nan)
-    if isinstance(head, MaybeMissing):
-        odds = conditional.log_prob(missing)[0].expm1().neg().reciprocal() - 1
+    p, there = conditional.missing(), conditional.present()
+    if p is not None:
+        odds = p[0] / (1 - p[0])
         shares = torch.stack([conditional.tempered(t).draw(u).isnan().double().mean() for t in RISING[1:]])
         expected = odds ** (1 / torch.tensor(RISING[1:]))
         require(close(shares, expected / (1 + expected), 2 / len(u)), "values are not missing ∝ p^(1/T)")
-    there, draws = conditional.present(), [conditional.present().mode()]
-    draws += [there.tempered(warmth).draw(u) for warmth in RISING[1:]]
+    draws = [there.mode()] if _offers(there, "mode") else []
+    draws += (
+        [there.tempered(warmth).draw(u) for warmth in RISING[1:]]
+        if _offers(there, "tempered")
+        else [there.draw(u)]
+    )
     costs = [-there.log_prob(drawn).mean().item() for drawn in draws]
-    require(costs == sorted(set(costs)), f"at temperatures {RISING} draws cost {costs} nats")
+    require(
+        costs == sorted(set(costs)), f"the warmer of {RISING}, the more draws must cost; got {costs} nats"
+    )
+    if not _offers(there, "tempered"):
+        return
     for warmth in RISING[1:]:
         warm, x = there.tempered(warmth), draws[-1]
         # One component is tempered exactly, of most kernels; a mixture of several or of bins only nearly.
         alone = getattr(head, "components", 1) == 1 and getattr(head, "kernel", "") != "logistic"
-        if warmth == 1 or (alone and not isinstance(head, MaybeMissing)):
+        if warmth == 1 or (alone and p is None and head.support.step is None):
             ratio = warm.log_prob(x) - there.log_prob(x) / warmth
             require(
                 close(ratio, ratio[:1].expand_as(ratio), 1e-9), f"at {warmth} the density is not ∝ p^(1/T)"
             )
 
 
+def _edges(support: Support) -> list[float]:
+    """Values at the rim of a support, those of no end far out, and its points."""
+    low, high = support.lowest, support.highest
+    lowest, highest = max(low, -EXTREME), min(high, EXTREME)
+    if support.step is not None:
+        return [lowest, highest, *support.points]
+    inside, middle = 1e-6 * min(highest - lowest, 1.0), (lowest + highest) / 2
+    return [lowest + inside * (low == lowest), middle, highest - inside * (high == highest), *support.points]
+
+
 def _is_finite(head: Head, params: Tensor) -> None:
     """At the edges of the range, float32 values and gradients are finite."""
-    edges = [0, head.levels - 1] if head.levels is not None else [0.0, 1e6, -1e6]
-    for edge in edges:
-        x = torch.full(
-            (len(params), head.variables), edge, dtype=torch.int64 if head.levels else torch.float32
-        )
+    for edge in _edges(head.support):
+        kind = torch.int64 if head.levels is not None else torch.float32
+        x = torch.full((len(params), head.variables), edge).to(kind)
         leaf = params.clone().requires_grad_()
         terms = head.float().log_prob(leaf, x)
         (gradient,) = torch.autograd.grad(terms.sum(), leaf)
