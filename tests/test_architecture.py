@@ -117,6 +117,18 @@ def test_functions_are_short():
     assert sum(n < 40 for n in lengths) >= 0.95 * len(lengths)
 
 
+CLI = [path for path in FILES if room(path) == "cli"]
+
+
+@pytest.mark.parametrize("path", CLI, ids=short)
+def test_the_command_line_is_thin(path):
+    """Its functions count with signature, docstring and examples."""
+    assert len(path.read_text().splitlines()) <= 150
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno + 1 <= 60, node.name
+
+
 def test_import_loads_nothing_heavy():
     heavy = (
         "lightning",

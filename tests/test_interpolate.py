@@ -156,6 +156,15 @@ def test_sample_from_one_class_to_another(runs, tmp_path):
     assert status == 0 and f"8 samples, 10 steps each: {runs / 'classes' / 'interpolation.png'}" in said
 
 
+def test_the_command_draws_what_the_old_options_draw(runs, tmp_path):
+    options = (runs / "classes", "--label", 3, "--to", 1, "-n", 2, "--steps", 5, "--seed", 9, "--json")
+    status, out, err = call("interpolate", *options)
+    assert (status, err) == (0, "") and json.loads(out)["steps"] == 5
+    assert call("sample", *options) == (0, out, "hint: `chainrule interpolate` is the command for --to\n")
+    status, out, err = call("interpolate", runs / "classes", "--to", 1, "--between", "digits", "--label", 0)
+    assert (status, out) == (1, "") and "--between: expected no --to" in err
+
+
 @pytest.mark.parametrize(
     "run, options, words",
     [

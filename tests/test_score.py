@@ -10,9 +10,19 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 import chainrule as cr
+from chainrule.data import decode
 from chainrule.domain.column import Column
 from chainrule.errors import ChainruleError, DomainError
-from chainrule.tasks import alarm_threshold, auroc, blame, complexity_bits, rank_p_value
+from chainrule.tasks import (
+    alarm_threshold,
+    auroc,
+    blame,
+    blamed_cells,
+    complexity_bits,
+    hidden_nats,
+    known_mask,
+    rank_p_value,
+)
 from chainrule.training.mutation import mutated
 from digits_run import write_run
 from test_cli import call
@@ -160,6 +170,39 @@ def test_a_missing_cell_is_not_to_blame():
     found = blame(model, x, x)
     assert found.gain.isnan().tolist() == [[True, False], [False, False]]
     assert found.expected[0, 0] == 0.5
+    cells = blamed_cells(model, x, x)
+    assert cells[0].column == "b" and (cells[0].value, cells[0].gain_nats) == ("v", found.gain[0, 1].item())
+    for row, cell in enumerate(cells):
+        d = ["a", "b"].index(cell.column)
+        assert cell.gain_nats == found.gain[row].nan_to_num(-math.inf).max()
+        assert cell.expected == str(decode(found.expected[[row]], columns).iat[0, d])
+
+
+def test_blamed_cells_of_vectors_go_by_their_numbers():
+    domain = cr.Domain.binary(3)
+    model = cr.create_model("made", domain, hidden=[8])
+    x = torch.tensor([[1, 0, 1]])
+    (cell,) = blamed_cells(model, x, x)
+    best = blame(model, x, x).gain[0].argmax().item()
+    assert (cell.column, cell.value) == (str(best), str(x[0, best].item()))
+
+
+# --- what a hidden part costs -----------------------------------------------------------------------
+
+
+def test_hidden_nats_are_those_of_the_conditional_in_any_batch():
+    domain = cr.Domain.image(1, 4, 4, levels=3)
+    torch.manual_seed(0)
+    model = cr.create_model("gated-pixelcnn", domain, classes=3, channels=4, depth=1).double().eval()
+    x, cond = torch.randint(3, (5, 1, 4, 4), generator=seeded()), torch.tensor([0, 1, 2, 0, 1])
+    with torch.no_grad():
+        terms = model.log_prob(x, cond, reduce=False)
+    found = hidden_nats(model, x, "top", cond=cond, batch=2)
+    assert found.exact.all() and (found.se == 0).all()
+    torch.testing.assert_close(found.nats, -terms[:, :, 2:].sum((1, 2, 3)))
+    bottom = known_mask(domain, "bottom")
+    first, again = (hidden_nats(model, x, bottom, cond=cond) for _ in range(2))
+    assert not first.exact.any() and (first.se > 0).all() and torch.equal(first.nats, again.nats)
 
 
 def test_images_have_no_columns(models):

@@ -11,12 +11,13 @@ import torch
 
 import chainrule as cr
 from chainrule.cli import main
-from chainrule.data import Streams, load_data
+from chainrule.data import Streams, load_data, load_items
 from chainrule.data.frames import Frames
 from chainrule.data.mel import mel_filters, mel_frames
 from chainrule.data.mu_law import compress_samples
-from chainrule.errors import ConditionError, DataError, DomainError
+from chainrule.errors import ChainruleError, ConditionError, DataError, DomainError
 from chainrule.models.resize import of_length
+from chainrule.tasks import resynthesise
 from chainrule.tasks.likelihood import step_likelihood
 from chainrule.training import Recipe, Run
 from chainrule.training.batches import crops
@@ -220,6 +221,30 @@ def test_samples_are_given_a_recording(run, spoken, tmp_path):
     lengths = [len(soundfile.read(spoken / f"{i:02}.wav")[0]) for i in range(2)]
     found = [len(soundfile.read(tmp_path / f"y-{i}.wav")[0]) for i in range(2)]
     assert found == lengths
+
+
+def test_resynthesis_follows_the_frames_and_the_length_of_each(run, spoken):
+    opened = Run.open(run)
+    recordings = load_items(spoken, opened.reading, split="test")
+    frames, lengths = recordings.streams.frames, recordings.streams.lengths.tolist()
+    drawn = resynthesise(opened, recordings, [1, 0, 1], generator=torch.Generator().manual_seed(0), part=50)
+    x = drawn.whole()
+    assert drawn.n == 3 and x.shape == (3, max(lengths[:2]))
+    for item, number in zip(x, (1, 0, 1), strict=True):
+        assert (item[: lengths[number]] >= 0).all() and (item[lengths[number] :] == -1).all()
+    # A single recording is what the model of its length draws, given its frames.
+    alone = resynthesise(opened, recordings, [1], generator=torch.Generator().manual_seed(0)).whole()
+    cond = frames.values[slice(*frames.bounds.tolist()[1:3])].T
+    longer = of_length(opened.model, cond.shape[1] * HOP)
+    expected = longer.sample(1, cond, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(alone, expected[:, : lengths[1]])
+    assert resynthesise(opened, recordings).n == len(lengths)
+    with pytest.raises(
+        ChainruleError, match=rf"which: expected numbers of recordings in \[0, {len(lengths)}\)"
+    ):
+        resynthesise(opened, recordings, [len(lengths)])
+    with pytest.raises(ChainruleError, match="expected recordings with features"):
+        resynthesise(opened, recordings.first(1))
 
 
 def test_completions_are_given_the_frames_of_their_items(run, spoken, tmp_path):

@@ -15,7 +15,7 @@ Number = Annotated[
     typer.Option(
         "-n",
         min=1,
-        help="Number of samples; of interpolations, number of rows. Default: 64; 8 rows; 1 for .mid. A single text is "
+        help="Number of samples, or of rows of an interpolation. Default: 64; 8 rows; 1 for .mid. A single text is "
         "printed while it is drawn.",
     ),
 ]
