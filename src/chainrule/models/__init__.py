@@ -8,6 +8,7 @@ from chainrule.models.base.gaussian_latent import GaussianLatent
 from chainrule.models.base.model import Model
 from chainrule.models.registry import (
     MODELS,
+    check_hyperparameters,
     create_model,
     hyperparameters_of,
     list_models,
@@ -24,6 +25,7 @@ __all__ = [
     "AutoregressiveModel",
     "GaussianLatent",
     "Model",
+    "check_hyperparameters",
     "create_model",
     "hyperparameters_of",
     "list_models",
