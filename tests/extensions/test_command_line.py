@@ -32,8 +32,8 @@ def test_its_run_opens_with_import(shell, outside):
     assert json.loads((outside / "run" / "model.json").read_text())["name"] == "my_models:Window"
     for module in (("--import", "my_models"), ("--import=./my_models.py",)):
         status, printed, said = shell(*EVALUATE, *module)
-        assert status == 0 and json.loads(printed)["test"]["nats"] > 0, said
-    assert shell("sample", "run", "-n", "1", "--out", "one.npy", "--import", "my_models")[0] == 0
+        assert status == 0 and json.loads(printed)["nats"] > 0, said
+    assert shell("sample", "run", "-n", "1", "-o", "one.npy", "--import", "my_models")[0] == 0
     assert (outside / "one.npy").is_file()
 
 

@@ -65,7 +65,7 @@ class Commands(TyperGroup):
 def _command(name, function):
     """A function as a command of its own."""
     alone = typer.Typer(rich_markup_mode="markdown", pretty_exceptions_enable=False, add_completion=False)
-    alone.command(name, cls=Verb)(function)
+    alone.command(name, cls=Verb)(grouped(function))
     return typer.main.get_command(alone)
 
 

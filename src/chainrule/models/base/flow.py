@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -17,7 +17,8 @@ from chainrule.models.base.bounded import BoundedModel
 from chainrule.models.parts.standardise import Units
 
 LOOKED_AT = 1024  # items that the layers see before training
-DEQUANTISATIONS = ("uniform", "variational")
+Dequantisation = Literal["uniform", "variational"]
+DEQUANTISATIONS = get_args(Dequantisation)
 
 
 class Flow(BoundedModel):
@@ -44,7 +45,7 @@ class Flow(BoundedModel):
         prior: Prior,
         *,
         logit: bool = True,
-        dequantisation: str = "uniform",
+        dequantisation: Dequantisation = "uniform",
         hidden: int = 256,
     ) -> None:
         super().__init__(domain)
