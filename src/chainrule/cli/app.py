@@ -32,15 +32,28 @@ from chainrule.cli import (
 )
 from chainrule.cli.options.group import grouped
 from chainrule.cli.output import say, say_error, unwritable
+from chainrule.cli.own_code import import_code, take_imports
 from chainrule.cli.process import STOPPED, TERMINATED, UNREAD, catch_sigterm, check_arguments, hear_interrupts
 from chainrule.cli.streams import drop_output, ready_streams
 from chainrule.cli.verb import Verb
 from chainrule.errors import ChainruleError
 from chainrule.models import ApproximateCompletionWarning
+from chainrule.plugins import entries, load_entry
 
 
 class Commands(TyperGroup):
-    """Knows `data get` as a command, beside `data SOURCE`."""
+    """Knows `data get` as a command, beside `data SOURCE`, and the commands of other installed packages."""
+
+    def list_commands(self, ctx):
+        """See click."""
+        return [*super().list_commands(ctx), *entries("commands")]
+
+    def get_command(self, ctx, cmd_name):
+        """See click; another package's command is a function with Typer's annotations, as ours are."""
+        if found := super().get_command(ctx, cmd_name):
+            return found
+        entry = entries("commands").get(cmd_name)
+        return entry and _command(cmd_name, load_entry(entry))
 
     def resolve_command(self, ctx, args):
         """See click."""
@@ -49,11 +62,19 @@ class Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+def _command(name, function):
+    """A function as a command of its own."""
+    alone = typer.Typer(rich_markup_mode="markdown", pretty_exceptions_enable=False, add_completion=False)
+    alone.command(name, cls=Verb)(grouped(function))
+    return typer.main.get_command(alone)
+
+
 app = typer.Typer(
     cls=Commands,
     help="Deep autoregressive generative models with exact likelihood.\n\n"
     "Example: `chainrule train causal-conv1d --data digits`",
-    epilog="Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped. --debug, anywhere, shows tracebacks.",
+    epilog="Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped. --debug, anywhere, shows tracebacks; "
+    "--import MODULE, anywhere, imports your own code first, such as package.module or ./my_model.py.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -96,9 +117,13 @@ def main(arguments: list[str] | None = None) -> int:
     with hear_interrupts(), catch_sigterm() as caught:
         try:
             check_arguments(arguments)
+            command = shlex.join(["chainrule", *arguments])
+            arguments, modules = take_imports(arguments)
+            for module in modules:
+                import_code(module)
             with warnings.catch_warnings():
                 warnings.showwarning = _show_warning
-                app(arguments, prog_name="chainrule", obj=shlex.join(["chainrule", *arguments]))
+                app(arguments, prog_name="chainrule", obj=command)
             status = 0
         except SystemExit as end:  # how Typer ends
             status = UNREAD if isinstance(end.__context__, BrokenPipeError) else int(end.code or 0)

@@ -14,6 +14,7 @@ from chainrule.cli.options.common import DataDir, Device, Json
 from chainrule.cli.options.reading import ReadingOptions
 from chainrule.cli.options.training import Epochs, ModelName, Out, Overwrite, Resume, Set, Source, TrainSeed
 from chainrule.cli.output import print_json, print_table, say, say_notes
+from chainrule.cli.own_code import model_name
 from chainrule.cli.parsing import parse_settings
 from chainrule.data import Data
 from chainrule.errors import ChainruleError, nearest
@@ -55,9 +56,11 @@ def train(
 
     `chainrule train wavenet --data fsdd --domain sequence:4096:256:given --features 40 128`
 
+    `chainrule train my_models:Bigram --data names.txt`
+
     `chainrule train runs/names/config.yaml --out runs/names-again`
     """
-    recipe = Recipe.read(model) if model.endswith((".yaml", ".yml")) else Recipe(model)
+    recipe = Recipe.read(model) if model.endswith((".yaml", ".yml")) else Recipe(model_name(model))
     for key, value in parse_settings(set_ or []).items():
         _place(recipe, key, value)
     recipe.training |= {k: v for k, v in (("epochs", epochs), ("seed", seed)) if v is not None}
@@ -70,7 +73,7 @@ def train(
     say_notes(loaded.notes)
     print_columns(loaded, remark=True)
     built = recipe.build(loaded)
-    out = out or Path("runs") / f"{loaded.name}-{recipe.model}"
+    out = out or Path("runs") / f"{loaded.name}-{recipe.model.rpartition(':')[2]}"
     options = {"resume": resume, "overwrite": overwrite, "device": device, **recipe.training}
     try:
         run = fit(built, loaded, out=out, **options)

@@ -21,6 +21,7 @@ from chainrule.models.base.model import Model
 from chainrule.models.base.streaming import Streams
 from chainrule.models.registry import (
     MODELS,
+    check_hyperparameters,
     create_model,
     hyperparameters_of,
     list_models,
@@ -48,6 +49,7 @@ __all__ = [
     "Samples",
     "Sequential",
     "Streams",
+    "check_hyperparameters",
     "create_model",
     "hyperparameters_of",
     "list_models",

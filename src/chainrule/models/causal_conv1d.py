@@ -10,7 +10,8 @@ from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.layers import CausalConv1d, CausalLayer, Condition, Pointwise, Position, Serial, StrictInput
 from chainrule.models.base.autoregressive import AutoregressiveModel
-from chainrule.models.parts.sequence import sequence_parts
+from chainrule.models.parts.encoders import EncodingName
+from chainrule.models.parts.sequence import OutputName, sequence_parts
 from chainrule.networks import Stack
 
 
@@ -50,10 +51,10 @@ class CausalConv1dARM(AutoregressiveModel):
         dilation: int = 1,
         dropout: float = 0.3,
         positions: bool | None = None,
-        output: str = "independent",
+        output: OutputName = "independent",
         classes: int | list[int] | None = None,
         embedding: int | None = None,
-        encoding: str | None = None,
+        encoding: EncodingName | None = None,
         ordering: str | list[int] = "natural",
     ) -> None:
         if depth < 2:

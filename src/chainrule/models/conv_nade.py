@@ -11,7 +11,7 @@ from chainrule.heads import default_head
 from chainrule.layers import Condition
 from chainrule.models.base.model import VECTOR_TRAINING
 from chainrule.models.base.orderless import OrderlessModel
-from chainrule.models.parts.encoders import encoder
+from chainrule.models.parts.encoders import EncodingName, encoder
 from chainrule.networks.orderless_conv import ImageGuesser
 
 
@@ -47,7 +47,7 @@ class ConvNADE(OrderlessModel):
         masked: bool = True,
         classes: int | list[int] | None = None,
         embedding: int | None = None,
-        encoding: str | None = None,
+        encoding: EncodingName | None = None,
         ordering: str | list[int] = "natural",
     ) -> None:
         if domain.layout != "image" or not domain.discrete:

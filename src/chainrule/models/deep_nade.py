@@ -16,7 +16,7 @@ from chainrule.models.base.capabilities import Marginalises
 from chainrule.models.base.ensemble import SharedEnsemble
 from chainrule.models.base.model import VECTOR_TRAINING
 from chainrule.models.base.orderless import OrderlessModel
-from chainrule.models.parts.encoders import vector_encoder
+from chainrule.models.parts.encoders import EncodingName, vector_encoder
 from chainrule.models.parts.standardise import Units
 from chainrule.networks.orderless import OrderlessHidden, Seen, residual_layers
 
@@ -49,7 +49,7 @@ class DeepNADE(OrderlessModel):
         dropout: float = 0.1,
         classes: int | list[int] | None = None,
         embedding: int | None = None,
-        encoding: str | None = None,
+        encoding: EncodingName | None = None,
         components: int = 10,
         kernel: str = "logistic",
         ordering: str | list[int] = "natural",

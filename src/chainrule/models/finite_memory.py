@@ -10,7 +10,7 @@ from chainrule.domain import Domain
 from chainrule.heads import default_head
 from chainrule.layers import CausalConv1d, Condition, Pointwise, Serial, StrictInput
 from chainrule.models.base.autoregressive import AutoregressiveModel
-from chainrule.models.parts.encoders import encoder
+from chainrule.models.parts.encoders import EncodingName, encoder
 from chainrule.networks import Stack
 
 
@@ -39,7 +39,7 @@ class FiniteMemory(AutoregressiveModel):
         width: int = 300,
         classes: int | list[int] | None = None,
         embedding: int | None = None,
-        encoding: str | None = None,
+        encoding: EncodingName | None = None,
         ordering: str | list[int] = "natural",
     ) -> None:
         values, channels = encoder(domain, encoding)

@@ -10,7 +10,7 @@ from chainrule.heads import vector_head
 from chainrule.layers import Condition
 from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.models.base.model import VECTOR_TRAINING
-from chainrule.models.parts.encoders import vector_encoder
+from chainrule.models.parts.encoders import EncodingName, vector_encoder
 from chainrule.networks.logistic_regressions import LogisticRegressions
 
 
@@ -37,7 +37,7 @@ class FVSBN(AutoregressiveModel):
         *,
         classes: int | list[int] | None = None,
         embedding: int | None = None,
-        encoding: str | None = None,
+        encoding: EncodingName | None = None,
         components: int = 10,
         kernel: str = "logistic",
         ordering: str | list[int] = "natural",

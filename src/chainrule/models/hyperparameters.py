@@ -16,11 +16,11 @@ SUPPORTED = "int, float, bool, str, None, Literal, or lists, tuples, dictionarie
 
 
 def parameters_of(cls: type) -> dict[str, inspect.Parameter]:
-    """Those of a class behind the domain, each with its type resolved; and of the class it is made `of`, where it
+    """The arguments after the domain, each with its type resolved; and those of the class it is made `of`, where it
     passes others on.
 
     Raises:
-        ChainruleError: if one has no default, or a type that cannot be resolved.
+        ChainruleError: if a type cannot be resolved, or values of it cannot be kept in a file.
     """
     own = _parameters(cls)
     passed: dict[str, inspect.Parameter] = {}
@@ -28,9 +28,14 @@ def parameters_of(cls: type) -> dict[str, inspect.Parameter]:
         passed = {
             name: p for name, p in _parameters(cls.of).items() if name != "ordering"
         }  # each has its own
-    return {
-        name: p for name, p in (own | passed).items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)
-    }
+    kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    found = {name: p for name, p in (own | passed).items() if p.kind in kinds}
+    for name, parameter in found.items():
+        if not _supported(parameter.annotation):
+            raise ChainruleError(
+                f"{cls.__name__}: {name}: expected a type of {SUPPORTED}, got {_in_words(parameter.annotation)}"
+            )
+    return found
 
 
 def _parameters(cls: Any) -> dict[str, inspect.Parameter]:
@@ -60,6 +65,14 @@ def check_value(parameter: inspect.Parameter, value: Any) -> None:
         raise ChainruleError(f"{key}: expected an integer ≥ {least}, got {value}")
     if type(value) is float and not math.isfinite(value):
         raise ChainruleError(f"{key}: expected a finite number, got {value}")
+
+
+def _supported(hint: Any) -> bool:
+    """Whether values of a type can be kept in a file."""
+    kind, parts = get_origin(hint) or hint, get_args(hint)
+    if kind in (Union, UnionType, *LISTS, *MAPPINGS):
+        return all(_supported(part) for part in parts if part is not Ellipsis)
+    return kind in (int, float, bool, str, NoneType, Literal, Any)
 
 
 def _options(hint: Any) -> list[Any]:
@@ -94,8 +107,6 @@ def _fits_option(value: Any, hint: Any) -> bool:
         )
     if kind is float:
         return type(value) in (int, float)
-    if kind not in (int, bool, str, NoneType):
-        raise ChainruleError(f"expected hyperparameters of types {SUPPORTED}, got {_in_words(hint)}")
     return type(value) is kind
 
 

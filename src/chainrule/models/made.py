@@ -12,7 +12,7 @@ from chainrule.heads import vector_head
 from chainrule.layers import Condition
 from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.models.base.model import VECTOR_TRAINING
-from chainrule.models.parts.encoders import vector_encoder
+from chainrule.models.parts.encoders import EncodingName, vector_encoder
 from chainrule.networks.masked_perceptron import MaskedPerceptron
 
 # Of a hidden layer; wide enough for every variable to have a unit that reads just up to it.
@@ -60,7 +60,7 @@ class MADE(AutoregressiveModel):
         input_dropout: float = 0.0,
         classes: int | list[int] | None = None,
         embedding: int | None = None,
-        encoding: str | None = None,
+        encoding: EncodingName | None = None,
         components: int = 10,
         kernel: str = "logistic",
         ordering: str | list[int] = "natural",

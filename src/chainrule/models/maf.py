@@ -7,7 +7,7 @@ from types import MappingProxyType
 from chainrule.domain import Domain
 from chainrule.flows import ActNorm, Autoregressive, Bijection, Chain, Flatten, Inverse, Normal, Reverse
 from chainrule.layers import Condition, Real
-from chainrule.models.base.flow import Flow
+from chainrule.models.base.flow import Dequantisation, Flow
 from chainrule.models.base.model import VECTOR_TRAINING
 from chainrule.models.nice import check_widths
 from chainrule.networks.masked_perceptron import MaskedPerceptron
@@ -38,7 +38,7 @@ class MAF(Flow):
         *,
         hidden: list[int] | tuple[int, ...] = (128, 128),
         transforms: int = 5,
-        dequantisation: str = "uniform",
+        dequantisation: Dequantisation = "uniform",
     ) -> None:
         check_widths(hidden)
         parts: list[Bijection] = [Flatten(domain.event_shape)]

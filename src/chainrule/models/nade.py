@@ -10,7 +10,7 @@ from chainrule.heads import vector_head
 from chainrule.layers import Condition
 from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.models.base.model import VECTOR_TRAINING
-from chainrule.models.parts.encoders import vector_encoder
+from chainrule.models.parts.encoders import EncodingName, vector_encoder
 from chainrule.networks import RunningHidden
 
 
@@ -39,7 +39,7 @@ class NADE(AutoregressiveModel):
         hidden: int = 500,
         classes: int | list[int] | None = None,
         embedding: int | None = None,
-        encoding: str | None = None,
+        encoding: EncodingName | None = None,
         components: int = 10,
         kernel: str = "logistic",
         ordering: str | list[int] = "natural",

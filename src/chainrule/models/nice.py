@@ -7,7 +7,7 @@ from types import MappingProxyType
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.flows import Chain, Coupling, Flatten, Logistic, Scaling, Shift, alternate, perceptron
-from chainrule.models.base.flow import Flow
+from chainrule.models.base.flow import Dequantisation, Flow
 from chainrule.models.base.model import VECTOR_TRAINING
 
 
@@ -35,7 +35,7 @@ class NICE(Flow):
         *,
         hidden: list[int] | tuple[int, ...] = (256, 256, 256),
         transforms: int = 4,
-        dequantisation: str = "uniform",
+        dequantisation: Dequantisation = "uniform",
     ) -> None:
         check_widths(hidden)
         couplings = [

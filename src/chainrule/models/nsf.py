@@ -20,7 +20,7 @@ from chainrule.flows import (
     perceptron,
 )
 from chainrule.layers import Condition, Real
-from chainrule.models.base.flow import Flow
+from chainrule.models.base.flow import Dequantisation, Flow
 from chainrule.models.base.model import VECTOR_TRAINING
 from chainrule.models.nice import check_widths
 from chainrule.networks.masked_perceptron import MaskedPerceptron
@@ -60,7 +60,7 @@ class NSF(Flow):
         bound: float = 3.0,
         hidden: list[int] | tuple[int, ...] = (128, 128),
         transforms: int = 6,
-        dequantisation: str = "uniform",
+        dequantisation: Dequantisation = "uniform",
     ) -> None:
         check_widths(hidden)
         if transform not in TRANSFORMS:

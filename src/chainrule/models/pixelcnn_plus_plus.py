@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Literal
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError, nearest
@@ -51,7 +52,7 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         components: int = 10,
         dropout: float = 0.1,
         shortcuts: bool = True,
-        output: str = "logistic",
+        output: Literal["logistic", "softmax"] = "logistic",
         classes: int | list[int] | None = None,
         embedding: int | None = None,
         maps: int | None = None,

@@ -21,7 +21,7 @@ from chainrule.flows import (
     half_channels,
     perceptron,
 )
-from chainrule.models.base.flow import Flow
+from chainrule.models.base.flow import Dequantisation, Flow
 from chainrule.models.base.model import VECTOR_TRAINING
 
 COUPLINGS = 3  # of each kind of mask at a scale
@@ -57,7 +57,7 @@ class RealNVP(Flow):
         scales: int = 2,
         hidden: list[int] | tuple[int, ...] = (128, 128),
         transforms: int = 8,
-        dequantisation: str = "uniform",
+        dequantisation: Dequantisation = "uniform",
     ) -> None:
         if domain.layout == "image":
             colours, height, width = domain.event_shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,8 @@ from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.layers import CausalLayer, Condition, Pointwise, Recurrent, Serial, StrictInput
 from chainrule.models.base.autoregressive import AutoregressiveModel
-from chainrule.models.parts.sequence import sequence_parts
+from chainrule.models.parts.encoders import EncodingName
+from chainrule.models.parts.sequence import OutputName, sequence_parts
 from chainrule.networks import Stack
 
 
@@ -62,15 +64,15 @@ class RecurrentNet(AutoregressiveModel):
         self,
         domain: Domain,
         *,
-        cell: str = "lstm",
+        cell: Literal["rnn", "lstm", "gru"] = "lstm",
         width: int = 128,
         depth: int = 2,
         dropout: float = 0.3,
         tied: bool = False,
-        output: str = "independent",
+        output: OutputName = "independent",
         classes: int | list[int] | None = None,
         embedding: int | None = None,
-        encoding: str | None = None,
+        encoding: EncodingName | None = None,
         ordering: str | list[int] = "natural",
     ) -> None:
         if depth < 1:

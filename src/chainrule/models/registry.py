@@ -81,6 +81,8 @@ def register_model(
         <class 'chainrule.models.made.MADE'>
         >>> cr.create_model("plain-made", cr.Domain.binary(3), hidden=[4]).name
         'plain-made'
+        >>> MODELS.pop("plain-made").summary
+        'without residual links'
     """
     if target is None:
         return lambda cls: register_model(name, cls, summary, fixed=fixed)
@@ -119,11 +121,7 @@ def create_model(name: str, domain: Domain, **hyperparameters) -> Model:
         >>> create_model("lstm", Domain.binary(8), width=16).name
         'lstm'
     """
-    parameters = _parameters(name)
-    for key, value in hyperparameters.items():
-        if key not in parameters:
-            raise ChainruleError(f"{name} has no hyperparameter {key!r}; {nearest(key, parameters)}")
-        check_value(parameters[key], value)
+    check_hyperparameters(name, hyperparameters)
     chosen = {**hyperparameters_of(name), **hyperparameters}
     # Lists, as they come back from a file.
     chosen = {key: list(value) if isinstance(value, tuple) else value for key, value in chosen.items()}
@@ -151,6 +149,19 @@ def tiny_model(name: str, domain: Domain | None = None, **hyperparameters) -> Mo
     if domain is None:
         domain = entry.model.tiny(**entry.fixed, **hyperparameters).domain
     return create_model(name, domain, **{**entry.model.smallest, **hyperparameters})
+
+
+def check_hyperparameters(name: str, hyperparameters: Mapping[str, Any]) -> None:
+    """Refuse hyperparameters that a model does not have, or of which the type is wrong.
+
+    Raises:
+        ChainruleError: on the first; or an unknown name.
+    """
+    parameters = _parameters(name)
+    for key, value in hyperparameters.items():
+        if key not in parameters:
+            raise ChainruleError(f"{name} has no hyperparameter {key!r}; {nearest(key, parameters)}")
+        check_value(parameters[key], value)
 
 
 def hyperparameters_of(name: str) -> dict:

@@ -9,7 +9,8 @@ from torch import nn
 from chainrule.domain import Domain
 from chainrule.layers import CausalConv1d, CausalLayer, Condition, Pointwise, Reversible, Serial, StrictInput
 from chainrule.models.base.autoregressive import AutoregressiveModel
-from chainrule.models.parts.sequence import sequence_parts
+from chainrule.models.parts.encoders import EncodingName
+from chainrule.models.parts.sequence import OutputName, sequence_parts
 from chainrule.networks import Stack
 
 
@@ -48,10 +49,10 @@ class RevNet(AutoregressiveModel):
         cycle: int = 5,
         dropout: float = 0.1,
         recompute: bool = True,
-        output: str = "independent",
+        output: OutputName = "independent",
         classes: int | list[int] | None = None,
         embedding: int | None = None,
-        encoding: str | None = None,
+        encoding: EncodingName | None = None,
         ordering: str | list[int] = "natural",
     ) -> None:
         code, inputs, head, _ = sequence_parts(domain, encoding=encoding, output=output)

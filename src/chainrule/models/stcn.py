@@ -13,7 +13,9 @@ from torch.nn import functional as F
 from chainrule.domain import Domain
 from chainrule.layers import State, TemporalBlock
 from chainrule.models.base.latent_sequence import LatentSequence, Level, perceptron
+from chainrule.models.parts.encoders import EncodingName
 from chainrule.models.parts.latent_normal import LatentNormal
+from chainrule.models.parts.sequence import OutputName
 
 
 class STCN(LatentSequence):
@@ -53,8 +55,8 @@ class STCN(LatentSequence):
         kernel_size: int = 3,
         dropout: float = 0.1,
         dense: bool = True,
-        output: str = "independent",
-        encoding: str | None = None,
+        output: OutputName = "independent",
+        encoding: EncodingName | None = None,
     ) -> None:
         sizes = [max(latent >> level, 1) for level in range(depth)]
         super().__init__(domain, latents=sum(sizes), output=output, encoding=encoding)

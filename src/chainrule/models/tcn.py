@@ -19,7 +19,8 @@ from chainrule.layers import (
     WeightNormConv1d,
 )
 from chainrule.models.base.autoregressive import AutoregressiveModel
-from chainrule.models.parts.sequence import sequence_parts
+from chainrule.models.parts.encoders import EncodingName
+from chainrule.models.parts.sequence import OutputName, sequence_parts
 from chainrule.networks import Stack
 
 
@@ -58,10 +59,10 @@ class TCN(AutoregressiveModel):
         kernel_size: int = 3,
         dropout: float = 0.1,
         reversible: bool = False,
-        output: str = "independent",
+        output: OutputName = "independent",
         classes: int | list[int] | None = None,
         embedding: int | None = None,
-        encoding: str | None = None,
+        encoding: EncodingName | None = None,
         ordering: str | list[int] = "natural",
     ) -> None:
         parts = sequence_parts(domain, encoding=encoding, output=output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Literal
 
 from torch import nn
 
@@ -20,7 +21,8 @@ from chainrule.layers import (
     StrictInput,
 )
 from chainrule.models.base.autoregressive import AutoregressiveModel
-from chainrule.models.parts.sequence import sequence_parts
+from chainrule.models.parts.encoders import EncodingName
+from chainrule.models.parts.sequence import OutputName, sequence_parts
 from chainrule.networks import Stack
 
 INITIAL = 0.02  # standard deviation of the weights
@@ -57,13 +59,13 @@ class Transformer(AutoregressiveModel):
         channels: int = 128,
         depth: int = 4,
         heads: int = 4,
-        positions: str = "rotary",
+        positions: Literal["rotary", "learned"] = "rotary",
         dropout: float = 0.1,
         reversible: bool = False,
-        output: str = "independent",
+        output: OutputName = "independent",
         classes: int | list[int] | None = None,
         embedding: int | None = None,
-        encoding: str | None = None,
+        encoding: EncodingName | None = None,
         ordering: str | list[int] = "natural",
     ) -> None:
         if positions not in ("rotary", "learned"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import MappingProxyType
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 from chainrule.domain import Domain
 from chainrule.layers import Recurrent, State
 from chainrule.models.base.latent_sequence import LatentSequence, Level, perceptron
+from chainrule.models.parts.encoders import EncodingName
 from chainrule.models.parts.latent_normal import LatentNormal
+from chainrule.models.parts.sequence import OutputName
 
 
 class VRNN(LatentSequence):
@@ -44,10 +47,10 @@ class VRNN(LatentSequence):
         *,
         width: int = 128,
         latent: int = 32,
-        cell: str = "gru",
+        cell: Literal["rnn", "lstm", "gru"] = "gru",
         dropout: float = 0.0,
-        output: str = "independent",
-        encoding: str | None = None,
+        output: OutputName = "independent",
+        encoding: EncodingName | None = None,
     ) -> None:
         super().__init__(domain, latents=latent, output=output, encoding=encoding)
         self.of_x = nn.Sequential(nn.Linear(self.channels, width), nn.ReLU(), nn.Dropout(dropout))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -12,6 +12,7 @@ from chainrule.errors import ChainruleError, DomainError, nearest
 from chainrule.heads import DiscretisedLogistic, Head
 from chainrule.layers import CausalConv1d, Condition, FrameFeatures, GatedResidual, StrictInput
 from chainrule.models.base.autoregressive import AutoregressiveModel
+from chainrule.models.parts.encoders import EncodingName
 from chainrule.models.parts.sequence import SequenceParts, sequence_parts
 from chainrule.networks import SkipStack
 
@@ -60,13 +61,13 @@ class WaveNet(AutoregressiveModel):
         cycle: int = 10,
         kernel_size: int = 2,
         dropout: float = 0.0,
-        output: str | None = None,
+        output: Literal["softmax", "logistic"] | None = None,
         components: int = 10,
         linear: int | None = None,
         classes: int | list[int] | None = None,
         embedding: int | None = None,
         features: tuple[int, ...] | None = None,
-        encoding: str | None = None,
+        encoding: EncodingName | None = None,
         ordering: str | list[int] = "natural",
     ) -> None:
         amplitudes = domain.layout == "sequence" and domain.discrete and domain.max_levels > SYMBOLS

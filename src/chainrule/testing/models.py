@@ -101,12 +101,12 @@ def check_model(
         >>> check_model(Independent, laws=["causal", "sums_to_one"])
         {'causal': 'holds', 'sums_to_one': 'holds'}
     """
-    if isinstance(factory, type):
-        factory = factory.tiny
-    if inspect.signature(factory).parameters:
-        build, domains = factory, served_domains(factory)
+    build: Callable[..., Model] = getattr(factory, "tiny", factory)
+    if inspect.signature(build).parameters:
+        domains = served_domains(build)
     else:
-        build, domains = (lambda domain: factory()), [factory().domain]
+        fixed = build
+        build, domains = (lambda domain: fixed()), [fixed().domain]
     if not domains:
         raise ChainruleError(f"check_model: the factory serves none of {', '.join(map(str, TINY))}")
     outcome = {}

@@ -9,7 +9,7 @@ import yaml
 
 from chainrule.data import Data, Reading, load_data
 from chainrule.errors import ChainruleError, nearest
-from chainrule.models import Model, create_model, hyperparameters_of
+from chainrule.models import Model, check_hyperparameters, create_model
 from chainrule.randomness import seeded
 from chainrule.training.config import TrainingConfig
 from chainrule.training.yaml_text import read_yaml
@@ -75,7 +75,8 @@ class Recipe:
         Raises:
             ChainruleError: if the recipe names none, or it cannot be loaded.
         """
-        hyperparameters_of(self.model)  # an unknown model is refused before any data is read
+        # What is wrong is said before any data is read.
+        check_hyperparameters(self.model, self.hyperparameters)
         unknown = [key for key in self.data if key not in DATA]
         if unknown or not isinstance(self.data.get("source"), str):
             raise ChainruleError(f"data: expected source, and perhaps domain and seed, got {self.data}")

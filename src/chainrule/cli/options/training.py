@@ -9,7 +9,10 @@ import typer
 
 ModelName = Annotated[
     str,
-    typer.Argument(metavar="MODEL|RECIPE.yaml", help="Name of a model, see `chainrule models`; or a recipe."),
+    typer.Argument(
+        metavar="MODEL|RECIPE.yaml",
+        help="Name of a model, see `chainrule models`; your own package.module:Class or ./file.py:Class; or a recipe.",
+    ),
 ]
 Source = Annotated[str | None, typer.Option(help="Named set, file, folder, or hf:NAME.")]
 Out = Annotated[Path | None, typer.Option(help="Run folder. Default: runs/DATA-MODEL.")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import torch
 from torch import Tensor
@@ -18,7 +18,8 @@ from chainrule.models.base.capabilities import Bounded, Exact, Latent, Samples
 from chainrule.models.parts.standardise import Units
 
 LOOKED_AT = 1024  # items that the layers see before training
-DEQUANTISATIONS = ("uniform", "variational")
+Dequantisation = Literal["uniform", "variational"]
+DEQUANTISATIONS = get_args(Dequantisation)
 
 
 class Flow(Samples, Latent):
@@ -53,7 +54,7 @@ class Flow(Samples, Latent):
         prior: Prior,
         *,
         logit: bool = True,
-        dequantisation: str = "uniform",
+        dequantisation: Dequantisation = "uniform",
         hidden: int = 256,
     ) -> None:
         super().__init__(domain)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.layers import Cells, Centred, Encoding, OneHot, Real, Scalar
 
-ENCODINGS = ("number", "centred", "one-hot")
+EncodingName = Literal["number", "centred", "one-hot"]
+ENCODINGS = get_args(EncodingName)
 
 
 def encoder(domain: Domain, encoding: str | None) -> tuple[Encoding, int]:

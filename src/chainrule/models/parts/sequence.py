@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
@@ -10,7 +10,8 @@ from chainrule.heads import Head, NADEHead, default_head
 from chainrule.layers import Encoding
 from chainrule.models.parts.encoders import encoder
 
-OUTPUTS = ("independent", "nade")
+OutputName = Literal["independent", "nade"]
+OUTPUTS = get_args(OutputName)
 
 
 class SequenceParts(NamedTuple):
