@@ -31,7 +31,7 @@ def read_hub(name: str, where: str, how: Reading | None = None) -> Raw:
         how: of images, see `stack_images`; of a table, `raw_of_tables`.
 
     Raises:
-        DataError: if it cannot be had, has no train split, or neither images nor a table.
+        DataError: if it cannot be loaded, has no train split, or neither images nor a table.
         MissingExtraError: if `datasets` is not installed.
     """
     datasets = optional_import("datasets", "hub")
