@@ -1,4 +1,4 @@
-"""How well each score tells images of clothes from digits: likelihood fails, corrections do not."""
+"""How well each anomaly score separates digits from clothes: likelihood fails, corrections do not."""
 
 from __future__ import annotations
 

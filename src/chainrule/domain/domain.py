@@ -1,4 +1,4 @@
-"""What is modelled: the shape of one item, the levels of its variables, and how they lie."""
+"""What is modelled: the shape of one item, the levels of its variables, and their layout."""
 
 from __future__ import annotations
 

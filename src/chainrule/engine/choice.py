@@ -67,7 +67,7 @@ class Sample:
         return conditional.draw(column(self.noise, d))
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> Sample:
-        """With the noise of other rows or variables."""
+        """The rule with the noise of other rows or variables."""
         return replace(self, noise=fn(self.noise))
 
 
@@ -80,7 +80,7 @@ class Greedy:
         return conditional.mode()
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> Greedy:
-        """Itself: it has no table."""
+        """The rule itself: it has no table."""
         return self
 
 
@@ -100,7 +100,7 @@ class Within:
         return conditional.between(column(self.lowest, d), column(self.highest, d)).mode()
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> Within:
-        """With the intervals of other rows or variables."""
+        """The rule with the intervals of other rows or variables."""
         return Within(fn(self.lowest), fn(self.highest))
 
 
@@ -124,7 +124,7 @@ class Known:
         return torch.where(column(self.known, d), column(self.values, d), drawn)
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> Known:
-        """With what is known of other rows or variables."""
+        """The rule with the known values of other rows or variables."""
         return Known(fn(self.values), fn(self.known), self.otherwise.map(fn))
 
 

@@ -1,4 +1,4 @@
-"""Whether a sound file has all that it says it has."""
+"""Whether a sound file is complete."""
 
 from __future__ import annotations
 

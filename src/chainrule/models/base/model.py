@@ -111,7 +111,7 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
-        """What training makes small, (B,) nats."""
+        """The training loss, (B,) nats."""
 
     def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
         """What validation watches, (B,) nats."""
