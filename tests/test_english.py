@@ -16,6 +16,8 @@ SOURCES = sorted((ROOT / "src").rglob("*.py"))
 FORBIDDEN = {
     r"\btold\b": "conditioned on, given, called with",
     r"\bbehind\b": "after; beyond a length",
+    r"\btells\b": "shows, gives, identifies",
+    r"\bby heart\b": "memorised, overfit",
     r"\bso many\b": "this number of, or its name",
     r"\b(in|of|by|into) as many\b": "equally many, one per …",
     r"\bfrom the first on\b": "the first n",

@@ -15,7 +15,7 @@ from chainrule.errors import ChainruleError
 from chainrule.heads import Conditional
 
 COLDEST = (
-    1e-6  # temperatures below are read as 0: single precision tells their distribution from the mode no more
+    1e-6  # temperatures below are read as 0: single precision cannot distinguish them from the mode
 )
 
 

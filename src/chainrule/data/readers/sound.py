@@ -144,7 +144,7 @@ def _decoded(path: Path) -> tuple[np.ndarray, int, bool]:
     count, kept, power = 0, 0.0, 0.0
     with _opened(path) as file:
         several = file.channels > 1
-        # What the header tells is not believed: memory grows with what is there.
+        # The header is not trusted: memory grows with what is there.
         while len(block := file.read(max(1, BLOCK // file.channels), dtype="float64", always_2d=True)):
             with np.errstate(over="ignore", invalid="ignore"):
                 # By channels: numpy is slow to average along so short an axis.
