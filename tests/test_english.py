@@ -27,7 +27,7 @@ FORBIDDEN = {
     r"\blow(est)? byte first\b|\blow byte\b": "little-endian",
     r"\bcannot be had\b|\bare got by\b": "cannot be downloaded",
     r"(?<!here )\b(is|are) no (number|text|image|picture|sound|recording|domain|file|sequence|vector|UTF)s?\b": "not",
-    r"(?m)^ *(Of|That of|Those of) [a-zA-Z ,]+\.$": "a noun: The loss of …, Seed of …",
+    r"\A(Of|That of|Those of) [a-z]|(?m:^ *(Of|That of|Those of) [a-zA-Z ,]+\.$)": "a noun: The loss of …",
 }
 
 

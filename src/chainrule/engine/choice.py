@@ -14,9 +14,7 @@ from torch import Tensor
 from chainrule.errors import ChainruleError
 from chainrule.heads import Conditional
 
-COLDEST = (
-    1e-6  # temperatures below are read as 0: single precision cannot distinguish them from the mode
-)
+COLDEST = 1e-6  # temperatures below are read as 0: single precision cannot distinguish them from the mode
 
 
 class Choice(Protocol):

@@ -74,7 +74,7 @@ def raw_of_hub(name: str, where: str, loaded: Any, how: Reading) -> Raw:
 
 
 def needs_hub(path: Path) -> bool:
-    """Whether a .parquet file holds images or class labels, which `datasets` knows how to read."""
+    """Whether a .parquet file holds images or class labels, which `datasets` reads."""
     with reading(str(path)):
         schema = parquet.read_schema(path)
     images = any(pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 for kind in schema.types)
