@@ -82,3 +82,20 @@ def test_anomaly_scores():
     names = {}
     exec(blocks("docs/scores.md")[1], names)
     assert names["hidden"].exact.all() and names["scores"].p_value.shape == (447,)
+
+
+def test_the_reference_shows_what_exists():
+    """Each object of docs/api, and all public names of the package."""
+    import importlib
+
+    shown = [
+        name
+        for page in (ROOT / "docs" / "api").glob("*.md")
+        for name in re.findall("^::: (.*)$", page.read_text(), re.M)
+    ]
+    assert len(shown) > 20
+    for name in shown:
+        module, _, last = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), last) or importlib.import_module(name), name
+    missing = set(cr.__all__) - {name.split(".")[-1] for name in shown} - {"__version__"}
+    assert not missing

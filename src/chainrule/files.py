@@ -202,7 +202,7 @@ def _pour(source: Path, target: Path) -> None:
 
 
 def check_apart(output: str | Path, inputs: Iterable[str | Path], name: str = "-o") -> None:
-    """See that a file to be written is none of those that are read, by whatever links it is reached.
+    """Refuse an output that is one of the input files, also through links.
 
     Args:
         output: the file.

@@ -58,5 +58,5 @@ def circumstances() -> dict:
 
 
 def to_json(record: dict) -> str:
-    """As it is checked in."""
+    """The text of the record file."""
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""How well each score tells images of clothes from digits: likelihood fails, corrections do not."""
+"""How well each anomaly score separates digits from clothes: likelihood fails, corrections do not."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def measure(batch: int, repeats: int, runs: Sequence[Path] = ()) -> dict:
     each = {name: (values, strange.to_dict()[name]) for name, values in usual.to_dict().items()}
     del each["bits_per_dim"]  # of images of one size it ranks as nats do
     usually, strangely = each["p_value"]
-    each["p_value"] = (-usually, -strangely)  # low where strange
+    each["p_value"] = (-usually, -strangely)  # low is anomalous
     return {
         "about": "Scores of Fashion-MNIST (own split) beside MNIST",
         "runs": [str(folder) for folder in runs],

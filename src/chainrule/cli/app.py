@@ -140,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _fail(error: Exception, debug: bool) -> int:
-    """Say why, in one line; nobody is there to be told where a pipe is broken."""
+    """Say why, in one line; nobody reads it where a pipe is broken."""
     if isinstance(error, BrokenPipeError):
         drop_output()
         return UNREAD

@@ -1,4 +1,4 @@
-"""What a process meets from outside: signals, and arguments that are no text."""
+"""What a process meets from outside: signals, and arguments that are not text."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def catch_sigterm() -> Iterator[list[int]]:
         if not again:  # a second one must not cut off what the first one set going
             raise Terminated
 
-    # Where a caller has its own way with it, or told this process to ignore it, that stays.
+    # Where a caller has its own way with it, or made this process ignore it, that stays.
     if (
         threading.current_thread() is not threading.main_thread()
         or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
@@ -60,7 +60,7 @@ def hear_interrupts() -> Iterator[None]:
 
 
 def check_arguments(arguments: list[str]) -> None:
-    """Refuse arguments that are no text: they can be kept in no configuration and shown on no page.
+    """Refuse arguments that are not text: they can be kept in no configuration and shown on no page.
 
     Raises:
         ChainruleError: if one is not.

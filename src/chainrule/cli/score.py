@@ -60,7 +60,7 @@ def score(
 
     Examples:
 
-    `chainrule score runs/digits-causal-conv1d scans/ -o scores.csv --picture strangest.png`
+    `chainrule score runs/digits-causal-conv1d scans/ -o scores.csv --picture least-likely.png`
 
     `chainrule score runs/digits-causal-conv1d digits --known top`
 

@@ -16,7 +16,7 @@ ASCII = {
 
 
 class ClosedStream(io.TextIOBase):
-    """Standard output that was closed before the program began: what is written is told to be lost."""
+    """Standard output that was closed before the program began: what is written is lost, with a message."""
 
     def write(self, text: str) -> int:
         """Refuse.

@@ -63,7 +63,7 @@ def arrived(source: str, run: Run | None = None) -> str:
 
     Args:
         source: as a user named it; - is standard input.
-        run: tells what a text is; None if its ending does not matter.
+        run: decides what a text is; None if its ending does not matter.
     """
     if not is_stream(source):
         return source

@@ -1,4 +1,4 @@
-"""The file: a header, blocks, and a checksum of all bytes before it. docs/format.md says what every byte is."""
+"""The file: a header, blocks, and a checksum of all bytes before it. docs/format.md describes every byte."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Header:
     about: bytes = b""
 
     def to_bytes(self) -> bytes:
-        """As it stands in a file."""
+        """The bytes of the header."""
         numbers = [*self.domain, *(number for version in self.arithmetic.versions for number in version)]
         numbers += [self.arithmetic.processor, self.cond, self.rate]
         kind = KINDS.index(self.kind) * len(RUNNERS) + RUNNERS.index(self.arithmetic.runner)

@@ -18,7 +18,7 @@ MISSING = -(2**63)  # the symbol of a missing number
 
 
 class Mixer(Protocol):
-    """What knows a block as far as it has been coded, and corrects a model by that."""
+    """Adapts a model's probabilities to the symbols of a block coded so far."""
 
     def mix(self, probabilities: Tensor) -> Tensor:
         """(B, K) of the model → (B, K)."""

@@ -73,7 +73,7 @@ def conform_stream(array: np.ndarray, domain: Domain) -> Tensor:
     if array.shape[1:] != domain.event_shape[1:] or not domain.discrete or domain.layout != "sequence":
         raise DataError(f"steps of shape {array.shape[1:]} do not fit {domain}")
     x = torch.from_numpy(np.ascontiguousarray(_whole(array)))
-    low, high = int(x.min()), int(x.max())  # 256 is no number of uint8, so tensors would compare wrongly
+    low, high = int(x.min()), int(x.max())  # uint8 cannot hold 256, so tensors would compare wrongly
     if low < 0 or high >= domain.max_levels:
         raise DataError(f"expected levels in [0, {domain.max_levels}), got {low} to {high}")
     return x.to(_smallest_type(domain.max_levels, signed=domain.lengths == "given"))

@@ -31,7 +31,7 @@ class Data:
         domain: the set every item lies in.
         labels: "train", "valid", "test" → int64 (N,), or (N, k) where items have several; empty when there are none.
         class_names: the name of each class, where known; where items have several labels, a tuple for each of these.
-        label_names: what each label tells, such as digit and speaker, where known.
+        label_names: the name of each label, such as digit and speaker, where known.
         rate: of recordings, in Hz.
         vocabulary: the character each level stands for; text only.
         source: where it came from and how it was split, in words.

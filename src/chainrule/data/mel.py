@@ -28,7 +28,7 @@ def mel_frames(samples: np.ndarray, rate: int, bands: int, hop: int) -> np.ndarr
         (⌈T / hop⌉, M) float32.
 
     Raises:
-        DataError: if a band is narrower than the window can tell.
+        DataError: if a band is narrower than the window can resolve.
 
     References:
         Davis, Mermelstein (1980), "Comparison of parametric representations for monosyllabic word recognition", IEEE

@@ -1,4 +1,4 @@
-"""What a reader found in a source, what it left out, and what it changed: said to the user, always."""
+"""What a reader found in a source, left out and changed; always shown to the user."""
 
 from __future__ import annotations
 

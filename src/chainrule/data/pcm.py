@@ -14,7 +14,7 @@ WINDOW = Domain.sequence(2048, LEVELS, lengths="given")  # of recordings, unless
 
 
 def check_sound(domain: Domain) -> None:
-    """Refuse a domain that is none of sounds.
+    """Refuse a domain that is not one of sounds.
 
     Raises:
         DataError: if it is not of sequences of 256 or 65536 levels, without an end symbol.
@@ -31,7 +31,7 @@ def to_levels(samples: np.ndarray, domain: Domain) -> np.ndarray:
     """int16 of any shape → levels: by μ-law, or sample + 32768.
 
     Raises:
-        DataError: if the domain is none of sounds.
+        DataError: if the domain is not one of sounds.
     """
     check_sound(domain)
     return compress_samples(samples) if domain.levels == LEVELS else samples.astype(np.int32) + FULL
@@ -41,7 +41,7 @@ def to_samples(levels: np.ndarray, domain: Domain) -> np.ndarray:
     """The inverse of `to_levels`, but for what μ-law rounds.
 
     Raises:
-        DataError: if the domain is none of sounds.
+        DataError: if the domain is not one of sounds.
     """
     check_sound(domain)
     levels = np.asarray(levels)

@@ -88,7 +88,7 @@ class Reading:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Reading:
-        """From plain options, such as those a configuration keeps.
+        """Build from plain options, such as those of a configuration.
 
         Raises:
             DataError: on an unknown option, with the nearest one, or a value that makes no sense.

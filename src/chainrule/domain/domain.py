@@ -1,4 +1,4 @@
-"""What is modelled: the shape of one item, the levels of its variables, and how they lie."""
+"""What is modelled: the shape of one item, the levels of its variables, and their layout."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Domain:
     columns: tuple[Column, ...] = ()
     lengths: str = "fixed"
 
-    # What tells the columns of a file or a frame. The package sets it: domains know no reader.
+    # Infers the columns of a file or a frame. The package sets it: domains know no reader.
     infer_columns: ClassVar[Callable[[Any, dict[str, str] | None], Sequence[Column]]]
 
     def __post_init__(self) -> None:

@@ -14,9 +14,7 @@ from torch import Tensor
 from chainrule.errors import ChainruleError
 from chainrule.heads import Conditional
 
-COLDEST = (
-    1e-6  # temperatures below are read as 0: single precision tells their distribution from the mode no more
-)
+COLDEST = 1e-6  # temperatures below are read as 0: single precision cannot distinguish them from the mode
 
 
 class Choice(Protocol):
@@ -67,7 +65,7 @@ class Sample:
         return conditional.draw(column(self.noise, d))
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> Sample:
-        """With the noise of other rows or variables."""
+        """The rule with the noise of other rows or variables."""
         return replace(self, noise=fn(self.noise))
 
 
@@ -80,7 +78,7 @@ class Greedy:
         return conditional.mode()
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> Greedy:
-        """Itself: it has no table."""
+        """The rule itself: it has no table."""
         return self
 
 
@@ -100,7 +98,7 @@ class Within:
         return conditional.between(column(self.lowest, d), column(self.highest, d)).mode()
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> Within:
-        """With the intervals of other rows or variables."""
+        """The rule with the intervals of other rows or variables."""
         return Within(fn(self.lowest), fn(self.highest))
 
 
@@ -124,7 +122,7 @@ class Known:
         return torch.where(column(self.known, d), column(self.values, d), drawn)
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> Known:
-        """With what is known of other rows or variables."""
+        """The rule with the known values of other rows or variables."""
         return Known(fn(self.values), fn(self.known), self.otherwise.map(fn))
 
 

@@ -97,7 +97,7 @@ def check_weights(module: nn.Module, whose: str | None = None) -> None:
 
 
 def name_of(model: Any) -> str:
-    """By which users know it."""
+    """The model's name for messages."""
     return getattr(model, "name", None) or type(model).__name__
 
 

@@ -65,7 +65,7 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 
 def end_training(model: nn.Module) -> None:
-    """Put a model into evaluation mode for good, whoever keeps it there for a while."""
+    """Put a model into evaluation mode for good, even while a context holds it there."""
     with _lock:
         model.eval()
         for module in model.modules():

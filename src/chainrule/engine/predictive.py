@@ -94,7 +94,7 @@ class Predictive(ABC):
         device: torch.device,
         dtype: torch.dtype,
     ) -> Rollout:
-        """`engine.rollout`, which says what the arguments are; a score costs one pass more, which is not counted."""
+        """See `engine.rollout` for the arguments; a score costs one more pass, which is not counted."""
         head, length, rows = model.head, model.sites, batch * copies
         known = 0 if prefix is None else prefix.shape[1]
         kind = dtype if head.levels is None else torch.int64

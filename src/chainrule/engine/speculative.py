@@ -43,11 +43,11 @@ class Speculative(Predictive):
         self.draft, self.ahead = draft, ahead
 
     def stop(self, start: int, length: int) -> int:
-        """As far as the draft draws."""
+        """The last site that the draft draws, exclusive."""
         return start + self.ahead
 
     def rollout(self, model: TwoModes, choose: Choice, batch: int, **options: Any) -> Rollout:
-        """As every predictive sampler.
+        """See `Predictive.rollout`.
 
         Raises:
             DomainError: if the draft is of another domain or ordering, or values are reals, which never agree.

@@ -136,7 +136,7 @@ class Spline(Univariate):
         return torch.where(z.abs() < self.bound, left + t * width, z)
 
     def _bin(self, value: Tensor, params: Tensor, axis: int) -> tuple[Tensor, ...]:
-        """Of the bin that holds a value of y (axis 0) or z (axis 1): left, width, low, height, slopes at both ends."""
+        """The bin that holds a value of y (axis 0) or z (axis 1): left, width, low, height, slopes at both ends."""
         k = self.bins
         knots = [self._knots(params[..., :k]), self._knots(params[..., k : 2 * k])]
         slopes = F.pad(_limited(params[..., 2 * k :]).exp(), (1, 1), value=1.0)

@@ -117,7 +117,7 @@ class ColumnHeads(Head):
         return head
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
-        """(…, T, P), (…, T, 1) → (…, T, 1) nats; T columns from the first on."""
+        """(…, T, P), (…, T, 1) → (…, T, 1) nats; of the first T columns."""
         terms = torch.empty_like(params[..., :1])
         for i, head in enumerate(self.heads):
             sites = [t for t in range(x.shape[-2]) if self.which[t] == i]

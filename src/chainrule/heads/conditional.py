@@ -27,7 +27,7 @@ class Conditional(ABC):
 
     @abstractmethod
     def draw(self, u: Tensor) -> Tensor:
-        """A value made of u in [0, 1): (B,) → (B,). Uniform u, float64, gives an exact draw."""
+        """The quantile at u in [0, 1): (B,) → (B,). Uniform u, float64, gives an exact draw."""
 
     def mode(self) -> Tensor:
         """The most probable value (B,)."""

@@ -70,7 +70,7 @@ class DiscretisedLogistic(Head):
         m_kv + Σ_{u<v} tanh(c_kvu) · x_u,    x_u = 2 · level_u / (L-1) - 1
 
     of scale s_kv, and the outer bins reach to -∞ and ∞, so that the levels' probabilities sum to 1. The variables share
-    the component, so those seen tell which it is: a variable's term weighs component k by π_k ∏_{u<v} p_k(x_u | x_<u),
+    the component, so earlier ones inform it: a variable's term weighs component k by π_k ∏_{u<v} p_k(x_u | x_<u),
     normalised.
 
     Means are measured from K points spread over [-1, 1], (2k+1)/K - 1 for k = 0 … K-1, so that equal parameters are

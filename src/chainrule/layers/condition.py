@@ -1,4 +1,4 @@
-"""What the whole item is conditioned on: labels, an embedding vector or a map."""
+"""What an item is conditioned on: labels, an embedding vector or a map."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from chainrule.layers.state import State
 
 
 class Position(CausalLayer):
-    """y_t = x_t + p_t, with p learned: a convolution then knows where it stands.
+    """y_t = x_t + p_t, with p learned: a convolution then has access to the position.
 
     Args:
         length: the most positions there are.
@@ -28,7 +28,7 @@ class Position(CausalLayer):
         return x + self.weight[: x.shape[1]]
 
     def init_state(self, batch: int, *, length: int, device: torch.device, dtype: torch.dtype) -> State:
-        """Nothing to remember: the clock t says where we are."""
+        """Nothing to remember: the clock t is the position."""
         return ()
 
     def step(self, x: Tensor, state: State, t: Tensor) -> tuple[Tensor, State]:

@@ -1,4 +1,4 @@
-"""One file per family, reading like its paper; `registry` knows them by name."""
+"""One file per family, reading like its paper; `registry` lists them by name."""
 
 from chainrule.errors import ApproximateCompletionWarning
 from chainrule.models import catalogue as _catalogue  # noqa: F401 - registers the library's own models

@@ -102,5 +102,5 @@ class EoNADE(Marginalises, SharedEnsemble):
         return self.template.valid_loss(x, cond)
 
     def _complete(self, x: Tensor, known: Tensor, n: int, **options: Any) -> Tensor:
-        """That of the net, which follows the ordering that fits the mask."""
+        """Complete with the net, under the ordering that puts the known variables first."""
         return self.template._complete(x, known, n, **options)

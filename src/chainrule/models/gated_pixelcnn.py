@@ -89,7 +89,7 @@ def gated_stack(
     last: int,
     dropout: float,
 ) -> GatedStack:
-    """The net of a `GatedPixelCNN`, which says what the sizes are; the condition is a `Condition`'s arguments."""
+    """The net of a `GatedPixelCNN`; see there for the sizes. The condition is given as the arguments of `Condition`."""
     check_sizes(kernel_size=kernel_size, first_size=first_size, channels=channels, last=last)
     height, width, groups, code, head = parts
     features = in_groups(channels, groups)

@@ -16,7 +16,7 @@ SUPPORTED = "int, float, bool, str, None, Literal, or lists, tuples, dictionarie
 
 
 def parameters_of(cls: type) -> dict[str, inspect.Parameter]:
-    """The arguments after the domain, each with its type resolved; and those of the class it is made `of`, where it
+    """The hyperparameters of a class, each with its type resolved; and of the class it is made `of`, where it
     passes others on.
 
     Raises:

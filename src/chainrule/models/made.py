@@ -18,7 +18,7 @@ from chainrule.networks.masked_perceptron import MaskedPerceptron
 # Of a hidden layer; wide enough for every variable to have a unit that reads just up to it.
 LEAST_WIDTH = 512
 DROPOUT = 0.2
-# On at most so many training items, these are tried: which is best differs from table to table.
+# These are tried on at most this number of training items: which is best differs from table to table.
 FEW = 12_000
 TRIALS = (
     {"dropout": 0.2, "input_dropout": 0.0},

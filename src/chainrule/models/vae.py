@@ -1,4 +1,4 @@
-"""The variational auto-encoder, whose pixels are independent once z is known: what PixelVAE is measured by."""
+"""The variational auto-encoder, whose pixels are independent given z: the baseline of PixelVAE."""
 
 from __future__ import annotations
 

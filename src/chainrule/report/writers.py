@@ -127,7 +127,7 @@ WRITERS: dict[str, Writer] = {
 
 
 def writers_for(domain: Domain, rate: int | None = None) -> dict[str, Writer]:
-    """Those of `WRITERS`, and of other installed packages, that suit items of a domain.
+    """The writers, of `WRITERS` and of other installed packages, that suit items of a domain.
 
     Raises:
         ChainruleError: if a package cannot be imported.

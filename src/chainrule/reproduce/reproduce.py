@@ -75,7 +75,7 @@ def _choose(table: str, found: dict[str, Path], words: list[str]) -> dict[str, P
 
 
 def read_record(folder: Path, table: str, name: str) -> dict | None:
-    """The record of a recipe in a folder of records, if there is one and the recipe still says what it says."""
+    """The record of a recipe in a folder of records, if there is one and the recipe has not changed."""
     path = folder / table / f"{name}.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))

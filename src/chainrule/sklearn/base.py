@@ -28,7 +28,7 @@ CELLS = 1 << 14  # of a chunk when scoring or drawing
 
 
 class AutoregressiveEstimator(BaseEstimator):
-    """Base of the estimators; `AutoregressiveDensity` says what the parameters are."""
+    """Base of the estimators; see `AutoregressiveDensity` for the parameters."""
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
         A name of `chainrule.list_models()`.
 
     hyperparameters : dict, default=None
-        Of that model, where its defaults are not wanted.
+        Hyperparameters of that model, over its defaults.
 
     columns : dict or "infer", default=None
         Column name → "categorical", "integer" or "real". The columns of a DataFrame are inferred, and `columns`

@@ -32,7 +32,7 @@ class Rows:
 
     @classmethod
     def of(cls, X: Any, kinds: Mapping[str, str] | str | None) -> Rows:
-        """Infer the columns of a frame; in an array or a frame without names numbers are real, unless `kinds` says not.
+        """Infer the columns of a frame; numbers without column names are real, unless `kinds` overrides it.
 
         Args:
             X: of the training rows.

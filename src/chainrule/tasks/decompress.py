@@ -31,7 +31,7 @@ Progress = Callable[[int], None]
 def decompress_file(
     run: Run, source: Path, out: Path, *, anyway: bool = False, progress: Progress | None = None
 ) -> dict:
-    """Write what was packed, by what the file says that it is.
+    """Restore what was packed, of the kind that the file states.
 
     Args:
         run: the same.

@@ -46,7 +46,7 @@ class Likelihood:
     def of(
         cls, log_prob: Tensor, variables: Tensor, *, bound: bool = False, density: bool = False
     ) -> Likelihood:
-        """From the log-likelihoods (n,) of items, or bounds, and how many variables have a term in each (n,)."""
+        """Build from the log-likelihoods (n,) of items, or bounds, and the number of variables counted in each (n,)."""
         nats, error = ratio(-log_prob, torch.ones_like(log_prob))
         bits, bits_error = (None, None) if density else _bits(*ratio(-log_prob, variables))
         return cls(len(log_prob), nats, error, bits, bits_error, bound, density)

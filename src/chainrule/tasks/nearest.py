@@ -1,4 +1,4 @@
-"""The nearest neighbours of items: what a sample that was learned by heart would give away."""
+"""The nearest neighbours of items, which reveal memorised samples."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def resynthesise(
         A draw for each of `which`, part by part, -1 after the end of one.
 
     Raises:
-        ChainruleError: if the model is not conditioned on features, the items are no recordings, or there is no
+        ChainruleError: if the model is not conditioned on features, the items are not recordings, or there is no
             recording of such a number.
     """
     if run.features is None or run.rate is None:

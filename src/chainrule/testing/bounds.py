@@ -45,7 +45,7 @@ def bounds(subject: Subject) -> None:
     together = (each.unflatten(0, (-1, TIGHTER)).logsumexp(1) - math.log(TIGHTER)).mean(1)
     require(
         (tighter.mean() - together.mean()).abs() <= ERRORS * together.std() + 1e-9,
-        f"bounds: {TIGHTER} draws give {tighter.mean():.4f} nats, the mean of as many is {together.mean():.4f}",
+        f"bounds: {TIGHTER} draws give {tighter.mean():.4f} nats, the mean of single ones is {together.mean():.4f}",
     )
     drawn = model.sample(SAMPLES, generator=subject.generator())
     places = torch.cat([cells(subject.domain, items), cells(subject.domain, drawn)]).unique(

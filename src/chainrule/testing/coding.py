@@ -1,4 +1,4 @@
-"""Compressed items decode exactly, and are as short as the model says."""
+"""Compressed items decode exactly, and are as short as the likelihood promises."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def refuses_bad_input(subject: Subject) -> None:
 def completes(subject: Subject) -> None:
     """`complete` keeps what is known, reads nothing that is not, and gives items of the domain.
 
-    What is most probable is so whoever shares the batch; and given nothing it is a sample's.
+    The most probable completion does not depend on the batch; with nothing known a completion is a sample.
     """
     model, batch = subject.build(likelihoods=SCORED), 4
     if not isinstance(model, Completes):

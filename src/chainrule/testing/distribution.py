@@ -94,7 +94,7 @@ def sums_to_one(subject: Subject) -> None:
 
 
 def samples_match(subject: Subject) -> None:
-    """Samples occur as often as `log_prob` says, by a χ² test at a fixed seed."""
+    """Samples occur with the probability of `log_prob`, by a χ² test at a fixed seed."""
     model, n = subject.build(), 5_000
     cond = subject.cond(model, 1)
     many = None if cond is None else cond.expand(n, *cond.shape[1:])

@@ -1,4 +1,4 @@
-"""Laws of reversible models: what goes forward comes back, and volumes are counted."""
+"""Laws of reversible models: the inverse is exact, and so is the log-determinant."""
 
 from __future__ import annotations
 

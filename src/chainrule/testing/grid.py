@@ -22,7 +22,7 @@ def check_grid_layer(layer: GridLayer, x: Tensor, *, groups: int = 1) -> None:
     Args:
         layer: from C to C' channels.
         x: (B, C, H, W) floats, B ≥ 2, H ≥ 3 and W ≥ 3.
-        groups: G, the colours that are generated one after the other; the channels are in as many groups.
+        groups: G, the colours that are generated one after the other; each has a group of channels.
 
     Raises:
         LawViolation: naming what does not hold.

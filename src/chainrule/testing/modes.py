@@ -178,7 +178,7 @@ def compiles(subject: Subject) -> None:
 
 
 class Oracle:
-    """A runner that knows no state: each step is a whole parallel pass over the sites so far."""
+    """A runner without a state: each step is a whole parallel pass over the sites so far."""
 
     def __init__(self, model: AutoregressiveModel) -> None:
         self.model = model

@@ -35,7 +35,7 @@ class Numbers:
     points: Tensor
 
     def masses(self, head: Head, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What a row of parameters (P,) says: the masses of values (n,) and points (p,), and of what lies beyond (2,).
+        """Under a row of parameters (P,): the masses of values (n,) and points (p,), and of what lies beyond (2,).
 
         Raises:
             LawNotTried: if the tails fall so slowly that what lies beyond cannot be bounded.

@@ -65,7 +65,7 @@ def close(a: Tensor, b: Tensor, tolerance: float) -> bool:
 
 
 def randomise(module: nn.Module, generator: torch.Generator, size: float = 1.0) -> None:
-    """Redraw all parameters, so that a zero-initialised or dead connection cannot hide behind its zero.
+    """Redraw all parameters, so that a zero-initialised or dead connection is seen.
 
     Densities get a smaller `size`: they must fit the grid on which they are integrated.
     """

@@ -12,7 +12,7 @@ from chainrule.layers import Condition
 
 
 def label_names(condition: Condition, known: Mapping[str, Sequence[str]]) -> list[str]:
-    """The names of a model's labels, where the run knows them; else their numbers."""
+    """The names of a model's labels, where the run has them; else their numbers."""
     count = len(condition.counts)
     return list(known) if len(known) == count else list(map(str, range(count)))
 

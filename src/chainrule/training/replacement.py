@@ -1,4 +1,4 @@
-"""Replacing a run: the new one is trained beside the old one, which is there and whole until that is done.
+"""Replacing a run: the new one is trained beside the old one, which stays usable until then.
 
 It is trained in `.chainrule-next` in the run's folder. To rename that is to decide: from then on the folder is the new
 run's, whoever finishes the moves. Files that are not the library's stay where they are.

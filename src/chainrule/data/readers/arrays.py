@@ -25,7 +25,7 @@ HEADERS = {
 def read_arrays(path: Path) -> Raw:
     """Read a .npy or .npz file; nothing in it is ever unpickled.
 
-    Which array of an .npz is what, `raw_of_arrays` says.
+    See `raw_of_arrays` for the names of arrays in an .npz.
 
     Raises:
         DataError: if it is no NumPy file, is damaged, holds objects, or names no array that is known.

@@ -17,7 +17,7 @@ MOST = 1000  # data sets
 
 
 def read_hdf5(path: Path, how: Reading, turned: bool = False) -> Raw:
-    """Read an .h5 or .hdf5 file; which array is what, `raw_of_arrays` says. One in a group is called GROUP_NAME.
+    """Read an .h5 or .hdf5 file; see `raw_of_arrays` for the names of arrays. An array in a group is called GROUP_NAME.
 
     Nothing outside the file is opened: links, virtual data sets and external storage are refused.
 

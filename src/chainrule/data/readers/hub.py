@@ -31,7 +31,7 @@ def read_hub(name: str, where: str, how: Reading | None = None) -> Raw:
         how: of images, see `stack_images`; of a table, `raw_of_tables`.
 
     Raises:
-        DataError: if it cannot be had, has no train split, or neither images nor a table.
+        DataError: if it cannot be loaded, has no train split, or neither images nor a table.
         MissingExtraError: if `datasets` is not installed.
     """
     datasets = optional_import("datasets", "hub")
@@ -74,7 +74,7 @@ def raw_of_hub(name: str, where: str, loaded: Any, how: Reading) -> Raw:
 
 
 def needs_hub(path: Path) -> bool:
-    """Whether a .parquet file holds images or class labels, which `datasets` knows how to read."""
+    """Whether a .parquet file holds images or class labels, which `datasets` reads."""
     with reading(str(path)):
         schema = parquet.read_schema(path)
     images = any(pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 for kind in schema.types)

@@ -1,4 +1,4 @@
-"""Whether a sound file has all that it says it has."""
+"""Whether a sound file is complete."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def check_intact(path: Path, file: Any, read: int) -> None:
         read: how many samples of a channel it gave.
 
     Raises:
-        DataError: if its header tells of more, or its last part is not there.
+        DataError: if its header declares more, or its last part is missing.
     """
     expected = FOREVER if file.format == "MP3" and not _counts(path) else file.frames
     for declared, there in SHORT.findall(file.extra_info):
@@ -47,7 +47,7 @@ def check_intact(path: Path, file: Any, read: int) -> None:
 
 
 def _counts(path: Path) -> bool:
-    """Whether an MP3 file tells in its first frame how many there are; else their number is a guess."""
+    """Whether the first frame of an MP3 file gives the number of samples; else it is an estimate."""
     with path.open("rb") as stream:
         head = stream.read(10)
         if head.startswith(b"ID3"):  # tags, whose size is in four bytes of seven bits

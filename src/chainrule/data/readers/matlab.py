@@ -36,7 +36,7 @@ numpy.save("{FOUND}", found.toarray() if hasattr(found, "toarray") else found, a
 
 
 def read_mat(path: Path, how: Reading) -> Raw:
-    """Read a .mat file; which array is what, `raw_of_arrays` says.
+    """Read a .mat file; see `raw_of_arrays` for the names of arrays.
 
     Raises:
         DataError: if it is damaged, or names no array that is known; if one that is used holds no numbers.

@@ -227,7 +227,7 @@ def _say(notes: Notes, pieces: list[Piece], tally: Counter[str], resolution: int
         f"finer steps",
         "open": f"{counted(tally['open'], 'note')} without an end, held to the end of the piece",
         "joined": f"{counted(tally['joined'], 'note')} joined with the one before: the key is still down, or comes up "
-        f"just then, which a roll does not tell apart",
+        f"just then, which a roll cannot distinguish",
     }
     notes.ignored += [line for name, line in ignored.items() if tally[name]]
     notes.changed += [line for name, line in changed.items() if tally[name]]

@@ -20,7 +20,7 @@ SUFFIXES = (
     *(".png", ".apng", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"),
     *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
 )
-# Whatever a file is called: others of Pillow's formats start programs, or are no pictures.
+# Whatever a file is called: others of Pillow's formats start programs, or hold no pixels.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 WITH_FRAMES = ("PNG", "GIF", "WEBP", "TIFF")  # what other formats hold beside the picture are previews of it
 BYTES = 12  # of a pixel, while it is decoded, converted and turned
@@ -42,7 +42,7 @@ def opened(name: str, file: Path | BytesIO, remarks: list[str] | None = None) ->
         remarks: collects the decoder's warnings.
 
     Raises:
-        DataError: in one line, if it is no picture of `FORMATS`, is damaged, or too large.
+        DataError: in one line, if it is not a picture of `FORMATS`, is damaged, or too large.
     """
     with ALONE, reading(name), warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")

@@ -116,7 +116,7 @@ def at_rate(raw: Raw, rate: int) -> None:
         rate: in Hz.
 
     Raises:
-        DataError: if these are no recordings, or it is no rate.
+        DataError: if these are not recordings, or it is not a rate.
     """
     if raw.rate is None:
         raise DataError(f"{raw.where}: a rate is for recordings, expected none, got {rate}")

@@ -25,7 +25,7 @@ WITHIN = (*EXACT, "PCM_24", "PCM_32", "ALAC_16", "ALAC_20", "ALAC_24", "ALAC_32"
 
 
 class Header(NamedTuple):
-    """What a file says of itself."""
+    """The header of a sound file."""
 
     rate: int
     channels: int
@@ -50,7 +50,7 @@ class Sound(NamedTuple):
 
 
 def read_header(path: Path) -> Header:
-    """What a file says of itself; none of its samples is decoded.
+    """Read the header of a file without decoding its samples.
 
     Raises:
         DataError: if it is no readable sound.
@@ -95,7 +95,7 @@ def resample(samples: np.ndarray, rate: int, new: int) -> Sound:
 
 
 def write_sound(file: Path | BytesIO, samples: np.ndarray, rate: int, ending: str = ".wav") -> None:
-    """Write samples (T,) int16 at a rate in Hz; the ending, .wav or .flac, says how."""
+    """Write samples (T,) int16 at a rate in Hz; the suffix, .wav or .flac, selects the format."""
     with sound_writer(file, rate, ending) as write:
         write(samples)
 
@@ -144,7 +144,7 @@ def _decoded(path: Path) -> tuple[np.ndarray, int, bool]:
     count, kept, power = 0, 0.0, 0.0
     with _opened(path) as file:
         several = file.channels > 1
-        # What the header tells is not believed: memory grows with what is there.
+        # The header is not trusted: memory grows with what is there.
         while len(block := file.read(max(1, BLOCK // file.channels), dtype="float64", always_2d=True)):
             with np.errstate(over="ignore", invalid="ignore"):
                 # By channels: numpy is slow to average along so short an axis.

@@ -158,7 +158,7 @@ def _lines(raw: Raw, files: Files, texts: dict[Path, str], how: Reading) -> Raw:
     for path, text in texts.items():
         every = LINE_END.split(text)
         if not every[-1]:
-            every.pop()  # behind the last line's end
+            every.pop()  # after the end of the last line
         lines[path] = [line for line in every if line]
         empty += len(every) - len(lines[path])
     count = sum(map(len, lines.values()))

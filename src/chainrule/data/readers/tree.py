@@ -47,7 +47,7 @@ def all_below(root: Path) -> Iterator[Path]:
 
 
 def ignore_others(root: Path, suffixes: Collection[str], notes: Notes, but: Collection[str] = ()) -> None:
-    """Note the files that are not read, since they have none of the suffixes; but for those of some names."""
+    """Note the files that are not read because of their suffix, except those of some names."""
     others = sorted(path for path in all_below(root) if path.suffix.lower() not in suffixes)
     others = [path for path in others if str(path) not in but]
     if others:

@@ -62,7 +62,7 @@ class Entry:
 
 
 def list_data(data_dir: str | Path | None = None) -> list[NamedSet]:
-    """All named sets, and whether each is there.
+    """All named sets, and whether each is present.
 
     Args:
         data_dir: see `data_folder`.

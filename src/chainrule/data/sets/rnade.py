@@ -15,7 +15,7 @@ LEVELS = 256
 
 
 def read_continuous(path: Path) -> Raw:
-    """A UCI table without its discrete columns, and without one of each pair that says the same.
+    """A UCI table without its discrete columns, and without one of each correlated pair.
 
     The paper's rule leaves open which column of a pair goes; read as here, it gives the paper's dimensions. Columns of
     whole numbers are dropped, then each column whose correlation with a later one is above 0.98 in absolute value.

@@ -154,7 +154,7 @@ def _copy(kind, out, a, c, d):
 
 @nb.njit(**FAST)
 def _copy_at(c):
-    """Slices to (c[8] = 1) or from the places that an index tells; whether all of them exist."""
+    """Slices to (c[8] = 1) or from the places that an index gives; whether all of them exist."""
     kind, out, a, count = c[2], c[3], c[4], c[6]
     size = 4 if kind == 0 else 8
     index = i64(c[5], count)

@@ -28,7 +28,7 @@ class Opcode(IntEnum):
     DOTS = 9  # kind, y, x, step of its rows, weight, step of its rows, R, K, N
     SOFTMAX = 10  # kind, out, a, rows, n, whether of logarithms
     REDUCE = 11  # kind, which of `REDUCTIONS`, out, a, rows, n
-    SEARCH = 12  # kind, out, sorted, values, rows, n, m, whether behind equal ones
+    SEARCH = 12  # kind, out, sorted, values, rows, n, m, whether after equal ones
     NORM = 13  # kind, out, a, weight, bias, rows, n, ε
     GATHER = 14  # kind, out, a, index, rows, n, m
     SLOW = 16  # as UNARY

@@ -202,7 +202,7 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         runner: Runner | None,
         noise: Tensor | None = None,
     ) -> Tensor:
-        """By candidates, of which the known values that follow them choose.
+        """Draw the unknown variables from candidates, chosen by the known values that follow them.
 
         Args:
             noise: uniform (B · n, D), of the first candidate of each draw; from the generator by default.
@@ -311,7 +311,7 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
 
     @property
     def factorisation(self) -> Self:
-        """Itself."""
+        """The model itself."""
         return self
 
     @property

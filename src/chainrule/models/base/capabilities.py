@@ -288,7 +288,7 @@ class Sequential(Model):
 
         Returns:
             (B,) float64 nats; their standard errors, 0 where they are exact; and whether they are, or an estimate by
-            so many draws.
+            `particles` draws.
         """
 
 

@@ -184,7 +184,7 @@ class SharedEnsemble(Ensemble):
         return self.member(int(torch.randint(self.members, ()))).loss(x, cond)
 
     def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
-        """Of the mixture of the first few members: (B,) nats."""
+        """The loss of the mixture of the first few members: (B,) nats."""
         return -self.mixed(self.domain.check(x), cond, min(self.members, VALIDATED))
 
     def prepare(self, x: Tensor) -> None:

@@ -111,7 +111,7 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
-        """What training makes small, (B,) nats."""
+        """The training loss, (B,) nats."""
 
     def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
         """What validation watches, (B,) nats."""
@@ -134,7 +134,7 @@ class Model(nn.Module, ABC):
         return self.likelihood == "exact"
 
     def refusal(self, what: str, instead: str) -> ChainruleError:
-        """An error that says what there is not, and what to use."""
+        """An error that names what is missing and what to use instead."""
         return ChainruleError(f"{self.name or type(self).__name__} has {what}; use {instead}")
 
     # --- conditions --------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ class Streams(Model):
             context: 1 … T - 1; half of T by default. Not read by nets that step on.
 
         Raises:
-            DomainError: if items are no sequences of levels, in their own order and a step a site; or the prompt is
+            DomainError: if items are not sequences of levels in their own order, one step per site; or the prompt is
                 none.
             ChainruleError: on a batch, a block or a context out of range, or a bad temperature, top_k or top_p.
 
@@ -93,7 +93,7 @@ class Streams(Model):
         """Refuse a model whose items have no next symbol.
 
         Raises:
-            DomainError: if they are no sequences of levels, in their own order and a step a site.
+            DomainError: if they are not sequences of levels in their own order, one step per site.
         """
         domain = self.domain
         if domain.layout != "sequence" or not isinstance(domain.levels, int):

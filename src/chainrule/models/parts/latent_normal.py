@@ -20,7 +20,7 @@ class LatentNormal(NamedTuple):
 
     @classmethod
     def of(cls, params: Tensor) -> LatentNormal:
-        """From what a net emits, (…, 2Z), in single precision at least."""
+        """Build from the output of a net, (…, 2Z), in single precision at least."""
         params = params.to(torch.promote_types(params.dtype, torch.float32))
         mean, log_scale = params.chunk(2, dim=-1)
         return cls(mean, log_scale.clamp(*LOG_SCALES))

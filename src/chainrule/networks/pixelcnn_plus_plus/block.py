@@ -32,7 +32,7 @@ def concat_elu(x: Tensor) -> Tensor:
 
 
 def feature(x: Tensor) -> Feature:
-    """With its activation."""
+    """The features with their activation."""
     return Feature(x, concat_elu(x))
 
 

@@ -1,4 +1,4 @@
-"""What a source is beside the numbers that a model codes, so that exactly it comes back: one kind a file."""
+"""What a source holds besides the coded numbers, so that it is restored exactly: one file per kind."""
 
 from chainrule.tasks.packing.kinds import KINDS, Kind, kind_of_source
 from chainrule.tasks.packing.source import Source

@@ -46,7 +46,7 @@ def describe(source: Source) -> dict:
 
 
 def endings(about: dict) -> tuple[str, ...]:
-    """As it was."""
+    """The suffix of the source."""
     return (".npy",) if about.get("ending") == ".npy" else (".npz",)
 
 

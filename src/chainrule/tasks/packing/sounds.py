@@ -1,4 +1,4 @@
-"""Folders of recordings: the name and the length of each, and the file that says their labels."""
+"""Folders of recordings: the name and the length of each, and the file of their labels."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def endings(about: dict) -> tuple[str, ...]:
 
 
 def write(unpacked: Unpacked, out: Path) -> None:
-    """The recordings, each in the form that its name says."""
+    """The recordings, each in the format of its suffix."""
     about, run = unpacked.about, unpacked.run
     with described():
         names, metadata = list(map(str, about["names"])), about.get("metadata")

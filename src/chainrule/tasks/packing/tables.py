@@ -44,7 +44,7 @@ def describe(source: Source) -> dict:
 
 
 def endings(about: dict) -> tuple[str, ...]:
-    """As it was, or the other form."""
+    """The suffix of the source, or the other one."""
     return (".parquet", ".csv") if about.get("ending") == ".parquet" else (".csv", ".parquet")
 
 

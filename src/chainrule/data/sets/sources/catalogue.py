@@ -1,4 +1,4 @@
-"""The public sources of the named sets: sources.json says which files, fixed by commit or version and digest."""
+"""The public sources of the named sets: sources.json lists the files, fixed by commit or version and digest."""
 
 from __future__ import annotations
 

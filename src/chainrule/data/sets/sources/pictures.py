@@ -32,7 +32,7 @@ def mnist(file: str, paths: Sequence[Path]) -> dict[str, Content]:
 
 
 def binarized(file: str, paths: Sequence[Path]) -> dict[str, Content]:
-    """Three MATLAB files, whatever their suffix says."""
+    """Three MATLAB files, whatever their suffix."""
     from scipy.io import loadmat  # slow to import, and only needed here
 
     return {file: {split: loadmat(path)["X"] for split, path in zip(SPLITS, paths, strict=True)}}
