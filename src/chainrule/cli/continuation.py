@@ -7,7 +7,7 @@ from chainrule.cli.options.drawing import DrawingOptions, Length, Prompt
 from chainrule.training.folder import SAMPLES
 
 
-def continue_(*, drawing: DrawingOptions, prompt: Prompt = None, length: Length = None) -> None:
+def continue_(*, prompt: Prompt = None, length: Length = None, drawing: DrawingOptions) -> None:
     """Continue a prompt, or draw sequences longer than the window that the model was trained on.
 
     Examples:

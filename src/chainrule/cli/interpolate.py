@@ -15,11 +15,11 @@ STEPS = 10
 
 
 def interpolate(
-    *, drawing: DrawingOptions, to: To = None, between: Between = None, steps: Steps = None
+    *, to: To = None, between: Between = None, steps: Steps = None, drawing: DrawingOptions
 ) -> None:
-    """Interpolate between two classes, or between items by their latent variables; one row each.
+    """Interpolate between two classes, or between pairs of items by their latent variables.
 
-    Within a row only the condition, or the latent vector, changes; the noise stays the same.
+    Each row is one interpolation: the condition, or the latent vector, changes along it, the noise stays the same.
 
     Examples:
 

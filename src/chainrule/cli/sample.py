@@ -36,19 +36,19 @@ Moved = typer.Option(hidden=True)
 
 def sample(
     *,
-    drawing: DrawingOptions,
     like: Like = None,
     given: Given = None,
     particles: Particles = None,
     sampler: SamplerOption = Sampler.STEPS,
     draft: Draft = None,
+    drawing: DrawingOptions,
     to: Annotated[int | None, Moved] = None,
     between: Annotated[str | None, Moved] = None,
     steps: Annotated[int | None, typer.Option(min=2, hidden=True)] = None,
     prompt: Annotated[str | None, Moved] = None,
     length: Annotated[int | None, typer.Option(min=1, hidden=True)] = None,
 ) -> None:
-    """Draw samples. For classes to classes see `interpolate`, for prompts and long sequences `continue`.
+    """Draw samples. See also `interpolate`; and `continue`, for prompts and long sequences.
 
     Examples:
 
