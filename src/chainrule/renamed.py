@@ -19,6 +19,10 @@ RENAMED = {
         "Place": "chainrule.networks:RasterPhase",
         **{name: f"chainrule.networks:{name}" for name in NETWORKS},
     },
+    "chainrule.flows": {
+        "AdditiveCoupling": "chainrule.flows.coupling:additive",
+        "AffineCoupling": "chainrule.flows:Coupling",
+    },
     "chainrule.heads": {"Table": "chainrule.heads:CategoricalConditional"},
     "chainrule.tasks": {
         name: f"chainrule.reproduce:{name}" for name in ("list_tables", "recipes_of", "reproduce")

@@ -2,7 +2,7 @@
 
 from chainrule.flows.autoregressive import Autoregressive
 from chainrule.flows.bijection import Bijection, Chain, Inverse
-from chainrule.flows.coupling import Coupling, alternate, checkerboard, half_channels
+from chainrule.flows.coupling import Coupling, additive, alternate, checkerboard, half_channels
 from chainrule.flows.dequantise import Uniform, Variational
 from chainrule.flows.logit import Logit
 from chainrule.flows.nets import ResidualConvs, perceptron
@@ -10,6 +10,7 @@ from chainrule.flows.priors import Logistic, Normal, Prior
 from chainrule.flows.scaling import ActNorm, Scaling
 from chainrule.flows.shapes import FactorOut, Flatten, Reverse, Squeeze
 from chainrule.flows.univariate import Affine, Shift, Spline, Standardise, Univariate
+from chainrule.renamed import renamed
 
 __all__ = [
     "ActNorm",
@@ -35,8 +36,11 @@ __all__ = [
     "Uniform",
     "Univariate",
     "Variational",
+    "additive",
     "alternate",
     "checkerboard",
     "half_channels",
     "perceptron",
 ]
+
+__getattr__ = renamed(__name__)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.flows.bijection import Bijection
-from chainrule.flows.univariate import Univariate
+from chainrule.flows.univariate import Affine, Shift, Univariate
 
 
 class Coupling(Bijection):
@@ -17,7 +17,7 @@ class Coupling(Bijection):
     Args:
         mask: m, 1 for what stays; broadcasts to an item.
         net: F, from an item to one with P times as many entries in its first dimension, one parameter after the other.
-        univariate: the map, of P parameters; see `flows.univariate`.
+        univariate: the map, of P parameters; `Affine`, y exp(s) + t, by default.
 
     References:
         Dinh, Krueger, Bengio (2015), "NICE", https://arxiv.org/abs/1410.8516, §3.2
@@ -25,10 +25,10 @@ class Coupling(Bijection):
 
     mask: Tensor
 
-    def __init__(self, mask: Tensor, net: nn.Module, univariate: Univariate) -> None:
+    def __init__(self, mask: Tensor, net: nn.Module, univariate: Univariate | None = None) -> None:
         super().__init__()
         self.register_buffer("mask", mask.bool(), persistent=False)
-        self.net, self.univariate = net, univariate
+        self.net, self.univariate = net, Affine() if univariate is None else univariate
 
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """(B, *shape) → (B, *shape), (B,)."""
@@ -43,6 +43,11 @@ class Coupling(Bijection):
         """(B, *shape) → (B, *shape, P)."""
         raw = self.net(torch.asinh(y * self.mask))
         return raw.unflatten(1, (self.univariate.size, -1)).movedim(1, -1)
+
+
+def additive(mask: Tensor, net: nn.Module) -> Coupling:
+    """z = y + F(m ⊙ y) where m = 0: the volume stays as it is."""
+    return Coupling(mask, net, Shift())
 
 
 def alternate(size: int, odd: bool) -> Tensor:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
-from chainrule.flows import Chain, Coupling, Flatten, Logistic, Scaling, Shift, alternate, perceptron
+from chainrule.flows import Chain, Flatten, Logistic, Scaling, additive, alternate, perceptron
 from chainrule.models.base.flow import Dequantisation, Flow
 from chainrule.models.base.model import VECTOR_TRAINING
 
@@ -39,9 +39,7 @@ class NICE(Flow):
     ) -> None:
         check_widths(hidden)
         couplings = [
-            Coupling(
-                alternate(domain.size, bool(i % 2)), perceptron(domain.size, hidden, domain.size), Shift()
-            )
+            additive(alternate(domain.size, bool(i % 2)), perceptron(domain.size, hidden, domain.size))
             for i in range(transforms)
         ]
         bijection = Chain(Flatten(domain.event_shape), *couplings, Scaling(domain.size))

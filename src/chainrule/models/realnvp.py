@@ -7,7 +7,6 @@ from types import MappingProxyType
 from chainrule.domain import Domain
 from chainrule.flows import (
     ActNorm,
-    Affine,
     Bijection,
     Chain,
     Coupling,
@@ -78,7 +77,7 @@ def image_scale(shape: tuple[int, int, int], channels: int, depth: int, scales: 
     colours, height, width = shape
 
     def coupling(mask, colours: int) -> Coupling:
-        return Coupling(mask, ResidualConvs(colours, channels, depth, 2 * colours), Affine())
+        return Coupling(mask, ResidualConvs(colours, channels, depth, 2 * colours))
 
     def plane(odd: bool) -> list[Bijection]:
         return [ActNorm(shape), coupling(checkerboard(height, width, odd), colours)]
@@ -106,7 +105,7 @@ def vector_couplings(domain: Domain, hidden: list[int] | tuple[int, ...], transf
         for i in range(transforms)
         for part in (
             ActNorm((size,)),
-            Coupling(alternate(size, bool(i % 2)), perceptron(size, hidden, 2 * size), Affine()),
+            Coupling(alternate(size, bool(i % 2)), perceptron(size, hidden, 2 * size)),
         )
     ]
     return Chain(Flatten(domain.event_shape), *parts)
