@@ -35,20 +35,21 @@ SOFTMAX, REDUCE, SEARCH = instructions.Softmax.at, instructions.Reduce.at, instr
 LAYER_NORM, GATHER = instructions.LayerNorm.at, instructions.Gather.at
 ARGMAX = reductions.REDUCTIONS.index("argmax")
 LENGTH = 1  # of the row, after its opcode
+INLINE: dict[str, Any] = {**FAST, "forceinline": True}  # each is called from one place
 
 
-@nb.njit(**FAST)
+@nb.njit(**INLINE)
 def _size(kind):
     return 4 if kind == Kind.FLOAT32 else 8
 
 
-@nb.njit(**FAST)
+@nb.njit(**INLINE)
 def _result(row, sizes, i, j, k):
     """Elements before row i, j, k of a contiguous result."""
     return ((i * row[sizes + 1] + j) * row[sizes + 2] + k) * row[sizes + 3]
 
 
-@nb.njit(**FAST)
+@nb.njit(**INLINE)
 def _strided(row, steps, i, j, k):
     """Elements before row i, j, k of an operand."""
     return i * row[steps] + j * row[steps + 1] + k * row[steps + 2]
@@ -204,7 +205,7 @@ def _copy_at(row):
     return True
 
 
-@nb.njit(**FAST)
+@nb.njit(**INLINE)
 def _packed(row):
     kind, out, a, a_row = row[PACKED.kind], row[PACKED.out], row[PACKED.a], row[PACKED.a_row]
     weight, spare = row[PACKED.weight], row[PACKED.spare]
@@ -217,7 +218,7 @@ def _packed(row):
         matmul.product_f64(out, a, a_row, weight, rows, inner, outer, spare)
 
 
-@nb.njit(**FAST)
+@nb.njit(**INLINE)
 def _matmul(row):
     out, a, a_row = row[MATMUL.out], row[MATMUL.a], row[MATMUL.a_row]
     weight, weight_row = row[MATMUL.weight], row[MATMUL.weight_row]
@@ -228,7 +229,7 @@ def _matmul(row):
         matmul.dots_f64(out, a, a_row, weight, weight_row, rows, inner, outer)
 
 
-@nb.njit(**FAST)
+@nb.njit(**INLINE)
 def _softmax(row):
     out, a, log = row[SOFTMAX.out], row[SOFTMAX.a], row[SOFTMAX.log]
     rows, width = row[SOFTMAX.rows], row[SOFTMAX.width]
@@ -255,7 +256,7 @@ def _reduce(row):
         reductions.reduce(function, f64(out, FAR), f64(a, FAR), rows, width)
 
 
-@nb.njit(**FAST)
+@nb.njit(**INLINE)
 def _search(row):
     out, a, values = i64(row[SEARCH.out], FAR), row[SEARCH.a], row[SEARCH.values]
     rows, width, number, right = (
@@ -270,7 +271,7 @@ def _search(row):
         reductions.search(out, f64(a, FAR), f64(values, FAR), rows, width, number, right)
 
 
-@nb.njit(**FAST)
+@nb.njit(**INLINE)
 def _layer_norm(row):
     out, a, weight, bias = (
         row[LAYER_NORM.out],
@@ -319,7 +320,7 @@ def _attend(row):
         )  # fmt: skip
 
 
-@nb.njit(**FAST)
+@nb.njit(**INLINE)
 def _step(row):
     """One instruction; False if an index pointed outside of its tensor."""
     opcode = row[0]

@@ -42,7 +42,7 @@ class Share:
         Raises:
             IndexError: if an index points outside its tensor.
         """
-        memory, start = allocate(max(p.size for p in programs.values()))
+        _memory, start = allocate(max(p.size for p in programs.values()))
         addresses = [tensor.data_ptr() for tensor in self.inputs]
         bound = {number: program.bind(addresses, start) for number, program in programs.items()}
         starts = dict(zip(bound, np.cumsum([0, *map(len, bound.values())]), strict=False))
