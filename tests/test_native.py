@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import multiprocessing
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -14,10 +16,15 @@ import chainrule as cr
 from chainrule.engine import auto as automatic
 from chainrule.engine import exact_arithmetic
 from chainrule.engine.native import NativeRunner, Unsupported
+from chainrule.engine.native.assembler import Builder
 from chainrule.engine.native.constants import Weights
+from chainrule.engine.native.instructions import INSTRUCTIONS, Unary
+from chainrule.engine.native.interpreter import run
 from chainrule.engine.native.lower.lower import lower
+from chainrule.engine.native.opcodes import Kind, Opcode
 from chainrule.engine.native.shard import Share
-from chainrule.engine.native.trace import record
+from chainrule.engine.native.trace import Recording, record
+from chainrule.engine.native.views import View
 from chainrule.errors import ChainruleError
 
 
@@ -298,3 +305,76 @@ def test_half_weights_are_the_rounded_model():
         rounded = params(NativeRunner(net))
     assert torch.allclose(half, rounded, atol=1e-6)
     assert not torch.allclose(half, exact, atol=1e-4)
+
+
+def builder_of(*tensors: Tensor) -> tuple[Builder, list[View]]:
+    """A program to be written, and the views of its inputs."""
+    views = [View(i, 0, tuple(x.shape), x.stride(), x.dtype) for i, x in enumerate(tensors)]
+    return Builder(Recording(inputs=views), Weights()), views
+
+
+def exponential(**changed) -> dict:
+    """The fields of y = exp(x) of two rows, or others."""
+    fields = {"kind": Kind.FLOAT32, "function": "exp", "sizes": (1, 1, 2, 3), "a_steps": (0, 0, 3, 1)}
+    return fields | changed
+
+
+def test_a_program_by_hand_runs():
+    x, y = torch.randn(2, 3), torch.zeros(2, 3)
+    builder, (a, out) = builder_of(x, y)
+    builder.emit(Unary(out=out, a=a, **exponential()))
+    program = builder.finish()
+    code = program.bind([x.data_ptr(), y.data_ptr()], 0)
+    assert run(code, np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64).ctypes.data, 0, 1) == -1
+    assert torch.allclose(y, x.exp())
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"kind": Kind.INT64}, "Unary: kind: expected float32 or float64, got <Kind.INT64"),
+        ({"kind": Kind.FLOAT64}, "Unary: out: expected elements of float64, got torch.float32"),
+        ({"function": "sine"}, "Unary: function: expected one of exp, .*, got 'sine'"),
+        ({"sizes": (2, 3)}, "Unary: sizes: expected 4 integers, got"),
+        ({"a_steps": (0, 0, 1, 2)}, "Unary: a_steps: expected 0 or 1 as the last, got"),
+        ({"a": 4096}, "Unary: a: expected a view, got 4096"),
+        ({"a_steps": (0, 0, 4, 1)}, "Unary: a: expected bytes 0 to 24 of its buffer, got 'bytes 0 to 28"),
+        ({"a_steps": (0, 0, -1, 1)}, "Unary: a: expected bytes 0 to 24 of its buffer, got 'bytes -4 to 12"),
+        ({"sizes": (1, 1, 3, 3)}, "Unary: (a|out): expected bytes 0 to 24 of its buffer, got 'bytes 0 to 36"),
+        ({"sizes": (1, 1, -2, 3)}, "Unary: .*: expected sizes of 0 or more, got"),
+    ],
+)
+def test_a_malformed_instruction_is_named(changed, words):
+    builder, (a, out) = builder_of(torch.randn(2, 3), torch.zeros(2, 3))
+    with pytest.raises(Unsupported, match=f"malformed instruction {words}"):
+        builder.emit(Unary(**({"out": out, "a": a} | exponential(**changed))))
+        builder.finish()
+
+
+def test_constants_are_not_written():
+    builder, (a, _) = builder_of(torch.randn(2, 3), torch.zeros(2, 3))
+    builder.emit(Unary(out=builder.constant(torch.zeros(2, 3)), a=a, **exponential()))
+    with pytest.raises(Unsupported, match="Unary: out: expected a buffer that may be written, got 'constant"):
+        builder.finish()
+
+
+def test_a_program_is_printed_line_by_line():
+    builder, (a, out) = builder_of(torch.randn(2, 3), torch.zeros(3, 2))
+    hidden = builder.scratch((2, 3), torch.float32)
+    builder.emit(Unary(out=hidden, a=a, **exponential()))
+    builder.copy(out, hidden.permuted((1, 0)))
+    assert str(builder.finish()).splitlines() == [
+        "3 instructions, 88 bytes of scratch memory",
+        "   0  unary float32 exp out=temp0[2×3] a=input0[2×3]",
+        "   1  copy float32 out=input1[3×2] a=temp0[3×2 step 1,3]",
+        "   2  end",
+    ]
+
+
+@pytest.mark.parametrize("kind", INSTRUCTIONS.values(), ids=lambda kind: kind.__name__)
+def test_fields_lie_where_the_loop_reads_them(kind):
+    """The layout is the order of the fields, without gaps, and every opcode has one."""
+    ends = [*kind.at[1:], kind.length] if kind.at else []
+    lengths = [own.metadata.get("length", 1) for own in dataclasses.fields(kind)]
+    assert [end - at for at, end in zip(kind.at, ends, strict=True)] == lengths
+    assert INSTRUCTIONS.keys() == set(Opcode)

@@ -10,7 +10,6 @@ from functools import cache, partial
 
 import numpy as np
 import torch
-from torch import Tensor
 
 ROUNDS, SECONDS = 5, 0.02  # the best of these rounds, each at least this long
 SIDES = (128, 256, 512)  # of the square matrices that torch multiplies
@@ -76,26 +75,13 @@ def _native(threads: int, rows: int, size: int) -> Iterator[Way]:
         ImportError: where there is no numba.
     """
     from chainrule.engine.native.interpreter import run
-    from chainrule.engine.native.lower.matmul import packed
-    from chainrule.engine.native.opcodes import Opcode
 
     outer = max(size // (4 * INNER), 1)
+    products = [_product(rows, outer) for _ in range(threads)]
     clock = np.zeros(threads * 8, dtype=np.int64)  # a cache line each
-    kept: list[Tensor] = []
-    codes = []
-    for _ in range(threads):
-        x, y, w = (
-            torch.rand(rows, INNER),
-            torch.zeros(rows, outer),
-            packed(torch.rand(INNER, outer), half=False),
-        )
-        spare = torch.zeros(rows * w.shape[2])
-        kept += [x, y, w, spare]
-        operands = [y.data_ptr(), x.data_ptr(), INNER, w.data_ptr(), rows, INNER, outer, spare.data_ptr()]
-        codes.append(np.array([Opcode.PRODUCT, 11, 0, *operands, Opcode.END, 2], dtype=np.int64))
 
     def share(i: int, times: int) -> None:
-        run(codes[i], np.zeros(times, dtype=np.int64), clock[8 * i :].ctypes.data, 0, times)
+        run(products[i][0], np.zeros(times, dtype=np.int64), clock[8 * i :].ctypes.data, 0, times)
 
     with ThreadPoolExecutor(threads) as pool:
 
@@ -104,7 +90,24 @@ def _native(threads: int, rows: int, size: int) -> Iterator[Way]:
                 done.result()
 
         yield work
-    kept.clear()
+
+
+def _product(rows: int, outer: int) -> tuple[np.ndarray, list[object]]:
+    """The code of one product, and what it reads and writes, to be kept."""
+    from chainrule.engine.native.assembler import Builder
+    from chainrule.engine.native.constants import Weights
+    from chainrule.engine.native.lower.matmul import product
+    from chainrule.engine.native.shard import allocate
+    from chainrule.engine.native.trace import Recording
+    from chainrule.engine.native.views import View
+
+    x, y = torch.rand(rows, INNER), torch.zeros(rows, outer)
+    views = [View(i, 0, tuple(t.shape), t.stride(), t.dtype) for i, t in enumerate((x, y))]
+    builder = Builder(Recording(inputs=views), Weights())
+    product(builder, views[1], views[0], builder.constant(torch.rand(INNER, outer)))
+    program = builder.finish()
+    memory, scratch = allocate(program.size)
+    return program.bind([x.data_ptr(), y.data_ptr()], scratch), [x, y, program, memory]
 
 
 def _repeated(call: Callable[[], object]) -> Way:

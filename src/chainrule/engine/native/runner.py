@@ -17,7 +17,7 @@ from chainrule.layers import State, map_state
 
 
 class NativeRunner:
-    """Runs the steps of a model on a CPU as programs of `native.machine`, each thread a share of the rows.
+    """Runs the steps of a model on a CPU as programs of `native.interpreter`, each thread a share of the rows.
 
     A step is run once by torch and recorded; what does not depend on the state is computed then. The numbers of a row
     do not depend on the batch, nor on the number of threads.

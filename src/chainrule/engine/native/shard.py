@@ -19,7 +19,7 @@ class Share:
     """The rows of one thread, and what of them programs read and write."""
 
     def __init__(self, inputs: Sequence[Tensor]) -> None:
-        # The machine reads whole numbers in place of booleans.
+        # The loop reads whole numbers in place of booleans.
         self.inputs = [
             copied(tensor, torch.int64) if tensor.dtype == torch.bool else tensor for tensor in inputs
         ]
@@ -42,8 +42,7 @@ class Share:
         Raises:
             IndexError: if an index points outside its tensor.
         """
-        scratch = np.zeros(max(p.size for p in programs.values()) // 8 + ALIGNMENT, dtype=np.int64)
-        start = -(-scratch.ctypes.data // ALIGNMENT) * ALIGNMENT
+        _memory, start = allocate(max(p.size for p in programs.values()))
         addresses = [tensor.data_ptr() for tensor in self.inputs]
         bound = {number: program.bind(addresses, start) for number, program in programs.items()}
         starts = dict(zip(bound, np.cumsum([0, *map(len, bound.values())]), strict=False))
@@ -55,6 +54,12 @@ class Share:
             found = run(code, where[site - first :], addresses[0], site, min(site + BETWEEN, last))
             if found >= 0:
                 raise IndexError(f"site {found}: an index points outside its tensor")
+
+
+def allocate(size: int) -> tuple[np.ndarray, int]:
+    """Memory of so many bytes, and the address in it where they begin, aligned."""
+    memory = np.zeros(size // 8 + ALIGNMENT, dtype=np.int64)
+    return memory, -(-memory.ctypes.data // ALIGNMENT) * ALIGNMENT
 
 
 def copied(tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from chainrule.engine.native.views import View
 from chainrule.errors import ChainruleError
 
 # Operations whose result depends on the shape of a tensor alone.
@@ -31,25 +32,6 @@ class Unsupported(ChainruleError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"native runner: {reason}")
-
-
-@dataclass(frozen=True)
-class View:
-    """A strided window of a buffer; sizes, strides and the offset are in elements."""
-
-    buffer: int
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-    dtype: torch.dtype
-
-    @property
-    def size(self) -> int:
-        """How many elements."""
-        size = 1
-        for n in self.shape:
-            size *= n
-        return size
 
 
 @dataclass(frozen=True)

@@ -16,50 +16,51 @@ from chainrule.engine.native.kernels.simd import DOUBLE, FLOAT, LANES
 
 def _attend(view: Any, dot: Any, exp: Any, total: Any, combine: Any, kind: Any, size: int, lanes: int) -> Any:
     @nb.njit(**FAST)
-    def attend(out, q, k, v, mask, spare, scale, shape, steps):
+    def attend(out, q, k, v, mask, spare, scale, shape, out_steps, q_steps, k_steps, v_steps, mask_steps):
         """softmax(scale · q kᵀ + mask) v.
 
         Args:
             out, q, k, v, mask, spare: addresses; room for L numbers at `spare`.
             scale: of the products.
             shape: B, H, M, L, d.
-            steps: elements between batches, heads and places of out, q, k, v; batches, heads, queries and keys
-                of the mask. The d numbers of a place lie together.
+            out_steps, q_steps, k_steps, v_steps: elements between batches, heads and positions; the d numbers
+                of a position lie together.
+            mask_steps: between batches, heads, queries and keys.
         """
         width = shape[4]
         scores, bias = view(spare, shape[3]), view(mask, ir.FAR)
         for b in range(shape[0]):
             for h in range(shape[1]):
                 for m in range(shape[2]):
-                    first = b * steps[12] + h * steps[13] + m * steps[14]
-                    query = q + (b * steps[3] + h * steps[4] + m * steps[5]) * size
-                    keys = k + (b * steps[6] + h * steps[7]) * size
-                    values = v + (b * steps[9] + h * steps[10]) * size
-                    result = out + (b * steps[0] + h * steps[1] + m * steps[2]) * size
-                    seen = shape[3]  # places after the last one that may be seen cost nothing
-                    while seen > 1 and bias[first + (seen - 1) * steps[15]] == kind(-np.inf):
+                    mask_row = b * mask_steps[0] + h * mask_steps[1] + m * mask_steps[2]
+                    query = q + (b * q_steps[0] + h * q_steps[1] + m * q_steps[2]) * size
+                    keys = k + (b * k_steps[0] + h * k_steps[1]) * size
+                    values = v + (b * v_steps[0] + h * v_steps[1]) * size
+                    result = out + (b * out_steps[0] + h * out_steps[1] + m * out_steps[2]) * size
+                    seen = shape[3]  # keys after the last one that may be seen cost nothing
+                    while seen > 1 and bias[mask_row + (seen - 1) * mask_steps[3]] == kind(-np.inf):
                         seen -= 1
                     top = kind(-np.inf)
-                    for place in range(seen):
-                        score = bias[first + place * steps[15]]
-                        score += kind(scale) * dot(query, keys + place * steps[8] * size, width)
-                        scores[place] = score
+                    for j in range(seen):
+                        score = bias[mask_row + j * mask_steps[3]]
+                        score += kind(scale) * dot(query, keys + j * k_steps[2] * size, width)
+                        scores[j] = score
                         top = max(top, score)
-                    for place in range(seen):
-                        scores[place] -= top
+                    for j in range(seen):
+                        scores[j] -= top
                     exp(EXP, spare, seen, spare, 1)
                     whole = total(spare, seen)
-                    for place in range(seen):
-                        scores[place] /= whole
+                    for j in range(seen):
+                        scores[j] /= whole
                     column = 0
                     while column + lanes <= width:
-                        combine(result + column * size, spare, values + column * size, steps[11], seen)
+                        combine(result + column * size, spare, values + column * size, v_steps[2], seen)
                         column += lanes
                     y, x = view(result, width), view(values, ir.FAR)
                     for i in range(column, width):
                         y[i] = 0
-                        for place in range(seen):
-                            y[i] += scores[place] * x[place * steps[11] + i]
+                        for j in range(seen):
+                            y[i] += scores[j] * x[j * v_steps[2] + i]
 
     return attend
 

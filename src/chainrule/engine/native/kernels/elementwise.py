@@ -129,6 +129,7 @@ UNARY: dict[str, Callable[[Vector], Vector]] = {
     "round": lambda x: x.intrinsic("rint"),
     "elu": lambda x: x.compare(">", 0.0).choose(x, exp(minimum(x, x.like(0.0))) - 1.0),
 }
+UNARY_F64 = {name: function for name, function in UNARY.items() if name != "gelu"}
 BINARY: dict[str, Callable[[Vector, Vector], Vector]] = {
     "add": lambda x, y: x + y,
     "sub": lambda x, y: x - y,
@@ -138,7 +139,7 @@ BINARY: dict[str, Callable[[Vector, Vector], Vector]] = {
     "minimum": minimum,
     "leaky_relu": lambda x, y: x.compare(">", 0.0).choose(x, x * y),
 }
-WHOLE: dict[str, Callable[[Vector, Vector], Vector]] = {
+BINARY_INT: dict[str, Callable[[Vector, Vector], Vector]] = {
     "add": lambda x, y: x + y,
     "sub": lambda x, y: x - y,
     "mul": lambda x, y: x * y,
@@ -208,9 +209,9 @@ def _where(mask: Vector, x: Vector, y: Vector) -> Vector:
 
 
 unary_f32 = _loops(list(UNARY.values()), FLOAT, [FLOAT])
-unary_f64 = _loops([f for name, f in UNARY.items() if name != "gelu"], DOUBLE, [DOUBLE])
+unary_f64 = _loops(list(UNARY_F64.values()), DOUBLE, [DOUBLE])
 binary_f32, binary_f64 = (_loops(list(BINARY.values()), kind, [kind, kind]) for kind in (FLOAT, DOUBLE))
-whole = _loops(list(WHOLE.values()), I64, [I64, I64])
+binary_i64 = _loops(list(BINARY_INT.values()), I64, [I64, I64])
 compare_f32, compare_f64, compare_i64 = (
     _loops(list(COMPARE.values()), I64, [kind, kind]) for kind in (FLOAT, DOUBLE, I64)
 )

@@ -11,6 +11,7 @@ from chainrule.engine.native.kernels import intrinsics as ir
 from chainrule.engine.native.kernels.matmul import FAST, dot_f32, dot_f64, sum_f32, sum_f64
 
 FLOAT32 = nb.float32
+REDUCTIONS = ("sum", "cumsum", "amax", "argmax")
 EXP = list(elementwise.UNARY).index("exp")
 
 
@@ -53,7 +54,7 @@ def sums(out, a, rows, n):
 
 @nb.njit(**FAST)
 def largest(out, a, rows, n):
-    """The place of each row's largest element, the first of them."""
+    """The index of each row's largest element, the first of them."""
     for r in range(rows):
         best = 0
         for i in range(1, n):
@@ -63,17 +64,17 @@ def largest(out, a, rows, n):
 
 
 @nb.njit(**FAST)
-def reduce(which, out, a, rows, n):
-    """`REDUCTIONS[which]` of each row: its sum, its running sums, its largest element."""
+def reduce(function, out, a, rows, n):
+    """`REDUCTIONS[function]` of each row: its sum, its running sums, its largest element."""
     for r in range(rows):
         total = a[r * n]
-        if which == 1:
+        if function == 1:
             out[r * n] = total
         for i in range(r * n + 1, r * n + n):
-            total = max(total, a[i]) if which == 2 else total + a[i]
-            if which == 1:
+            total = max(total, a[i]) if function == 2 else total + a[i]
+            if function == 1:
                 out[i] = total
-        if which != 1:
+        if function != 1:
             out[r] = total
 
 
@@ -86,7 +87,7 @@ def search(out, a, values, rows, n, m, right):
             low, high = r * n, r * n + n
             while low < high:
                 middle = (low + high) // 2
-                # As torch has it: NaN comes last.
+                # As torch has it: NaN is after all.
                 before = not (a[middle] > value) if right else not (a[middle] >= value)
                 if before:
                     low = middle + 1

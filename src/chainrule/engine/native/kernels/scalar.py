@@ -8,7 +8,7 @@ import numba as nb
 
 from chainrule.engine.native.kernels.matmul import FAST
 
-SLOW = ("log", "log1p", "expm1", "asinh", "log_sigmoid_forward", "gelu", "special_ndtri")
+UNARY = ("log", "log1p", "expm1", "asinh", "log_sigmoid_forward", "gelu", "special_ndtri")
 
 
 @nb.njit(**FAST)
@@ -65,8 +65,8 @@ def ndtri(p):
 
 
 @nb.njit(**FAST)
-def slow(fn, out, a, n, a_step):
-    """Elementary functions that nobody has in vectors: `SLOW[fn]`."""
+def unary(fn, out, a, n, a_step):
+    """Elementary functions that nobody has in vectors: `UNARY[fn]`."""
     for i in range(n):
         x = float(a[i * a_step])
         if fn == 0:

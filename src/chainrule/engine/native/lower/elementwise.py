@@ -3,43 +3,46 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
 
-from chainrule.engine.native.assembler import Builder, contiguous, expanded
-from chainrule.engine.native.kernels import elementwise, scalar
+from chainrule.engine.native.assembler import Builder
+from chainrule.engine.native.instructions import (
+    Binary,
+    BinaryInt,
+    Compare,
+    DivideInt,
+    Unary,
+    UnaryScalar,
+    Where,
+)
+from chainrule.engine.native.kernels.elementwise import COMPARE, UNARY, UNARY_F64
 from chainrule.engine.native.lower.registry import lowers
-from chainrule.engine.native.opcodes import Opcode
-from chainrule.engine.native.trace import Call, Unsupported, View
-
-UNARY, BINARY, WHOLE = list(elementwise.UNARY), list(elementwise.BINARY), list(elementwise.WHOLE)
-DOUBLE_UNARY = [name for name in UNARY if name != "gelu"]
-COMPARE, SLOW = list(elementwise.COMPARE), list(scalar.SLOW)
+from chainrule.engine.native.opcodes import Kind
+from chainrule.engine.native.trace import Call, Unsupported
+from chainrule.engine.native.views import View
 
 
 def unary(builder: Builder, name: str, out: View, a: View) -> None:
     """out = name(a)."""
     a = builder.operand(a, out.dtype)
     kind = builder.kind(out)
-    if kind == 2:
+    if kind == Kind.INT64:
         if name != "neg":
             raise Unsupported(f"its step uses {name} of integers")
         binary(builder, "sub", out, builder.number(0, torch.int64), a)
-    elif name in SLOW and (name != "gelu" or kind == 1):
-        builder.loop(Opcode.SLOW, kind, out, [a], SLOW.index(name))
     else:
-        names = UNARY if kind == 0 else DOUBLE_UNARY
-        builder.loop(Opcode.UNARY, kind, out, [a], names.index(name))
+        vectors = name in (UNARY if kind == Kind.FLOAT32 else UNARY_F64)
+        builder.loop(partial(Unary if vectors else UnaryScalar, kind, name), out, [a])
 
 
 def binary(builder: Builder, name: str, out: View, a: Any, b: Any) -> None:
     """out = name(a, b), views or numbers."""
     operands = [builder.operand(value, out.dtype) for value in (a, b)]
-    if builder.kind(out) == 2:
-        builder.loop(Opcode.WHOLE, 2, out, operands, WHOLE.index(name))
-    else:
-        builder.loop(Opcode.BINARY, builder.kind(out), out, operands, BINARY.index(name))
+    kind = builder.kind(out)
+    builder.loop(partial(BinaryInt if kind == Kind.INT64 else Binary, kind, name), out, operands)
 
 
 def compare(builder: Builder, name: str, out: View, a: View, b: Any) -> None:
@@ -49,13 +52,13 @@ def compare(builder: Builder, name: str, out: View, a: View, b: Any) -> None:
         common = torch.float64
     common = torch.int64 if common == torch.bool else common
     operands = [builder.operand(value, common) for value in (a, b)]
-    builder.loop(Opcode.COMPARE, builder.kind(operands[0]), out, operands, COMPARE.index(name))
+    builder.loop(partial(Compare, builder.kind(operands[0]), name), out, operands)
 
 
 def choose(builder: Builder, out: View, mask: View, a: Any, b: Any) -> None:
     """out = a where the mask holds, else b."""
     operands = [builder.operand(value, out.dtype) for value in (a, b)]
-    builder.loop(Opcode.WHERE, builder.kind(out), out, [mask, *operands])
+    builder.loop(partial(Where, builder.kind(out)), out, [mask, *operands])
 
 
 @lowers(*UNARY, *(f"{name}_" for name in UNARY), "log", "log1p", "expm1", "asinh")
@@ -126,28 +129,28 @@ def _divide(builder: Builder, call: Call) -> None:
     mode = call.kwargs.get("rounding_mode")
     if mode is None:
         binary(builder, "div", call.out, *call.args[:2])
-    elif mode == "floor" and builder.kind(call.out) == 2:
-        _whole_division(builder, call, False)
+    elif mode == "floor" and builder.kind(call.out) == Kind.INT64:
+        _integer_division(builder, call, False)
     else:
         raise Unsupported(f"its step uses division rounded by {mode}")
 
 
 @lowers("floor_divide")
 def _floor_divide(builder: Builder, call: Call) -> None:
-    _whole_division(builder, call, False)
+    _integer_division(builder, call, False)
 
 
 @lowers("remainder")
 def _remainder(builder: Builder, call: Call) -> None:
-    _whole_division(builder, call, True)
+    _integer_division(builder, call, True)
 
 
-def _whole_division(builder: Builder, call: Call, remainder: bool) -> None:
+def _integer_division(builder: Builder, call: Call, remainder: bool) -> None:
     a, b = call.args
-    if builder.kind(call.out) != 2 or not isinstance(b, int) or b < 1 or not contiguous(call.out):
-        raise Unsupported(f"its step uses {call.name} of anything but integers by a positive integer")
-    a = builder.dense(expanded(a, call.out.shape))
-    builder.emit(Opcode.DIVIDE, 2, remainder, call.out, a, builder.number(b, torch.int64), call.out.size)
+    if builder.kind(call.out) != Kind.INT64 or not isinstance(b, int) or b < 1 or not call.out.contiguous:
+        raise Unsupported(f"its step uses {call.name} of other than integers by a positive one")
+    a = builder.dense(a.expanded(call.out.shape))
+    builder.emit(DivideInt(remainder, call.out, a, builder.number(b, torch.int64), call.out.size))
 
 
 @lowers("addcmul")
@@ -213,7 +216,7 @@ def _masked_fill(builder: Builder, call: Call) -> None:
 @lowers("nan_to_num")
 def _nan_to_num(builder: Builder, call: Call) -> None:
     a = call.args[0]
-    if builder.kind(a) == 2:
+    if builder.kind(a) == Kind.INT64:
         builder.convert(call.out, a)
         return
     value = call.args[1] if len(call.args) > 1 else call.kwargs.get("nan")

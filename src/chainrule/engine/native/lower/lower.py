@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from chainrule.engine.native.assembler import Builder, views
 from chainrule.engine.native.constants import Weights
-from chainrule.engine.native.lower import elementwise, matmul, movement  # noqa: F401 - they register their rules
+from chainrule.engine.native.lower import (  # noqa: F401 - they register their rules
+    elementwise,
+    matmul,
+    movement,
+    reductions,
+)
 from chainrule.engine.native.lower.registry import RULES
 from chainrule.engine.native.program import Program
-from chainrule.engine.native.trace import Call, Recording, Unsupported, View
+from chainrule.engine.native.trace import Call, Recording, Unsupported
+from chainrule.engine.native.views import View
 
 
 def lower(recording: Recording, results: list[View], targets: list[View], weights: Weights) -> Program:

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 
-from chainrule.engine.native.assembler import COPIED, Builder, collapsed, contiguous, natural
+from chainrule.engine.native.assembler import Builder
+from chainrule.engine.native.instructions import COPIED, CopyAt, Gather
 from chainrule.engine.native.lower.registry import lowers
-from chainrule.engine.native.opcodes import Opcode
-from chainrule.engine.native.trace import Call, Unsupported, View
-
-
-def narrow(view: View, dim: int, start: int, size: int) -> View:
-    """Places start … start + size - 1 of one dimension."""
-    shape = (*view.shape[:dim], size, *view.shape[dim + 1 :])
-    return replace(view, offset=view.offset + start * view.strides[dim], shape=shape)
-
-
-def permuted(view: View, dims: Sequence[int]) -> View:
-    """Dimensions in another order."""
-    shape, strides = (tuple(of[d] for d in dims) for of in (view.shape, view.strides))
-    return replace(view, shape=shape, strides=strides)
+from chainrule.engine.native.trace import Call, Unsupported
+from chainrule.engine.native.views import View, collapsed, natural
 
 
 @lowers("clone", "_to_copy", "contiguous", "detach_copy")
@@ -56,7 +43,7 @@ def _cat(builder: Builder, call: Call) -> None:
     for part in call.args[0]:
         if len(part.shape) != len(call.out.shape):
             continue  # an empty one, which torch leaves out
-        builder.convert(narrow(call.out, dim, start, part.shape[dim]), part)
+        builder.convert(call.out.narrow(dim, start, part.shape[dim]), part)
         start += part.shape[dim]
 
 
@@ -64,9 +51,7 @@ def _cat(builder: Builder, call: Call) -> None:
 def _stack(builder: Builder, call: Call) -> None:
     dim = (call.args[1] if len(call.args) > 1 else call.kwargs.get("dim", 0)) % len(call.out.shape)
     for i, part in enumerate(call.args[0]):
-        place = narrow(call.out, dim, i, 1)
-        shape, strides = (of[:dim] + of[dim + 1 :] for of in (place.shape, place.strides))
-        builder.convert(replace(place, shape=shape, strides=strides), part)
+        builder.convert(call.out.select(dim, i), part)
 
 
 @lowers("constant_pad_nd")
@@ -76,8 +61,8 @@ def _pad(builder: Builder, call: Call) -> None:
     inside = call.out
     for i in range(len(pads) // 2):
         dim, (before, after) = len(source.shape) - 1 - i, pads[2 * i : 2 * i + 2]
-        source = narrow(source, dim, max(0, -before), source.shape[dim] - max(0, -before) - max(0, -after))
-        inside = narrow(inside, dim, max(0, before), source.shape[dim])
+        source = source.narrow(dim, max(0, -before), source.shape[dim] - max(0, -before) - max(0, -after))
+        inside = inside.narrow(dim, max(0, before), source.shape[dim])
     builder.copy(inside, source)
 
 
@@ -92,7 +77,7 @@ def _flip(builder: Builder, call: Call) -> None:
     builder.copy(call.out, source)
 
 
-def at_places(builder: Builder, out: View, source: View, dim: int, index: View, *, write: bool) -> None:
+def copy_at(builder: Builder, out: View, source: View, dim: int, index: View, *, write: bool) -> None:
     """out[…, i, …] = source[…, index[i], …], or to write, out[…, index[i], …] = source[…, i, …]."""
     index = builder.dense(builder.operand(index, torch.int64))
     rest = [d for d in range(len(out.shape)) if d != dim]
@@ -104,11 +89,11 @@ def at_places(builder: Builder, out: View, source: View, dim: int, index: View, 
     if 0 in (*shape, index.size):
         return
     sizes, (to_steps, of_steps) = loops
-    places = (out if write else source).shape[dim]
-    moved = (out.strides[dim], source.strides[dim])
-    loops_ = (*sizes, *to_steps, *of_steps)
+    limit = (out if write else source).shape[dim]
+    strides = out.strides[dim], source.strides[dim]
+    kind = builder.kind(out)
     builder.emit(
-        Opcode.COPY_AT, builder.kind(out), out, source, index, index.size, places, write, *moved, *loops_
+        CopyAt(kind, out, source, index, index.size, limit, write, *strides, sizes, to_steps, of_steps)
     )
 
 
@@ -126,26 +111,26 @@ def _select(builder: Builder, call: Call) -> None:
                 raise Unsupported("its step selects by several indices, or by a mask")
             dim, index = given[0]
         index = builder.dense(index)
-        if not contiguous(out):
+        if not out.contiguous:
             raise Unsupported("its step selects into a strided tensor")
         kept = (out.shape[:dim], out.shape[dim + len(index.shape) :])
         shape = (*kept[0], index.size, *kept[1])
         out = replace(out, shape=shape, strides=natural(shape))
         index = replace(index, shape=(index.size,), strides=(1,))
     dim %= len(source.shape)
-    at_places(builder, out, _rows_together(builder, source, dim), dim, index, write=False)
+    copy_at(builder, out, _slices_together(builder, source, dim), dim, index, write=False)
 
 
-def _rows_together(builder: Builder, source: View, dim: int) -> View:
+def _slices_together(builder: Builder, source: View, dim: int) -> View:
     """A constant laid out so that what an index selects of it lies together."""
     tensor = builder.tensor_of(source)
     if tensor is None or tensor.ndim < 2 or dim == 0 or tensor.dtype not in (torch.float32, torch.float64):
         return source
-    moved = builder.weights.get(("rows", dim), tensor, lambda: tensor.movedim(dim, 0).contiguous())
+    moved = builder.weights.get(("slices", dim), tensor, lambda: tensor.movedim(dim, 0).contiguous())
     view = builder.constant(moved)
     order = [*range(1, tensor.ndim)]
     order.insert(dim, 0)
-    return permuted(view, order)
+    return view.permuted(order)
 
 
 @lowers("index_copy_", "index_copy")
@@ -153,26 +138,16 @@ def _index_copy(builder: Builder, call: Call) -> None:
     target, dim, index, source = call.args
     if call.name == "index_copy":
         builder.copy(call.out, target)
-    at_places(builder, call.out, source, dim % len(target.shape), index, write=True)
+    copy_at(builder, call.out, source, dim % len(target.shape), index, write=True)
 
 
 @lowers("gather")
 def _gather(builder: Builder, call: Call) -> None:
     source, dim, index = call.args[:3]
     last = len(source.shape) - 1
-    if dim % (last + 1) != last or source.shape[:last] != index.shape[:last] or not contiguous(call.out):
-        raise Unsupported("its step gathers along a dimension other than the last")
+    if dim % (last + 1) != last or source.shape[:last] != index.shape[:last] or not call.out.contiguous:
+        raise Unsupported("its step gathers along other than the last dimension")
     source, index = builder.dense(source), builder.dense(index)
-    n, m = source.shape[last], index.shape[last]
-    builder.emit(Opcode.GATHER, builder.kind(source), call.out, source, index, index.size // max(1, m), n, m)
-
-
-@lowers("searchsorted")
-def _search(builder: Builder, call: Call) -> None:
-    options: dict[str, Any] = dict(call.kwargs)
-    right = options.get("right", False) or options.get("side") == "right"
-    a, values = (builder.dense(view) for view in call.args[:2])
-    if a.dtype != values.dtype or builder.kind(a) == 2 or a.shape[:-1] != values.shape[:-1]:
-        raise Unsupported("its step searches in numbers of another type")
-    n, m = a.shape[-1], values.shape[-1]
-    builder.emit(Opcode.SEARCH, builder.kind(a), call.out, a, values, values.size // max(1, m), n, m, right)
+    width, number = source.shape[last], index.shape[last]
+    rows = index.size // max(1, number)
+    builder.emit(Gather(builder.kind(source), call.out, source, index, rows, width, number))
