@@ -34,8 +34,8 @@ test: $(VENV)/.dev
 	$(BIN)/pytest -n 2
 
 check: $(VENV)/.dev
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests tools fuzz
+	$(BIN)/ruff format --check src tests tools fuzz
 	$(BIN)/mypy
 
 matrix:
@@ -49,10 +49,10 @@ bench: $(VENV)/.dev
 	$(BIN)/chainrule bench reversible --threads 1 -o benchmarks/reversible.json
 
 docs: $(VENV)/.docs
-	$(BIN)/python docs/tables.py
-	$(BIN)/python docs/charts.py
-	$(BIN)/python docs/autoencoders.py
-	$(BIN)/python docs/defence.py
+	$(BIN)/python tools/tables.py
+	$(BIN)/python tools/charts.py
+	$(BIN)/python tools/autoencoders.py
+	$(BIN)/python tools/defence.py
 	$(BIN)/mkdocs build --strict --quiet
 
 clean:
