@@ -1,8 +1,10 @@
 """What spoken digits cost without a net, in bits a sample of the 16-bit recordings: results/fsdd-16-bit/.
 
-Run: `python tools/audio_baselines.py`, with CHAINRULE_DATA set. FLAC is soundfile's, whole files with their headers. The
-linear predictor is fitted by least squares on the training recordings; a sample's distribution is a Laplace around its
-prediction, integrated over the sample's bin, whose scale is the mean size of the errors just before it.
+Run: `python tools/audio_baselines.py`, with CHAINRULE_DATA set.
+
+FLAC is soundfile's, whole files with their headers. The linear predictor is fitted by least squares on the training
+recordings; a sample's distribution is a Laplace around its prediction, integrated over the sample's bin, whose scale
+is the mean size of the errors just before it.
 """
 
 from __future__ import annotations

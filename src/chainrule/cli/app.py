@@ -7,6 +7,7 @@ import sys
 import traceback
 import warnings
 from contextlib import suppress
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
@@ -42,7 +43,7 @@ from chainrule.models import ApproximateCompletionWarning
 class Commands(TyperGroup):
     """Knows `data get` as a command, beside `data SOURCE`."""
 
-    def resolve_command(self, ctx, args):
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """See click."""
         if args[:2] == ["data", "get"]:
             args = ["data get", *args[2:]]
@@ -129,7 +130,9 @@ def _fail(error: Exception, debug: bool) -> int:
     return 1
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+def _show_warning(
+    message: Any, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
     if issubclass(category, ApproximateCompletionWarning):
         # Which options there are is known here: the library names its own arguments.
         say(f"note: {message}".replace("particles=", "--particles "))

@@ -103,7 +103,7 @@ def list_models() -> list[str]:
     return sorted({*MODELS, *entries("models")})
 
 
-def create_model(name: str, domain: Domain, **hyperparameters) -> Model:
+def create_model(name: str, domain: Domain, **hyperparameters: Any) -> Model:
     """Build a model by name.
 
     Args:

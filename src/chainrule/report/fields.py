@@ -104,7 +104,7 @@ def _explain(figure: Figure, any_blind: bool, columns: int) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
 
 
-def _panel(axes: Axes, strength: Tensor, blind: Tensor, pixel: tuple[int, int]):
+def _panel(axes: Axes, strength: Tensor, blind: Tensor, pixel: tuple[int, int]) -> Any:
     """Draw (H, W) strengths; the image, or None where nothing is read."""
     height, width = strength.shape
     flat: dict[str, Any] = {"interpolation": "nearest", "aspect": "equal"}
