@@ -33,7 +33,7 @@ from chainrule.cli import (
 )
 from chainrule.cli.options.group import grouped
 from chainrule.cli.output import say, say_error, unwritable
-from chainrule.cli.process import STOPPED, TERMINATED, UNREAD, catch_sigterm, check_arguments, hear_interrupts
+from chainrule.cli.process import STOPPED, TERMINATED, UNREAD, catch_sigterm, check_arguments
 from chainrule.cli.streams import drop_output, ready_streams
 from chainrule.cli.verb import Verb
 from chainrule.errors import ChainruleError
@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    with hear_interrupts(), catch_sigterm() as caught:
+    with catch_sigterm() as caught:
         try:
             check_arguments(arguments)
             with warnings.catch_warnings():
