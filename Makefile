@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: help demo test check matrix bench docs clean
+.PHONY: help demo test test-all check matrix bench docs clean
 help:
 	@echo "make demo    train a model of handwritten digits, sample and complete with it (2 minutes)"
 	@echo "make test    run the tests"
+	@echo "make test-all the slow ones too"
 	@echo "make check   lint, format and types"
 	@echo "make matrix  smoke tests on the oldest and newest versions of what is needed, and on each Python there is"
 	@echo "make bench   measure sampling and training on this machine and write benchmarks/"
@@ -31,6 +32,9 @@ demo: $(VENV)/.plain
 	$(BIN)/chainrule demo
 
 test: $(VENV)/.dev
+	$(BIN)/pytest -n 2 -m "not slow"
+
+test-all: $(VENV)/.dev
 	$(BIN)/pytest -n 2
 
 check: $(VENV)/.dev
