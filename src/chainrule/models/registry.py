@@ -140,7 +140,7 @@ def create_model(name: str, domain: Domain, **hyperparameters: Any) -> Model:
     return model
 
 
-def tiny_model(name: str, domain: Domain | None = None, **hyperparameters) -> Model:
+def tiny_model(name: str, domain: Domain | None = None, **hyperparameters: Any) -> Model:
     """The smallest instance of a model by name, as `Model.tiny` builds it; arguments are those of `create_model`.
 
     Example:

@@ -101,12 +101,13 @@ def check_model(
         >>> check_model(Independent, laws=["causal", "sums_to_one"])
         {'causal': 'holds', 'sums_to_one': 'holds'}
     """
-    if isinstance(factory, type):
-        factory = factory.tiny
-    if inspect.signature(factory).parameters:
-        build, domains = factory, served_domains(factory)
+    make: Callable[..., Model] = (
+        factory.tiny if isinstance(factory, type) and issubclass(factory, Model) else factory
+    )
+    if inspect.signature(make).parameters:
+        build, domains = make, served_domains(make)
     else:
-        build, domains = (lambda domain: factory()), [factory().domain]
+        build, domains = (lambda domain: make()), [make().domain]
     if not domains:
         raise ChainruleError(f"check_model: the factory serves none of {', '.join(map(str, TINY))}")
     outcome = {}
