@@ -99,6 +99,9 @@ def main(arguments: list[str] | None = None) -> int:
             check_arguments(arguments)
             with warnings.catch_warnings():
                 warnings.showwarning = _show_warning
+                warnings.simplefilter(
+                    "always", ApproximateCompletionWarning
+                )  # a note, whatever Python is told
                 app(arguments, prog_name="chainrule", obj=shlex.join(["chainrule", *arguments]))
             status = 0
         except SystemExit as end:  # how Typer ends

@@ -65,13 +65,13 @@ def _sites(model: AutoregressiveModel) -> list[int]:
 
 
 def _connections(model: AutoregressiveModel, axes: Axes) -> None:
-    axes.imshow(model.connectivity(), cmap="Greys", interpolation="nearest")
+    axes.imshow(model.connectivity().numpy(), cmap="Greys", interpolation="nearest")
     axes.set(title="connections: row reads column", xlabel="variable, generation order", ylabel="conditional")
 
 
 def _mask(name: str, layer: MaskedLinear) -> Drawing:
     def draw(model: AutoregressiveModel, axes: Axes) -> None:
-        axes.imshow(layer.mask, cmap="Greys", interpolation="nearest", aspect="auto")
+        axes.imshow(layer.mask.numpy(), cmap="Greys", interpolation="nearest", aspect="auto")
         axes.set(title=f"mask of {name}", xlabel="input", ylabel="output")
 
     return draw
@@ -94,7 +94,7 @@ def _field(x: Tensor, cond: Tensor | None, site: int) -> Drawing:
         if len(positive):
             norm = LogNorm(max(positive.max().item() * 1e-4, positive.min().item()), positive.max().item())
             axes.imshow(
-                torch.where(field > 0, field, torch.nan),
+                torch.where(field > 0, field, torch.nan).numpy(),
                 cmap="viridis",
                 norm=norm,
                 aspect="equal" if image else "auto",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 from chainrule.domain import Domain
 from chainrule.domain.tiny import TINY
@@ -101,9 +102,8 @@ def check_model(
         >>> check_model(Independent, laws=["causal", "sums_to_one"])
         {'causal': 'holds', 'sums_to_one': 'holds'}
     """
-    make: Callable[..., Model] = (
-        factory.tiny if isinstance(factory, type) and issubclass(factory, Model) else factory
-    )
+
+    make: Any = getattr(factory, "tiny", factory)  # the smallest instances of a class of models
     if inspect.signature(make).parameters:
         build, domains = make, served_domains(make)
     else:
