@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: help demo test check matrix bench docs clean
+.PHONY: help demo test test-all check matrix bench docs clean
 help:
 	@echo "make demo    train a model of handwritten digits, sample and complete with it (2 minutes)"
 	@echo "make test    run the tests"
+	@echo "make test-all the slow ones too"
 	@echo "make check   lint, format and types"
 	@echo "make matrix  smoke tests on the oldest and newest versions of what is needed, and on each Python there is"
 	@echo "make bench   measure sampling and training on this machine and write benchmarks/"
@@ -31,11 +32,14 @@ demo: $(VENV)/.plain
 	$(BIN)/chainrule demo
 
 test: $(VENV)/.dev
+	$(BIN)/pytest -n 2 -m "not slow"
+
+test-all: $(VENV)/.dev
 	$(BIN)/pytest -n 2
 
 check: $(VENV)/.dev
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests tools fuzz
+	$(BIN)/ruff format --check src tests tools fuzz
 	$(BIN)/mypy
 
 matrix:
@@ -49,10 +53,10 @@ bench: $(VENV)/.dev
 	$(BIN)/chainrule bench reversible --threads 1 -o benchmarks/reversible.json
 
 docs: $(VENV)/.docs
-	$(BIN)/python docs/tables.py
-	$(BIN)/python docs/charts.py
-	$(BIN)/python docs/autoencoders.py
-	$(BIN)/python docs/defence.py
+	$(BIN)/python tools/tables.py
+	$(BIN)/python tools/charts.py
+	$(BIN)/python tools/autoencoders.py
+	$(BIN)/python tools/defence.py
 	$(BIN)/mkdocs build --strict --quiet
 
 clean:

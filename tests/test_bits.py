@@ -57,7 +57,9 @@ def test_one_number_where_items_differ_in_length(fitted):
     assert nats.item() / (len(data.valid) * 12 * math.log(2)) < 0.8 * expected
     result = evaluate(run.model, data, "valid")
     row = next(
-        row for row in csv.DictReader((out / "metrics.csv").open()) if int(row["epoch"]) == run.best["epoch"]
+        row
+        for row in csv.DictReader((out / "metrics.csv").read_text().splitlines())
+        if int(row["epoch"]) == run.best["epoch"]
     )
     page = write_report(run, data, evaluation=result).read_text()
     told = [float(cell) for cell in re.findall(r"<td>([\d.]+) ± [\d.]+</td>", page)]
@@ -167,7 +169,7 @@ def test_scores_of_densities_keep_their_columns(reals, capsys):
     folder, _ = reals
     out = folder / "scores.csv"
     assert main(["score", str(folder / "run"), str(folder / "x.npy"), "-o", str(out)]) == 0
-    rows = list(csv.DictReader(out.open()))
+    rows = list(csv.DictReader(out.read_text().splitlines()))
     assert rows[0]["bits_per_dim"] == "" and float(rows[0]["nats"]) < 50 and rows[0]["p_value"]
 
 
@@ -198,7 +200,7 @@ def test_a_reference_too_small_for_any_alarm(reals, capsys):
         assert main([*arguments, "--false-alarms", "0.01", *more]) == 0
         said = capsys.readouterr().err
         assert "nothing can alarm" in said and "at least 99 items, there are 5" in said and "inf" not in said
-    rows = list(csv.DictReader((folder / "b.csv").open()))
+    rows = list(csv.DictReader((folder / "b.csv").read_text().splitlines()))
     assert len(rows) > 5 and {row["column"] for row in rows} == {""}
     assert main([*arguments, "--false-alarms", "0.2", "--blame"]) == 0
     assert "nothing can alarm" not in capsys.readouterr().err

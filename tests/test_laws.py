@@ -10,6 +10,8 @@ from chainrule.testing import LAWS, check_model, served_domains
 
 # Of an unconditional model with an exact likelihood that is no flow.
 UNBOUND = {"conditioned", "bounds", "inverts", "counts_volume"}
+# Steps under a condition, of other heads and blocks, are compiled by `make test-all`: dynamo takes seconds for each.
+QUICK_LAWS = [pytest.param(law, marks=pytest.mark.slow) if law == "compiles" else law for law in LAWS]
 CONDITIONAL = [name for name in cr.list_models() if "classes" in hyperparameters_of(name)]
 
 
@@ -20,7 +22,7 @@ def test_model(name, law):
     assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", QUICK_LAWS)
 @pytest.mark.parametrize("name", CONDITIONAL)
 def test_model_conditional_on_a_class(name, law):
     outcome = check_model(partial(tiny_model, name, classes=3), laws=[law])
@@ -165,7 +167,7 @@ def test_convnade_without_the_mask(law):
     assert outcome[law] == "holds"
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", QUICK_LAWS)
 @pytest.mark.parametrize("name", ["gru", "tcn"])
 def test_a_nade_for_each_step(name, law):
     options = {"output": "nade"}
@@ -188,7 +190,7 @@ def test_cycles_of_revnet(depth, cycle, kernel_size, law):
     assert outcome[law] == "holds"
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", QUICK_LAWS)
 @pytest.mark.parametrize("name", ["transformer", "tcn"])
 def test_reversible_blocks(name, law):
     options = {"reversible": True}

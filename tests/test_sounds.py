@@ -285,12 +285,12 @@ def test_verbs_read_sounds_by_the_gain_of_the_run(long_run, tmp_path):
     items = load_items(tmp_path / "new.wav", Reading(domain=WIDE_DOMAIN, rate=8000, gain=how.gain))
     assert np.abs(items.streams.values.numpy().astype(int) - 32768).max() == pytest.approx(16384, rel=0.02)
     call("score", long_run, tmp_path / "new.wav", "-o", tmp_path / "scores.csv")
-    rows = list(csv.DictReader((tmp_path / "scores.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "scores.csv").read_text().splitlines()))
     assert len(rows) == 2
     record(tmp_path / "two" / "a.wav", tone(100))
     record(tmp_path / "two" / "b.wav", tone(50))
     call("score", long_run, tmp_path / "two", "-o", tmp_path / "scores.csv")
-    rows = list(csv.DictReader((tmp_path / "scores.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "scores.csv").read_text().splitlines()))
     assert [row["item"] for row in rows] == ["a.wav:0", "a.wav:64", "b.wav"]
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import signal
+import time
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from chainrule.files import scratch
 from chainrule.training import Recipe, Run, TrainingConfig
 from chainrule.training.batches import CropOrder, EpochOrder
 from chainrule.training.checkpoint import SafetensorsIO
-from children import appears, child, ended, outcome
+from children import SECONDS, appears, child, ended, outcome
 
 SMALL = {"channels": 8, "depth": 2}
 QUICK = {"lr": 1e-2, "warmup": 0, "ema": 0.5, "progress": False}
@@ -210,11 +211,9 @@ def test_killed_and_resumed_is_uninterrupted(tmp_path):
     assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("sigint", [signal.SIG_DFL, signal.SIG_IGN], ids=["foreground", "background"])
-def test_interrupted_leaves_a_usable_run(tmp_path, sigint):
-    """Also as a shell starts it in the background, where it ignores Ctrl-C."""
+def test_interrupted_leaves_a_usable_run(tmp_path):
     out = tmp_path / "run"
-    with child(*command(out, 2000), sigint=sigint) as process:
+    with child(*command(out, 2000)) as process:
         assert appears(out / "metrics.csv", process)
         process.send_signal(signal.SIGINT)
         status, _, said = outcome(process)
@@ -223,6 +222,22 @@ def test_interrupted_leaves_a_usable_run(tmp_path, sigint):
     assert cr.load(out).log_prob(cr.load_data("digits").valid).mean() > -181
     with scratch(out):  # what may be left of a file under way vanishes with the next one
         assert len([path for path in out.iterdir() if ".chainrule-" in path.name]) == 1
+
+
+def test_a_background_job_goes_on_when_its_script_is_interrupted(tmp_path):
+    """A shell starts it with SIGINT ignored; SIGTERM ends it."""
+    out = tmp_path / "run"
+    with child(*command(out, 2000), sigint=signal.SIG_IGN) as process:
+        assert appears(out / "metrics.csv", process)
+        process.send_signal(signal.SIGINT)
+        epochs = len((out / "metrics.csv").read_text().splitlines())
+        until = time.monotonic() + SECONDS
+        while len((out / "metrics.csv").read_text().splitlines()) < epochs + 2:
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.02)
+        process.terminate()
+        status, _, said = outcome(process)
+    assert status == 143 and "can be used as it is, or resumed" in said
 
 
 def test_an_interrupted_replacement_leaves_the_old_run(tmp_path):

@@ -74,6 +74,10 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def _infer_columns(source: Any, kinds: dict[str, str] | None) -> Any:
     from chainrule.data import infer_columns
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from chainrule.bench.attacks import attack, train_classifier
-from chainrule.data import load_data
+from chainrule.bench.attacks import Classifier, attack, train_classifier
+from chainrule.data import Data, load_data
 from chainrule.errors import ChainruleError
 from chainrule.tasks.auroc import auroc
 from chainrule.tasks.likelihood import log_probs
@@ -94,7 +94,7 @@ def measure(batch: int, repeats: int, runs: Sequence[Path] = ()) -> dict:
     }
 
 
-def _accuracy(classifier, data) -> float:
+def _accuracy(classifier: Classifier, data: Data) -> float:
     return _share(classifier.guess(data.test) == data.labels["test"])
 
 

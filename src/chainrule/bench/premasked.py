@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from chainrule.layers import MaskedLinear
 from chainrule.models import AutoregressiveModel
-from chainrule.models.made import MaskedPerceptron
+from chainrule.networks.masked_perceptron import MaskedPerceptron
 
 
 def premasked(model: AutoregressiveModel) -> Callable[[Tensor], Tensor]:

@@ -7,6 +7,7 @@ import sys
 import traceback
 import warnings
 from contextlib import suppress
+from typing import Any
 
 import typer
 
@@ -33,7 +34,7 @@ from chainrule.cli.commands import Commands
 from chainrule.cli.options.group import grouped
 from chainrule.cli.output import say, say_error, unwritable
 from chainrule.cli.own_code import import_code, take_imports
-from chainrule.cli.process import STOPPED, TERMINATED, UNREAD, catch_sigterm, check_arguments, hear_interrupts
+from chainrule.cli.process import STOPPED, TERMINATED, UNREAD, catch_sigterm, check_arguments
 from chainrule.cli.streams import drop_output, ready_streams
 from chainrule.cli.verb import Verb
 from chainrule.errors import ChainruleError
@@ -84,7 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    with hear_interrupts(), catch_sigterm() as caught:
+    with catch_sigterm() as caught:
         try:
             check_arguments(arguments)
             command = shlex.join(["chainrule", *arguments])
@@ -93,6 +94,8 @@ def main(arguments: list[str] | None = None) -> int:
                 import_code(module)
             with warnings.catch_warnings():
                 warnings.showwarning = _show_warning
+                # A note, whatever Python is asked to show.
+                warnings.simplefilter("always", ApproximateCompletionWarning)
                 app(arguments, prog_name="chainrule", obj=command)
             status = 0
         except SystemExit as end:  # how Typer ends
@@ -124,7 +127,9 @@ def _fail(error: Exception, debug: bool) -> int:
     return 1
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+def _show_warning(
+    message: Any, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
     if issubclass(category, ApproximateCompletionWarning):
         # Which options there are is known here: the library names its own arguments.
         say(f"note: {message}".replace("particles=", "--particles "))

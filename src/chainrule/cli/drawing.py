@@ -105,8 +105,8 @@ class Drawing:
 
     def _stream(self, drawn: Drawn) -> list[Path]:
         """Sounds, written as they are drawn; no files if the output is none."""
+        from chainrule.data.readers.sound import WRITTEN as SOUNDS
         from chainrule.report.export import export_sounds
-        from chainrule.report.writers import SOUNDS
 
         if self.out is None or self.out.suffix.lower() not in SOUNDS or self.run.rate is None:
             return []

@@ -19,7 +19,11 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def catch_sigterm() -> Iterator[list[int]]:
-    """Let SIGTERM end what runs as Ctrl-C does. Yields a list, empty until one came."""
+    """Let SIGTERM end what runs as Ctrl-C does. Yields a list, empty until one came.
+
+    SIGINT is left as it came. Python makes it an interrupt, but not where the parent ignores it: a script's background
+    jobs must not end when the script gets Ctrl-C.
+    """
     caught: list[int] = []
 
     def stop(number: int, frame: object) -> None:
@@ -40,23 +44,6 @@ def catch_sigterm() -> Iterator[list[int]]:
         yield caught
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-@contextmanager
-def hear_interrupts() -> Iterator[None]:
-    """Let SIGINT end what runs even where it is ignored: a shell sees to that for all it starts in the background,
-    without anybody having asked for it."""
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) != signal.SIG_IGN
-    ):
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def check_arguments(arguments: list[str]) -> None:

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chainrule.heads.conditional import CategoricalConditional, Conditional
-from chainrule.heads.gaussian import LOG_SCALES
 from chainrule.heads.head import Head
+from chainrule.heads.kernels import LOG_SCALES
 from chainrule.heads.mixture import MixtureConditional, logistic_masses
 from chainrule.heads.support import discrete
 from chainrule.layers.state import State

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.heads.conditional import Conditional
-from chainrule.heads.gaussian import LOG_SCALES
 from chainrule.heads.head import Head
+from chainrule.heads.kernels import LOG_SCALES
 from chainrule.heads.mixture import MixtureConditional
 from chainrule.heads.support import REALS
 from chainrule.layers.state import State

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.heads import BinnedMixture, Categorical, Head, MaybeMissing, vector_head
-from chainrule.heads.gaussian import LOG_SCALES
+from chainrule.heads.kernels import LOG_SCALES
 from chainrule.layers import State
 from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.models.base.capabilities import ClosedForm

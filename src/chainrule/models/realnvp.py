@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from torch import Tensor
+
 from chainrule.domain import Domain
 from chainrule.flows import (
     ActNorm,
@@ -76,7 +78,7 @@ def image_scale(shape: tuple[int, int, int], channels: int, depth: int, scales: 
     """
     colours, height, width = shape
 
-    def coupling(mask, colours: int) -> Coupling:
+    def coupling(mask: Tensor, colours: int) -> Coupling:
         return Coupling(mask, ResidualConvs(colours, channels, depth, 2 * colours))
 
     def plane(odd: bool) -> list[Bijection]:

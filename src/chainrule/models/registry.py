@@ -105,7 +105,7 @@ def list_models() -> list[str]:
     return sorted({*MODELS, *entries("models")})
 
 
-def create_model(name: str, domain: Domain, **hyperparameters) -> Model:
+def create_model(name: str, domain: Domain, **hyperparameters: Any) -> Model:
     """Build a model by name.
 
     Args:
@@ -138,7 +138,7 @@ def create_model(name: str, domain: Domain, **hyperparameters) -> Model:
     return model
 
 
-def tiny_model(name: str, domain: Domain | None = None, **hyperparameters) -> Model:
+def tiny_model(name: str, domain: Domain | None = None, **hyperparameters: Any) -> Model:
     """The smallest instance of a model by name, as `Model.tiny` builds it; arguments are those of `create_model`.
 
     Example:

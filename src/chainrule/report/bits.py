@@ -46,7 +46,7 @@ def draw_bits(x: Tensor, log_prob: Tensor, domain: Domain, path: str | Path) -> 
             below.remove()
             continue
         above.imshow(pixels[i], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        image = below.imshow(bits[i], cmap="magma", interpolation="nearest", **limits)
+        image = below.imshow(bits[i].numpy(), cmap="magma", interpolation="nearest", **limits)
         above.set_title(f"{rates[i].item():.2f} bits/dim", fontsize=8)
         drawn += [above, below]
         for axes in (above, below):

@@ -104,20 +104,23 @@ def _explain(figure: Figure, any_blind: bool, columns: int) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
 
 
-def _panel(axes: Axes, strength: Tensor, blind: Tensor, pixel: tuple[int, int]):
+def _panel(axes: Axes, strength: Tensor, blind: Tensor, pixel: tuple[int, int]) -> Any:
     """Draw (H, W) strengths; the image, or None where nothing is read."""
     height, width = strength.shape
     flat: dict[str, Any] = {"interpolation": "nearest", "aspect": "equal"}
-    axes.imshow(torch.zeros(height, width), cmap=ListedColormap([UNREAD]), **flat)
+    axes.imshow(np.zeros((height, width)), cmap=ListedColormap([UNREAD]), **flat)
     own = torch.full((height, width), torch.nan)
     own[pixel] = 1
-    axes.imshow(torch.where(blind, 1.0, torch.nan), cmap=ListedColormap([BLIND]), **flat)
-    axes.imshow(own, cmap=ListedColormap([PIXEL]), **flat)
+    axes.imshow(torch.where(blind, 1.0, torch.nan).numpy(), cmap=ListedColormap([BLIND]), **flat)
+    axes.imshow(own.numpy(), cmap=ListedColormap([PIXEL]), **flat)
     image = None
     if strength.any():
         relative = (strength / strength.max()).clamp(min=WEAKEST)
         image = axes.imshow(
-            torch.where(strength > 0, relative, torch.nan), cmap=SHADES, norm=LogNorm(WEAKEST, 1), **flat
+            torch.where(strength > 0, relative, torch.nan).numpy(),
+            cmap=SHADES,
+            norm=LogNorm(WEAKEST, 1),
+            **flat,
         )
     axes.set(xticks=[], yticks=[])
     if max(height, width) <= RULED:

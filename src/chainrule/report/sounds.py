@@ -69,7 +69,13 @@ def draw_spectrograms(pairs: Sequence[Sequence[np.ndarray]], names: Sequence[str
             power = spectrogram(sound, rate)
             extent = 0, len(sound) / rate * 1000, 0, rate / 2000
             image = axes.imshow(
-                power, origin="lower", aspect="auto", extent=extent, vmin=QUIETEST, vmax=0, cmap="magma"
+                power.numpy(),
+                origin="lower",
+                aspect="auto",
+                extent=extent,
+                vmin=QUIETEST,
+                vmax=0,
+                cmap="magma",
             )
             axes.tick_params(labelsize=7)
         row[0].set_ylabel("kHz", fontsize=8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from chainrule.report.curves import to_png
 from chainrule.report.pictures import is_roll
 from chainrule.tasks import receptive_field
 
+Drawing = Callable[[AutoregressiveModel, Axes], None]  # of one panel
 MOST_DRAWN = 1024  # variables in a matrix that is still legible
 COLUMNS = 4  # panels side by side
 
@@ -33,7 +35,7 @@ def draw_structure(
         path: of the PNG.
         cond: of the items, for a conditional model.
     """
-    panels = []
+    panels: list[Drawing] = []
     if model.domain.size <= MOST_DRAWN:
         panels.append(_connections)
     panels += [_mask(name, layer) for name, layer in model.named_modules() if isinstance(layer, MaskedLinear)]
@@ -63,19 +65,19 @@ def _sites(model: AutoregressiveModel) -> list[int]:
 
 
 def _connections(model: AutoregressiveModel, axes: Axes) -> None:
-    axes.imshow(model.connectivity(), cmap="Greys", interpolation="nearest")
+    axes.imshow(model.connectivity().numpy(), cmap="Greys", interpolation="nearest")
     axes.set(title="connections: row reads column", xlabel="variable, generation order", ylabel="conditional")
 
 
-def _mask(name: str, layer: MaskedLinear):
+def _mask(name: str, layer: MaskedLinear) -> Drawing:
     def draw(model: AutoregressiveModel, axes: Axes) -> None:
-        axes.imshow(layer.mask, cmap="Greys", interpolation="nearest", aspect="auto")
+        axes.imshow(layer.mask.numpy(), cmap="Greys", interpolation="nearest", aspect="auto")
         axes.set(title=f"mask of {name}", xlabel="input", ylabel="output")
 
     return draw
 
 
-def _field(x: Tensor, cond: Tensor | None, site: int):
+def _field(x: Tensor, cond: Tensor | None, site: int) -> Drawing:
     def draw(model: AutoregressiveModel, axes: Axes) -> None:
         field = receptive_field(model, x, site, cond)
         reads = int((field > 0).sum())
@@ -92,7 +94,7 @@ def _field(x: Tensor, cond: Tensor | None, site: int):
         if len(positive):
             norm = LogNorm(max(positive.max().item() * 1e-4, positive.min().item()), positive.max().item())
             axes.imshow(
-                torch.where(field > 0, field, torch.nan),
+                torch.where(field > 0, field, torch.nan).numpy(),
                 cmap="viridis",
                 norm=norm,
                 aspect="equal" if image else "auto",

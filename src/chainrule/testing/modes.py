@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -183,7 +185,7 @@ class Oracle:
     def __init__(self, model: AutoregressiveModel) -> None:
         self.model = model
 
-    def init_state(self, batch: int, *, cond: Tensor | None, length: int, **options) -> State:
+    def init_state(self, batch: int, *, cond: Tensor | None, length: int, **options: Any) -> State:
         """No site seen."""
         variables, real = self.model.head.variables, not self.model.domain.discrete
         self.replay = Replay(Sites(self.model, cond), variables=variables, real=real)

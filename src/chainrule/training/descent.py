@@ -54,7 +54,7 @@ def descend(
     """
     with quiet():
         import lightning.pytorch as pl
-        from lightning.fabric.plugins.environments import LightningEnvironment
+        from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
     from chainrule.training.averaging import WeightEMA
     from chainrule.training.batches import batches, crops

@@ -32,7 +32,7 @@ def fit(
     overwrite: bool = False,
     device: str = "auto",
     progress: bool = True,
-    **options,
+    **options: Any,
 ) -> Run:
     """Fit a model by maximum likelihood.
 

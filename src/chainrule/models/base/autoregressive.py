@@ -370,7 +370,7 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         """n items (n, *event_shape) by any rule."""
         return self.from_sites(self.rollout(rule, n, cond, runner=runner).values)
 
-    def rollout(self, rule: Choice, batch: int, cond: Tensor | None, **options) -> Rollout:
+    def rollout(self, rule: Choice, batch: int, cond: Tensor | None, **options: Any) -> Rollout:
         """`engine.generate` from this model, in full precision."""
         with exact_arithmetic(self):
             return generate(self, rule, batch, cond=cond, device=self.device, dtype=self.dtype, **options)

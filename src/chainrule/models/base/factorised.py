@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Any
 
 from torch import Tensor
 
@@ -60,7 +61,9 @@ class ConditionOnly(Network):
         parts = features.unflatten(1, (-1, self.size))
         return parts if parts.ndim == 3 else parts.permute(0, 3, 4, 1, 2).flatten(1, 3)
 
-    def init_state(self, batch: int, *, cond: Tensor | None = None, length: int, device, dtype) -> State:
+    def init_state(
+        self, batch: int, *, cond: Tensor | None = None, length: int, device: Any, dtype: Any
+    ) -> State:
         """The parameters of all sites (B, T, P)."""
         return self.params(cond, batch)
 

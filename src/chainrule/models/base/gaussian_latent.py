@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from chainrule.domain import Domain
 from chainrule.engine import Runner, Sample, branch, draw_normal, exact_arithmetic
-from chainrule.heads.gaussian import LOG_SCALES
+from chainrule.heads.kernels import LOG_SCALES
 from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.models.base.capabilities import Bounded, Latent, Reconstructs, Samples
 from chainrule.models.base.latent_completion import LatentCompletion

@@ -1,8 +1,10 @@
 """What spoken digits cost without a net, in bits a sample of the 16-bit recordings: results/fsdd-16-bit/.
 
-Run: `python docs/audio_baselines.py`, with CHAINRULE_DATA set. FLAC is soundfile's, whole files with their headers. The
-linear predictor is fitted by least squares on the training recordings; a sample's distribution is a Laplace around its
-prediction, integrated over the sample's bin, whose scale is the mean size of the errors just before it.
+Run: `python tools/audio_baselines.py`, with CHAINRULE_DATA set.
+
+FLAC is soundfile's, whole files with their headers. The linear predictor is fitted by least squares on the training
+recordings; a sample's distribution is a Laplace around its prediction, integrated over the sample's bin, whose scale
+is the mean size of the errors just before it.
 """
 
 from __future__ import annotations
@@ -82,7 +84,7 @@ def record(name: str, model: str, bits: dict[str, list[float]], steps: dict[str,
         "data": "fsdd",
         "metric": "nats a sample of 16 bits",
     }
-    rest = {"published": None, "best_epoch": None, "seed": 0, "command": "python docs/audio_baselines.py"}
+    rest = {"published": None, "best_epoch": None, "seed": 0, "command": "python tools/audio_baselines.py"}
     write_text(OUT / f"{name}.json", to_json({**fields, **scores, **rest, **circumstances()}))
     print(name, {split: round(score["per_step"]["bits"], 3) for split, score in scores.items()})
 

@@ -1,6 +1,6 @@
 """Draw docs/pictures/densities.png: points of a plane, the densities that models learnt of them, and their samples.
 
-Usage: chainrule reproduce toys --runs RUNS; python docs/densities.py RUNS
+Usage: chainrule reproduce toys --runs RUNS; python tools/densities.py RUNS
 """
 
 import sys
@@ -17,7 +17,7 @@ from torch import Tensor
 from chainrule import load, load_data
 from chainrule.engine import exact_arithmetic
 
-PICTURE = Path(__file__).parent / "pictures" / "densities.png"
+PICTURE = Path(__file__).parent.parent / "docs" / "pictures" / "densities.png"
 SETS, MODELS = ("moons", "rings"), ("made", "nice", "realnvp", "maf")
 SIDE, SHOWN = 300, 1500
 

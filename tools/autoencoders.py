@@ -1,6 +1,6 @@
 """Draw docs/figures/autoencoders.svg from what the code of docs/autoencoders.md computes.
 
-Usage: python docs/autoencoders.py
+Usage: python tools/autoencoders.py
 """
 
 import re
@@ -9,11 +9,12 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
-from charts import ERROR, FIGURES, STYLE
 from matplotlib.axes import Axes
 from torch import Tensor
 
-PAGE = Path(__file__).with_suffix(".md")
+from charts import ERROR, FIGURES, STYLE
+
+PAGE = Path(__file__).parent.parent / "docs" / "autoencoders.md"
 
 
 def reads(logits: Callable[[Tensor], Tensor], data: Tensor) -> Tensor:

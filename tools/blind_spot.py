@@ -1,6 +1,6 @@
 """Draw docs/pictures/blind-spot-*.png: what an untrained PixelCNN and a gated one read, layer by layer.
 
-Usage: python docs/blind_spot.py
+Usage: python tools/blind_spot.py
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ import torch
 import chainrule as cr
 from chainrule.report import draw_receptive_fields
 
-PICTURES = Path(__file__).parent / "pictures"
+PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 SIDE = 15
 
 

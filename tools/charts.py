@@ -1,7 +1,7 @@
 """Draw docs/figures/TABLE.svg of every table of results: ours as bars, published values as black marks;
 docs/figures/sampling.svg, how fast nets are sampled, and docs/figures/reversible.svg, the memory that training takes.
 
-Usage: python docs/charts.py
+Usage: python tools/charts.py
 """
 
 import json
@@ -17,13 +17,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+
+from chainrule.reproduce.published import Published, compared, read_published
 from records import ROOT, label_of, reproduced, sign, tables
 from reversible_chart import reversible_chart
 from sampling_chart import sampling_chart
 
-from chainrule.reproduce.published import Published, compared, read_published
-
-FIGURES = Path(__file__).parent / "figures"
+FIGURES = Path(__file__).parent.parent / "docs" / "figures"
 BAR, ERROR = "#8fb3d9", "#2b5c8a"
 MARKS = "Dos^vP*X<>"  # a shape for each model that published values are of
 ROW, PANEL = 0.24, 0.75  # inches: of a bar; of a panel's title and axis

@@ -1,12 +1,13 @@
 """Draw docs/figures/p-values.svg from benchmarks/defence.json.
 
-Usage: python docs/defence.py
+Usage: python tools/defence.py
 """
 
 import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+
 from charts import BAR, ERROR, FIGURES, STYLE
 
 RECORD = Path(__file__).parent.parent / "benchmarks" / "defence.json"
@@ -24,7 +25,9 @@ def draw() -> None:
             centres = [(i + 0.5) * width for i in range(len(counts))]
             axis.bar(centres, counts, width * 0.9, color=BAR)
             axis.axhline(width, color=ERROR, linewidth=1, linestyle="--")
-            axis.set(title="clean" if name == "none" else name, xlabel="p-value", xlim=(0, 1), xticks=(0, 0.5, 1))
+            axis.set(
+                title="clean" if name == "none" else name, xlabel="p-value", xlim=(0, 1), xticks=(0, 0.5, 1)
+            )
         axes[0].set_ylabel("share of images")
         figure.savefig(FIGURES / "p-values.svg", metadata={"Date": None})
 

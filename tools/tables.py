@@ -2,19 +2,18 @@
 
 A table of results that docs/results.md has no place for gets a section at its end.
 
-Usage: python docs/tables.py
+Usage: python tools/tables.py
 """
 
 import json
 import re
 from pathlib import Path
 
-from records import ROOT, records_of, reproduced, sign, tables
-
 from chainrule.bench.cases import notes_of, table_of
 from chainrule.files import write_text
 from chainrule.models.registry import MODELS
 from chainrule.reproduce.published import beside, compared
+from records import ROOT, records_of, reproduced, sign, tables
 
 DIGITS = {"debd": 3, "tinyshakespeare": 3}  # where the published values have more than two
 RESULTS = ROOT / "docs" / "results.md"
@@ -115,7 +114,7 @@ def bench_table(path: Path) -> str:
 
 
 def imputation_table(path: Path) -> str:
-    """What docs/imputation.py measured: mean ± standard error over the splits."""
+    """What tools/imputation.py measured: mean ± standard error over the splits."""
     record = json.loads(path.read_text())
     rows = []
     for name, scores in record["scores"].items():

@@ -3,7 +3,7 @@
 scikit-learn's wines: 178 rows, 13 numbers, and the cultivar as text. Each split hides 30 % of all cells, those of the
 training rows too, so that every method learns from gappy rows. Scores are those of the test rows' hidden cells.
 
-Usage: python docs/imputation.py     (three minutes; with --draw, the picture of the record alone)
+Usage: python tools/imputation.py     (three minutes; with --draw, the picture of the record alone)
 """
 
 import json
@@ -17,8 +17,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from charts import ERROR, FIGURES, STYLE
-from records import ROOT
 from sklearn.base import RegressorMixin
 from sklearn.datasets import load_wine
 from sklearn.ensemble import RandomForestRegressor
@@ -31,6 +29,8 @@ from sklearn.preprocessing import StandardScaler
 from chainrule.files import write_text
 from chainrule.records import circumstances, to_json
 from chainrule.sklearn import AutoregressiveImputer
+from charts import ERROR, FIGURES, STYLE
+from records import ROOT
 
 RECORD = ROOT / "benchmarks" / "imputation.json"
 CLASS, NAMES = "cultivar", ["class_0", "class_1", "class_2"]
@@ -189,7 +189,7 @@ def measure() -> dict:
             print(split, name, found[name][-1], flush=True)
     del found["the truth"]
     return {
-        "command": "python docs/imputation.py",
+        "command": "python tools/imputation.py",
         "about": f"wine, {len(table) - TEST} training and {TEST} test rows, {HIDDEN:.0%} of all cells hidden",
         "splits": SPLITS,
         "scores": {

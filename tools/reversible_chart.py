@@ -6,7 +6,13 @@ from matplotlib.figure import Figure
 LINES: dict = {
     "kept": {"color": "#8fb3d9", "marker": "s", "markersize": 5},
     "reversible": {"color": "#c0392b", "marker": "D", "markersize": 5},
-    "ordinary": {"color": "black", "marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": ""},
+    "ordinary": {
+        "color": "black",
+        "marker": "o",
+        "markersize": 9,
+        "markerfacecolor": "none",
+        "linestyle": "",
+    },
 }
 LABELS = {"ordinary": "ordinary blocks", "kept": "reversible, activations kept", "reversible": "reversible"}
 
@@ -14,7 +20,9 @@ LABELS = {"ordinary": "ordinary blocks", "kept": "reversible, activations kept",
 def reversible_chart(record: dict) -> Figure:
     """A panel for each net: megabytes against depth, and under each depth how much longer a step takes."""
     nets = list(dict.fromkeys(row["net"] for row in record["rows"]))
-    figure, axes = plt.subplots(1, len(nets), figsize=(7.6, 3.4), squeeze=False, sharey=True, layout="constrained")
+    figure, axes = plt.subplots(
+        1, len(nets), figsize=(7.6, 3.4), squeeze=False, sharey=True, layout="constrained"
+    )
     for axis, net in zip(axes.flat, nets, strict=True):
         rows = [row for row in record["rows"] if row["net"] == net]
         depths = [row["depth"] for row in rows]
@@ -31,5 +39,7 @@ def reversible_chart(record: dict) -> Figure:
         axis.spines["left"].set_visible(True)
     axes.flat[0].set_ylabel("held for the backward pass")
     axes.flat[0].set_yticks([10, 30, 100, 300, 1000], ["10 MB", "30 MB", "100 MB", "300 MB", "1 GB"])
-    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(
+        *axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False
+    )
     return figure
