@@ -1,6 +1,7 @@
 """Flows beyond their laws: what each paper promises, and what they refuse."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -10,9 +11,10 @@ from chainrule.domain.column import Column
 from chainrule.engine import auto as automatic
 from chainrule.engine import count_flops
 from chainrule.engine.native import NativeRunner
-from chainrule.flows import Coupling, Inverse, Shift
+from chainrule.flows import Coupling, Inverse, Shift, Spline
 from chainrule.heads import Gaussian
 from chainrule.models.maf import MAF
+from chainrule.testing import check_model
 
 REALS = cr.Domain.vector(5)
 
@@ -108,7 +110,7 @@ def test_gradients_through_a_rollout_are_those_of_its_steps():
     assert any(a is not None and a.abs().max() > 1e-3 for a in own[1:])
 
 
-@pytest.mark.parametrize("name", ["nice", "realnvp", "maf", "iaf"])
+@pytest.mark.parametrize("name", ["nice", "realnvp", "maf", "iaf", "nsf"])
 def test_levels_have_a_bound_and_reals_a_density(name):
     bound = cr.create_model(name, cr.Domain.binary(4))
     x = bound.sample(3)
@@ -127,6 +129,25 @@ def test_levels_have_a_bound_and_reals_a_density(name):
     ):
         with pytest.raises(cr.errors.ChainruleError, match=f"{name} has no"):
             verb()
+
+
+def test_an_autoregressive_spline_flow_obeys_the_laws_of_flows():
+    factory = partial(cr.create_model, "nsf", hidden=[16], transforms=2, bins=4, transform="autoregressive")
+    laws = ["inverts", "counts_volume"]
+    assert set(check_model(lambda: factory(cr.Domain.vector(3)), laws=laws).values()) == {"holds"}
+    with pytest.raises(cr.errors.ChainruleError, match="transform: expected one of coupling, autoregressive"):
+        cr.create_model("nsf", REALS, transform="planar")
+
+
+def test_a_spline_is_increasing_and_the_identity_outside():
+    generator = torch.Generator().manual_seed(0)
+    spline, y = Spline(5, 2.0), torch.linspace(-3, 3, 601, dtype=torch.float64)
+    params = 3 * torch.randn(spline.size, generator=generator, dtype=torch.float64).expand(601, -1)
+    z, log_slope = spline(y, params)
+    assert (z.diff() > 0).all() and torch.equal(z[y.abs() >= 2], y[y.abs() >= 2])
+    (slope,) = torch.autograd.grad(spline(y.requires_grad_(), params)[0].sum(), y)
+    assert torch.allclose(log_slope, slope.log(), atol=1e-10)
+    assert torch.allclose(spline(y, 0 * params)[0], y, atol=1e-12)
 
 
 @pytest.mark.parametrize("domain", ["lengths", "levels", "columns"])
