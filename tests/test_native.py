@@ -18,7 +18,8 @@ from chainrule.engine import exact_arithmetic
 from chainrule.engine.native import NativeRunner, Unsupported
 from chainrule.engine.native.assembler import Builder
 from chainrule.engine.native.constants import Weights
-from chainrule.engine.native.instructions import INSTRUCTIONS, Unary
+from chainrule.engine.native.instruction import INSTRUCTIONS
+from chainrule.engine.native.instructions import Unary
 from chainrule.engine.native.interpreter import run
 from chainrule.engine.native.lower.lower import lower
 from chainrule.engine.native.opcodes import Kind, Opcode

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from chainrule.engine.native.constants import Weights
-from chainrule.engine.native.instructions import COPIED, DIMENSIONS, Cast, Compare, Copy, End, Instruction
+from chainrule.engine.native.instruction import Instruction
+from chainrule.engine.native.instructions import COPIED, DIMENSIONS, Cast, Compare, Copy, End
 from chainrule.engine.native.opcodes import KINDS, Kind
 from chainrule.engine.native.program import Program, encode, plan_scratch
 from chainrule.engine.native.trace import Recording, Unsupported

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from chainrule.engine.native.instructions import Instruction
+from chainrule.engine.native.instruction import Instruction
 from chainrule.engine.native.opcodes import KINDS
 from chainrule.engine.native.views import View, extent
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chainrule.engine.native.instructions import End, Instruction
+from chainrule.engine.native.instruction import Instruction
+from chainrule.engine.native.instructions import End
 from chainrule.engine.native.program import Program
 from chainrule.engine.native.views import View, extent
 
