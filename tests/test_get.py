@@ -116,7 +116,7 @@ def test_a_set_is_made_of_what_is_downloaded(nltcs, web, capsys):
     assert there.present and there.licence == "free" and there.bytes == 3 * len(TEXT)
     before = len(web.asked)
     assert main(["data", "get", "nltcs"]) == 0 and len(web.asked) == before == 3
-    assert "is the right one" in capsys.readouterr().err
+    assert "its digest is right" in capsys.readouterr().err
     assert not get_data("digits")  # comes with a package
 
 
