@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import typer
 from typer.core import TyperGroup
 
@@ -13,25 +16,25 @@ from chainrule.plugins import entries, load_entry
 class Commands(TyperGroup):
     """Knows `data get` as a command, beside `data SOURCE`, and the commands of other installed packages."""
 
-    def list_commands(self, ctx):
+    def list_commands(self, ctx: Any) -> list[str]:
         """See click."""
         return [*super().list_commands(ctx), *entries("commands")]
 
-    def get_command(self, ctx, cmd_name):
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """See click; another package's command is a function with Typer's annotations, as ours are."""
         if found := super().get_command(ctx, cmd_name):
             return found
         entry = entries("commands").get(cmd_name)
         return entry and _command(cmd_name, load_entry(entry))
 
-    def resolve_command(self, ctx, args):
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """See click."""
         if args[:2] == ["data", "get"]:
             args = ["data get", *args[2:]]
         return super().resolve_command(ctx, args)
 
 
-def _command(name, function):
+def _command(name: str, function: Callable[..., Any]) -> Any:
     """A function as a command of its own."""
     alone = typer.Typer(rich_markup_mode="markdown", pretty_exceptions_enable=False, add_completion=False)
     alone.command(name, cls=Verb)(grouped(function))

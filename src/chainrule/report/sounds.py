@@ -69,7 +69,7 @@ def draw_spectrograms(pairs: Sequence[Sequence[np.ndarray]], names: Sequence[str
             power = spectrogram(sound, rate)
             extent = 0, len(sound) / rate * 1000, 0, rate / 2000
             image = axes.imshow(
-                power.numpy(),
+                power,
                 origin="lower",
                 aspect="auto",
                 extent=extent,

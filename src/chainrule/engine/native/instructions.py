@@ -99,7 +99,7 @@ class Cast(Elementwise):
 class Binary(Elementwise):
     """out = function(a, b)."""
 
-    kinds = FLOATS
+    kinds: ClassVar[Sequence[Kind]] = FLOATS
     kind: Kind
     function: str
     out: View

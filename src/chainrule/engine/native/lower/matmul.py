@@ -167,8 +167,8 @@ def _attention(builder: Builder, call: Call) -> None:
     scale = options.get("scale")
     scale = builder.number(width**-0.5 if scale is None else scale, torch.float64)
     spare = builder.scratch((keys,), q.dtype)
-    steps = [view.strides[:3] for view in (result, q, k, v)]
+    steps = [*(view.strides[:3] for view in (result, q, k, v)), mask.strides]
     sizes = batch, heads, queries, keys, width
-    builder.emit(Attention(builder.kind(q), result, q, k, v, mask, spare, scale, sizes, *steps, mask.strides))
+    builder.emit(Attention(builder.kind(q), result, q, k, v, mask, spare, scale, sizes, *steps))
     if result is not out:
         builder.copy(out, result)
