@@ -7,6 +7,7 @@ dimensions, 0 where an element repeats, and the last step is 0 or 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from chainrule.engine.native.instruction import Instruction, Reach, instruction, vector
 from chainrule.engine.native.kernels import elementwise, external, scalar
