@@ -17,6 +17,7 @@ from chainrule.heads import (
     BinnedGaussian,
     BinnedMixture,
     Categorical,
+    CategoricalConditional,
     ColumnHeads,
     Conditional,
     Gaussian,
@@ -24,7 +25,6 @@ from chainrule.heads import (
     MaybeMissing,
     Mixture,
     Normal,
-    Table,
     default_head,
     interval,
 )
@@ -198,13 +198,13 @@ def test_categorical_matches_torch():
 
 
 def test_quantile_reaches_every_level_and_never_an_impossible_one():
-    table = Table(torch.tensor([[-math.inf, 0.0, -math.inf, 0.0, -math.inf]]).expand(4, -1))
+    table = CategoricalConditional(torch.tensor([[-math.inf, 0.0, -math.inf, 0.0, -math.inf]]).expand(4, -1))
     u = torch.tensor([0.0, 0.4999, 0.5, 1 - 2**-53], dtype=torch.float64)
     assert table.draw(u).tolist() == [1, 1, 3, 3]
 
 
 def test_truncation_keeps_the_most_probable():
-    table = Table(torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log())
+    table = CategoricalConditional(torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log())
     assert table.truncated(2, None).logits.isfinite().tolist() == [[True, True, False, False]]
     assert table.truncated(None, 0.6).logits.isfinite().tolist() == [[True, True, False, False]]
     assert table.truncated(None, 0.5).logits.isfinite().tolist() == [[True, False, False, False]]
@@ -213,7 +213,7 @@ def test_truncation_keeps_the_most_probable():
 
 
 def test_temperature():
-    table = Table(torch.tensor([[0.0, 1.0]]))
+    table = CategoricalConditional(torch.tensor([[0.0, 1.0]]))
     assert table.tempered(0.5).logits.tolist() == [[0.0, 2.0]]
     normal = Normal(torch.tensor([1.0]), torch.tensor([2.0])).tempered(0.25)
     assert (normal.mean.item(), normal.scale.item()) == (1.0, 1.0)
