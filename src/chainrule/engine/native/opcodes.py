@@ -1,4 +1,4 @@
-"""The numbers by which the loop tells instructions and element types apart."""
+"""The numbers of instructions and element types."""
 
 from __future__ import annotations
 
