@@ -215,7 +215,7 @@ def check_header(model: Model, header: Header, kind: str, anyway: bool) -> None:
         raise CodeError(f"expected {kind}, got a file that holds a {header.kind}")
     if header.domain != brief(model.domain) or header.digest != digest_of(model):
         raise CodeError(
-            f"coded by a model other than this {model.name or type(model).__name__} of {model.domain}: expected "
+            f"coded by another model than this {model.name or type(model).__name__} of {model.domain}: expected "
             f"{digest_of(model).hex()}, got {header.digest.hex()}"
         )
     if not anyway:

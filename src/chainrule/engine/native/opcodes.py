@@ -1,4 +1,4 @@
-"""The numbers that distinguish instructions and element types."""
+"""The numbers of instructions and element types."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Share:
 
 
 def allocate(size: int) -> tuple[np.ndarray, int]:
-    """Memory of `size` bytes, and the aligned address in it where they begin."""
+    """Memory of `size` bytes and its aligned start address."""
     memory = np.zeros(size // 8 + ALIGNMENT, dtype=np.int64)
     return memory, -(-memory.ctypes.data // ALIGNMENT) * ALIGNMENT
 
