@@ -169,6 +169,10 @@ def _attention(builder: Builder, call: Call) -> None:
     spare = builder.scratch((keys,), q.dtype)
     steps = [view.strides[:3] for view in (result, q, k, v)]
     sizes = batch, heads, queries, keys, width
-    builder.emit(Attention(builder.kind(q), result, q, k, v, mask, spare, scale, sizes, *steps, mask.strides))
+    builder.emit(
+        Attention(
+            builder.kind(q), result, q, k, v, mask, spare, scale, sizes, *steps, mask_steps=mask.strides
+        )
+    )
     if result is not out:
         builder.copy(out, result)
