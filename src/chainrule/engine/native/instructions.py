@@ -18,7 +18,7 @@ from chainrule.engine.native.opcodes import Kind, Opcode
 from chainrule.engine.native.views import View, natural
 
 DIMENSIONS, COPIED = 4, 6  # of an elementwise instruction, and of a copy
-FLOATS = (Kind.FLOAT32, Kind.FLOAT64)
+FLOATS: Sequence[Kind] = (Kind.FLOAT32, Kind.FLOAT64)
 PANELS = {Kind.FLOAT32: PANEL[FLOAT], Kind.FLOAT64: PANEL[DOUBLE]}
 Vector = tuple[int, ...]
 
