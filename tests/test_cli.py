@@ -600,7 +600,7 @@ def test_data_of_another_domain(run, by_class, text, tmp_path):
         ("complete", text, "other.txt", "-o", "c.txt"),
     ):
         error = call(*command).error
-        assert "4 characters of it are not among the 11 that the run was trained on: 'g' (120 times)" in error
+        assert "4 characters are not among the 11 that the run was trained on: 'g' (120 times)" in error
     assert "'O' (240 times)" in call("evaluate", text, "--data", "many.txt").error
     assert call("evaluate", text, "--data", "other.txt", "--unknown", " ", "--no-baselines").status == 0
 

@@ -1,6 +1,6 @@
 """What other installed packages add: their entry points, imported only when they are used.
 
-Groups are `chainrule.models`, `chainrule.heads`, `chainrule.readers`, `chainrule.writers` and
+Groups are `chainrule.models`, `chainrule.readers`, `chainrule.writers` and
 `chainrule.commands`.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, Literal
 from chainrule.errors import ChainruleError
 
 
-def entries(kind: Literal["models", "heads", "readers", "writers", "commands"]) -> dict[str, EntryPoint]:
+def entries(kind: Literal["models", "readers", "writers", "commands"]) -> dict[str, EntryPoint]:
     """The entry points of a kind by name; nothing is imported. Of two with one name the first on the path counts."""
     found: dict[str, EntryPoint] = {}
     for entry in entry_points(group=f"chainrule.{kind}"):

@@ -216,7 +216,7 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         if particles == 1 and trailing.any():
             warnings.warn(
                 "known variables follow unknown ones in the ordering: they are kept, but the unknown ones "
-                "before them are drawn without seeing them; particles=64, say, lets them be seen",
+                "before them are not conditioned on them; particles=64, say, takes them into account",
                 ApproximateCompletionWarning,
                 stacklevel=3,
             )
