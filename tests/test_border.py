@@ -124,7 +124,7 @@ def test_text_is_numbered_by_the_run(runs, tmp_path):
     assert "".join(how.vocabulary[level] for level in items.x[0].tolist()) == "tatatata"
     (tmp_path / "digits.txt").write_text("12345678" * 8)
     error = call("score", runs / "text", tmp_path / "digits.txt").error
-    assert "8 characters of it are not among the 11 that the run was trained on: '1' (8 times)" in error
+    assert "8 characters are not among the 11 that the run was trained on: '1' (8 times)" in error
     assert "--unknown" in error
     ended = call("score", runs / "text", tmp_path / "digits.txt", "--unknown", " ")
     assert ended.status == 0 and "changed: 64 unknown characters are read as ' '" in ended.err

@@ -165,7 +165,7 @@ def test_outputs():
     assert isinstance(build(1, 4, 4, output="softmax").head, Categorical)
     with pytest.raises(DomainError, match="one colour for a softmax, got image:3x4x4"):
         build(3, 4, 4, output="softmax")
-    with pytest.raises(ChainruleError, match="did you mean 'softmax'"):
+    with pytest.raises(ChainruleError, match="expected 'logistic' or 'softmax', got 'sofmax'"):
         build(1, 4, 4, output="sofmax")
     with pytest.raises(DomainError, match="images of levels"):
         cr.create_model("pixelcnn-plus-plus", cr.Domain.vector(3))

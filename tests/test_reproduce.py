@@ -74,7 +74,7 @@ def test_a_record_is_kept_while_the_recipe_says_the_same(tmp_path):
 
 @pytest.fixture
 def charts(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
     import charts
 
     yield charts

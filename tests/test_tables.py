@@ -203,7 +203,7 @@ def test_colder_draws_are_rows_of_the_table(name, temperature):
 def test_numbers_have_no_ranks(name, options):
     with pytest.raises(
         cr.errors.ChainruleError,
-        match="top_k, top_p: expected a discrete model, got one with numeric columns",
+        match="top_k, top_p: expected a discrete model, got one with numbers",
     ):
         build(name).sample(3, **options)
 

@@ -251,5 +251,5 @@ def test_an_interrupted_replacement_leaves_the_old_run(tmp_path):
         process.send_signal(signal.SIGINT)
         status, _, said = outcome(process)
         assert status == 130
-    assert f"the run in {out} is the old one, --overwrite --resume goes on with the new one" in said
+    assert f"the run in {out} is the old one, --overwrite --resume continues the new one" in said
     assert before == {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}

@@ -84,7 +84,7 @@ def test_codes_and_heads_by_levels():
 def test_refusals():
     with pytest.raises(DomainError, match="one variable a step"):
         build(cr.Domain.categorical(3, (2, 4, 3)), output="logistic")
-    with pytest.raises(ChainruleError, match="did you mean 'logistic'"):
+    with pytest.raises(ChainruleError, match="'softmax' or 'logistic' or None, got 'logistics'"):
         build(cr.Domain.sequence(8, 9), output="logistics")
     with pytest.raises(ChainruleError, match="features: expected"):
         build(cr.Domain.sequence(8, 9), features=[3])

@@ -39,7 +39,7 @@ class Conditional(ABC):
 
     def between(self, lowest: Tensor, highest: Tensor) -> Conditional:
         """Given that the value is one of the levels lowest … highest, both (B,)."""
-        raise self._refusal("between", "a discrete model")
+        raise ChainruleError("between: expected a discrete model, got one with numbers")
 
     def tempered(self, temperature: float) -> Conditional:
         """The distribution ∝ p^(1/temperature)."""
@@ -49,7 +49,7 @@ class Conditional(ABC):
         """Restricted to the k most probable levels, or to the fewest that hold probability p."""
         if top_k is None and top_p is None:
             return self
-        raise self._refusal("top_k, top_p", "a discrete model")
+        raise ChainruleError("top_k, top_p: expected a discrete model, got one with numbers")
 
     # --- what a coder asks -----------------------------------------------------------------------
 

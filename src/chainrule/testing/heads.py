@@ -64,9 +64,9 @@ def _numbers_sum_to_one(head: Head, params: Tensor) -> None:
     bounded = math.isfinite(support.lowest) and math.isfinite(support.highest)
     # Near a finite end a float64 cannot tell how much lies between it and the last value.
     reach, axis = 1.0 if bounded else 3.0, numbers(support)
-    for row in params.clamp(-reach, reach):
-        total = sum(part.sum() for part in axis.masses(head, row))
-        require(abs(total - 1) < 1e-6, f"over {support} it sums or integrates to {float(total)}")
+    for row in params.detach().clamp(-reach, reach):
+        total = float(sum(part.detach().sum() for part in axis.masses(head, row)))
+        require(abs(total - 1) < 1e-6, f"over {support} it sums or integrates to {total}")
 
 
 def _draw(head: Head, params: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:

@@ -100,5 +100,5 @@ def _array(where: str, source: Any) -> np.ndarray:
     with reading(where):
         if isinstance(source, torch.Tensor):
             tensor = source.detach().cpu()
-            source = tensor.float() if tensor.dtype == torch.bfloat16 else tensor.resolve_conj().numpy()
+            source = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor.resolve_conj()).numpy()
         return np.array(source)  # of its own: the user may go on writing into his
