@@ -26,7 +26,7 @@ MACHINE = "chainrule.engine.native.interpreter"
 TRIED = 4  # sites that are drawn eagerly before the time of the rest is estimated
 # Seconds that the rest must take eagerly before it is worth recording the steps, before it is worth loading the
 # machine, and before it is worth compiling it where nobody has.
-PATIENCE, LONG_PATIENCE, COMPILING = 0.2, 2.0, 15.0
+PATIENCE, LONG_PATIENCE, COMPILING = 0.2, 2.0, 30.0
 
 # Of each model its tensors, a copy of their numbers, and the runners made of these.
 _runners: WeakKeyDictionary[Any, tuple[list[Tensor], list[np.ndarray], dict[bool, NativeRunner | str]]]

@@ -395,6 +395,6 @@ keep_compiled(run)
 
 
 def compiled() -> bool:
-    """Whether the loop is in memory or on disk; its first use ever takes some 12 seconds."""
+    """Whether the loop is in memory or on disk; its first use ever takes some 30 seconds."""
     folder = run.stats.cache_path  # None where it is kept in memory alone
     return bool(run.signatures or (folder and any(Path(folder).glob("interpreter.*.nbc"))))

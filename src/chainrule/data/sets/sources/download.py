@@ -43,6 +43,8 @@ def fetch(download: Download, folder: Path, mirror: str | None, tell: Callable[[
     try:
         _append(download, address, part, tell)
     except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         if isinstance(error, DataError):
             raise
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
@@ -113,6 +115,7 @@ def _open(address: str, have: int) -> Iterator[tuple[IO[bytes], int, int | None]
     except urllib.error.HTTPError as error:
         if error.code != BEYOND:
             raise
+        error.close()
         del headers["Range"]
         answer = urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=PATIENCE)
     with answer:
