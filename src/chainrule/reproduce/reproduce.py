@@ -20,7 +20,7 @@ from chainrule.reproduce.folds import folds, mean_of_folds
 from chainrule.tasks.density_floor import nats_by_floor
 from chainrule.tasks.evaluate import class_accuracy, steps_of
 from chainrule.tasks.likelihood import Likelihood, likelihood
-from chainrule.training import Recipe, Run, TrainingConfig, fit
+from chainrule.training import Recipe, Run, TrainingConfig, find_device, fit
 
 
 def list_tables() -> list[str]:
@@ -165,7 +165,9 @@ def reproduce(
 
 def _train(recipe: Recipe, data: Data, folder: Path | None, options: dict) -> Run:
     model = recipe.build(data)
-    return fit(model, data, out=folder, resume=folder is not None, **options, **recipe.training)
+    run = fit(model, data, out=folder, resume=folder is not None, **options, **recipe.training)
+    run.model.to(find_device(options["device"]))  # it is scored there too
+    return run
 
 
 def _effort(run: Run, items: int) -> dict:
@@ -174,8 +176,7 @@ def _effort(run: Run, items: int) -> dict:
     effort: dict[str, Any] = {"peak_memory_bytes": peak}
     if run.metrics and run.metrics[-1]["seconds"]:
         last, config = run.metrics[-1], TrainingConfig(**run.config["training"])
-        passes = config.plan(items)[1]
-        effort["items_per_second"] = round((last["epoch"] + 1) * passes * items / last["seconds"], 1)
+        effort["items_per_second"] = round(last["step"] * config.batch_of(items) / last["seconds"], 1)
     return effort
 
 

@@ -34,7 +34,10 @@ class TrainingConfig:
         clip: largest norm of the gradient of nats per variable; 0 for no limit.
         ema: decay of the running average of the weights that is validated and kept; 0 for none.
         patience: epochs without a better validation before stopping; 0 never stops.
+        minutes: of training at most, validations included; 0 for no limit. Where the time ends before the epochs do,
+            the cosine falls along it. Such a run depends on the machine's speed, so it cannot be repeated exactly.
         precision: "float32", "bf16" (autocast), or "auto", which is bf16 where the hardware computes in it.
+        compile: whether the loss is compiled by `torch.compile`: a minute or more at first, faster steps then.
         mutate: probability with which each variable of a training item is any of its levels instead: for the background
             model of a likelihood ratio. Validation is on the data as they are.
         seed: of initial weights, order of the data, dropout and mutations.
@@ -52,14 +55,16 @@ class TrainingConfig:
     clip: float = 1.0
     ema: float = 0.99
     patience: int = 40
+    minutes: float = 0.0
     precision: str = "auto"
+    compile: bool = False
     mutate: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ChainruleError(f"steps: expected an integer ≥ 1, got {self.steps}")
-        for name in ("epochs", "batch_size", "lr", "weight_decay", "warmup", "clip", "patience"):
+        for name in ("epochs", "batch_size", "lr", "weight_decay", "warmup", "clip", "patience", "minutes"):
             if not getattr(self, name) >= 0:
                 raise ChainruleError(f"{name}: expected a number ≥ 0, got {getattr(self, name)}")
         if not 0 <= self.seed < 2**32:

@@ -64,7 +64,7 @@ def descend(
     from chainrule.training.progress import ProgressLine
     from chainrule.training.recorder import Recorder
 
-    chosen = _device(device)
+    chosen = find_device(device)
     precision = config.lightning_precision(chosen)
     claim()
     last = folder / LAST
@@ -77,7 +77,7 @@ def descend(
     else:
         train = batches(data.train, conds["train"], size, seed=config.seed, passes=passes)
     valid = batches(data.valid, conds["valid"], max(4 * size, 256))
-    recorder = Recorder(folder, config.patience)
+    recorder = Recorder(folder, config.patience, config.minutes)
     turn = InTurn()
     callbacks: list[pl.Callback] = [turn, recorder]
     if config.ema:
@@ -103,7 +103,7 @@ def descend(
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
-        module = Likelihood(trained, config, epochs * len(train))
+        module = Likelihood(trained, config, epochs * len(train), recorder.elapsed)
         save_card(model, folder, version=__version__)
         stopped: BaseException | None = None
         try:
@@ -126,8 +126,8 @@ def descend(
     end_training(model)
 
 
-def _device(name: str) -> torch.device:
-    """The device that Lightning will use under this name.
+def find_device(name: str) -> torch.device:
+    """The device that Lightning uses under this name; "auto" is the GPU, if there is one.
 
     Raises:
         ChainruleError: if there is none.

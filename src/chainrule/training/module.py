@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as pl
@@ -22,10 +23,15 @@ class Likelihood(pl.LightningModule):
         model: what is trained.
         config: how.
         steps: optimiser steps in all, for the cosine.
+        elapsed: the seconds of training so far, for the cosine where time is limited.
     """
 
-    def __init__(self, model: Model, config: TrainingConfig, steps: int) -> None:
+    def __init__(
+        self, model: Model, config: TrainingConfig, steps: int, elapsed: Callable[[], float]
+    ) -> None:
         super().__init__()
+        self.elapsed = elapsed
+        self._loss = torch.compile(model.loss, dynamic=False) if config.compile else model.loss
         self.model, self.config, self.steps = model, config, steps
         self.train_nats: list[Tensor] = []
         self.valid_nats: list[Tensor] = []
@@ -41,7 +47,7 @@ class Likelihood(pl.LightningModule):
         with seeded(self.config.seed * 1_000_003 + self.global_step, self.device):
             if self.config.mutate:
                 batch = [mutated(batch[0], self.model.domain, self.config.mutate), *batch[1:]]
-            nats = self.model.loss(*batch)
+            nats = self._loss(*batch)
         self.train_nats.append(nats.detach())
         return nats.mean() / self.model.domain.size
 
@@ -58,7 +64,7 @@ class Likelihood(pl.LightningModule):
         self.valid_variables.append(self.model.counted(batch[0]).flatten(1).sum(1))
 
     def configure_optimizers(self) -> Any:
-        """The optimiser, and a rate that rises over `warmup` steps and falls along half a cosine."""
+        """The optimiser, and a rate that rises over `warmup` steps and falls along half a cosine of the steps or the time."""
         config = self.config
         trained = [p for p in self.model.parameters() if p.requires_grad]
         groups: list[dict[str, Any]] = [{"params": [p for p in trained if p.ndim > 1 or config.decay_biases]}]
@@ -69,9 +75,10 @@ class Likelihood(pl.LightningModule):
 
         def rate(step: int) -> float:
             rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
-            return rise * (
-                0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1))) if config.cosine else 1.0
-            )
+            done = step / self.steps
+            if config.minutes:
+                done = max(done, self.elapsed() / (60 * config.minutes))
+            return rise * (0.5 * (1 + math.cos(math.pi * min(done, 1))) if config.cosine else 1.0)
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -30,13 +30,14 @@ class Recorder(pl.Callback):
     Args:
         folder: of the run.
         patience: epochs without a better validation before training stops; 0 never stops.
+        minutes: of training before it stops, at the end of a step; 0 never stops.
     """
 
-    def __init__(self, folder: Path, patience: int) -> None:
-        self.folder, self.patience = folder, patience
+    def __init__(self, folder: Path, patience: int, minutes: float = 0.0) -> None:
+        self.folder, self.patience, self.minutes = folder, patience, minutes
         self.history: list[dict[str, float]] = []
-        self.seconds = 0.0  # of training, over all sessions
-        self._started = 0.0
+        self.seconds = 0.0  # of training, over all sessions, until the last validation
+        self._started = time.perf_counter()
         self.going = False  # whether a step has been made since it started or went on
 
     @property
@@ -44,22 +45,24 @@ class Recorder(pl.Callback):
         """The epoch of the lowest validation."""
         return min(self.history, key=lambda row: row["valid_nats"], default=None)
 
+    def elapsed(self) -> float:
+        """The seconds of training until now, over all sessions."""
+        return self.seconds + time.perf_counter() - self._started
+
     def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """A resumed run whose patience had run out stays stopped."""
+        """A resumed run whose patience or time had run out stays stopped."""
+        self._started = time.perf_counter()
         trainer.should_stop = self._exhausted()
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Start the epoch's clock."""
-        self._started = time.perf_counter()
-
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any) -> None:
-        """All that a checkpoint holds has been used."""
+        """All that a checkpoint holds has been used; look at the clock."""
         self.going = True
+        trainer.should_stop = trainer.should_stop or self._late()
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Record the epoch. This runs before the averaged weights are swapped out again."""
         assert isinstance(module, Likelihood)
-        self.seconds += time.perf_counter() - self._started
+        self.seconds, self._started = self.elapsed(), time.perf_counter()
         valid = torch.cat(module.valid_nats).mean().item()
         if not math.isfinite(valid):
             lr = module.config.lr
@@ -108,7 +111,11 @@ class Recorder(pl.Callback):
 
     def _exhausted(self) -> bool:
         best = self.best
-        return bool(self.patience and best and self.history[-1]["epoch"] - best["epoch"] >= self.patience)
+        waited = bool(self.patience and best and self.history[-1]["epoch"] - best["epoch"] >= self.patience)
+        return waited or self._late()
+
+    def _late(self) -> bool:
+        return bool(self.minutes) and self.elapsed() >= 60 * self.minutes
 
     def _write_curve(self) -> None:
         text = io.StringIO()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from chainrule._version import __version__
@@ -45,6 +46,7 @@ def choose_trial(
         KeyboardInterrupt: on Ctrl-C, with the best so far left in the folder.
     """
     initial = copy.deepcopy(model.state_dict())
+    config = replace(config, minutes=config.minutes / len(trials))
     folders = [folder / TRIALS / str(k) for k in range(len(trials))]
     try:
         for k, (trial, place) in enumerate(zip(trials, folders, strict=True)):
