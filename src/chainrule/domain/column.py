@@ -10,7 +10,7 @@ from torch import Tensor
 
 from chainrule.errors import DomainError
 
-KINDS = ("categorical", "integer", "real")
+KINDS = ("categorical", "number", "integer", "real")
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,16 @@ class Column:
 
     Attributes:
         name: its heading.
-        kind: "categorical" (one of `categories`), "integer" (any whole number; probabilities) or "real"
-            (densities).
+        kind: "categorical" (one of `categories`); "number", with the support below, whose distribution is measured by
+            the column's own marginal; or without that "integer" (any whole number; probabilities) or "real" (densities).
         categories: the values of a categorical column, text, whole numbers or booleans; code k is `categories[k]`.
         missing: whether a cell may be missing.
+        other: whether a category that training never saw may come; its code is the one after the last category's.
+        step: of a number, how far its values lie apart, counted from 0; they have probabilities. None for a density.
+        lattices: (step, offset) of coarser lattices that many values of a number lie on, such as (1.0, 0.99) of prices.
+        points: values of a number that occur far more often than their neighbours, each with a probability of its own.
+        lowest, highest: ends of a number's support; None where nothing shows one.
+        spelling: how the cells are written, for what is written back; the readers know the words.
 
     Raises:
         DomainError: if these do not fit each other.
@@ -38,11 +44,20 @@ class Column:
     kind: str = "real"
     categories: tuple[Any, ...] = ()
     missing: bool = False
+    other: bool = False
+    step: float | None = None
+    lattices: tuple[tuple[float, float], ...] = ()
+    points: tuple[float, ...] = ()
+    lowest: float | None = None
+    highest: float | None = None
+    spelling: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise DomainError(f"column {self.name!r}: expected one of {', '.join(KINDS)}, got {self.kind!r}")
         object.__setattr__(self, "categories", tuple(self.categories))
+        object.__setattr__(self, "lattices", tuple((float(step), float(at)) for step, at in self.lattices))
+        object.__setattr__(self, "points", tuple(map(float, self.points)))
         if (self.kind == "categorical") != bool(self.categories):
             raise DomainError(
                 f"column {self.name!r}: expected categories for a categorical column and for no other, "
@@ -50,11 +65,20 @@ class Column:
             )
         if len(set(self.categories)) != len(self.categories):
             raise DomainError(f"column {self.name!r}: expected categories that differ, got {self.categories}")
+        if self.other and not self.categories:
+            raise DomainError(f"column {self.name!r}: expected categories beside which there are others")
+        if self.kind != "number" and (self.step or self.lattices or self.points or self.ends != (None, None)):
+            raise DomainError(f"column {self.name!r}: expected a support of a number only, got {self.kind}")
 
     @property
     def levels(self) -> int | None:
-        """How many values it takes; None for numbers. A missing cell is no level."""
-        return len(self.categories) or None
+        """How many values it takes, others being one; None for numbers. A missing cell is no level."""
+        return len(self.categories) + self.other or None
+
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """The ends of its support."""
+        return self.lowest, self.highest
 
     def check(self, values: Tensor) -> None:
         """Codes of categories, whole numbers or finite numbers (B,), NaN only where cells may be missing.
@@ -65,11 +89,11 @@ class Column:
         missing = values.isnan()
         good = values.isfinite() | (missing if self.missing else torch.zeros_like(missing))
         expected = "a finite number"
-        if self.kind != "real":
+        if self.kind in ("categorical", "integer"):
             good &= missing | (values == values.round())
             expected = "a whole number"
         if self.categories:
-            good &= missing | ((values >= 0) & (values < len(self.categories)))
+            good &= missing | ((values >= 0) & (values < self.levels))
             expected = f"a code in [0, {self.levels})"
         if not good.all():
             row = int((~good).nonzero()[0])
