@@ -50,6 +50,34 @@ def test_fit_learns_and_keeps_the_best(digits, tmp_path):
     assert not [path for path in (tmp_path / "run").rglob("*") if path.suffix in (".ckpt", ".pt", ".pkl")]
 
 
+def test_minutes_end_training_with_the_rate_at_its_lowest(digits, tmp_path):
+    run = cr.fit(small(digits), digits, epochs=100_000, minutes=0.02, patience=0, out=tmp_path, **QUICK)
+    last = run.metrics[-1]
+    assert 0 < last["step"] < 100_000 * 16  # far from all, so it was the clock that ended it
+    assert last["lr"] < QUICK["lr"] / 2 and last["seconds"] >= 1.2
+    again = cr.fit(
+        small(digits), digits, epochs=100_000, minutes=0.02, patience=0, out=tmp_path, resume=True, **QUICK
+    )
+    assert [row["step"] for row in again.metrics] == [row["step"] for row in run.metrics]
+
+
+@pytest.mark.slow  # the compiler takes half a minute
+def test_a_compiled_loss_is_the_same_loss(digits):
+    runs = [
+        cr.fit(
+            small(digits, dropout=0.0),
+            digits.first(128),
+            epochs=2,
+            precision="float32",
+            compile=compiled,
+            **QUICK,
+        )
+        for compiled in (False, True)
+    ]
+    plain, compiled = ([row["train_nats"] for row in run.metrics] for run in runs)
+    assert compiled == pytest.approx(plain, rel=1e-5)
+
+
 def test_fit_leaves_global_randomness_alone(digits):
     model = small(digits)
     before = torch.random.get_rng_state()
