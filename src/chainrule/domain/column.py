@@ -20,7 +20,8 @@ class Column:
     Attributes:
         name: its heading.
         kind: "categorical" (one of `categories`); "number", with the support below, whose distribution is measured by
-            the column's own marginal; or without that "integer" (any whole number; probabilities) or "real" (densities).
+            the column's own marginal; or without that "integer" (any whole number; probabilities) or "real"
+            (densities).
         categories: the values of a categorical column, text, whole numbers or booleans; code k is `categories[k]`.
         missing: whether a cell may be missing.
         other: whether a category that training never saw may come; its code is the one after the last category's.
