@@ -61,8 +61,9 @@ def folds_table(table: str) -> str:
 
 def made_by(table: str) -> str:
     """The command, and where and when it ran last."""
-    last = max(records_of(table), key=lambda record: record["date"])
-    return f"`chainrule reproduce {table}`, seed {last['seed']}, {last['hardware']}, {last['date']}."
+    records = sorted(records_of(table), key=lambda record: record["date"])
+    machines = "; ".join(dict.fromkeys(record["hardware"] for record in records))
+    return f"`chainrule reproduce {table}`, seed {records[-1]['seed']}, {machines}, {records[-1]['date']}."
 
 
 def results_table(table: str) -> str:

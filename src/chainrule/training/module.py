@@ -64,7 +64,7 @@ class Likelihood(pl.LightningModule):
         self.valid_variables.append(self.model.counted(batch[0]).flatten(1).sum(1))
 
     def configure_optimizers(self) -> Any:
-        """The optimiser, and a rate that rises over `warmup` steps, then falls along half a cosine, of steps or of time."""
+        """The optimiser, and a rate that rises over `warmup` steps, then falls along half a cosine."""
         config = self.config
         trained = [p for p in self.model.parameters() if p.requires_grad]
         groups: list[dict[str, Any]] = [{"params": [p for p in trained if p.ndim > 1 or config.decay_biases]}]
