@@ -136,7 +136,7 @@ def test_autoregressive_splines_draw_what_they_score():
     # Their density has kinks that the laws' own grid is too coarse for.
     subject = Subject(partial(tiny_model, "nsf", transform="autoregressive"), cr.Domain.vector(2))
     model = subject.build()
-    items, weights = subject.support(model, resolution=3.0, crowded=True)
+    items, weights = subject.support(model, resolution=2.0, crowded=True)
     with torch.no_grad():
         masses = model.log_prob(items).exp() * weights
     assert masses.sum().item() == pytest.approx(1, abs=5e-6)
