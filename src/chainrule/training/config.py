@@ -38,6 +38,7 @@ class TrainingConfig:
             the cosine falls along it. Such a run depends on the machine's speed, so it cannot be repeated exactly.
         precision: "float32", "bf16" (autocast), or "auto", which is bf16 where the hardware computes in it.
         compile: whether the loss is compiled by `torch.compile`: a minute or more at first, faster steps then.
+            Watch the first epochs: on a GPU (torch 2.11, bf16) grey images diverged compiled, and not otherwise.
         mutate: probability with which each variable of a training item is any of its levels instead: for the background
             model of a likelihood ratio. Validation is on the data as they are.
         seed: of initial weights, order of the data, dropout and mutations.
