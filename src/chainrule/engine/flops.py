@@ -1,4 +1,4 @@
-"""Count the floating-point operations of a call, on tensors that hold no data."""
+"""Count the floating-point operations of a call, which may be on tensors that hold no data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -28,6 +29,10 @@ FREE = {
 
 class _Counter(TorchDispatchMode):
     total = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else torch loads its compiler, for a second, and wraps each operation
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
@@ -52,6 +57,7 @@ def count_flops(call: Callable[[], object]) -> int:
     Raises:
         ChainruleError: if the call uses an operation that is neither element-wise nor has a formula.
     """
-    with torch.no_grad(), _Counter() as counter:
+    # Attention by its products: what a CPU has for the whole of it has no formula.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _Counter() as counter:
         call()
     return counter.total

@@ -83,8 +83,9 @@ def sums_to_one(subject: Subject) -> None:
         else:
             for fine, rough in GRIDS:
                 # Half the points are off by more, by what kinks in the density cost; no excuse for more than that.
-                found = total(**fine)
-                slack = max(tolerance, 1e-6, min(abs(found - total(**rough)) / 2, KINKS))
+                found, slack = total(**fine), max(tolerance, 1e-6)
+                if abs(found - 1) > slack:
+                    slack = max(slack, min(abs(found - total(**rough)) / 2, KINKS))
                 if abs(found - 1) <= slack:
                     break
         require(

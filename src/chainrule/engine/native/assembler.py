@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
 
 from chainrule.engine.native.constants import Weights
 from chainrule.engine.native.instruction import Instruction
@@ -40,14 +39,7 @@ class Builder:
         self._used: set[int] = set()
         self._inputs = {view.buffer for view in recording.inputs}
         self._given = dict(recording.constants)
-        self._next = 1 + max(
-            [
-                0,
-                *recording.constants,
-                *self._inputs,
-                *(v.buffer for call in recording.calls for v in views((call.args, call.kwargs, call.out))),
-            ]
-        )
+        self._next = 1 + max([0, *recording.tensors, *self._inputs])
         for view in recording.inputs:
             if view.dtype not in KINDS:
                 raise Unsupported(f"its state holds numbers of type {view.dtype}")
@@ -224,8 +216,3 @@ def _readable(tensor: Tensor) -> Tensor:
     if tensor.dtype.is_floating_point:
         raise Unsupported(f"it computes with numbers of type {tensor.dtype}")
     return whole.long()
-
-
-def views(tree: Any) -> list[View]:
-    """All views in arguments or results."""
-    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, View)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple, TypeVar, dataclass_transform, get_type_hints
 
 from chainrule.engine.native.opcodes import KINDS, Kind, Opcode
@@ -42,7 +42,7 @@ def instruction(opcode: Opcode) -> Callable[[T], T]:
         for own in fields(made):
             places[own.name] = end
             end += own.metadata.get("length", 1)
-        made.opcode, made.length = opcode, end
+        made.opcode, made.length, made.layout = opcode, end, fields(made)
         made.at = namedtuple(f"{cls.__name__}At", places)(**places)
         made.types = get_type_hints(made)
         INSTRUCTIONS[opcode] = made
@@ -57,6 +57,7 @@ class Instruction:
 
     opcode: ClassVar[Opcode]
     length: ClassVar[int]  # in int64
+    layout: ClassVar[Sequence[Field]]  # its fields in order
     at: ClassVar[Any]  # a named tuple: where each field begins
     types: ClassVar[Mapping[str, Any]]  # of the fields
     kinds: ClassVar[Sequence[Kind]] = tuple(Kind)  # that it is made for
@@ -88,7 +89,7 @@ class Instruction:
         Raises:
             Unsupported: naming the instruction, the field, what was expected and what came.
         """
-        for own in fields(self):
+        for own in self.layout:
             value, expected = getattr(self, own.name), self.types[own.name]
             if expected is View:
                 fits, want = isinstance(value, View), "a view"
@@ -144,7 +145,7 @@ class Instruction:
         return self._functions().index(function)
 
     def _items(self) -> list[tuple[str, Any]]:
-        return [(own.name, getattr(self, own.name)) for own in fields(self)]
+        return [(own.name, getattr(self, own.name)) for own in self.layout]
 
 
 def _shown(view: View, buffer: Callable[[int], str]) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map_only
 
+from chainrule.engine.native.nested import leaves, replaced
 from chainrule.engine.native.views import View
 from chainrule.errors import ChainruleError
 
@@ -77,6 +78,10 @@ class _Recorder(TorchDispatchMode):
             self._changing.add(view.buffer)
             self.recording.inputs.append(view)
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else torch loads its compiler, for a second, and wraps each operation
+
     def view(self, tensor: Tensor) -> View:
         """Where a tensor lies; a buffer seen for the first time is a constant until something writes in it."""
         storage = tensor.untyped_storage()._cdata
@@ -93,7 +98,7 @@ class _Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        tensors = leaves((args, kwargs), Tensor)
         if func.is_view or not any(map(self.changes, tensors)):
             return func(*args, **kwargs)
         name = func._overloadpacket.__name__
@@ -101,20 +106,16 @@ class _Recorder(TorchDispatchMode):
             return func(*args, **kwargs)
         if name == "_local_scalar_dense":
             raise Unsupported("its step reads a number from a tensor that changes")
-        written = [
-            arg
-            for arg, described in zip(args, func._schema.arguments, strict=False)
-            if described.alias_info is not None and described.alias_info.is_write
-        ]
+        written = [args[place] for place in _written(func) if place < len(args)]
         for tensor in written:
             self._begin_with_constant(tensor)
         out = func(*args, **kwargs)
-        results = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
+        results = leaves(out, Tensor)
         storages = {tensor.untyped_storage()._cdata for tensor in tensors}
         if not written and all(result.untyped_storage()._cdata in storages for result in results):
             return out  # a view that does not say so
-        see = lambda value: tree_map_only(Tensor, self.view, value)  # noqa: E731
-        self.recording.calls.append(Call(name, see(tuple(args)), see(dict(kwargs)), see(out)))
+        seen = (replaced(value, Tensor, self.view) for value in (tuple(args), kwargs, out))
+        self.recording.calls.append(Call(name, *seen))
         for result in results:
             self._mark(result)
         return out
@@ -137,6 +138,13 @@ class _Recorder(TorchDispatchMode):
         self.recording.constants.pop(view.buffer, None)
 
 
+@lru_cache(maxsize=None)
+def _written(func: Any) -> tuple[int, ...]:
+    """Which of an operation's arguments it writes in."""
+    aliases = [argument.alias_info for argument in func._schema.arguments]
+    return tuple(i for i, alias in enumerate(aliases) if alias is not None and alias.is_write)
+
+
 @torch.no_grad()
 def record(function: Callable[..., Any], inputs: Sequence[Tensor]) -> tuple[Recording, Any]:
     """Run a function of these tensors once, and record what it did to them and to the results.
@@ -153,4 +161,4 @@ def record(function: Callable[..., Any], inputs: Sequence[Tensor]) -> tuple[Reco
     recorder = _Recorder(inputs)
     with recorder:
         result = function(*inputs)
-    return recorder.recording, tree_map_only(Tensor, recorder.view, result)
+    return recorder.recording, replaced(result, Tensor, recorder.view)

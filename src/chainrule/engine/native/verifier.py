@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.engine.native.instruction import Instruction
+from chainrule.engine.native.instruction import Instruction, Reach
 from chainrule.engine.native.instructions import End
 from chainrule.engine.native.program import Program
 from chainrule.engine.native.views import View, extent
@@ -22,14 +22,15 @@ def verify(program: Program) -> None:
             buffer = getattr(instruction, name).buffer
             if buffer in program.constants:
                 instruction.refuse(name, "a buffer that may be written", f"constant {buffer}")
+        reach = instruction.reach()
         for name, view in instruction.operands().items():
-            _check_bounds(instruction, name, view, regions.get(view.buffer, range(0)))
+            _check_bounds(instruction, name, view, reach[name], regions.get(view.buffer, range(0)))
     if not program.instructions or not isinstance(program.instructions[-1], End):
         End().refuse("program", "this as the last instruction", "another")
 
 
-def _check_bounds(instruction: Instruction, name: str, view: View, region: range) -> None:
-    kind, sizes, steps = instruction.reach()[name]
+def _check_bounds(instruction: Instruction, name: str, view: View, reach: Reach, region: range) -> None:
+    kind, sizes, steps = reach
     if min(sizes, default=0) < 0:
         instruction.refuse(name, "sizes of 0 or more", tuple(sizes))
     first, end = ((view.offset + at) * kind.bytes for at in extent(sizes, steps))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.engine.native.assembler import Builder, views
+from chainrule.engine.native.assembler import Builder
 from chainrule.engine.native.constants import Weights
 from chainrule.engine.native.lower import (  # noqa: F401 - they register their rules
     elementwise,
@@ -11,6 +11,7 @@ from chainrule.engine.native.lower import (  # noqa: F401 - they register their 
     reductions,
 )
 from chainrule.engine.native.lower.registry import RULES
+from chainrule.engine.native.nested import leaves
 from chainrule.engine.native.program import Program
 from chainrule.engine.native.trace import Call, Recording, Unsupported
 from chainrule.engine.native.views import View
@@ -48,7 +49,7 @@ def _needed(calls: list[Call], results: list[View], inputs: list[View]) -> list[
     wanted = {view.buffer for view in (*results, *inputs)}
     kept = []
     for call in reversed(calls):
-        if wanted & {view.buffer for view in views(call.out)}:
+        if wanted & {view.buffer for view in leaves(call.out, View)}:
             kept.append(call)
-            wanted |= {view.buffer for view in views((call.args, call.kwargs))}
+            wanted |= {view.buffer for view in leaves((call.args, call.kwargs), View)}
     return kept[::-1]
