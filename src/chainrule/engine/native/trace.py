@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import torch
@@ -138,7 +138,7 @@ class _Recorder(TorchDispatchMode):
         self.recording.constants.pop(view.buffer, None)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _written(func: Any) -> tuple[int, ...]:
     """Which of an operation's arguments it writes in."""
     aliases = [argument.alias_info for argument in func._schema.arguments]
