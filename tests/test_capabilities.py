@@ -80,6 +80,12 @@ def test_verbs_are_written_in_one_place():
 def test_a_verb_that_is_not_there_says_what_to_use_instead():
     assert not hasattr(VAE, "log_prob") and not hasattr(Bounded, "log_prob")
     model = cr.create_model("vae", BITS, latent=2, hidden=4)
+    assert not hasattr(model, "log_prob") and getattr(model, "log_prob", None) is None
+    assert hasattr(model, "log_prob_bound") and not hasattr(model, "lob_prob")
+    with pytest.raises(AttributeError, match="object has no attribute 'lob_prob'"):
+        model.lob_prob  # noqa: B018
+    with pytest.raises(AttributeError, match=r"^vae has no exact likelihood: "):
+        model.log_prob  # noqa: B018
     with pytest.raises(
         ChainruleError, match=r"^vae has no exact likelihood: .*use log_prob_bound\(x, samples=K\)$"
     ):

@@ -14,7 +14,7 @@ from chainrule.cli import main
 from chainrule.cli.streams import ready_streams
 from chainrule.data.readers.sound import write_sound
 from chainrule.errors import ChainruleError
-from chainrule.files import atomic_path
+from chainrule.files import atomic_path, scratch
 from chainrule.models.store import save_weights
 from chainrule.training.checkpoint import SafetensorsIO
 from children import PROGRAM, PYTHON, appears, child, ended, outcome
@@ -199,9 +199,12 @@ def test_a_signal_leaves_a_usable_run(when, number, status, tmp_path):
     assert not list(run.rglob(".*-*"))
     if (run / "model.safetensors").exists():  # else it was stopped before the model was there to keep
         assert "can be used as it is, or resumed" in said
-        assert cr.load(run).log_prob(cr.load_data("digits").valid).isfinite().all()
+        nats = cr.load(run).log_prob(cr.load_data("digits").valid).mean()
+        assert nats.isfinite() and (when == "config.yaml" or nats > -181)
     else:
         assert when == "config.yaml"
+    with scratch(run):  # what may be left of a file under way vanishes with the next one
+        assert len([path for path in run.iterdir() if ".chainrule-" in path.name]) == 1
 
 
 def test_sigterm_as_lightning_answers_it(tmp_path):

@@ -14,6 +14,10 @@ class ChainruleError(ValueError):
     """Bad input: the message names the thing, what was expected and what came."""
 
 
+class MissingVerbError(ChainruleError, AttributeError):
+    """A verb that a model does not have: `hasattr` is false of it."""
+
+
 class DomainError(ChainruleError):
     """Data that does not lie in the model's domain, or a domain the model cannot serve."""
 

@@ -49,9 +49,8 @@ def test_commands_take_the_format(folder, capsys):
     assert main(["sample", "run", "-n", "3", "-o", "s.toy"]) == 0
     assert len(Path("s.toy").read_text().splitlines()) == 3
     capsys.readouterr()
-    assert (
-        main(["score", "run", "s.toy", "--json"]) == 0 and json.loads(capsys.readouterr().out)["items"] == 3
-    )
+    assert main(["score", "run", "s.toy", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["items"] == 3
 
 
 def test_a_damaged_file_is_one_line_that_names_it(folder):

@@ -50,7 +50,7 @@ class Transformer(AutoregressiveModel):
         Levskaya (2020), "Reformer: the efficient transformer", §3, https://arxiv.org/abs/2001.04451 (reversible)
     """
 
-    smallest = MappingProxyType({"channels": 64, "depth": 2})
+    smallest = MappingProxyType({"channels": 16, "depth": 2})
 
     def __init__(
         self,

@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 import torch
-from scipy.stats import rankdata
 from torch import Tensor
 
 from chainrule.errors import ChainruleError
@@ -38,6 +37,8 @@ def auroc(usual: Tensor, strange: Tensor) -> AUROC:
         >>> auroc(torch.tensor([0.0, 1.0]), torch.tensor([0.5, 2.0])).area
         0.75
     """
+    from scipy.stats import rankdata  # slow to import, and only needed here
+
     m, n = len(usual), len(strange)
     if min(m, n) < 2:
         raise ChainruleError(f"auroc: expected at least two items of either kind, got {m} and {n}")

@@ -16,6 +16,7 @@ POINTS = 800_001  # of a density
 WHOLE = 20_000  # multiples of a step, to either side of 0
 FAR = {"line": 14.0, "half": 350.0, "interval": 33.0}  # how far the even grid of a density reaches
 HEAVY = 1e-3  # mass beyond the last value summed, more than which is no sum any more
+AT_ONCE = 8192  # values: what a processor keeps at hand
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Numbers:
             LawNotTried: if the tails fall so slowly that what lies beyond cannot be bounded.
         """
         values = torch.cat([self.values, self.points])
-        p = head.log_prob(params.expand(len(values), -1), values[:, None])[:, 0].exp()
+        parts = values[:, None].split(AT_ONCE)
+        p = torch.cat([head.log_prob(params.expand(len(part), -1), part)[:, 0].exp() for part in parts])
         inner, points = p.split([len(self.values), len(self.points)])
         inner = inner * self.weights
         ends = (inner.flip(0), inner)

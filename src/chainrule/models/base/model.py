@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from inspect import getattr_static
 from types import MappingProxyType
 from typing import Any, Literal, Self
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from chainrule.domain import INTEGERS, Domain
 from chainrule.domain.tiny import TINY
-from chainrule.errors import ChainruleError, ConditionError, DomainError
+from chainrule.errors import ChainruleError, ConditionError, DomainError, MissingVerbError
 from chainrule.layers import Condition
 
 # What training does differently for models of vectors: by steps, in batches that suit small tables, with patience for
@@ -22,7 +23,7 @@ VECTOR_TRAINING = {"epochs": 0, "batch_size": 0, "patience": 20, "precision": "f
 
 
 class Lacks:
-    """A verb that a model does not have: a class has no such attribute; a model says why, and what to use.
+    """A verb that a model does not have: no such attribute; a model says why, and what to use, see `__getattr__`.
 
     Args:
         what: "no exact likelihood", say.
@@ -33,15 +34,8 @@ class Lacks:
         self.what, self.instead = what, instead
 
     def __get__(self, model: Model | None, owner: type[Model]) -> Any:
-        """Raise.
-
-        Raises:
-            ChainruleError: if a model is asked.
-            AttributeError: if a class is.
-        """
-        if model is None:
-            raise AttributeError(f"{owner.__name__} has {self.what}")
-        raise model.refusal(self.what, self.instead)
+        """Raise an AttributeError."""
+        raise AttributeError(f"{owner.__name__} has {self.what}")
 
 
 class Model(nn.Module, ABC):
@@ -73,6 +67,15 @@ class Model(nn.Module, ABC):
         self.domain = domain
         self.name: str | None = None  # registry name and hyperparameters, set by `create_model`
         self.hyperparameters: dict = {}
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:  # torch's, which would take the place of what a verb says
+            verb = getattr_static(type(self), name, None)
+            if isinstance(verb, Lacks):
+                raise MissingVerbError(str(self.refusal(verb.what, verb.instead))) from None
+            raise
 
     @classmethod
     def tiny(cls, domain: Domain | None = None, **hyperparameters: Any) -> Self:
