@@ -1,6 +1,6 @@
 """Every law, on every registered model: a new one is tested here without being asked."""
 
-from functools import partial
+from functools import cache, partial
 
 import pytest
 import torch
@@ -18,18 +18,30 @@ QUICK_LAWS = [pytest.param(law, marks=pytest.mark.slow) if law == "compiles" els
 CONDITIONAL = [name for name in cr.list_models() if "classes" in hyperparameters_of(name)]
 
 
+@cache
+def served(name, **options):
+    """The factory of a registered model, and the domains it serves: sought once for all laws."""
+    factory = partial(tiny_model, name, **options)
+    return factory, served_domains(factory)
+
+
+def outcome_of(law, name, **options):
+    factory, domains = served(name, **options)
+    return check_model(factory, laws=[law], domains=domains)[law]
+
+
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("name", cr.list_models())
 def test_model(name, law):
-    outcome = check_model(partial(tiny_model, name), laws=[law])
-    assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
+    outcome = outcome_of(law, name)
+    assert outcome == "holds" or outcome.startswith("does not bind: the model")
 
 
 @pytest.mark.parametrize("law", QUICK_LAWS)
 @pytest.mark.parametrize("name", CONDITIONAL)
 def test_model_conditional_on_a_class(name, law):
-    outcome = check_model(partial(tiny_model, name, classes=3), laws=[law])
-    assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
+    outcome = outcome_of(law, name, classes=3)
+    assert outcome == "holds" or outcome.startswith("does not bind: the model")
 
 
 @pytest.mark.parametrize(
@@ -37,8 +49,8 @@ def test_model_conditional_on_a_class(name, law):
 )
 @pytest.mark.parametrize("name", CONDITIONAL)
 def test_model_conditional_on_a_vector(name, law):
-    outcome = check_model(partial(tiny_model, name, embedding=2), laws=[law])
-    assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
+    outcome = outcome_of(law, name, embedding=2)
+    assert outcome == "holds" or outcome.startswith("does not bind: the model")
 
 
 @pytest.mark.parametrize(
@@ -46,8 +58,8 @@ def test_model_conditional_on_a_vector(name, law):
 )
 @pytest.mark.parametrize("name", [name for name in CONDITIONAL if "maps" in hyperparameters_of(name)])
 def test_model_conditional_on_a_map(name, law):
-    outcome = check_model(partial(tiny_model, name, maps=2), laws=[law])
-    assert outcome[law] == "holds" or outcome[law].startswith("does not bind: the model")
+    outcome = outcome_of(law, name, maps=2)
+    assert outcome == "holds" or outcome.startswith("does not bind: the model")
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,10 @@ def served_domains(factory: Callable[[Domain], Model]) -> list[Domain]:
 
 
 def check_model(
-    factory: type[Model] | Callable[..., Model], *, laws: list[str] | None = None
+    factory: type[Model] | Callable[..., Model],
+    *,
+    laws: list[str] | None = None,
+    domains: list[Domain] | None = None,
 ) -> dict[str, str]:
     """Prove a model: each law on each tiny domain it serves.
 
@@ -84,6 +87,7 @@ def check_model(
             domain that it does not refuse; or a function of no argument, whose model is then tried on its own domain;
             if that is too large to enumerate, some laws are not tried.
         laws: which to try, by name; all of `LAWS` by default.
+        domains: on which to try them; by default `served_domains(factory)`, which builds a model of each.
 
     Returns:
         What became of each law: "holds", or why it does not bind.
@@ -103,7 +107,7 @@ def check_model(
     """
     build: Callable[..., Model] = getattr(factory, "tiny", factory)
     if inspect.signature(build).parameters:
-        domains = served_domains(build)
+        domains = served_domains(build) if domains is None else domains
     else:
         fixed = build
         build, domains = (lambda domain: fixed()), [fixed().domain]
