@@ -51,12 +51,12 @@ def test_fit_learns_and_keeps_the_best(digits, tmp_path):
 
 
 def test_minutes_end_training_with_the_rate_at_its_lowest(digits, tmp_path):
-    run = cr.fit(small(digits), digits, epochs=100_000, minutes=0.02, patience=0, out=tmp_path, **QUICK)
+    run = cr.fit(small(digits), digits, epochs=300, minutes=0.02, patience=0, out=tmp_path, **QUICK)
     last = run.metrics[-1]
-    assert 0 < last["step"] < 100_000 * 16  # far from all, so it was the clock that ended it
+    assert 0 < last["step"] < 300 * 16  # far from all, so it was the clock that ended it
     assert last["lr"] < QUICK["lr"] / 2 and last["seconds"] >= 1.2
     again = cr.fit(
-        small(digits), digits, epochs=100_000, minutes=0.02, patience=0, out=tmp_path, resume=True, **QUICK
+        small(digits), digits, epochs=300, minutes=0.02, patience=0, out=tmp_path, resume=True, **QUICK
     )
     assert [row["step"] for row in again.metrics] == [row["step"] for row in run.metrics]
 
