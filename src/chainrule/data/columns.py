@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,11 @@ def infer_columns(
         if kind not in KINDS:
             raise DataError(f"{where}: column {name!r}: expected a kind of {', '.join(KINDS)}, got {kind!r}")
     return tuple(
-        _infer(f"{where}: column {name!r}", name, cells, kinds.get(name))
-        for name, cells in zip(table.column_names, table.columns, strict=True)
+        replace(
+            _infer(f"{where}: column {field.name!r}", field.name, cells, kinds.get(field.name)),
+            spelling=(field.metadata or {}).get(b"spelling", b"").decode(),
+        )
+        for field, cells in zip(table.schema, table.columns, strict=True)
     )
 
 
