@@ -29,7 +29,7 @@ PLAIN = r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$"
 WHOLE = r"^[-+−]?\d+$"
 ZEROS = r"^[-+]?0\d+$"
 PARTS = re.compile(
-    rf"(?P<sign>[-+−]?)(?P<prefix>[{CURRENCIES}]? ?)(?P<inner>[-+−]?)(?P<body>[\d.,][\d{GROUPING}]*)"
+    rf"(?P<sign>[-+−]?)(?P<prefix>[{CURRENCIES}]? ?)(?P<inner>[-+−]?)(?P<body>[\d.,](?:[\d{GROUPING}]*[\d.,])?)"
     rf"(?P<power>[eE][-+]?\d+)?(?P<suffix>\s?[%{CURRENCIES}]?)"
 )
 # (thousands, decimal), the plainest first

@@ -18,7 +18,7 @@ from pyarrow import csv as arrow_csv
 
 from chainrule.data.limits import check_size
 from chainrule.data.notes import Notes, counted, listed, plain
-from chainrule.data.readers.cells import LOOSE, MISSING, Cells, missing_texts
+from chainrule.data.readers.cells import LOOSE, MISSING, NA, PLACEHOLDERS, Cells, missing_texts
 from chainrule.data.readers.decode_text import decode_text
 from chainrule.data.reading import Reading
 from chainrule.errors import DataError
@@ -84,7 +84,8 @@ def read_delimited(path: Path, text: Collection[str], how: Reading, notes: Notes
     gone = missing_texts({column.name: column.trimmed for column in columns if column.levels is None}, how.na_values)
     for column in columns:
         column.survey(gone.get(column.name, _gone(column, how.na_values)))
-    _say_na(columns, gone, notes)
+    if how.na_values is None:
+        _say_na(columns, gone, notes)
     start = header + _without_extras(columns, notes)
     table = _table(columns, delimiter, notes)
     if header and names[0] == "column_1" and _counts_rows(table, known):
@@ -157,9 +158,10 @@ def _split(path: Path, content: bytes, delimiter: str) -> list[pa.Array]:
 def _names(cells: list[pa.Array], asked: bool | None, known: set[str], notes: Notes) -> tuple[list[str], bool]:
     """Names that differ, and whether they are those of the first line."""
     first = [column[0].as_py().strip() for column in cells]
-    header = asked
+    header = True if known >= {*first} else asked
     if header is None:
-        header = bool(known & {*first}) or not _is_row(cells, first)
+        unnamed = known and known <= {f"column_{d + 1}" for d in range(len(first))}
+        header = bool(known & {*first}) or not (unnamed or _is_row(cells, first))
         shown = listed(repr(plain(cell)) for cell in first)
         notes.found.append(
             f"the first line has the names of the columns: {shown}; --no-header if it is a row"
@@ -243,12 +245,11 @@ def _gone(column: Cells, chosen: Collection[str] | None) -> frozenset[str]:
 
 def _say_na(columns: list[Cells], gone: Mapping[str, frozenset[str]], notes: Notes) -> None:
     for column in columns:
-        if column.name in gone and "NA" in gone[column.name] or column.name not in gone:
-            continue
-        count = int(pc.sum(pc.equal(column.trimmed, "NA")).as_py() or 0)
-        if count:
+        count = pc.sum(pc.equal(column.trimmed, NA)).as_py() or 0
+        if count and NA not in gone.get(column.name, {NA}):
+            cells = counted(count, "cell")
             notes.found.append(
-                f"column {plain(column.name)!r}: {counted(count, 'cell')} 'NA' are a value; --na NA --na \"\" if they are missing"
+                f"column {plain(column.name)!r}: 'NA' is a value, of {cells}; --na NA --na \"\" if it is missing"
             )
 
 
@@ -259,7 +260,7 @@ def _without_extras(columns: list[Cells], notes: Notes) -> int:
     start, stop = 0, rows
     if rows > 2 and numbers:
         units = [column.trimmed[0].as_py() for column in numbers if column.odd]
-        if any(units) and all(c.missing[0] or c.trimmed[0].as_py() in c.odd for c in numbers):
+        if {*units} - PLACEHOLDERS and all(c.missing[0] or c.trimmed[0].as_py() in c.odd for c in numbers):
             start = 1
             notes.ignored.append(f"row 0, which has units and no numbers: {listed(c.trimmed[0].as_py() for c in columns)}")
         label = next((c for c in columns if TOTALS.fullmatch(c.trimmed[rows - 1].as_py())), None)
