@@ -71,9 +71,11 @@ def read_delimited(path: Path, text: Collection[str], how: Reading, notes: Notes
     cells = _split(path, content, delimiter)
     if not cells or not len(cells[0]):
         return pa.table({}), Layout(delimiter, (), 0, 0)
-    kinds = {column.name: column.kind for column in how.domain.columns} if how.domain else {}
+    own = how.domain.columns if how.domain else ()
+    # A column of numbers may have had odd cells in training if it had missing ones.
+    kinds = {column.name: column.kind for column in own if column.missing and not column.categories}
     kinds |= how.columns or {}
-    known = {*kinds, *text}
+    known = {*kinds, *text, *(column.name for column in own)}
     names, header = _names(cells, how.header, known, notes)
     if header:
         cells = [column[1:] for column in cells]

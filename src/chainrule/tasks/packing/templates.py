@@ -80,9 +80,12 @@ def filled(runs: list[list], rows: Iterator[Iterable[str]]) -> Iterator[str]:
     """
     check_size("the rows of this file", sum(len(template) * count for template, count in runs))
     for template, count in runs:
-        marked = [mark for mark in template if mark in (HERE, COMMA, OTHER)]
+        marks = sum(map(template.count, (HERE, COMMA, OTHER)))
         for _ in range(count):
-            yield _fill(template, iter(next(rows, ()))) if marked else template
+            cells = tuple(next(rows, ())) if marks else ()
+            if len(cells) != marks:
+                raise CodeError(DAMAGED)
+            yield _fill(template, iter(cells))
     if next(rows, None) is not None:
         raise CodeError(DAMAGED)
 
@@ -90,12 +93,9 @@ def filled(runs: list[list], rows: Iterator[Iterable[str]]) -> Iterator[str]:
 def _fill(template: str, cells: Iterator[str]) -> str:
     def cell(mark: re.Match) -> str:
         text = next(cells).replace('"', '""')
-        return "" if mark[0] == OTHER else text.replace(".", ",") if mark[0] == COMMA else text
+        return {HERE: text, COMMA: text.replace(".", ","), OTHER: ""}[mark[0]]
 
-    try:
-        return re.sub(f"[{HERE}{COMMA}{OTHER}]", cell, template)
-    except StopIteration:
-        raise CodeError(DAMAGED) from None
+    return re.sub(f"[{HERE}{COMMA}{OTHER}]", cell, template)
 
 
 def _template(raw: str, text: str) -> str:
