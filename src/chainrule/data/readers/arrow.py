@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -11,54 +12,55 @@ import pyarrow.compute as pc
 from pyarrow import feather, parquet
 
 from chainrule.data.limits import check_size
-from chainrule.data.notes import Notes
+from chainrule.data.notes import Notes, listed
 from chainrule.data.raw import reading
 from chainrule.data.readers.delimited import read_delimited
+from chainrule.data.readers.frame import FRAMES, frame_table, is_frame, with_distinct_names
 from chainrule.data.readers.unpack import is_packed, unpacked
 from chainrule.data.reading import Reading
 from chainrule.errors import DataError
 
 DELIMITED = (".csv", ".tsv")
 SUFFIXES = (*DELIMITED, ".parquet", ".feather", ".arrow")
+INDEX = re.compile(r"__index_level_\d+__")
 def as_arrow(
     source: Any, text: Collection[str] = (), how: Reading | None = None, notes: Notes | None = None
 ) -> pa.Table:
-    """The pyarrow table of a file, of a frame (a pandas one without its index), or itself.
+    """The pyarrow table of a file or of what is in memory, without the index of a frame; names are made distinct.
 
     Args:
-        source: the path of a file of `SUFFIXES`, the frame of pandas, polars or another library that hands out arrow's
-            streams, or the table.
+        source: the path of a file of `SUFFIXES`, or what `is_frame`: the frame of pandas, polars, duckdb or another
+            library that hands out arrow's streams, a pyarrow table, a list of dictionaries, an array of records or objects.
         text: names of columns that are text whatever their cells look like, for .csv and .tsv; a mapping has the
             categories of each.
         how: options of reading; see `read_delimited`.
         notes: takes what was found, left out and changed.
 
     Raises:
-        DataError: if it is none of these or cannot be read, or two columns have one name.
+        DataError: if it is none of these or cannot be read.
     """
+    notes = notes or Notes()
     if isinstance(source, str | Path):
-        table = _read(Path(source).expanduser(), text, how or Reading(), notes or Notes())
-    elif isinstance(source, pa.Table):
-        table = source
-    elif type(source).__module__.partition(".")[0] == "pandas":
-        with reading("frame"):
-            table = pa.Table.from_pandas(source, preserve_index=False)
-    elif hasattr(source, "__arrow_c_stream__"):
-        with reading("frame"):
-            table = pa.table(source)
+        table = _read(Path(source).expanduser(), text, how or Reading(), notes)
+    elif is_frame(source):
+        table = frame_table(source, notes)
     else:
         raise DataError(
-            f"table: expected a file of {', '.join(SUFFIXES)}, a DataFrame or a pyarrow Table, "
-            f"got {type(source).__name__}"
+            f"table: expected a file of {', '.join(SUFFIXES)}, {FRAMES}, got {type(source).__name__}"
         )
     for d, field in enumerate(table.schema):  # arrow cannot sort and count these yet
         if pa.types.is_string_view(field.type):
             table = table.set_column(d, field.name, table.column(d).cast(pa.string()))
-    names = table.column_names
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"{place(source)}: expected columns of different names, got {twice!r} twice")
-    return table
+    return with_distinct_names(_without_index(table, notes), notes)
+
+
+def _without_index(table: pa.Table, notes: Notes) -> pa.Table:
+    """Leave out what pandas writes of an index that has no name."""
+    found = [name for name in table.column_names if INDEX.fullmatch(name)]
+    if not found or len(found) == table.num_columns:
+        return table
+    notes.ignored.append(f"the index of a frame: {listed(found)}")
+    return table.drop_columns(found)
 
 
 def place(source: Any) -> str:

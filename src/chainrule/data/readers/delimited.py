@@ -20,6 +20,7 @@ from chainrule.data.limits import check_size
 from chainrule.data.notes import Notes, counted, listed, plain
 from chainrule.data.readers.cells import LOOSE, MISSING, NA, PLACEHOLDERS, Cells, missing_texts
 from chainrule.data.readers.decode_text import decode_text
+from chainrule.data.readers.frame import distinct
 from chainrule.data.reading import Reading
 from chainrule.errors import DataError
 
@@ -170,14 +171,10 @@ def _names(cells: list[pa.Array], asked: bool | None, known: set[str], notes: No
             if header
             else f"the first line is a row, {shown}; columns are column_1, …; --header if it has their names"
         )
-    names: list[str] = []
-    for d, name in enumerate(first if header else [""] * len(first)):
-        fresh = base = name or f"column_{d + 1}"
-        number = 2
-        while fresh in names or (number > 2 or fresh != base) and fresh in first:
-            fresh, number = f"{base}_{number}", number + 1
-        names.append(fresh)
-        if header and fresh != name:
+    given = first if header else [""] * len(first)
+    names = distinct(given)
+    for d, (name, fresh) in enumerate(zip(given, names, strict=True) if header else ()):
+        if fresh != name:
             what = f"a second {plain(name)!r}" if name else f"column {d + 1}, which has no name,"
             notes.changed.append(f"names: {what} is called {plain(fresh)!r}")
     return names, header
