@@ -134,7 +134,11 @@ def test_sources_that_are_no_table(tmp_path):
     refused("a.csv: no such file", infer_columns, tmp_path / "a.csv")
     (tmp_path / "a.txt").write_text("a")
     refused(r"a.txt: expected a table in .csv, .*, got \.txt", infer_columns, tmp_path / "a.txt")
-    refused("column 'a': expected cells of one kind, got int and str", infer_columns, pd.DataFrame({"a": [1, "x"]}))
+    refused(
+        "column 'a': expected cells of one kind, got int and str",
+        infer_columns,
+        pd.DataFrame({"a": [1, "x"]}),
+    )
 
 
 def test_kinds_are_overruled(frame):

@@ -32,7 +32,14 @@ def read(folder, text, name="a.csv", known=(), **options):
 # --- bytes → characters -----------------------------------------------------------------------------
 
 NAMES = "name;n\nJosé;1\nŁódź;2\n"
-CODECS = {"utf-8-sig": None, "utf-8": None, "utf-16": None, "utf-32": None, "cp1250": "cp1250", "utf-16-le": "utf-16-le"}
+CODECS = {
+    "utf-8-sig": None,
+    "utf-8": None,
+    "utf-16": None,
+    "utf-32": None,
+    "cp1250": "cp1250",
+    "utf-16-le": "utf-16-le",
+}
 
 
 @pytest.mark.parametrize("codec, asked", CODECS.items())
@@ -60,7 +67,11 @@ def test_delimiters_are_found(mark, tmp_path):
 
 def test_a_delimiter_is_asked_for(tmp_path):
     assert read(tmp_path, "a:b\n1:x\n", delimiter=":")[0] == {"a": [1], "b": ["x"]}
-    assert read(tmp_path, "a;b,c;d\n", "b.csv", header=False)[0].keys() == {"column_1", "column_2", "column_3"}
+    assert read(tmp_path, "a;b,c;d\n", "b.csv", header=False)[0].keys() == {
+        "column_1",
+        "column_2",
+        "column_3",
+    }
     assert read(tmp_path, "a;b,c;d\n", "c.csv", header=False, delimiter=",")[0] == {
         "column_1": ["a;b"],
         "column_2": ["c;d"],
@@ -181,16 +192,28 @@ def test_leading_zeros_stay(tmp_path):
 @pytest.mark.parametrize(
     "cells, expected, note",
     [
-        ("1 2 ? 4".split(), [1, 2, None, 4], r"column 'a': 1 cell is no number.*'\?' \(row 2\)"),
-        ("- - 3 4 - 6".split(), [None, None, 3, 4, None, 6], r"3 cells are no numbers.*'-' \(row 0, 3 times\)"),
-        ("1 2 3 4 abc".split(), [1, 2, 3, 4, None], r"'abc' \(row 4\)"),
+        (["1", "2", "?", "4"], [1, 2, None, 4], r"column 'a': 1 cell is not a number.*'\?' \(row 2\)"),
+        (
+            ["-", "-", "3", "4", "-", "6"],
+            [None, None, 3, 4, None, 6],
+            r"3 cells are not numbers.*'-' \(row 0, 3 times\)",
+        ),
+        (["1", "2", "3", "4", "abc"], [1, 2, 3, 4, None], r"'abc' \(row 4\)"),
         ([*map(str, range(98)), "x", "y"], [*range(98), None, None], r"'x' \(row 98\), 'y' \(row 99\)"),
         ([*map(str, range(98)), "x", "x"], [*range(98), None, None], r"'x' \(row 98, 2 times\)"),
         # a level beside codes, and too many others
-        (["1", "2"] * 49 + ["A", "A"], ["1", "2"] * 49 + ["A", "A"], "read as text, for 2 of 100 cells are no numbers"),
-        ("1 2 x y 5".split(), "1 2 x y 5".split(), r"2 of 5 cells are no numbers: 'x', 'y'.*--column a=number"),
-        ("1 x".split(), "1 x".split(), "1 of 2 cells are no numbers: 'x'"),
-        ("$5 $6 7 $8".split(), [5, 6, None, 8], r"'7' \(row 2\)"),
+        (
+            ["1", "2"] * 49 + ["A", "A"],
+            ["1", "2"] * 49 + ["A", "A"],
+            "read as text, for 2 of 100 cells are not numbers",
+        ),
+        (
+            ["1", "2", "x", "y", "5"],
+            ["1", "2", "x", "y", "5"],
+            r"2 of 5 cells are not numbers: 'x' \(row 2\), 'y' \(row 3\).*--column a=number",
+        ),
+        (["1", "x"], ["1", "x"], "1 of 2 cells are not numbers: 'x'"),
+        (["$5", "$6", "7", "$8"], [5, 6, None, 8], r"'7' \(row 2\)"),
     ],
 )
 def test_odd_cells(cells, expected, note, tmp_path):
@@ -245,7 +268,7 @@ def test_a_run_knows_whether_na_is_a_value(tmp_path):
 
 
 def test_a_chosen_spelling_is_missing_among_numbers(tmp_path):
-    found, notes, _ = read(tmp_path, "a\n1\n-999\n3\n", na_values=["-999"])
+    found, _, _ = read(tmp_path, "a\n1\n-999\n3\n", na_values=["-999"])
     assert found["a"] == [1, None, 3]
 
 
@@ -338,7 +361,7 @@ def test_a_packed_table_that_grows_too_large_is_refused(tmp_path, monkeypatch):
     with gzip.open(tmp_path / "a.csv.gz", "wb") as file:
         file.write(b"1,2\n" * 100_000)
     monkeypatch.setenv("CHAINRULE_MAX_BYTES", "300000")
-    with pytest.raises(DataError, match="would take .* of memory"):
+    with pytest.raises(DataError, match=r"would take .* of memory"):
         as_arrow(tmp_path / "a.csv.gz")
 
 
@@ -347,7 +370,7 @@ def test_a_packed_table_that_grows_too_large_is_refused(tmp_path, monkeypatch):
 
 def test_options_are_for_tables(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((20, 2)))
-    with pytest.raises(DataError, match="header is for .csv and .tsv, expected none, got False"):
+    with pytest.raises(DataError, match=r"header is for .csv and .tsv, expected none, got False"):
         cr.load_data(tmp_path / "a.npy", header=False)
     for bad in ({"na_values": "NA"}, {"na_values": [1]}, {"header": 3}, {"delimiter": '"'}):
         with pytest.raises(DataError, match=next(iter(bad))):

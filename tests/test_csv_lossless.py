@@ -76,7 +76,9 @@ def test_regular_files_store_no_more_than_their_form(tmp_path):
     (tmp_path / "a.csv").write_text("a;b\r\n" + rows, newline="")
     run = run_on(tmp_path / "a.csv")
     told = back(run, tmp_path / "a.csv", tmp_path / "b.csv", tmp_path)
-    (tmp_path / "c.csv").write_text("a,b\n" + "".join(f"{1000 * (i % 7)},{'xyz'[i % 3]}\n" for i in range(3000)))
+    (tmp_path / "c.csv").write_text(
+        "a,b\n" + "".join(f"{1000 * (i % 7)},{'xyz'[i % 3]}\n" for i in range(3000))
+    )
     other = back(run_on(tmp_path / "c.csv"), tmp_path / "c.csv", tmp_path / "d.csv", tmp_path)
     assert (tmp_path / "b.csv").read_bytes() == (tmp_path / "a.csv").read_bytes()
     assert abs(told["compressed"] - other["compressed"]) < 200  # the headers
@@ -116,7 +118,11 @@ def test_altered_templates_are_refused(lines, codec, tmp_path):
     about = {"kind": "table", "ending": ".csv", "columns": columns, "header": True}
     x = cr.data.encode(tmp_path / "a.csv", run.model.domain.columns)
     for good in (True, False):
-        given = {"lines": [["a,b\n", 1], ["\0,\0\n", 2]], "codec": "utf-8"} if good else {"lines": lines, "codec": codec}
+        given = (
+            {"lines": [["a,b\n", 1], ["\0,\0\n", 2]], "codec": "utf-8"}
+            if good
+            else {"lines": lines, "codec": codec}
+        )
         with (tmp_path / "x.chr").open("wb") as file:
             write_items(run.model, torch.from_numpy(x), None, file, about=pack(about | given))
         if good:

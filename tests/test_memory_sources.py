@@ -89,7 +89,11 @@ def test_a_frame_is_what_its_file_is(tmp_path, make):
     assert len(splits.test) == 4 and splits.domain == data.domain
 
 
-MIXED = {"n": [0.5, 1.25, None, 3.0] * 10, "c": ["x", None, "y", "x"] * 10, "f": [True, False, None, True] * 10}
+MIXED = {
+    "n": [0.5, 1.25, None, 3.0] * 10,
+    "c": ["x", None, "y", "x"] * 10,
+    "f": [True, False, None, True] * 10,
+}
 LIBRARIES = {
     "pandas": pd.DataFrame,
     "polars": pl.DataFrame,
@@ -97,7 +101,9 @@ LIBRARIES = {
     "batch": lambda cells: pa.table(cells).to_batches()[0],
     "reader": lambda cells: pa.table(cells).to_reader(),
     "duckdb": lambda cells: duckdb.from_arrow(pa.table(cells)),
-    "dictionaries": lambda cells: [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)],
+    "dictionaries": lambda cells: [
+        dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)
+    ],
 }
 
 

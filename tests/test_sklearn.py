@@ -269,7 +269,11 @@ def test_frames_of_other_libraries():
     objects = frame.to_pandas().to_numpy(object)
     for X in (frame, frame.to_arrow(), frame.to_dicts(), duckdb.sql("from frame")):
         density = AutoregressiveDensity(**options).fit(X)
-        assert np.allclose(density.score_samples(X), expected) and [*density.feature_names_in_] == ["a", "b", "n"]
+        assert np.allclose(density.score_samples(X), expected) and [*density.feature_names_in_] == [
+            "a",
+            "b",
+            "n",
+        ]
     density = AutoregressiveDensity(**options).fit(objects)
     assert [column.kind for column in density.columns_][:2] == ["real", "categorical"]
     tensor = torch.from_numpy(frame.select("a", "n").to_numpy())
@@ -277,7 +281,9 @@ def test_frames_of_other_libraries():
 
 
 def test_output_in_polars():
-    frame = pl.DataFrame({"a": [0.5, None, 2.5, 1.5] * 10, "b": ["x", "y", None, "x"] * 10, "f": [True, False] * 20})
+    frame = pl.DataFrame(
+        {"a": [0.5, None, 2.5, 1.5] * 10, "b": ["x", "y", None, "x"] * 10, "f": [True, False] * 20}
+    )
     imputer = AutoregressiveImputer(epochs=1, hyperparameters={"hidden": [4]}, random_state=0)
     filled = imputer.set_output(transform="polars").fit(frame).transform(frame)
     assert filled.schema == frame.schema and not any(filled.null_count().row(0))

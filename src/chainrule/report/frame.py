@@ -46,7 +46,9 @@ def as_csv(frame: pd.DataFrame, columns: Sequence[Column] = (), *, safe: bool = 
         columns: their numbers and booleans are spelt as they were read, such as $1,000.00.
         safe: whether to write no cell that is a formula.
     """
-    spelt = {c.name: cells for c in columns if (cells := respelt(c.spelling, frame[c.name].tolist())) is not None}
+    spelt = {
+        c.name: cells for c in columns if (cells := respelt(c.spelling, frame[c.name].tolist())) is not None
+    }
     frame = frame.assign(**spelt)
     frame = without_formulas(frame) if safe else frame
     text = frame.to_csv(index=False)

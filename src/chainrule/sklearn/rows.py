@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_integer_dtype
-
 from torch import Tensor
 
 from chainrule.data import decode, encode, infer_columns

@@ -23,6 +23,8 @@ from chainrule.errors import DataError
 DELIMITED = (".csv", ".tsv")
 SUFFIXES = (*DELIMITED, ".parquet", ".feather", ".arrow")
 INDEX = re.compile(r"__index_level_\d+__")
+
+
 def as_arrow(
     source: Any, text: Collection[str] = (), how: Reading | None = None, notes: Notes | None = None
 ) -> pa.Table:
@@ -30,7 +32,8 @@ def as_arrow(
 
     Args:
         source: the path of a file of `SUFFIXES`, or what `is_frame`: the frame of pandas, polars, duckdb or another
-            library that hands out arrow's streams, a pyarrow table, a list of dictionaries, an array of records or objects.
+            library that hands out arrow's streams, a pyarrow table, a list of dictionaries, an array of records or of
+            objects.
         text: names of columns that are text whatever their cells look like, for .csv and .tsv; a mapping has the
             categories of each.
         how: options of reading; see `read_delimited`.

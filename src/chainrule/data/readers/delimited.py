@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -18,18 +17,18 @@ from pyarrow import csv as arrow_csv
 
 from chainrule.data.limits import check_size
 from chainrule.data.notes import Notes, counted, listed, plain
-from chainrule.data.readers.cells import LOOSE, MISSING, NA, PLACEHOLDERS, Cells, missing_texts
+from chainrule.data.readers.cells import Cells
 from chainrule.data.readers.decode_text import decode_text
-from chainrule.data.readers.frame import distinct
+from chainrule.data.readers.header import names_of
+from chainrule.data.readers.missing import MISSING, NA, PLACEHOLDERS, missing_texts
 from chainrule.data.reading import Reading
 from chainrule.errors import DataError
 
-SNIFFED = 1 << 16  # characters, and of these at most so many lines, that show the delimiter
-SNIFFED_LINES = 50
+SNIFFED = 1 << 16  # characters that show the delimiter
+SNIFFED_LINES = 50  # likewise
 DELIMITERS = "\t;|,"
 # Bytes that one of a file takes in memory: a digit and a comma make a text with its offset, twice, and a float64.
 EACH = 10
-YEARS = range(1800, 2101)  # whole numbers that may be names of columns
 TOTALS = re.compile(r"(grand |sub)?-?totals?|sums?|summe|gesamt", re.IGNORECASE)
 
 
@@ -64,7 +63,7 @@ def read_delimited(path: Path, text: Collection[str], how: Reading, notes: Notes
         notes: takes what was found, left out and changed.
 
     Raises:
-        DataError: if it is no text, or its rows have different numbers of cells.
+        DataError: if it is not text, or its rows have different numbers of cells.
     """
     check_size(str(path), EACH * path.stat().st_size)
     content = _content(path, how.encoding)
@@ -77,14 +76,16 @@ def read_delimited(path: Path, text: Collection[str], how: Reading, notes: Notes
     kinds = {column.name: column.kind for column in own if column.missing and not column.categories}
     kinds |= how.columns or {}
     known = {*kinds, *text, *(column.name for column in own)}
-    names, header = _names(cells, how.header, known, notes)
+    names, header = names_of(cells, how.header, known, notes)
     if header:
         cells = [column[1:] for column in cells]
     columns = [
         Cells(name, column, _levels(text, name), kinds.get(name))
         for name, column in zip(names, _without_padding(cells), strict=True)
     ]
-    gone = missing_texts({column.name: column.trimmed for column in columns if column.levels is None}, how.na_values)
+    gone = missing_texts(
+        {column.name: column.trimmed for column in columns if column.levels is None}, how.na_values
+    )
     for column in columns:
         column.survey(gone.get(column.name, _gone(column, how.na_values)))
     if how.na_values is None:
@@ -100,9 +101,8 @@ def read_delimited(path: Path, text: Collection[str], how: Reading, notes: Notes
 def _content(path: Path, encoding: str | None) -> bytes:
     """The file in UTF-8 without a mark, and without the empty lines at its ends."""
     raw = path.read_bytes()
-    text, name = decode_text(raw, str(path), encoding)
-    text = text.lstrip("\r\n")
-    return text.encode()
+    text, _ = decode_text(raw, str(path), encoding)
+    return text.lstrip("\r\n").encode()
 
 
 def _delimiter(path: Path, content: bytes, how: Reading, notes: Notes) -> str:
@@ -112,24 +112,31 @@ def _delimiter(path: Path, content: bytes, how: Reading, notes: Notes) -> str:
     if ".tsv" in path.suffix.lower():
         return "\t"
     text = content[:SNIFFED].decode(errors="ignore")
-    lines = text.splitlines(keepends=True)
+    lines = list(io.StringIO(text, newline=""))
     lines = lines[: -1 if len(content) > SNIFFED and len(lines) > 1 else None]
     widths = {
-        delimiter: {len(cells) for cells in islice(csv.reader(lines, delimiter=delimiter), SNIFFED_LINES) if cells}
+        delimiter: {
+            len(cells) for cells in islice(csv.reader(lines, delimiter=delimiter), SNIFFED_LINES) if cells
+        }
         for delimiter in DELIMITERS
     }
     regular = [delimiter for delimiter, found in widths.items() if len(found) == 1 and min(found) > 1]
     # Where none does, pyarrow names the line that differs.
     chosen = regular[0] if regular else max(reversed(DELIMITERS), key=text.count)
     if chosen != ",":
-        others = f"; {listed(map(repr, regular[1:]))} would do too, --delimiter chooses" if regular[1:] else ""
+        others = (
+            f"; {listed(map(repr, regular[1:]))} would do too, --delimiter chooses" if regular[1:] else ""
+        )
         notes.found.append(f"cells separated by {chosen!r}{others}")
     return chosen
 
 
 def _split(path: Path, content: bytes, delimiter: str) -> list[pa.Array]:
     """Its columns, each a text a line, the first line too."""
-    first = next(csv.reader(io.StringIO(content[:SNIFFED].decode(errors="ignore"), newline=""), delimiter=delimiter), [])
+    first = next(
+        csv.reader(io.StringIO(content[:SNIFFED].decode(errors="ignore"), newline=""), delimiter=delimiter),
+        [],
+    )
     lonely = len(first) < 2  # an empty line is then a missing cell
     body = content.rstrip(b"\r\n") + b"\n" if lonely else content
     if not first:
@@ -139,88 +146,29 @@ def _split(path: Path, content: bytes, delimiter: str) -> list[pa.Array]:
             pa.BufferReader(body),
             # In one thread, or errors could not name the row.
             arrow_csv.ReadOptions(use_threads=False, autogenerate_column_names=True),
-            arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=not lonely),
+            arrow_csv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=not lonely
+            ),
             arrow_csv.ConvertOptions(
                 strings_can_be_null=False,
                 column_types={f"f{d}": pa.string() for d in range(len(first))},
             ),
         )
     except pa.ArrowInvalid as error:
+        said = str(error).splitlines()[0][:120]
         raise DataError(
-            f"{path}: cells separated by {delimiter!r}: {str(error).splitlines()[0][:120]}; "
-            "--delimiter says another one"
+            f"{path}: cannot be read: {said}; cells are separated by {delimiter!r}, --delimiter says another"
         ) from error
     cells = [column.combine_chunks() for column in table.columns]
-    cells = [pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column for column in cells]
+    cells = [
+        pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column for column in cells
+    ]
     last = next((text for column in cells if "\n" in (text := column[-1].as_py())), None)
     if last is not None and content.count(b'"') % 2:
-        raise DataError(f"{path}: a quote is opened and not closed before the end of the file: {plain(last)[:40]!r}")
-    return cells
-
-
-def _names(cells: list[pa.Array], asked: bool | None, known: set[str], notes: Notes) -> tuple[list[str], bool]:
-    """Names that differ, and whether they are those of the first line."""
-    first = [column[0].as_py().strip() for column in cells]
-    header = True if known >= {*first} else asked
-    if header is None:
-        unnamed = known and known <= {f"column_{d + 1}" for d in range(len(first))}
-        header = bool(known & {*first}) or not (unnamed or _is_row(cells, first))
-        shown = listed(repr(plain(cell)) for cell in first)
-        notes.found.append(
-            f"the first line has the names of the columns: {shown}; --no-header if it is a row"
-            if header
-            else f"the first line is a row, {shown}; columns are column_1, …; --header if it has their names"
+        raise DataError(
+            f"{path}: a quote is opened and not closed before the end of the file: {plain(last)[:40]!r}"
         )
-    given = first if header else [""] * len(first)
-    names = distinct(given)
-    for d, (name, fresh) in enumerate(zip(given, names, strict=True) if header else ()):
-        if fresh != name:
-            what = f"a second {plain(name)!r}" if name else f"column {d + 1}, which has no name,"
-            notes.changed.append(f"names: {what} is called {plain(fresh)!r}")
-    return names, header
-
-
-def _is_row(cells: list[pa.Array], first: list[str]) -> bool:
-    """Whether a first line is no header.
-
-    It is one if it has numbers and missing cells only; and if a name is a number where the column is, or recurs in its
-    column, unless others are text above numbers.
-    """
-    there = {d: name for d, name in enumerate(first) if name not in MISSING}
-    if not there:
-        return False
-    numbers = {d for d, name in there.items() if _is_number(name)}
-    if len(numbers) == len(there):
-        return True
-    below = {d: pc.utf8_trim_whitespace(cells[d][1:]) for d in there}
-    if not len(cells[0]) > 1:
-        return False
-    of_numbers = {d for d, column in below.items() if _share_of_numbers(column) >= 0.9}
-    if of_numbers - numbers:
-        return False
-    if numbers & of_numbers and not _are_labels([first[d] for d in sorted(numbers)]):
-        return True
-    texts = there.keys() - numbers
-    recurring = [d for d in texts if pc.any(pc.equal(below[d], first[d]), min_count=0).as_py()]
-    return 2 * len(recurring) > len(texts)
-
-
-def _share_of_numbers(cells: pa.Array) -> float:
-    present = cells.filter(pc.invert(pc.is_in(cells, pa.array(sorted(MISSING)))))
-    return pc.mean(pc.match_substring_regex(present, LOOSE)).as_py() or 0.0
-
-
-def _are_labels(names: list[str]) -> bool:
-    """Whether numbers may be names: different years, or 0, 1, 2, …"""
-    if not all(name.isdecimal() for name in names) or len({*names}) < len(names):
-        return False
-    values = [int(name) for name in names]
-    counting = len(values) > 1 and values == list(range(values[0], values[0] + len(values)))
-    return counting or all(value in YEARS for value in values)
-
-
-def _is_number(cell: str) -> bool:
-    return re.match(LOOSE, cell) is not None
+    return cells
 
 
 def _without_padding(cells: list[pa.Array]) -> list[pa.Array]:
@@ -261,15 +209,17 @@ def _without_extras(columns: list[Cells], notes: Notes) -> int:
         units = [column.trimmed[0].as_py() for column in numbers if column.odd]
         if {*units} - PLACEHOLDERS and all(c.missing[0] or c.trimmed[0].as_py() in c.odd for c in numbers):
             start = 1
-            notes.ignored.append(f"row 0, which has units and no numbers: {listed(c.trimmed[0].as_py() for c in columns)}")
+            notes.ignored.append(
+                f"row 0, which has units and no numbers: {listed(c.trimmed[0].as_py() for c in columns)}"
+            )
         label = next((c for c in columns if TOTALS.fullmatch(c.trimmed[rows - 1].as_py())), None)
         if label is not None and pc.sum(pc.equal(label.trimmed, label.trimmed[rows - 1])).as_py() == 1:
             stop = rows - 1
-            notes.ignored.append(f"the last row, which has totals: {listed(c.trimmed[rows - 1].as_py() for c in columns)}")
+            notes.ignored.append(
+                f"the last row, which has totals: {listed(c.trimmed[rows - 1].as_py() for c in columns)}"
+            )
     for column in columns if (start, stop) != (0, rows) else ():
-        for row in (0,) * start + (rows - 1,) * (stop < rows):
-            column.odd -= Counter([column.trimmed[row].as_py()])
-        column.drop(slice(start, stop))
+        column.keep(start, stop)
     return start
 
 
@@ -283,13 +233,20 @@ def _table(columns: list[Cells], delimiter: str, notes: Notes) -> pa.Table:
     for column in columns:
         cells, spelling = column.read(comma, delimiter == ";", notes)
         arrays.append(cells)
-        fields.append(pa.field(column.name, cells.type, metadata={"spelling": spelling} if spelling else None))
+        fields.append(
+            pa.field(column.name, cells.type, metadata={"spelling": spelling} if spelling else None)
+        )
     return pa.table(arrays, schema=pa.schema(fields))
 
 
 def _counts_rows(table: pa.Table, known: set[str]) -> bool:
     """Whether the first column, which has no name, is the index of a frame."""
     first = table.column(0)
-    if table.num_columns < 2 or not pa.types.is_integer(first.type) or first.null_count or "column_1" in known:
+    if (
+        table.num_columns < 2
+        or not pa.types.is_integer(first.type)
+        or first.null_count
+        or "column_1" in known
+    ):
         return False
     return bool((np.diff(first.to_numpy()) > 0).all() and (len(first) > 1 or known))

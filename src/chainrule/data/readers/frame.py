@@ -55,7 +55,9 @@ def with_distinct_names(table: pa.Table, notes: Notes) -> pa.Table:
     """The same table; columns of the same name get numbers."""
     names = distinct(table.column_names)
     if changed := [new for old, new in zip(table.column_names, names, strict=True) if new != old]:
-        notes.changed.append(f"names: columns without a name of their own are called {listed(map(plain, changed))}")
+        notes.changed.append(
+            f"names: columns without a name of their own are called {listed(map(plain, changed))}"
+        )
         return table.rename_columns(names)
     return table
 
@@ -81,12 +83,22 @@ def _table(names: Iterable[Any], cells: Iterable[Any]) -> pa.Table:
 def _column(name: str, cells: Any) -> Any:
     try:
         if isinstance(cells, np.ndarray):
-            cells = cells.tolist() if cells.dtype.kind in "OUTV" or cells.ndim > 1 else np.ascontiguousarray(cells)
+            cells = (
+                cells.tolist()
+                if cells.dtype.kind in "OUTV" or cells.ndim > 1
+                else np.ascontiguousarray(cells)
+            )
         return pa.array(cells, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
         kinds = sorted({type(cell).__name__ for cell in cells if cell is not None and cell == cell})
-        got = " and ".join(kinds) if len(kinds) > 1 else f"{', '.join(kinds)} ({str(error).splitlines()[0][:80]})"
-        raise DataError(f"frame: column {plain(name)!r}: expected cells of one kind, got {got}; convert it first") from None
+        got = (
+            " and ".join(kinds)
+            if len(kinds) > 1
+            else f"{', '.join(kinds)} ({str(error).splitlines()[0][:80]})"
+        )
+        raise DataError(
+            f"frame: column {plain(name)!r}: expected cells of one kind, got {got}; convert it first"
+        ) from None
 
 
 def _is_pandas(source: Any) -> bool:

@@ -63,7 +63,9 @@ def check_options(raw: Raw, how: Reading) -> None:
                 raise DataError(f"{raw.where}: {option} is for {kind.name}, expected none, got {value!r}")
     for option in TABLE_OPTIONS:
         if getattr(how, option) is not None and option not in raw.takes:
-            raise DataError(f"{raw.where}: {option} is for .csv and .tsv, expected none, got {getattr(how, option)!r}")
+            raise DataError(
+                f"{raw.where}: {option} is for .csv and .tsv, expected none, got {getattr(how, option)!r}"
+            )
     if how.axes is not None and (raw.domain is not None or raw.streams):
         raise DataError(f"{raw.where}: axes are for arrays, expected none, got {how.axes}")
     if how.rate is not None and raw.rate is None:

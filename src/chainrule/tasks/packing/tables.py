@@ -51,7 +51,9 @@ def describe(source: Source) -> dict:
     columns = [{"name": field.name, **_type(field.type)} for field in table.schema if field.name in own]
     about = {"ending": ending, "columns": columns, "header": True}
     rows = _table(Unpacked(about, source.items.x, None, source.run))
-    spelt = {name: _texts(name, cells, domain) for name, cells in zip(rows.column_names, rows.columns, strict=True)}
+    spelt = {
+        name: _texts(name, cells, domain) for name, cells in zip(rows.column_names, rows.columns, strict=True)
+    }
     content = source.path.read_bytes()
     codec = codec_of(content, reading.encoding)
     try:
@@ -76,7 +78,9 @@ def write(unpacked: Unpacked, out: Path) -> None:
     if out.suffix.lower() == ".parquet":
         parquet.write_table(table, out)
     elif "lines" in about:
-        columns = [_texts(name, cells, domain) for name, cells in zip(table.column_names, table.columns, strict=True)]
+        columns = [
+            _texts(name, cells, domain) for name, cells in zip(table.column_names, table.columns, strict=True)
+        ]
         with described():
             text = "".join(filled(about["lines"], zip(*columns, strict=True)))
             content = text.encode(about["codec"])
@@ -134,7 +138,9 @@ def difference(source: Source, out: Path) -> str | None:
         if pa.types.is_dictionary(was_cells.type):
             was_cells, now_cells = (cells.cast(cells.type.value_type) for cells in (was_cells, now_cells))
         if not was_cells.equals(now_cells):
-            row = next(i for i in range(len(was_cells)) if not was_cells.slice(i, 1).equals(now_cells.slice(i, 1)))
+            row = next(
+                i for i in range(len(was_cells)) if not was_cells.slice(i, 1).equals(now_cells.slice(i, 1))
+            )
             return f"column {name!r}, row {row}: {was_cells[row]} would be {now_cells[row]}"
     return None
 
