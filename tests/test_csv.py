@@ -25,7 +25,7 @@ def read(folder, text, name="a.csv", known=(), **options):
     path, notes = folder / name, Notes()
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     table = as_arrow(path, known, Reading.of(options), notes)
-    spelt = {f.name: f.metadata[b"spelling"].decode() for f in table.schema if f.metadata}
+    spelt = {f.name: f.metadata[b"written"].decode() for f in table.schema if f.metadata}
     return table.to_pydict(), "\n".join(notes.lines()), spelt
 
 
@@ -388,7 +388,7 @@ def test_spellings_are_the_columns(tmp_path):
     rows = "".join(f'"${1000 + 7 * i:,}.50",{i}%,{i % 2 == 0}\n' for i in range(60)).replace("True", "TRUE")
     (tmp_path / "a.csv").write_text("price,share,flag\n" + rows.replace("False", "FALSE"))
     columns = cr.load_data(tmp_path / "a.csv").domain.columns
-    assert [column.spelling for column in columns] == ["$1,000.00", "1000%", "TRUE/FALSE"]
+    assert [column.written for column in columns] == ["$1,000.00", "1000%", "TRUE/FALSE"]
     assert respelt("TRUE/FALSE", [True, None, False]) == ["TRUE", None, "FALSE"]
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from chainrule.data.raw import reading
 from chainrule.data.readers.arrow import as_arrow, place
+from chainrule.data.spelling import WRITTEN
 from chainrule.domain.column import KINDS, Column
 from chainrule.errors import DataError, nearest
 
@@ -50,7 +51,7 @@ def infer_columns(
     return tuple(
         replace(
             _infer(f"{where}: column {field.name!r}", field.name, cells, kinds.get(field.name)),
-            spelling=(field.metadata or {}).get(b"spelling", b"").decode(),
+            written=(field.metadata or {}).get(WRITTEN, b"").decode(),
         )
         for field, cells in zip(table.schema, table.columns, strict=True)
     )

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+WRITTEN = b"written"  # where the metadata of a field has the spelling of its column
 CURRENCIES = "$€£¥₹₩₽₺₪฿¢"
 GROUPING = "., '\u00a0\u202f’"
 SHAPE = re.compile(

@@ -47,7 +47,7 @@ def as_csv(frame: pd.DataFrame, columns: Sequence[Column] = (), *, safe: bool = 
         safe: whether to write no cell that is a formula.
     """
     spelt = {
-        c.name: cells for c in columns if (cells := respelt(c.spelling, frame[c.name].tolist())) is not None
+        c.name: cells for c in columns if (cells := respelt(c.written, frame[c.name].tolist())) is not None
     }
     frame = frame.assign(**spelt)
     frame = without_formulas(frame) if safe else frame

@@ -15,6 +15,7 @@ from chainrule.data.readers.missing import PLACEHOLDERS
 from chainrule.data.readers.numerals import (
     LOOSE,
     PLAIN,
+    SIMPLE,
     ZEROS,
     all_match,
     any_match,
@@ -47,6 +48,7 @@ class Cells:
         styles: (thousands, decimal) conventions by which its numbers can be read; none if it is text.
         affixes: what is before and after the digits.
         odd: cells that are not numbers, with counts.
+        share: of cells that look like numbers, if it is not a column of numbers without a doubt.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Cells:
     styles: tuple[tuple[str, str], ...] = ()
     affixes: tuple[str, str] = ("", "")
     odd: Counter = field(default_factory=Counter)
+    share: float = 0.0
 
     def __post_init__(self) -> None:
         self.trimmed = pc.utf8_trim_whitespace(self.raw)
@@ -81,12 +84,16 @@ class Cells:
         present = self.present
         if self.levels is not None or not len(present):
             return
-        if self.kind not in NUMBERS and any_match(present, ZEROS):
+        simple = all_match(present, SIMPLE)
+        if not simple and self.kind not in NUMBERS and any_match(present, ZEROS):
+            self.share = share_matching(present, LOOSE)
             return
-        if all_match(present, PLAIN):
+        if simple or all_match(present, PLAIN):
             grouped = all_match(present, r"^[-+]?[1-9]\d{0,2}(\.\d{3})+$")
             self.styles = (PLAINEST, (".", ",")) if grouped else (PLAINEST,)
-        elif share_matching(present, LOOSE) >= 0.1:
+            return
+        self.share = share_matching(present, LOOSE)
+        if self.share >= 0.1:
             counts = Counter(
                 {entry["values"]: entry["counts"] for entry in present.value_counts().to_pylist()}
             )
@@ -181,7 +188,7 @@ class Cells:
     def _say_text(self, notes: Notes) -> None:
         """Say why a column is text in which most cells look like numbers."""
         present = self.present
-        if self.kind == "categorical" or share_matching(present, LOOSE) < 0.5:
+        if self.kind == "categorical" or self.share < 0.5:
             return
         numbers = mask_of(pc.match_substring_regex(present, LOOSE))
         others = Counter(present.filter(pa.array(~numbers)).to_pylist())
@@ -198,9 +205,10 @@ class Cells:
         )
 
     def _booleans(self) -> tuple[pa.Array, str] | None:
-        texts = {*self.present.unique().to_pylist()}
-        if not texts or not texts <= {word for words in BOOLEANS for word in words.split("/")}:
+        words = pa.array(sorted({word for words in BOOLEANS for word in words.split("/")}))
+        if not pc.all(pc.is_in(self.present, words)).as_py():  # or null, of none
             return None
+        texts = {*self.present.unique().to_pylist()}
         spelt = next((words for words in BOOLEANS if texts <= {*words.split("/")}), BOOLEANS[0])
         cells = self._with_gaps(pc.equal(pc.utf8_lower(self.trimmed), "true"))
         return cells, "" if spelt == BOOLEANS[0] else spelt

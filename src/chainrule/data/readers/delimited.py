@@ -22,6 +22,7 @@ from chainrule.data.readers.decode_text import decode_text
 from chainrule.data.readers.header import names_of
 from chainrule.data.readers.missing import MISSING, NA, PLACEHOLDERS, missing_texts
 from chainrule.data.reading import Reading
+from chainrule.data.spelling import WRITTEN
 from chainrule.errors import DataError
 
 SNIFFED = 1 << 16  # characters that show the delimiter
@@ -101,6 +102,8 @@ def read_delimited(path: Path, text: Collection[str], how: Reading, notes: Notes
 def _content(path: Path, encoding: str | None) -> bytes:
     """The file in UTF-8 without a mark, and without the empty lines at its ends."""
     raw = path.read_bytes()
+    if raw.isascii() and encoding is None and b"\0" not in raw:
+        return raw.lstrip(b"\r\n")
     text, _ = decode_text(raw, str(path), encoding)
     return text.lstrip("\r\n").encode()
 
@@ -233,9 +236,7 @@ def _table(columns: list[Cells], delimiter: str, notes: Notes) -> pa.Table:
     for column in columns:
         cells, spelling = column.read(comma, delimiter == ";", notes)
         arrays.append(cells)
-        fields.append(
-            pa.field(column.name, cells.type, metadata={"spelling": spelling} if spelling else None)
-        )
+        fields.append(pa.field(column.name, cells.type, metadata={WRITTEN: spelling} if spelling else None))
     return pa.table(arrays, schema=pa.schema(fields))
 
 

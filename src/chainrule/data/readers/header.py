@@ -12,6 +12,7 @@ from chainrule.data.readers.frame import distinct
 from chainrule.data.readers.missing import MISSING
 from chainrule.data.readers.numerals import LOOSE, share_matching
 
+SEEN = 10_000  # rows that show what the first one is
 YEARS = range(1800, 2101)  # whole numbers that may be names of columns
 
 
@@ -51,7 +52,7 @@ def _is_row(cells: list[pa.Array], first: list[str]) -> bool:
     numbers = {d for d, name in there.items() if _is_number(name)}
     if len(numbers) == len(there):
         return True
-    below = {d: pc.utf8_trim_whitespace(cells[d][1:]) for d in there}
+    below = {d: pc.utf8_trim_whitespace(cells[d][1:SEEN]) for d in there}
     if not len(cells[0]) > 1:
         return False
     of_numbers = {d for d, column in below.items() if _share_of_numbers(column) >= 0.9}

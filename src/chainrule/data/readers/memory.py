@@ -31,10 +31,10 @@ def raw_of_object(source: Any, how: Reading) -> Raw:
     """Read arrays of NumPy or another library that NumPy understands, torch's tensors, frames, or several of them.
 
     Args:
-        source: items (N, …); what `is_frame`, with an item a row, such as a frame of pandas, polars or duckdb, a list of
-            dictionaries, an array of records or of objects; a pair (x, y) of these and their labels (N,), numbers from 0
-            or names; a dict of arrays, which is read as an .npz is; a dict of frames, one for each split; a `Dataset` or
-            a `DatasetDict`.
+        source: items (N, …); what `is_frame`, with an item a row, such as a frame of pandas, polars or duckdb, a list
+            of dictionaries, an array of records or of objects; a pair (x, y) of these and their labels (N,), numbers
+            from 0 or names; a dict of arrays, which is read as an .npz is; a dict of frames, one for each split; a
+            `Dataset` or a `DatasetDict`.
         how: of frames, see `raw_of_tables`.
 
     Raises:

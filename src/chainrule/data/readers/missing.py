@@ -39,10 +39,10 @@ def missing_texts(
     every = pa.array(sorted(MISSING), pa.string())
     texts, spells_numbers = {}, False
     for name, cells in columns.items():
+        if not pc.any(pc.equal(cells, NA)).as_py():
+            continue
         found = {*cells.filter(pc.is_in(cells, every)).unique().to_pylist()}
         rest = cells.filter(pc.invert(pc.is_in(cells, every)))
-        if NA not in found:
-            continue
         if not len(rest) or pc.mean(pc.match_substring_regex(rest, LOOSE)).as_py() >= 0.5:
             spells_numbers |= bool(len(rest))
         else:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from chainrule.data.spelling import CURRENCIES, GROUPING, Spelling
 
+FIRST = 1000
 EXACT = 1 << 53  # up to here float64 holds every whole number
 INFINITE = "(?i:inf(?:inity)?)"  # a number, which is refused later, by its row
 # What looks like a number, what is one for Python, whole ones, and those with zeros that a number would lose.
@@ -19,6 +20,7 @@ LOOSE = (
 )
 PLAIN = rf"^[-+]?(\d+(\.\d*)?([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|{INFINITE})$"
 WHOLE = r"^[-+−]?\d+$"
+SIMPLE = r"^-?(0|[1-9]\d*)(\.\d+)?$"  # such as PLAIN, and not ZEROS
 ZEROS = r"^[-+]?0\d+$"
 PARTS = re.compile(
     rf"(?P<sign>[-+−]?)(?P<prefix>[{CURRENCIES}]? ?)(?P<inner>[-+−]?)"
@@ -101,8 +103,10 @@ def places_of(texts: pa.Array, decimal: str) -> int | None:
 def plain_numbers(cells: pa.Array) -> tuple[pa.Array, str]:
     """Numbers as Python spells them; with their decimals where these end in zeros."""
     there = cells.drop_null()
-    digits = pc.replace_substring(pc.replace_substring_regex(cells, r"^\+", ""), "−", "-")
-    values = digits.cast(pa.int64() if all_match(there, WHOLE) else pa.float64())
+    kind = pa.int64() if all_match(there, WHOLE) else pa.float64()
+    if any_match(there, "^[+−]"):  # arrow's whole numbers have no plus
+        cells = pc.replace_substring(pc.replace_substring(cells, "+", "", max_replacements=1), "−", "-")
+    values = cells.cast(kind)
     places = places_of(there, ".") if any_match(there, r"\.\d+0$") else None
     return values, str(Spelling(places=places)) if places else ""
 
@@ -130,12 +134,21 @@ def mask_of(flags: pa.Array) -> np.ndarray:
 
 def all_match(cells: pa.Array, pattern: str) -> bool:
     """Whether a pattern is found in all cells; in none of none, too."""
-    return bool(pc.all(pc.match_substring_regex(cells, pattern), min_count=0).as_py())
+    return all(
+        pc.all(pc.match_substring_regex(part, pattern), min_count=0).as_py() for part in _in_parts(cells)
+    )
 
 
 def any_match(cells: pa.Array, pattern: str) -> bool:
     """Whether a pattern is found in a cell."""
-    return bool(pc.any(pc.match_substring_regex(cells, pattern), min_count=0).as_py())
+    return any(
+        pc.any(pc.match_substring_regex(part, pattern), min_count=0).as_py() for part in _in_parts(cells)
+    )
+
+
+def _in_parts(cells: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """A few cells, which mostly decide, and the others."""
+    return cells[:FIRST], cells[FIRST:]
 
 
 def share_matching(cells: pa.Array, pattern: str) -> float:

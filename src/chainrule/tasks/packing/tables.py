@@ -114,7 +114,7 @@ def _table(unpacked: Unpacked) -> pa.Table:
 def _texts(name: str, cells: pa.ChunkedArray, domain: Domain) -> list[str]:
     """The cells of a column as its spelling has them."""
     values = cells.to_pylist()
-    spelling = next((column.spelling for column in domain.columns if column.name == name), "")
+    spelling = next((column.written for column in domain.columns if column.name == name), "")
     return list(texts(values if (spelt := respelt(spelling, values)) is None else spelt))
 
 
