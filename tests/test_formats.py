@@ -178,21 +178,21 @@ def test_tables_of_all_formats_are_one_table(tmp_path):
         assert (
             data.domain == first.domain and data.train.equal(first.train) and data.class_names == ("u", "v")
         )
-    (tmp_path / "c.tsv").write_text("a,b\n1,5\n2,5\n" * 9)  # commas are no tabs
+    (tmp_path / "c.tsv").write_text("a,b\n" + "1,5\n2,5\n" * 9)  # commas are no tabs
     assert [column.name for column in load_data(tmp_path / "c.tsv").domain.columns] == ["a,b"]
 
 
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("a,a\n1,2\n", "different names, got 'a' twice"),
+        ("a,a\n1,x\n", None),
         ("a,b\n", "holds a header but no rows"),
         ("a,b\n2020-01-01,1\n", "dates and times are not supported|expected"),
         ("a\n99999999999999999999999999\nx\n", None),  # text then, as its neighbour is
-        ("a\n9223372036854775808\n1\n", None),  # beyond int64 it is a real
-        ("a\n" + "9" * 400 + "\n1\n", "finite"),
+        ("a\n9223372036854775808\n1\n", None),  # beyond int64 it is text
+        ("a\n" + "9" * 400 + "\n1\n", None),
         ("a,b\n1\n", "cannot be read|expected"),
-        ("\x00\x00", "cannot be read|no rows|expected"),
+        ("\x00\x00", "NUL, which no text holds"),
     ],
 )
 def test_csv_of_every_kind_is_read_or_refused_in_a_line(tmp_path, text, match):

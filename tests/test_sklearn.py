@@ -5,8 +5,10 @@ import re
 import warnings
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
 from sklearn.base import clone
@@ -257,3 +259,33 @@ def test_imputer_beats_mean_and_mode_of_a_mixed_frame():
         else:
             assert (ours == truth).mean() > (gappy[name].mode()[0] == truth).mean() + 0.05
     assert cr.sklearn.AutoregressiveImputer is AutoregressiveImputer
+
+
+def test_frames_of_other_libraries():
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"a": rng.normal(size=60), "b": ["x", "y", None] * 20, "n": rng.integers(0, 99, 60)})
+    options = {"epochs": 1, "hyperparameters": {"hidden": [4]}, "random_state": 0}
+    expected = AutoregressiveDensity(**options).fit(frame.to_pandas()).score_samples(frame.to_pandas())
+    objects = frame.to_pandas().to_numpy(object)
+    for X in (frame, frame.to_arrow(), frame.to_dicts(), duckdb.sql("from frame")):
+        density = AutoregressiveDensity(**options).fit(X)
+        assert np.allclose(density.score_samples(X), expected) and [*density.feature_names_in_] == [
+            "a",
+            "b",
+            "n",
+        ]
+    density = AutoregressiveDensity(**options).fit(objects)
+    assert [column.kind for column in density.columns_][:2] == ["real", "categorical"]
+    tensor = torch.from_numpy(frame.select("a", "n").to_numpy())
+    assert AutoregressiveDensity(**options).fit(tensor).score_samples(tensor).shape == (60,)
+
+
+def test_output_in_polars():
+    frame = pl.DataFrame(
+        {"a": [0.5, None, 2.5, 1.5] * 10, "b": ["x", "y", None, "x"] * 10, "f": [True, False] * 20}
+    )
+    imputer = AutoregressiveImputer(epochs=1, hyperparameters={"hidden": [4]}, random_state=0)
+    filled = imputer.set_output(transform="polars").fit(frame).transform(frame)
+    assert filled.schema == frame.schema and not any(filled.null_count().row(0))
+    there = frame["a"].is_not_null()
+    assert filled["a"].filter(there).equals(frame["a"].filter(there))

@@ -101,7 +101,7 @@ def complete(
     how |= {"particles": particles, "generator": torch.Generator().manual_seed(seed)}
     if model.domain.columns:
         what = "cells"
-        result = complete_table(model, source, out, keep, n or 1, items, how, safe_csv)
+        result = complete_table(model, source, opened.reading, out, keep, n or 1, items, how, safe_csv)
     else:
         what = "variables"
         given = items_of(opened, source, split, data_dir, unknown, labels=False, held_out=True)

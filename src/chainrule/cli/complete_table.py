@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from chainrule.cli.output import say_notes
+from chainrule.data import Notes, Reading
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
 
@@ -17,6 +19,7 @@ DRAW = "draw"  # the column that numbers the draws of one row
 def complete_table(
     model: Model,
     source: str,
+    reading: Reading,
     out: Path,
     keep: str | None,
     n: int,
@@ -24,8 +27,13 @@ def complete_table(
     how: dict[str, Any],
     safe_csv: bool,
 ) -> dict:
-    """Draw the missing cells, and with `keep` all that it does not keep; write the rows."""
+    """Draw the missing cells, and with `keep` all that it does not keep; write the rows.
+
+    `reading` is the run's.
+    """
     from chainrule.data import decode, encode
+    from chainrule.data.categories import text_columns
+    from chainrule.data.readers.arrow import as_arrow
     from chainrule.report.export import export_items
     from chainrule.report.frame import export_frame
     from chainrule.tasks import known_mask
@@ -33,7 +41,10 @@ def complete_table(
     columns = model.domain.columns
     if n > 1 and DRAW in (column.name for column in columns):
         raise ChainruleError(f"-n: expected 1, for the table has a column {DRAW!r} of its own; got {n}")
-    x = torch.from_numpy(encode(source, columns, source, allow_missing=True))[:items].to(model.device)
+    notes = Notes()
+    table = as_arrow(source, text_columns(columns), reading, notes)
+    say_notes(notes)
+    x = torch.from_numpy(encode(table, columns, source, allow_missing=True))[:items].to(model.device)
     known = ~x.isnan()
     if keep is not None:
         known &= known_mask(model.domain, keep).to(model.device)
@@ -46,5 +57,5 @@ def complete_table(
         frame = decode(drawn.flatten(0, 1), columns)
         if n > 1:
             frame.insert(0, DRAW, torch.arange(n).repeat(len(x)).numpy())
-        export_frame(frame, out, safe_csv=safe_csv)
+        export_frame(frame, out, columns, safe_csv=safe_csv)
     return {"items": len(x), "n": n, "kept": int(known.sum()), "of": known.numel()}

@@ -136,7 +136,7 @@ class Drawing:
         from chainrule.report.text import as_text
 
         if domain.columns:
-            put(as_csv(decode(x, domain.columns), safe=self.options.safe_csv), end="")
+            put(as_csv(decode(x, domain.columns), domain.columns, safe=self.options.safe_csv), end="")
         else:
             put(as_text(x, self.run.vocabulary, domain), end="")
 

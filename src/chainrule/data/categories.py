@@ -79,9 +79,9 @@ def decode(x: Tensor | np.ndarray, columns: Sequence[Column]) -> pd.DataFrame:
     )
 
 
-def text_columns(columns: Sequence[Column]) -> list[str]:
-    """The names of the columns whose categories are text, also where all cells of a file look like numbers."""
-    return [column.name for column in columns if _has_text(column)]
+def text_columns(columns: Sequence[Column]) -> dict[str, tuple]:
+    """The columns whose categories are text, also where all cells of a file look like numbers: name → categories."""
+    return {column.name: column.categories for column in columns if _has_text(column)}
 
 
 def _has_text(column: Column) -> bool:

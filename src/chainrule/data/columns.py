@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from chainrule.data.raw import reading
 from chainrule.data.readers.arrow import as_arrow, place
+from chainrule.data.spelling import WRITTEN
 from chainrule.domain.column import KINDS, Column
 from chainrule.errors import DataError, nearest
 
@@ -47,8 +49,11 @@ def infer_columns(
         if kind not in KINDS:
             raise DataError(f"{where}: column {name!r}: expected a kind of {', '.join(KINDS)}, got {kind!r}")
     return tuple(
-        _infer(f"{where}: column {name!r}", name, cells, kinds.get(name))
-        for name, cells in zip(table.column_names, table.columns, strict=True)
+        replace(
+            _infer(f"{where}: column {field.name!r}", field.name, cells, kinds.get(field.name)),
+            written=(field.metadata or {}).get(WRITTEN, b"").decode(),
+        )
+        for field, cells in zip(table.schema, table.columns, strict=True)
     )
 
 

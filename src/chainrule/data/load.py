@@ -54,7 +54,10 @@ def load_data(
               default; or of a table the columns that are labels and not data.
             - features (M, hop): of recordings, beside each item its log-mel frames, M bands for every hop samples,
               which a conditional model is given in place of labels; see `chainrule.data.mel`.
-            - encoding (str): of texts that have no mark at their start and are not UTF-8, such as "cp1252".
+            - encoding (str): of texts and .csv files that have no mark at their start and are not UTF-8.
+            - delimiter (str): of a .csv file, the character between two cells.
+            - header (bool): of a .csv file, whether its first line has the names of the columns.
+            - na_values (list): of a .csv file, the texts of missing cells, in place of "", "NA", "NaN" and the like.
             - resolution (int): of MIDI files, steps a quarter note; 4 by default.
             - tracks (list): of MIDI files, names or numbers (from 0) of the tracks to read; by default all notes but
               those of drums.

@@ -23,6 +23,12 @@ class Notes:
     ignored: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
 
+    def add(self, others: Notes) -> None:
+        """Put the lines of other notes after these."""
+        self.found += others.found
+        self.ignored += others.ignored
+        self.changed += others.changed
+
     def lines(self) -> list[str]:
         """Every line, beginning with which of the three it is."""
         return [f"{kind}: {line}" for kind, lines in vars(self).items() for line in lines]

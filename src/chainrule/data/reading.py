@@ -13,6 +13,7 @@ from chainrule.domain import Domain
 from chainrule.errors import DataError, nearest
 
 FINEST = 64  # steps a quarter note
+EXPECTED = {"features": "(bands, samples) of a frame", "na_values": "a list of texts"}
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Reading:
     Attributes:
         domain, columns, rate, gain, labels, features, encoding, resolution, tracks, seed: see `load_data`.
         size, fit, mode, background, frames, axes: likewise, of pictures and arrays.
+        delimiter, header, na_values: likewise, of tables in text.
         vocabulary: of a run on text, the character of each level. New text is numbered by it.
         classes: of a run on labelled data, name of each label → names of its classes. New labels are matched by name.
         unknown: the character that stands for those the vocabulary lacks; None refuses them.
@@ -45,6 +47,9 @@ class Reading:
     background: str | None = None
     frames: str | None = None
     axes: str | None = None
+    delimiter: str | None = None
+    header: bool | None = None
+    na_values: tuple[str, ...] | None = None
     seed: int = 0
     vocabulary: str | None = None
     classes: Mapping[str, Sequence[str]] | None = None
@@ -77,6 +82,12 @@ class Reading:
             self.tracks and all(type(name) is str and name for name in self.tracks)
         ):
             raise DataError(f"tracks: expected names or numbers of tracks, as texts, got {self.tracks!r}")
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
+            raise DataError(f"delimiter: expected one character, such as ; or |, got {self.delimiter!r}")
+        if self.header not in (None, True, False):
+            raise DataError(f"header: expected True, False or None, got {self.header!r}")
+        if self.na_values is not None and not all(type(text) is str for text in self.na_values):
+            raise DataError(f"na_values: expected texts, got {list(self.na_values)!r}")
         if type(self.seed) is not int or self.seed < 0:
             raise DataError(f"seed: expected an integer ≥ 0, got {self.seed!r}")
         check_pictures(self.size, self.fit, self.mode, self.background, self.frames)
@@ -107,10 +118,10 @@ class Reading:
             chosen["size"] = parse_size(chosen["size"])
         if chosen.get("mode") == 1:  # in YAML, mode: 1
             chosen["mode"] = "1"
-        for name in ("labels", "features", "tracks"):
+        for name in ("labels", "features", "tracks", "na_values"):
             value = chosen.get(name)
             if isinstance(value, str) or not isinstance(value, Sequence | None):
-                what = "(bands, samples) of a frame" if name == "features" else "a list of different names"
+                what = EXPECTED.get(name, "a list of different names")
                 raise DataError(f"{name}: expected {what}, got {value!r}")
             if value is not None:
                 chosen[name] = tuple(value)

@@ -30,6 +30,7 @@ class Column:
         points: values of a number that occur far more often than their neighbours, each with a probability of its own.
         lowest, highest: ends of a number's support; None where nothing shows one.
         spelling: how the cells are written, for what is written back; the readers know the words.
+        written: how a number or boolean is written in a .csv, such as "$1,000.00"; see `chainrule.data.spelling`.
 
     Raises:
         DomainError: if these do not fit each other.
@@ -52,6 +53,7 @@ class Column:
     lowest: float | None = None
     highest: float | None = None
     spelling: str = ""
+    written: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -88,7 +88,8 @@ def _write_array(path: Path, items: Export) -> None:
 
 def _write_rows(path: Path, items: Export) -> None:
     if items.domain.columns:
-        write_frame(decode(items.x, items.domain.columns), path, safe_csv=items.safe_csv)
+        columns = items.domain.columns
+        write_frame(decode(items.x, columns), path, columns, safe_csv=items.safe_csv)
     else:
         path.write_text(as_lines(items.x, ","), encoding="utf-8")
 

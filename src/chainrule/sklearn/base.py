@@ -20,7 +20,7 @@ from chainrule.errors import ChainruleError
 from chainrule.models import Model, create_model
 from chainrule.models.base.capabilities import Marginalises
 from chainrule.randomness import seeded
-from chainrule.sklearn.rows import Rows, domain_of
+from chainrule.sklearn.rows import Rows, as_frame, domain_of
 from chainrule.training.fit import fit
 
 STEPS, MOST_EPOCHS = 1600, 200  # of training, unless epochs are given
@@ -61,9 +61,10 @@ class AutoregressiveEstimator(BaseEstimator):
         return tags
 
     def _read(self, X: Any, *, reset: bool = False) -> Any:
-        """X as a frame or an array of floats, with the features of training."""
+        """X as a frame of pandas or an array of floats, with the features of training."""
         if not reset:
             check_is_fitted(self)
+        X = as_frame(X)
         if isinstance(X, pd.DataFrame):
             return validate_data(self, X, reset=reset, skip_check_array=True)
         return validate_data(self, X, reset=reset, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")

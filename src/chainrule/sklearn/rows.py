@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_integer_dtype
+from torch import Tensor
 
 from chainrule.data import decode, encode, infer_columns
+from chainrule.data.readers.arrow import as_arrow
+from chainrule.data.readers.frame import is_frame
 from chainrule.domain import Domain
 from chainrule.domain.column import Column
 from chainrule.errors import ChainruleError
@@ -81,6 +84,19 @@ class Rows:
         if like is not None:
             return frame.set_axis(like.columns, axis=1).set_axis(like.index, axis=0)
         return frame.set_axis(self.labels, axis=1)
+
+
+def as_frame(X: Any) -> Any:
+    """Frames of other libraries, lists of dictionaries and arrays with text as a frame of pandas; all else as it is."""
+    if isinstance(X, Tensor):
+        return X.detach().cpu().numpy()
+    if isinstance(X, pd.DataFrame) or not is_frame(X):
+        return X
+    if isinstance(X, np.ndarray) and X.dtype.names is None:  # numbers as objects are numbers
+        if not any(isinstance(cell, str) for cell in X.flat):
+            return X
+        return pd.DataFrame(X).infer_objects()
+    return as_arrow(X).to_pandas()
 
 
 def domain_of(columns: Sequence[Column]) -> Domain:

@@ -38,7 +38,9 @@ Features = Annotated[
 ]
 Encoding = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Encoding of texts, such as cp1252. Default: UTF-8, or the BOM's."),
+    typer.Option(
+        metavar="NAME", help="Encoding of texts and .csv files, such as cp1252. Default: UTF-8, or the BOM's."
+    ),
 ]
 Resolution = Annotated[
     int | None, typer.Option(min=1, help="Steps per quarter note of MIDI files. Default: 4.")
@@ -86,6 +88,29 @@ Axes = Annotated[
         help="Axes of arrays in order, such as NHWC: N items, C channels, H height, W width.",
     ),
 ]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHARACTER",
+        help="Delimiter of the cells of a .csv file. Default: the one of comma, semicolon, tab and | that suits.",
+    ),
+]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header",
+        help="Whether the first line of a .csv file has the names of the columns. Default: unless it looks like a row.",
+    ),
+]
+NaValues = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--na",
+        metavar="TEXT",
+        help='Text of a missing cell in a .csv file; repeatable, --na "" for an empty cell. Default: empty cells, NA, '
+        "N/A, null, NaN and the like.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -106,6 +131,9 @@ class ReadingOptions:
     background: Background = None
     frames: Frames = None
     axes: Axes = None
+    delimiter: Delimiter = None
+    header: Header = None
+    na_values: NaValues = None
 
     def given(self) -> dict:
         """The options of `Reading` that were given, as plain values.

@@ -2,64 +2,68 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Collection
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import csv as arrow_csv
 from pyarrow import feather, parquet
 
 from chainrule.data.limits import check_size
+from chainrule.data.notes import Notes, listed
 from chainrule.data.raw import reading
+from chainrule.data.readers.delimited import read_delimited
+from chainrule.data.readers.frame import FRAMES, frame_table, is_frame, with_distinct_names
+from chainrule.data.readers.unpack import is_packed, unpacked
+from chainrule.data.reading import Reading
 from chainrule.errors import DataError
 
-SUFFIXES = (".csv", ".tsv", ".parquet", ".feather", ".arrow")
-SNIFFED_LINES = 50
-EACH = 5  # bytes that one of a .csv takes in memory: a digit and a comma make a float64, and the text itself
-# What pyarrow takes for a missing cell ("", NA, N/A, NULL, null, NaN, nan, …), also after a space.
-NULLS = [space + text for text in arrow_csv.ConvertOptions().null_values for space in ("", " ")]
-DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+\s*")
+DELIMITED = (".csv", ".tsv")
+SUFFIXES = (*DELIMITED, ".parquet", ".feather", ".arrow")
+INDEX = re.compile(r"__index_level_\d+__")
 
 
-def as_arrow(source: Any, text: Collection[str] = ()) -> pa.Table:
-    """The pyarrow table of a file, of a frame (a pandas one without its index), or itself.
+def as_arrow(
+    source: Any, text: Collection[str] = (), how: Reading | None = None, notes: Notes | None = None
+) -> pa.Table:
+    """The pyarrow table of a file or of what is in memory, without the index of a frame; names are made distinct.
 
     Args:
-        source: the path of a file of `SUFFIXES`, the frame of pandas, polars or another library that hands out arrow's
-            streams, or the table.
-        text: names of columns that are text whatever their cells look like; for .csv and .tsv.
+        source: the path of a file of `SUFFIXES`, or what `is_frame`: the frame of pandas, polars, duckdb or another
+            library that hands out arrow's streams, a pyarrow table, a list of dictionaries, an array of records or of
+            objects.
+        text: names of columns that are text whatever their cells look like, for .csv and .tsv; a mapping has the
+            categories of each.
+        how: options of reading; see `read_delimited`.
+        notes: takes what was found, left out and changed.
 
     Raises:
-        DataError: if it is none of these or cannot be read, or two columns have one name.
+        DataError: if it is none of these or cannot be read.
     """
+    notes = notes or Notes()
     if isinstance(source, str | Path):
-        table = _read(Path(source).expanduser(), text)
-    elif isinstance(source, pa.Table):
-        table = source
-    elif type(source).__module__.partition(".")[0] == "pandas":
-        with reading("frame"):
-            table = pa.Table.from_pandas(source, preserve_index=False)
-    elif hasattr(source, "__arrow_c_stream__"):
-        with reading("frame"):
-            table = pa.table(source)
+        table = _read(Path(source).expanduser(), text, how or Reading(), notes)
+    elif is_frame(source):
+        table = frame_table(source, notes)
     else:
         raise DataError(
-            f"table: expected a file of {', '.join(SUFFIXES)}, a DataFrame or a pyarrow Table, "
-            f"got {type(source).__name__}"
+            f"table: expected a file of {', '.join(SUFFIXES)}, {FRAMES}, got {type(source).__name__}"
         )
     for d, field in enumerate(table.schema):  # arrow cannot sort and count these yet
         if pa.types.is_string_view(field.type):
             table = table.set_column(d, field.name, table.column(d).cast(pa.string()))
-    names = table.column_names
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"{place(source)}: expected columns of different names, got {twice!r} twice")
-    return table
+    return with_distinct_names(_without_index(table, notes), notes)
+
+
+def _without_index(table: pa.Table, notes: Notes) -> pa.Table:
+    """Leave out what pandas writes of an index that has no name."""
+    found = [name for name in table.column_names if INDEX.fullmatch(name)]
+    if not found or len(found) == table.num_columns:
+        return table
+    notes.ignored.append(f"the index of a frame: {listed(found)}")
+    return table.drop_columns(found)
 
 
 def place(source: Any) -> str:
@@ -67,18 +71,20 @@ def place(source: Any) -> str:
     return str(source) if isinstance(source, str | Path) else "table"
 
 
-def _read(path: Path, text: Collection[str]) -> pa.Table:
+def _read(path: Path, text: Collection[str], how: Reading, notes: Notes) -> pa.Table:
     if not path.is_file():
         raise DataError(f"{path}: no such file")
+    if is_packed(path):
+        with unpacked(path, notes) as inner:
+            return _read(inner, text, how, notes)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise DataError(f"{path}: expected a table in {', '.join(SUFFIXES)}, got {suffix or 'no suffix'}")
     with reading(str(path)):
         if suffix == ".parquet":
             table = _read_parquet(path)
-        elif suffix in (".csv", ".tsv"):
-            check_size(str(path), EACH * path.stat().st_size)
-            table = _read_csv(path, text)
+        elif suffix in DELIMITED:
+            table, _ = read_delimited(path, text, how, notes)
         else:
             table = feather.read_table(path)
             table.validate(full=True)  # or damaged offsets would be followed
@@ -111,63 +117,3 @@ def _bytes(cells: pa.DictionaryArray) -> int:
     """The number of bytes that the texts of a column take."""
     lengths = pc.binary_length(cells.dictionary)
     return pc.sum(pc.take(lengths, cells.indices).cast(pa.int64())).as_py() or 0
-
-
-def _read_csv(path: Path, text: Collection[str]) -> pa.Table:
-    """One item a line, cells separated by comma, semicolon or tab.
-
-    The first line is a header unless all of it is numbers and missing cells; columns without a name are
-    column_1, … . Between semicolons the decimal sign may be a comma.
-    """
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        lines = list(islice(stream, SNIFFED_LINES))
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(lines)
-    rows = [cells for cells in csv.reader(lines, delimiter=delimiter) if any(map(str.strip, cells))]
-    if not rows:
-        return pa.table({})
-    comma = delimiter == ";" and any(DECIMAL_COMMA.fullmatch(cell) for cells in rows for cell in cells)
-    header = not _is_data(rows[0], comma)
-    given = rows[0] if header else [f"f{d}" for d in range(len(rows[0]))]  # f0, … is pyarrow's own numbering
-    names = [(name.strip() if header else "") or f"column_{d + 1}" for d, name in enumerate(given)]
-    table = arrow_csv.read_csv(
-        path,
-        # In one thread, or errors could not name the row.
-        arrow_csv.ReadOptions(use_threads=False, autogenerate_column_names=not header),
-        arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        arrow_csv.ConvertOptions(
-            null_values=NULLS,
-            strings_can_be_null=True,
-            decimal_point="," if comma else ".",
-            column_types={old: pa.string() for old, new in zip(given, names, strict=True) if new in text},
-        ),
-    )
-    for d, column in enumerate(table.columns):
-        if pa.types.is_string(column.type):
-            table = table.set_column(d, table.field(d), pc.utf8_trim_whitespace(column))
-    return table.rename_columns(names)
-
-
-def _delimiter(lines: list[str]) -> str:
-    """The first of tab, semicolon and comma that gives all lines the same number of cells, at least two."""
-    widths = {
-        delimiter: {len(cells) for cells in csv.reader(lines, delimiter=delimiter) if cells}
-        for delimiter in "\t;,"
-    }
-    regular = [delimiter for delimiter, found in widths.items() if len(found) == 1 and min(found) > 1]
-    # Where none does, pyarrow names the line that differs.
-    return regular[0] if regular else max(",;\t", key="".join(lines).count)
-
-
-def _is_data(cells: list[str], comma: bool) -> bool:
-    """Whether a first line is no header: at least one number, and nothing but numbers and missing cells."""
-    cells = [cell.replace(",", ".") if comma else cell for cell in cells]
-    numbers = [cell for cell in cells if cell not in NULLS]
-    return bool(numbers) and all(map(_is_number, numbers))
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

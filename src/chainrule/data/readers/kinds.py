@@ -40,6 +40,7 @@ class Kind:
         return f"{self.name} ({', '.join(self.suffixes)})"
 
 
+TABLE_OPTIONS = ("delimiter", "header", "na_values")
 TEXTS = Kind("texts", text.SUFFIXES, text.read_text, ("encoding",))
 KINDS = (
     Kind("images", images.SUFFIXES, images.read_images, images.OPTIONS),
@@ -60,6 +61,11 @@ def check_options(raw: Raw, how: Reading) -> None:
             value = getattr(how, option)
             if value is not None and option not in raw.takes:
                 raise DataError(f"{raw.where}: {option} is for {kind.name}, expected none, got {value!r}")
+    for option in TABLE_OPTIONS:
+        if getattr(how, option) is not None and option not in raw.takes:
+            raise DataError(
+                f"{raw.where}: {option} is for .csv and .tsv, expected none, got {getattr(how, option)!r}"
+            )
     if how.axes is not None and (raw.domain is not None or raw.streams):
         raise DataError(f"{raw.where}: axes are for arrays, expected none, got {how.axes}")
     if how.rate is not None and raw.rate is None:

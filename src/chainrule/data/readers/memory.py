@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from chainrule.data.labels import label_codes
-from chainrule.data.notes import listed
+from chainrule.data.notes import Notes, listed
 from chainrule.data.raw import Raw, reading
 from chainrule.data.readers.arrow import as_arrow
+from chainrule.data.readers.frame import is_frame
 from chainrule.data.readers.hub import raw_of_hub
 from chainrule.data.readers.naming import header_of, raw_of_arrays
 from chainrule.data.readers.table import raw_of_tables
@@ -21,8 +22,8 @@ from chainrule.data.reading import Reading
 from chainrule.errors import DataError
 
 WANTED = (
-    "an array, a tensor, a frame, a pair (x, y) of items and labels, or a dict of arrays or frames such as "
-    "{'train': …, 'test': …}"
+    "an array, a tensor, a frame, a list of dictionaries, a pair (x, y) of items and labels, or a dict of arrays or "
+    "frames such as {'train': …, 'test': …}"
 )
 
 
@@ -30,9 +31,10 @@ def raw_of_object(source: Any, how: Reading) -> Raw:
     """Read arrays of NumPy or another library that NumPy understands, torch's tensors, frames, or several of them.
 
     Args:
-        source: items (N, …); a frame of pandas, polars or another library that hands out arrow's streams, with an item
-            a row; a pair (x, y) of these and their labels (N,), numbers from 0 or names; a dict of arrays, which is
-            read as an .npz is; a dict of frames, one for each split; a `Dataset` or a `DatasetDict`.
+        source: items (N, …); what `is_frame`, with an item a row, such as a frame of pandas, polars or duckdb, a list
+            of dictionaries, an array of records or of objects; a pair (x, y) of these and their labels (N,), numbers
+            from 0 or names; a dict of arrays, which is read as an .npz is; a dict of frames, one for each split; a
+            `Dataset` or a `DatasetDict`.
         how: of frames, see `raw_of_tables`.
 
     Raises:
@@ -40,8 +42,8 @@ def raw_of_object(source: Any, how: Reading) -> Raw:
     """
     if type(source).__module__.partition(".")[0] == "datasets":
         return raw_of_hub("dataset", "dataset", source, how)
-    if _is_frame(source):
-        return raw_of_tables("frame", "frame", {"train": as_arrow(source)}, how)
+    if is_frame(source):
+        return _of_frames("frame", {"train": source}, how)
     if isinstance(source, tuple):
         if len(source) != 2:
             raise DataError(f"data: expected {WANTED}, got a tuple of {len(source)}")
@@ -63,24 +65,24 @@ def named_source(source: Any) -> str:
 
 
 def _of_parts(source: Mapping, how: Reading) -> Raw:
-    frames = {name: part for name, part in source.items() if _is_frame(part)}
+    frames = {name: part for name, part in source.items() if is_frame(part)}
     if frames:
         splits = {name: split_of(str(name)) for name in source}
         known = [split for split in splits.values() if split]
         if len(frames) != len(source) or len(set(known)) != len(source):
             raise DataError(f"frames: expected train, valid or test, each a frame, got {listed(source)}")
-        tables = {str(splits[name]): as_arrow(frame) for name, frame in frames.items()}
-        return raw_of_tables("frames", "frames", tables, how)
+        return _of_frames("frames", {str(splits[name]): frame for name, frame in frames.items()}, how)
     arrays = {str(name): _array(f"array {name!r}", part) for name, part in source.items()}
     headers = {name: header_of(array) for name, array in arrays.items()}
     return raw_of_arrays("arrays", "arrays", headers, arrays.__getitem__)
 
 
-def _is_frame(source: Any) -> bool:
-    """Whether it has columns; a single column, such as pandas' Series, is an array."""
-    return hasattr(source, "columns") and (
-        hasattr(source, "__arrow_c_stream__") or type(source).__module__.partition(".")[0] == "pandas"
-    )
+def _of_frames(name: str, frames: dict[str, Any], how: Reading) -> Raw:
+    notes = Notes()
+    tables = {split: as_arrow(frame, notes=notes) for split, frame in frames.items()}
+    raw = raw_of_tables(name, name, tables, how)
+    raw.notes.add(notes)
+    return raw
 
 
 def _labels(raw: Raw, given: Any) -> np.ndarray:

@@ -12,9 +12,10 @@ from chainrule.data.categories import encode, text_columns
 from chainrule.data.columns import infer_columns, is_number, numbers
 from chainrule.data.infer import infer_table
 from chainrule.data.labels import label_codes
-from chainrule.data.notes import counted
+from chainrule.data.notes import Notes, counted
 from chainrule.data.raw import Raw, reading
-from chainrule.data.readers.arrow import as_arrow
+from chainrule.data.readers.arrow import DELIMITED, as_arrow
+from chainrule.data.readers.kinds import TABLE_OPTIONS
 from chainrule.data.reading import Reading
 from chainrule.domain import Domain
 from chainrule.domain.column import Column
@@ -27,8 +28,13 @@ def read_table(path: Path, how: Reading) -> Raw:
     Raises:
         DataError: see `raw_of_tables`; or if the file cannot be read or has no rows.
     """
-    table = as_arrow(path, text_columns(how.domain.columns if how.domain else ()))
-    return raw_of_tables(path.stem, str(path), {"train": table}, how)
+    notes = Notes()
+    table = as_arrow(path, text_columns(how.domain.columns if how.domain else ()), how, notes)
+    raw = raw_of_tables(path.stem, str(path), {"train": table}, how)
+    raw.notes.add(notes)
+    if path.suffix.lower() in DELIMITED:
+        raw.takes = ("encoding", *TABLE_OPTIONS)
+    return raw
 
 
 def raw_of_tables(

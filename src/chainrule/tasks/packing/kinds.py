@@ -44,6 +44,7 @@ FILES = {
     ".npy": "arrays",
     ".npz": "arrays",
     ".csv": "table",
+    ".tsv": "table",
     ".parquet": "table",
     ".txt": "lines",
     **dict.fromkeys(IMAGES, "pictures"),
