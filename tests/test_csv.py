@@ -1,5 +1,6 @@
 """Tables in text: every cell is read as it was meant, or a note or an error says what was done instead."""
 
+import csv
 import gzip
 import io
 import math
@@ -10,11 +11,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyarrow import csv as arrow_csv
 
 import chainrule as cr
 from chainrule.data import Notes, Reading
+from chainrule.data.notes import plain as plain_text
 from chainrule.data.readers.arrow import as_arrow
+from chainrule.data.readers.missing import MISSING
 from chainrule.data.spelling import Spelling, respelt
 from chainrule.domain.column import Column
 from chainrule.errors import DataError
@@ -164,6 +169,7 @@ def test_what_one_separator_means_follows_from_the_rest_of_the_file(tmp_path):
         ("a\tb\n1.234\t2.5\n", 1.234),
         ("a\tb\n1.234\tx\n", 1.234),
         ("a\tb\n1,234\tx\n", 1234),
+        ("a;b\n$1,234;x\n", 1234),
         ("a;b\n1,234;x\n", 1.234),
     ):
         found, notes, _ = read(tmp_path, text)
@@ -481,3 +487,54 @@ def test_beside_other_readers(text, tmp_path):
     for why, other in zip(DIFFERENCES[text], (by_pandas, by_arrow), strict=True):
         found = outcome(other)
         assert (mine != found) == (why is not None), (other.__name__, mine, found)
+
+
+# --- nothing is read wrong without a word -------------------------------------------------------------
+
+CELL = st.one_of(
+    st.sampled_from(
+        ["", " ", "NA", "?", "01", "1,234", "$5", "7%", "TRUE", "false", "nan", "-", "1.50", "2020-01-02"]
+    ),
+    st.integers(-1000, 1000).map(str),
+    st.floats(-100, 100, allow_nan=False).map(lambda value: f"{value:.3f}"),
+    st.text('ab ",;\n\té', max_size=5),
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.integers(1, 3).flatmap(
+        lambda width: st.lists(st.lists(CELL, min_size=width, max_size=width), min_size=1)
+    ),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    mark=st.sampled_from(",;\t|"),
+)
+def test_every_cell_is_kept_or_noted(rows, quoting, mark, tmp_path):
+    """Text is the same text, a number the same number; a missing cell is empty, spelt as one, or noted."""
+    file = io.StringIO()
+    csv.writer(file, delimiter=mark, quoting=quoting, lineterminator="\n").writerows(
+        [list("xyz")[: len(rows[0])], *rows]
+    )
+    try:
+        found, notes, _ = read(tmp_path, file.getvalue(), delimiter=mark, header=True)
+    except DataError:
+        assert len(rows[0]) == 1 and not any(cell.strip("\n") for (cell,) in rows)  # holds no rows
+        return
+    left_out = notes.count("ignored: row 0") + notes.count("ignored: the last row")
+    for name, cells in found.items():
+        given = [row["xyz".index(name)] for row in rows]
+        if left_out or len(cells) != len(given):  # empty lines at the end of a lonely column
+            assert left_out or (len(rows[0]) == 1 and not any(cell.strip() for cell in given[len(cells) :]))
+            continue
+        for cell, was in zip(cells, given, strict=True):
+            if isinstance(cell, str):
+                assert cell == was or (cell == was[1:] and was[0] == " ")
+            elif isinstance(cell, bool):
+                assert was.strip().lower() == str(cell).lower()
+            elif isinstance(cell, int | float):
+                digits = re.sub(r"[$%\s]", "", was)
+                assert cell in (float(digits.replace(",", "")), float(digits.replace(",", ".")))
+            elif cell is None:
+                assert was.strip() in MISSING or f"{plain_text(was.strip())!r} (row" in notes, notes
+            else:
+                assert was.strip().startswith(str(cell)[:10])

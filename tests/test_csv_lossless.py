@@ -1,16 +1,23 @@
 """Compressing a table in text gives back the same bytes, or refuses."""
 
+import csv
+import re
+from contextlib import suppress
+
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.coding.about import pack
 from chainrule.coding.items import write_items
 from chainrule.data import Reading, infer_columns
 from chainrule.data.readers.arrow import as_arrow
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, DataError
 from chainrule.tasks.decompress import decompress_file
-from test_lossless import back, run_of
+from test_cli import call
+from test_lossless import back, run_of  # noqa: F401: a fixture
 
 NASTY = {
     "quotes": b'a,"b"\n1,"x"\n2,y\n"3","z ""q"" z"\n',
@@ -132,3 +139,74 @@ def test_altered_templates_are_refused(lines, codec, tmp_path):
             with pytest.raises(ChainruleError):
                 decompress_file(run, tmp_path / "x.chr", tmp_path / "c.csv")
     assert not (tmp_path / "c.csv").exists()
+
+
+RAW = [
+    "1",
+    '"1"',
+    "1.0",
+    "2",
+    "x",
+    '"x,y"',
+    '"a ""q"""',
+    " x ",
+    "",
+    '""',
+    "NA",
+    "?",
+    '"l\n m"',
+    '"$1,000"',
+    "01",
+    "é",
+    '5" pipe',
+]
+LINE = st.tuples(st.sampled_from(RAW), st.sampled_from(RAW), st.sampled_from(["\n", "\r\n", "\n\n", "\r"]))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(LINE, min_size=1, max_size=9))
+def test_any_lines_come_back(fresh, lines):
+    folder = fresh()
+    path = folder / "a.csv"
+    text = "".join(
+        f"{first},{second}{end}" for first, second, end in [("a", "b", "\n"), ("1", "x", "\n"), *lines]
+    )
+    path.write_text(text, newline="")
+    with suppress(DataError):  # a column that has no cells cannot be modelled
+        run = run_on(path)
+        back(run, path, folder / "b.csv", folder)
+        assert (folder / "b.csv").read_bytes() == path.read_bytes()
+
+
+def done(*arguments):
+    """What a command prints, once it has succeeded."""
+    ended = call(*arguments)
+    assert ended.status == 0, ended.err
+    return ended.out + ended.err
+
+
+def test_commands_keep_the_spelling(tmp_path):
+    """What `sample` and `complete` write is spelt as the file is; observed cells are those of the file."""
+    rows = [
+        f'"${1000 + 13 * i:,}";{i % 7}%;{"01234" if i % 2 else "20001"};{["NA", "DE", ""][i % 3]}'
+        for i in range(60)
+    ]
+    (tmp_path / "a.csv").write_bytes("\n".join(["price;share;zip;côté", *rows, ""]).encode("cp1252"))
+    run = tmp_path / "run"
+    shown = done("train", "independent", "--data", tmp_path / "a.csv", "--out", run, "--encoding", "cp1252")
+    assert "column 'côté': 'NA' is a value, of 20 cells" in shown
+    done("sample", run, "-n", 5, "-o", tmp_path / "b.csv")
+    done("complete", run, tmp_path / "a.csv", "-o", tmp_path / "c.csv")
+    with (tmp_path / "c.csv").open(encoding="utf-8", newline="") as file:
+        header, *completed = csv.reader(file)
+    assert header == ["price", "share", "zip", "côté"]
+    assert [";".join(row[:3]) for row in completed] == [
+        row.replace('"', "").rpartition(";")[0] for row in rows
+    ]
+    with (tmp_path / "b.csv").open(encoding="utf-8", newline="") as file:
+        for price, share, zip_code, _ in list(csv.reader(file))[1:]:
+            assert re.fullmatch(r"-?\$(\d{1,3}(,\d{3})+|\d{1,3})", price) and re.fullmatch(r"-?\d+%", share)
+            assert zip_code in ("01234", "20001")
+    done("compress", run, tmp_path / "a.csv", "-o", tmp_path / "a.chr")
+    done("decompress", run, tmp_path / "a.chr", "-o", tmp_path / "d.csv")
+    assert (tmp_path / "d.csv").read_bytes() == (tmp_path / "a.csv").read_bytes()

@@ -323,8 +323,7 @@ def test_the_cells_of_a_csv_come_back(fresh, rows, data):
     (folder / "a.csv").write_text(text)
     back(run, folder / "a.csv", folder / "b.csv", folder)
     one, other = ((folder / name).read_text() for name in ("a.csv", "b.csv"))
-    assert other == (one if separator == "," else other)
-    assert other.count("\n") == len(rows) + 1
+    assert other == one
 
 
 def test_a_table_of_small_numbers_keeps_its_names(tmp_path):

@@ -25,7 +25,7 @@ from chainrule.data.readers.numerals import (
     spelt_alike,
     spelt_numbers,
 )
-from chainrule.data.spelling import BOOLEANS
+from chainrule.data.spelling import BOOLEANS, CURRENCIES
 
 NUMBERS = ("number", "integer", "real")
 MOST_ODD = 0.05  # share of other cells that a column of numbers may have
@@ -145,7 +145,9 @@ class Cells:
             return self.styles[0], ""
         why = ", as the decimal signs of other columns say"
         if comma is None:
-            comma, why = semicolons and ("", ",") in self.styles, ", which nothing in the file decides"
+            money = any(mark in CURRENCIES for affix in self.affixes for mark in affix.strip())
+            comma = semicolons and ("", ",") in self.styles and not money  # which has no thousandths
+            why = ", which nothing in the file decides"
         return next(style for style in self.styles if (style[1] == ",") == comma), why
 
     def _numbers(self, style: tuple[str, str], why: str, notes: Notes) -> tuple[pa.Array, str] | None:
