@@ -17,7 +17,7 @@ from chainrule.data.readers.arrow import as_arrow
 from chainrule.errors import ChainruleError, DataError
 from chainrule.tasks.decompress import decompress_file
 from test_cli import call
-from test_lossless import back, run_of  # noqa: F401: a fixture
+from test_lossless import back, run_of
 
 NASTY = {
     "quotes": b'a,"b"\n1,"x"\n2,y\n"3","z ""q"" z"\n',
@@ -165,17 +165,16 @@ LINE = st.tuples(st.sampled_from(RAW), st.sampled_from(RAW), st.sampled_from(["\
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(LINE, min_size=1, max_size=9))
-def test_any_lines_come_back(fresh, lines):
-    folder = fresh()
-    path = folder / "a.csv"
+def test_any_lines_come_back(tmp_path, lines):
+    path = tmp_path / "a.csv"
     text = "".join(
         f"{first},{second}{end}" for first, second, end in [("a", "b", "\n"), ("1", "x", "\n"), *lines]
     )
     path.write_text(text, newline="")
     with suppress(DataError):  # a column that has no cells cannot be modelled
         run = run_on(path)
-        back(run, path, folder / "b.csv", folder)
-        assert (folder / "b.csv").read_bytes() == path.read_bytes()
+        back(run, path, tmp_path / "b.csv", tmp_path)
+        assert (tmp_path / "b.csv").read_bytes() == path.read_bytes()
 
 
 def done(*arguments):
