@@ -538,3 +538,11 @@ def test_every_cell_is_kept_or_noted(rows, quoting, mark, tmp_path):
                 assert was.strip() in MISSING or f"{plain_text(was.strip())!r} (row" in notes, notes
             else:
                 assert was.strip().startswith(str(cell)[:10])
+
+
+def test_how_cells_are_written_makes_no_other_column(tmp_path):
+    (tmp_path / "a.csv").write_text("a\n" + "".join(f"{i}%\n" for i in range(30)))
+    data = cr.load_data(tmp_path / "a.csv", columns={})
+    plain = cr.load_data(pd.DataFrame({"a": range(30)}), columns={})
+    assert data.domain == plain.domain and hash(data.domain) == hash(plain.domain)
+    assert cr.Domain.from_json(data.domain.to_json()).columns[0].written == "1000%"
