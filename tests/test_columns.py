@@ -149,7 +149,11 @@ def test_kinds_are_overruled(frame):
     assert found["text"] == COLUMNS[0]
     for name, kind, match in (
         ("cuont", "real", "no column 'cuont'; did you mean 'count'"),
-        ("few", "ordinal", "column 'few': expected a kind of categorical, number, integer, real, got 'ordinal'"),
+        (
+            "few",
+            "ordinal",
+            "column 'few': expected a kind of categorical, number, integer, real, got 'ordinal'",
+        ),
         ("text", "real", "column 'text': real needs numbers, its cells are text"),
         ("flag", "integer", "column 'flag': integer needs numbers, its cells are booleans"),
         ("size or none", "integer", "column 'size or none': integer needs whole numbers, got 0.1 in row 0"),
