@@ -10,6 +10,7 @@ from chainrule import errors
 from chainrule._version import __version__
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
+from chainrule.domain.part import between
 from chainrule.models import AutoregressiveModel, create_model, list_models, register_model
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from chainrule.coding import compress, decompress
     from chainrule.data import Data, get_data, list_data, load_data
     from chainrule.distribution import as_distribution
+    from chainrule.tasks.predict import predict, predict_proba
     from chainrule.tasks.purify import purify
+    from chainrule.tasks.sample_given import sample_given
     from chainrule.tasks.score import score
     from chainrule.training import Run, load
     from chainrule.training.fit import fit
@@ -30,6 +33,7 @@ __all__ = [
     "Run",
     "__version__",
     "as_distribution",
+    "between",
     "compress",
     "create_model",
     "decompress",
@@ -40,8 +44,11 @@ __all__ = [
     "list_models",
     "load",
     "load_data",
+    "predict",
+    "predict_proba",
     "purify",
     "register_model",
+    "sample_given",
     "score",
     "sklearn",
     "testing",
@@ -59,7 +66,10 @@ _LAZY = {
     "Run": "training",
     "fit": "training",
     "load": "training",
+    "predict": "tasks.predict",
+    "predict_proba": "tasks.predict",
     "purify": "tasks.purify",
+    "sample_given": "tasks.sample_given",
     "score": "tasks.score",
 }
 

@@ -39,18 +39,3 @@ def parse_kinds(settings: list[str] | None) -> dict[str, str] | None:
             raise typer.BadParameter(f"expected NAME=KIND, got {setting!r}", param_hint="--column")
         parsed[name.strip()] = kind.strip()
     return parsed or None
-
-
-def parse_given(settings: list[str]) -> dict[str, str]:
-    """['sex=f', 'age=40'] → {'sex': 'f', 'age': '40'}.
-
-    Raises:
-        typer.BadParameter: if one has no '='.
-    """
-    parsed = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals or not name:
-            raise typer.BadParameter(f"expected COLUMN=VALUE, got {setting!r}", param_hint="--given")
-        parsed[name.strip()] = value.strip()
-    return parsed

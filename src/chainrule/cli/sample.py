@@ -23,7 +23,6 @@ from chainrule.cli.options.sampler import (
     open_sampler,
 )
 from chainrule.cli.output import say
-from chainrule.cli.parsing import parse_given
 from chainrule.cli.verb import arrived
 from chainrule.engine import Predictive, Runner
 from chainrule.errors import ChainruleError
@@ -60,7 +59,7 @@ def sample(
 
     `chainrule sample runs/vocoder --like hello.wav -n 2 -o hello-again.wav`
 
-    `chainrule sample runs/people -n 1000 --given job=clerk --given age=40 -o clerks.csv`
+    `chainrule sample runs/people -n 1000 --given "job in clerk,smith" --given "age>=40" -o clerks.csv`
     """
     runner = open_sampler(sampler, draft, drawing.device)
     other = {"--to": to, "--between": between, "--given": given or None}
@@ -109,16 +108,14 @@ def _conditioned(
     options: DrawingOptions, like: str | None, given: list[str] | None, particles: int | None
 ) -> None:
     """Given features of recordings, or values of some columns."""
-    from chainrule.tasks import given_part, resynthesise
+    from chainrule.tasks import resynthesise
 
     if given and like is not None:
         raise ChainruleError("expected --given or --like, got both")
     opened = Drawing(options, SAMPLES, features=like is not None)
     run, n = opened.run, opened.count(64)
     if like is None:
-        x, known = given_part(run.model.domain, parse_given(given or []))
-        how: dict[str, Any] = {"cond": opened.cond, "particles": candidates(run, particles), **opened.how}
-        opened.finish(run.model.complete(x.to(run.model.device), known, n, **how)[0], n)
+        _given(opened, given or [], n, particles)
         return
     like = arrived(like, run)
     recordings = items_of(run, like, None, options.data_dir, labels=False, held_out=True)
@@ -127,6 +124,25 @@ def _conditioned(
     which = [0] * n if Path(like).expanduser().is_file() else range(min(n, there))
     drawn = resynthesise(run, recordings, which, part=1 if opened.live else PART, **opened.how)
     opened.finish(drawn, drawn.n)
+
+
+def _given(opened: Drawing, given: list[str], n: int, particles: int | None) -> None:
+    """Draw under conditions, and say how good the draws are."""
+    from chainrule.tasks import parse_conditions, sample_given
+
+    run = opened.run
+    conditions = parse_conditions(run.model.domain, given)
+    how: dict[str, Any] = {"cond": opened.cond, "particles": candidates(run, particles), **opened.how}
+    drawn = sample_given(run.model, n, conditions, **how)
+    about: dict[str, Any] = {
+        "exact": drawn.exact,
+        "candidates": drawn.candidates,
+        "log_prob_given_nats": drawn.log_prob,
+    }
+    opened.finish(drawn.items, n, effective_sample_size=drawn.effective, **about)
+    if not opened.options.json:
+        worth = f"chosen among {drawn.candidates:,} candidates, worth {drawn.effective:,.0f} independent ones"
+        say(f"under the conditions: {'exact draws' if drawn.exact else worth}")
 
 
 def _moved(command: str, options: str, asked: list[str], refusal: str) -> None:

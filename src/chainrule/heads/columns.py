@@ -61,6 +61,10 @@ class Gap(Conditional):
         value = self.there.draw(((u - p) / (1 - p)).clamp(0, 1 - 1e-16))
         return torch.where(u < p, torch.nan, value)
 
+    def cdf(self, value: Tensor, *, strict: bool = False, upper: bool = False) -> Tensor:
+        """The values' part, times the probability that there is one."""
+        return torch.sigmoid(-self.logit.double()) * self.there.cdf(value, strict=strict, upper=upper)
+
     def mode(self) -> Tensor:
         """NaN where missing is more probable than not; a density is not compared with a probability."""
         return torch.where(self.logit > 0, torch.nan, self.there.mode())

@@ -17,8 +17,8 @@ class Conditional(ABC):
     """p(x_d | x_<d) for a batch of B rows.
 
     `log_prob` and `draw` are what every one has. The rest serves a verb each, and refuses by default: `mode` and
-    `tempered` other temperatures, `truncated` top_k and top_p, `between` the rule `Within`; `levels` and `table`, or
-    `masses`, compression.
+    `tempered` other temperatures, `truncated` top_k and top_p, `between` the rule `Within`, `cdf` conditions on ranges;
+    `levels` and `table`, or `masses`, compression.
     """
 
     @abstractmethod
@@ -40,6 +40,13 @@ class Conditional(ABC):
     def between(self, lowest: Tensor, highest: Tensor) -> Conditional:
         """Given that the value is one of the levels lowest … highest, both (B,)."""
         raise ChainruleError("between: expected a discrete model, got one with numbers")
+
+    def cdf(self, value: Tensor, *, strict: bool = False, upper: bool = False) -> Tensor:
+        """P(X ≤ value) of values (B,) float64, in float64; `strict` for P(X < value); `upper` for 1 less that.
+
+        ±∞ are values too. A missing one is neither below nor above any.
+        """
+        raise self._refusal("condition on a range", "a conditional with a distribution function")
 
     def tempered(self, temperature: float) -> Conditional:
         """The distribution ∝ p^(1/temperature)."""
@@ -194,6 +201,11 @@ class Normal(Conditional):
         tiny = torch.finfo(torch.float64).tiny
         z = torch.special.ndtri(u.double().clamp(min=tiny))  # u = 0 would be -inf
         return self.mean + self.scale * z.to(self.mean.dtype)
+
+    def cdf(self, value: Tensor, *, strict: bool = False, upper: bool = False) -> Tensor:
+        """Φ((value - mean) / scale)."""
+        z = (value - self.mean.double()) / self.scale.double()
+        return torch.special.ndtr(-z if upper else z)
 
     def mode(self) -> Tensor:
         """The mean (B,)."""

@@ -17,6 +17,7 @@ from chainrule.layers.state import State
 
 # A logistic whose scale is e^-3 of a bin puts all its mass in that bin: narrower ones differ in nothing.
 NARROWEST_BIN = -3.0
+BARELY = 1e-6  # of a bin: what rounding makes of a place in its middle
 
 
 class MixtureConditional(Conditional):
@@ -35,6 +36,11 @@ class MixtureConditional(Conditional):
         """(…,) → (…,) nats."""
         z = (value[..., None] - self.means) * torch.exp(-self.log_scales)
         return torch.logsumexp(self.log_weights - self.log_scales + KERNELS[self.kernel].log_density(z), -1)
+
+    def cdf(self, value: Tensor, *, strict: bool = False, upper: bool = False) -> Tensor:
+        """Σ_k w_k · that of the kernel."""
+        z = (value[..., None] - self.means.double()) * torch.exp(-self.log_scales.double())
+        return (self.log_weights.double().exp() * KERNELS[self.kernel].cdf(-z if upper else z)).sum(-1)
 
     def draw(self, u: Tensor) -> Tensor:
         """(B,) → (B,): u chooses a component, and what is left of it, uniform again, a value there."""
@@ -90,6 +96,12 @@ class BinnedMixtureConditional(MixtureConditional):
         centre, half = (value[..., None] - self.means) * inverse, 0.5 * self.width * inverse
         mass = F.logsigmoid(centre + half) + F.logsigmoid(half - centre) + torch.log(-torch.expm1(-2 * half))
         return torch.logsumexp(self.log_weights + mass, -1)
+
+    def cdf(self, value: Tensor, *, strict: bool = False, upper: bool = False) -> Tensor:
+        """That of the mixture at the upper edge of the last bin."""
+        bins = value / self.width.double()
+        last = torch.ceil(bins - BARELY) - 1 if strict else torch.floor(bins + BARELY)
+        return super().cdf((last + 0.5) * self.width.double(), upper=upper)
 
     def masses(self, edges: Tensor) -> Tensor:
         """The probability of the multiples from each edge up to the next: (B, E+1) integers → (B, E) float64."""

@@ -101,6 +101,10 @@ class EoNADE(Marginalises, SharedEnsemble):
         """The validation loss of the net: (B,) nats."""
         return self.template.valid_loss(x, cond)
 
+    def followed(self, first: Tensor) -> list[Any]:
+        """The net, under one ordering."""
+        return self.template.followed(first)
+
     def _complete(self, x: Tensor, known: Tensor, n: int, **options: Any) -> Tensor:
         """Complete with the net, under the ordering that puts the known variables first."""
         return self.template._complete(x, known, n, **options)

@@ -6,6 +6,7 @@ from chainrule.tasks.blame import Blame, BlamedCell, blame, blamed_cells
 from chainrule.tasks.classify import classify
 from chainrule.tasks.complexity import complexity_bits
 from chainrule.tasks.conditional import ConditionalLikelihood, conditional_log_prob
+from chainrule.tasks.conditions import parse_conditions, parts_of
 from chainrule.tasks.continuation import continuation
 from chainrule.tasks.drawn import Drawn
 from chainrule.tasks.evaluate import Evaluation, evaluate
@@ -14,10 +15,13 @@ from chainrule.tasks.interpolate import interpolate, interpolate_latent
 from chainrule.tasks.likelihood import Likelihood, likelihood
 from chainrule.tasks.masks import given_part, known_mask
 from chainrule.tasks.nearest import nearest
+from chainrule.tasks.posterior import Posterior, posterior
+from chainrule.tasks.predict import predict, predict_proba
 from chainrule.tasks.purify import purify
 from chainrule.tasks.receptive_field import influence, receptive_field, receptive_fields
 from chainrule.tasks.reconstruction import ReconstructionCost, reconstruction_cost
 from chainrule.tasks.resynthesis import resynthesise
+from chainrule.tasks.sample_given import GivenSample, sample_given
 from chainrule.tasks.score import Scores, alarm_threshold, rank_p_value, score
 
 __all__ = [
@@ -27,8 +31,10 @@ __all__ = [
     "ConditionalLikelihood",
     "Drawn",
     "Evaluation",
+    "GivenSample",
     "HiddenNats",
     "Likelihood",
+    "Posterior",
     "ReconstructionCost",
     "Scores",
     "alarm_threshold",
@@ -48,12 +54,18 @@ __all__ = [
     "known_mask",
     "likelihood",
     "nearest",
+    "parse_conditions",
+    "parts_of",
+    "posterior",
+    "predict",
+    "predict_proba",
     "purify",
     "rank_p_value",
     "receptive_field",
     "receptive_fields",
     "reconstruction_cost",
     "resynthesise",
+    "sample_given",
     "score",
 ]
 

@@ -65,7 +65,9 @@ Like = Annotated[
 Given = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="COLUMN=VALUE", help="Value of a column, or of a variable by its number; repeatable."
+        metavar="CONDITION",
+        help="Condition on a column, or on a variable by its number: job=clerk, 'age>=40', 'job in clerk,smith'; "
+        "repeatable.",
     ),
 ]
 

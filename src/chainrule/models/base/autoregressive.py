@@ -309,6 +309,10 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         if isinstance(self.head, ColumnHeads):
             self.head.fit_widths(self.ordering.flatten(self.units.scale[None])[0])
 
+    def followed(self, first: Tensor) -> list[Any]:
+        """The model itself."""
+        return [self]
+
     @property
     def factorisation(self) -> Self:
         """The model itself."""

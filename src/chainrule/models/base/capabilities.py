@@ -275,6 +275,14 @@ class Sequential(Model):
         """The `AutoregressiveModel` that this is, or the first of those it mixes."""
 
     @abstractmethod
+    def followed(self, first: Tensor) -> list[Any]:
+        """The `AutoregressiveModel`s that it draws by, of which each item follows one at random.
+
+        Args:
+            first: variables (M,), on the CPU, that come first where the model can choose its ordering.
+        """
+
+    @abstractmethod
     def log_prob_given(
         self,
         x: Tensor,

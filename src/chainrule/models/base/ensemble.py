@@ -142,6 +142,10 @@ class Ensemble(Exact, Samples, Completes, Sequential):
         found = self._log_prob(x, cond) - (log_known.logsumexp(0) - math.log(self.members))
         return found, (share * errors).square().sum(0).sqrt(), exact.all(0)
 
+    def followed(self, first: Tensor) -> list[Any]:
+        """All members."""
+        return [self.member(k) for k in range(self.members)]
+
     @property
     def factorisation(self) -> AutoregressiveModel:
         """Member 0."""

@@ -91,6 +91,11 @@ class OrderlessModel(Marginalises, AutoregressiveModel):
             first = torch.argsort(~pattern.cpu(), stable=True)
             yield (which == i).nonzero().flatten(), self.in_order(self.ordering.variables[first])
 
+    def followed(self, first: Tensor) -> list[Any]:
+        """Itself under the ordering that has these variables first, in this order, and then the rest in its own."""
+        rest = [d for d in self.ordering.variables.tolist() if d not in set(first.tolist())]
+        return [self.in_order(torch.tensor([*first.tolist(), *rest]))]
+
     def in_order(self, permutation: Tensor) -> Self:
         """The same net under another ordering: the domain's variables (D,) in generation order, on the CPU."""
         sites = self.ordering.variables.argsort()[permutation]
