@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from chainrule.randomness import turn
 
 
-def draw_noise(rows: int, variables: int, generator: torch.Generator | None = None) -> Tensor:
+@dataclass(frozen=True)
+class RowNoise:
+    """In place of a generator: noise that each item has of its own, whatever items are beside it.
+
+    Args:
+        seeds: (B,) uint64, one per item.
+        stream: of several independent ones.
+    """
+
+    seeds: np.ndarray
+    stream: int = 0
+    device = torch.device("cpu")
+
+    def draw(self, rows: int, variables: int) -> Tensor:
+        """Uniform noise (rows, variables) float64; the rows of one item side by side."""
+        each = rows // len(self.seeds) * variables if len(self.seeds) else 0
+        parts = [
+            np.random.Generator(np.random.Philox(key=[seed, self.stream])).random(each) for seed in self.seeds
+        ]
+        return torch.from_numpy(np.concatenate(parts) if parts else np.zeros(0)).reshape(rows, variables)
+
+
+def draw_noise(rows: int, variables: int, generator: torch.Generator | RowNoise | None = None) -> Tensor:
     """Uniform noise in [0, 1), (rows, variables) float64, drawn where the generator lives.
 
     Row by row: the first rows of a larger draw are those of a smaller one. Because a value is a function of
     its conditional and of its own number, every runner and every split of the batch gives the same sample.
     """
+    if isinstance(generator, RowNoise):
+        return generator.draw(rows, variables)
     device = "cpu" if generator is None else generator.device
     with turn(generator):
         return torch.rand(rows, variables, generator=generator, dtype=torch.float64, device=device)
@@ -24,13 +52,15 @@ def draw_normal(rows: int, variables: int, generator: torch.Generator | None = N
     return torch.special.ndtri(draw_noise(rows, variables, generator).clamp(1e-300, 1 - 1e-16))
 
 
-def branch(generator: torch.Generator | None, which: int = 0) -> torch.Generator:
-    """A new generator, seeded from the position of this one, which does not advance.
+def branch(generator: torch.Generator | RowNoise | None, which: int = 0) -> Any:
+    """A new generator (or noise of rows), seeded from the position of this one, which does not advance.
 
     What is drawn in turn from one generator depends on how much was drawn before, so on the number of rows. Of what is
     drawn in parts (latent numbers, then pixels) all but one come from branches, each of another number: then the first
     rows of a larger draw are those of a smaller one in every part.
     """
+    if isinstance(generator, RowNoise):
+        return replace(generator, stream=generator.stream * 64 + which + 1)
     source = torch.default_generator if generator is None else generator
     number = torch.rand((), generator=source.clone_state(), dtype=torch.float64, device=source.device)
     return torch.Generator(source.device).manual_seed(int(number * 2**32) + which)

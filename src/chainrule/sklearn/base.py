@@ -39,6 +39,7 @@ class AutoregressiveEstimator(BaseEstimator):
         epochs: int | None = None,
         batch_size: int | None = None,
         lr: float | None = None,
+        training: Mapping[str, Any] | None = None,
         validation_fraction: float = 0.1,
         random_state: Any = None,
         device: str = "auto",
@@ -50,6 +51,7 @@ class AutoregressiveEstimator(BaseEstimator):
         self.epochs = epochs
         self.batch_size = batch_size
         self.lr = lr
+        self.training = training
         self.validation_fraction = validation_fraction
         self.random_state = random_state
         self.device = device
@@ -69,8 +71,8 @@ class AutoregressiveEstimator(BaseEstimator):
             return validate_data(self, X, reset=reset, skip_check_array=True)
         return validate_data(self, X, reset=reset, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
 
-    def _fit(self, X: Any) -> Any:
-        """Train, and return X as read."""
+    def _fit(self, X: Any) -> tuple[Tensor, Tensor]:
+        """Train; the rows as the model takes them (N, D), and which of them were held out (N,)."""
         if not 0 < self.validation_fraction < 1:
             raise ChainruleError(
                 f"validation_fraction: expected a number in (0, 1), got {self.validation_fraction}"
@@ -83,17 +85,18 @@ class AutoregressiveEstimator(BaseEstimator):
         x = torch.from_numpy(rows.encode(X))
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
         held = min(max(1, round(len(x) * self.validation_fraction)), len(x) - 1)
+        options = self._options(len(x) - held, seed)
         train, valid = x[order[held:]], x[order[:held]]
         data = Data("X", train, valid, valid, model.domain)
-        run = fit(
-            model, data, device=self.device, progress=bool(self.verbose), **self._options(len(train), seed)
-        )
+        run = fit(model, data, device=self.device, progress=bool(self.verbose), **options)
         # In double precision a row's likelihood does not depend on which rows it is scored with.
         self.model_ = run.model.cpu().double()
         self.columns_ = rows.columns
         self.history_ = run.metrics
         self._rows = rows
-        return X
+        held_out = torch.zeros(len(x), dtype=torch.bool)
+        held_out[order[:held]] = True
+        return x, held_out
 
     def _create(self, rows: Rows, seed: int) -> Model:
         """The model with seeded weights; one that sums missing cells out may get any cell missing."""
@@ -108,20 +111,25 @@ class AutoregressiveEstimator(BaseEstimator):
 
     def _options(self, n: int, seed: int) -> dict[str, Any]:
         """Options of training on n rows: some 1600 steps, at most 200 epochs, with a patience of half of them."""
+        own = dict(self.training or {})
+        for name in ("epochs", "batch_size", "lr"):
+            if name in own and getattr(self, name) is not None:
+                raise ChainruleError(f"{name}: expected it once, got it in training= as well")
+        if own.get("epochs", self.epochs) == 0:
+            raise ChainruleError("epochs: expected an integer ≥ 1, got 0")
         batch_size = min(max(n // 20, 16), 128) if self.batch_size is None else int(self.batch_size)
         steps = -(-n // max(batch_size, 1))
         epochs = min(max(STEPS // steps, 1), MOST_EPOCHS) if self.epochs is None else int(self.epochs)
         options = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "patience": max(epochs // 2, 10)}
-        return options if self.lr is None else {**options, "lr": float(self.lr)}
+        return options | ({} if self.lr is None else {"lr": float(self.lr)}) | own
 
     def _encode(self, X: Any, **options: Any) -> Tensor:
         """Rows as the model takes them, (N, D)."""
         x = self._rows.encode(X, self.model_.domain.columns, **options)
         return torch.from_numpy(x).to(self.model_.device)
 
-    def _log_prob(self, X: Any) -> np.ndarray:
-        """The log-likelihood of each row, (N,) nats."""
-        x = self._encode(X)
+    def _log_prob(self, x: Tensor) -> np.ndarray:
+        """The log-likelihood of each row as the model takes it (N, D), (N,) nats."""
         with exact_arithmetic(self.model_):
             parts = [self.model_.log_prob(part) for part in x.split(chunk(x.shape[1]))]
         return torch.cat(parts).cpu().numpy()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
 from chainrule.errors import ChainruleError
 from chainrule.sklearn.base import AutoregressiveEstimator, chunk, draw_seed
+from chainrule.tasks.posterior import Posterior, posterior
+from chainrule.tasks.predict import summary
+from chainrule.tasks.sample_given import sample_given
 
 
 class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
@@ -43,6 +48,9 @@ class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
 
     lr : float, default=None
         Highest learning rate; by default the model's.
+
+    training : dict, default=None
+        Other options of training, as `chainrule.fit` takes them: {"weight_decay": 0.01, "minutes": 1}, say.
 
     validation_fraction : float, default=0.1
         Part of the rows that is held out to choose among the epochs.
@@ -101,19 +109,69 @@ class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Exact log-likelihood of each row, (n_samples,) nats: a log-density in the columns that are real."""
-        return self._log_prob(self._read(X))
+        return self._log_prob(self._encode(self._read(X)))
 
     def score(self, X: Any, y: None = None) -> float:
         """Mean log-likelihood of the rows, nats: higher is better. As GaussianMixture's; KernelDensity's is a sum."""
         return float(self.score_samples(X).mean())
 
-    def sample(self, n_samples: int = 1, random_state: Any = None) -> Any:
-        """Draw rows: an array, or a DataFrame with the training one's columns and types."""
+    def sample(
+        self, n_samples: int = 1, random_state: Any = None, *, given: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Draw rows: an array, or a DataFrame with the training one's columns and types.
+
+        With `given`, rows under conditions: column → a value, a set of values, or a range, `cr.between(40, None)`.
+        """
         check_is_fitted(self)
         if n_samples < 1:
             raise ChainruleError(f"n_samples: expected an integer ≥ 1, got {n_samples}")
         generator = torch.Generator().manual_seed(draw_seed(random_state))
+        if given is not None:
+            drawn = sample_given(self.model_, n_samples, self._given(given), generator=generator)
+            return self._rows.decode(drawn.items.cpu().numpy())
         most = chunk(self.n_features_in_)
         sizes = [min(most, n_samples - start) for start in range(0, n_samples, most)]
         drawn = torch.cat([self.model_.sample(size, generator=generator) for size in sizes])
         return self._rows.decode(drawn.cpu().numpy())
+
+    def predict(self, X: Any, column: str, *, quantile: float | None = None, mean: bool = False) -> Any:
+        """One column of each row given the others: the most probable category; of numbers the median.
+
+        Args:
+            X: rows (n_samples, n_features); the column itself is not read.
+            column: its name; of an array x0, x1, …
+            quantile: of numbers, in (0, 1), instead of the median.
+            mean: take the mean of numbers instead.
+
+        Returns:
+            (n_samples,) an array.
+        """
+        found, d = self._posterior(X, column)
+        return self._rows.decode_column(
+            d, summary(found, bool(self.columns_[d].categories), quantile, mean).numpy()
+        )
+
+    def predict_proba(self, X: Any, column: str) -> pd.DataFrame:
+        """The probability of each value of one column in each row, given the others: (n_samples, values).
+
+        Args:
+            X, column: as of `predict`; a column of categories, or of numbers on a grid of at most 512 cells.
+        """
+        found, d = self._posterior(X, column)
+        if not found.enumerated:
+            raise ChainruleError(
+                f"predict_proba: column {column!r} has too many values; use predict with a quantile"
+            )
+        values = self._rows.decode_column(d, found.values[0].numpy())
+        return pd.DataFrame(found.probabilities.numpy(), columns=pd.Index(values, name=column))
+
+    def _posterior(self, X: Any, column: str) -> tuple[Posterior, int]:
+        x, d = self._encode(self._read(X), allow_missing=True), self._rows.index(column)
+        x[:, d] = 0.0  # not read
+        return posterior(self.model_, x, d), d
+
+    def _given(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Conditions by the names that the model's domain has: of reals alone, numbers."""
+        if self.model_.domain.columns:
+            return dict(given)
+        return {str(self._rows.index(name)): condition for name, condition in given.items()}

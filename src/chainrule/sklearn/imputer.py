@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, Self
 
 import torch
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from torch import Tensor
 
+from chainrule.engine.noise import RowNoise
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models.base.capabilities import Marginalises
 from chainrule.sklearn.base import AutoregressiveEstimator, chunk, draw_seed
+from chainrule.sklearn.fingerprints import fingerprints
 
 STRATEGIES = ("sample", "most_probable", "mean")
 PARTICLES = 16  # candidates for a draw, of models that see only what comes before
@@ -35,9 +38,10 @@ class AutoregressiveImputer(OneToOneFeatureMixin, TransformerMixin, Autoregressi
         For the strategy "mean".
 
     random_state : int, RandomState instance or None, default=None
-        Seed of training and of the draws.
+        Seed of training and of the draws. With an int, what a row is filled with depends on its cells and the seed
+        alone, not on the rows beside it.
 
-    hyperparameters, columns, epochs, batch_size, lr, validation_fraction, device, verbose
+    hyperparameters, columns, epochs, batch_size, lr, training, validation_fraction, device, verbose
         As of :class:`AutoregressiveDensity`.
 
     Attributes
@@ -70,6 +74,7 @@ class AutoregressiveImputer(OneToOneFeatureMixin, TransformerMixin, Autoregressi
         epochs: int | None = None,
         batch_size: int | None = None,
         lr: float | None = None,
+        training: Mapping[str, Any] | None = None,
         validation_fraction: float = 0.1,
         random_state: Any = None,
         device: str = "auto",
@@ -82,6 +87,7 @@ class AutoregressiveImputer(OneToOneFeatureMixin, TransformerMixin, Autoregressi
             epochs=epochs,
             batch_size=batch_size,
             lr=lr,
+            training=training,
             validation_fraction=validation_fraction,
             random_state=random_state,
             device=device,
@@ -107,14 +113,16 @@ class AutoregressiveImputer(OneToOneFeatureMixin, TransformerMixin, Autoregressi
         rows = gaps.any(1).nonzero().flatten()
         # Rows that lack the same cells lie side by side, since the order-less models work on them at once.
         rows = rows[torch.unique(gaps[rows], dim=0, return_inverse=True)[1].argsort(stable=True)]
-        generator = torch.Generator().manual_seed(draw_seed(self.random_state))
+        seed, whole = draw_seed(self.random_state), isinstance(self.random_state, Integral)
+        generator = torch.Generator().manual_seed(seed)
         draws = self.n_draws if self.strategy == "mean" else 1
         for part in rows.split(chunk(x.shape[1] * draws)) if len(rows) else ():
-            filled = self._summary(self._draw(x[part], draws, generator))
+            noise: Any = RowNoise(fingerprints(x[part].cpu().numpy(), seed)) if whole else generator
+            filled = self._summary(self._draw(x[part], draws, noise))
             x[part] = torch.where(gaps[part], filled.to(x.dtype), x[part])
-        return self._rows.decode(x.cpu().numpy(), X)
+        return self._rows.filled(x.cpu().numpy(), X)
 
-    def _draw(self, x: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+    def _draw(self, x: Tensor, draws: int, generator: Any) -> Tensor:
         """(B, D) → (B, draws, D)."""
         particles = {} if isinstance(self.model_, Marginalises) else {"particles": PARTICLES}
         temperature = 0.0 if self.strategy == "most_probable" else 1.0

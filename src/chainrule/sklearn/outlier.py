@@ -10,6 +10,7 @@ from sklearn.base import OutlierMixin
 
 from chainrule.errors import ChainruleError
 from chainrule.sklearn.base import AutoregressiveEstimator
+from chainrule.sklearn.fingerprints import fingerprints
 
 
 class AutoregressiveOutlierDetector(OutlierMixin, AutoregressiveEstimator):
@@ -17,20 +18,33 @@ class AutoregressiveOutlierDetector(OutlierMixin, AutoregressiveEstimator):
 
     Parameters
     ----------
-    model, hyperparameters, columns, epochs, batch_size, lr, validation_fraction, random_state, device, verbose
+    model, hyperparameters, columns, epochs, batch_size, lr, training, random_state, device, verbose
         As of :class:`AutoregressiveDensity`.
 
-    contamination : float, default=0.1
-        Part of the training rows, in (0, 0.5], that are to be outliers: it sets the threshold.
+    validation_fraction : float, default=0.2
+        Part of the rows that is held out, to choose among the epochs and to set the threshold.
+
+    contamination : float or "auto", default=0.1
+        Part of the rows, in (0, 0.5], that are to be outliers; "auto" for those whose log-likelihood lies more than
+        1.5 interquartile ranges below the lower quartile of the held-out rows' (Tukey's fence).
 
     Attributes
     ----------
     offset_ : float
-        The threshold in nats: the quantile `contamination` of all training rows' log-likelihoods. New rows are a
-        little less likely than those trained on, so that somewhat more of them fall below it.
+        The threshold in nats: the quantile `contamination` of held-out rows' log-likelihoods. About that part of new
+        rows lies below it.
+
+    optimism_ : float
+        Nats by which rows are likelier for having been trained on, at the threshold. It is taken off the scores of
+        the training rows, which are recognised, so that `contamination` holds for them as well.
 
     model_, columns_, history_, n_features_in_, feature_names_in_
         As of :class:`AutoregressiveDensity`.
+
+    References
+    ----------
+    Tukey (1977), "Exploratory data analysis"; on thresholds from held-out rows Vovk, Gammerman, Shafer (2005),
+    "Algorithmic learning in a random world".
 
     Examples
     --------
@@ -46,13 +60,14 @@ class AutoregressiveOutlierDetector(OutlierMixin, AutoregressiveEstimator):
         self,
         model: str = "made",
         *,
-        contamination: float = 0.1,
+        contamination: float | str = 0.1,
         hyperparameters: Mapping[str, Any] | None = None,
         columns: Mapping[str, str] | str | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
         lr: float | None = None,
-        validation_fraction: float = 0.1,
+        training: Mapping[str, Any] | None = None,
+        validation_fraction: float = 0.2,
         random_state: Any = None,
         device: str = "auto",
         verbose: bool = False,
@@ -64,6 +79,7 @@ class AutoregressiveOutlierDetector(OutlierMixin, AutoregressiveEstimator):
             epochs=epochs,
             batch_size=batch_size,
             lr=lr,
+            training=training,
             validation_fraction=validation_fraction,
             random_state=random_state,
             device=device,
@@ -73,15 +89,31 @@ class AutoregressiveOutlierDetector(OutlierMixin, AutoregressiveEstimator):
 
     def fit(self, X: Any, y: None = None) -> Self:
         """Train on the rows X of shape (n_samples, n_features), an array or a DataFrame; y is ignored."""
-        if not 0 < self.contamination <= 0.5:
-            raise ChainruleError(f"contamination: expected a number in (0, 0.5], got {self.contamination}")
-        scores = self._log_prob(self._fit(X))
-        self.offset_ = float(np.quantile(scores, self.contamination))
+        auto = isinstance(self.contamination, str)
+        if self.contamination != "auto" if auto else not 0 < self.contamination <= 0.5:
+            raise ChainruleError(
+                f"contamination: expected a number in (0, 0.5] or 'auto', got {self.contamination!r}"
+            )
+        x, held_out = self._fit(X)
+        scores = self._log_prob(self._encode(self._read(X)))
+        train, usual = np.sort(scores[~held_out]), scores[held_out]
+        if auto:
+            low, high = np.quantile(usual, [0.25, 0.75])
+            self.offset_, self.optimism_ = float(low - 1.5 * (high - low)), 0.0
+        else:
+            # As many of M below it as makes the chance of a new row `contamination`, over draws of the M rows too.
+            self.offset_ = float(np.quantile(usual, self.contamination, method="weibull"))
+            wanted = round(self.contamination * len(scores)) - int((usual < self.offset_).sum())
+            place = min(max(wanted, 1), len(train) - 1)
+            self.optimism_ = float(train[place - 1 : place + 1].mean()) - self.offset_
+        self._trained = fingerprints(x[~held_out].numpy())
         return self
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Exact log-likelihood of each row, (n_samples,) nats; the lower, the more abnormal."""
-        return self._log_prob(self._read(X))
+        """Exact log-likelihood of each row, less `optimism_` of rows trained on, (n_samples,) nats; low is abnormal."""
+        x = self._encode(self._read(X))
+        seen = np.isin(fingerprints(x.cpu().numpy()), self._trained)
+        return self._log_prob(x) - np.where(seen, self.optimism_, 0.0)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """`score_samples` less `offset_`, (n_samples,) nats: negative for outliers."""

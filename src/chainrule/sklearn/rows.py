@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_integer_dtype
+from pandas.api.types import is_bool_dtype, is_float_dtype, is_integer_dtype, is_numeric_dtype
 from torch import Tensor
 
 from chainrule.data import decode, encode, infer_columns
@@ -16,7 +16,9 @@ from chainrule.data.readers.arrow import as_arrow
 from chainrule.data.readers.frame import is_frame
 from chainrule.domain import Domain
 from chainrule.domain.column import Column
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, DataError, nearest
+
+LARGEST = float(np.finfo(np.float32).max)  # nets compute in single precision
 
 
 @dataclass(frozen=True)
@@ -65,25 +67,70 @@ class Rows:
         """
         frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
         frame = frame.set_axis([column.name for column in self.columns], axis=1)
-        return encode(frame, columns or self.columns, "X", allow_missing=allow_missing)
+        x = encode(frame, columns or self.columns, "X", allow_missing=allow_missing)
+        large = np.abs(x) > LARGEST
+        if large.any():
+            row, d = np.argwhere(large)[0]
+            where = f"X: column {self.columns[d].name!r}"
+            raise DataError(f"{where}: expected numbers up to {LARGEST:.2g}, got {x[row, d]:g} in row {row}")
+        return x
 
-    def decode(self, x: np.ndarray, like: Any = None) -> Any:
-        """The inverse: an array or a frame as `like` is, by default as the training rows were.
-
-        A frame has the training frame's types where these hold the values.
-        """
+    def decode(self, x: np.ndarray) -> Any:
+        """The inverse: an array or a frame as the training rows were, in their types where these hold the values."""
         frame = decode(x, self.columns)
         for column, dtype in zip(self.columns, self.dtypes, strict=False):
-            values = frame[column.name]
-            cast = values.astype(dtype)
-            # Not where whole numbers would be cut off or wrap around.
-            if not is_integer_dtype(dtype) or (cast == values).all():
-                frame[column.name] = cast
-        if isinstance(like, np.ndarray) or (like is None and self.labels is None):
-            return frame.to_numpy(None if like is None else like.dtype)
-        if like is not None:
-            return frame.set_axis(like.columns, axis=1).set_axis(like.index, axis=0)
-        return frame.set_axis(self.labels, axis=1)
+            frame[column.name] = _in_type(frame[column.name], dtype)
+        return frame.to_numpy() if self.labels is None else frame.set_axis(self.labels, axis=1)
+
+    def filled(self, x: np.ndarray, X: Any) -> Any:
+        """X with its missing cells taken from x; all other cells stay as they are, to the last bit.
+
+        Columns of a frame get their training types, if gaps alone had kept these from them.
+        """
+        if isinstance(X, np.ndarray):
+            return np.where(np.isnan(X), decode(x, self.columns).to_numpy(X.dtype), X)
+        filled = {}
+        for d, column in enumerate(self.columns):
+            cells, gaps = X.iloc[:, d], X.iloc[:, d].isna().to_numpy()
+            own = cells.dtype
+            if gaps.any():
+                drawn = decode(x[:, [d]], [column])[column.name]
+                if is_numeric_dtype(own) and not is_bool_dtype(drawn):
+                    cells = cells.where(~gaps, drawn.to_numpy()).astype(own)
+                else:
+                    cells = cells.astype(object).where(~gaps, drawn.to_numpy(object))
+            trained = self.dtypes[d] if self.dtypes else own
+            filled[d] = cells if is_float_dtype(own) and is_float_dtype(trained) else _in_type(cells, trained)
+        return pd.DataFrame(filled, index=X.index).set_axis(X.columns, axis=1)
+
+    def decode_column(self, d: int, values: np.ndarray) -> np.ndarray:
+        """Codes or numbers of column d as its cells; a mean of whole numbers stays what it is."""
+        column = self.columns[d]
+        if not column.categories and not (values == values.round()).all():
+            return values
+        return decode(values[:, None], [column])[column.name].to_numpy()
+
+    def index(self, name: str) -> int:
+        """The place of a column.
+
+        Raises:
+            ChainruleError: if there is none of that name.
+        """
+        names = [column.name for column in self.columns]
+        if name not in names:
+            raise ChainruleError(f"column: the rows have no {name!r}; {nearest(name, names)}")
+        return names.index(name)
+
+
+def _in_type(values: pd.Series, dtype: Any) -> pd.Series:
+    """In a type, drawn numbers clipped to what it holds; as they are where it would cut them off."""
+    if is_integer_dtype(dtype) and is_numeric_dtype(values.dtype):
+        limits = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
+        values = values.clip(limits.min, limits.max)
+        whole = values.isna() | (values == values.round())
+        if not whole.all() or (values.isna().any() and isinstance(dtype, np.dtype)):
+            return values
+    return values.astype(dtype)
 
 
 def as_frame(X: Any) -> Any:
