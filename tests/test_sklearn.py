@@ -194,7 +194,7 @@ def test_in_a_search_and_in_a_pipeline():
     gappy, _ = with_gaps(X, 0.1)
     detector = AutoregressiveOutlierDetector(contamination=0.2, **TINY)
     pipeline = make_pipeline(AutoregressiveImputer(**TINY), StandardScaler(), detector)
-    assert (pipeline.fit(gappy).predict(gappy) == -1).sum() == 24
+    assert (pipeline.fit_predict(gappy) == -1).sum() == 24
 
 
 def test_the_page_runs_as_printed(monkeypatch):
@@ -209,7 +209,7 @@ def test_the_page_runs_as_printed(monkeypatch):
 
 def test_training_lasts_by_steps():
     options = AutoregressiveDensity()._options
-    assert options(9000, 0)["epochs"] == 22 and options(9000, 0)["batch_size"] == 128
+    assert options(9000, 0)["epochs"] == 14 and options(9000, 0)["batch_size"] == 128
     assert options(50, 0)["epochs"] == 200 and options(10**7, 0)["epochs"] == 1
 
 
@@ -229,7 +229,7 @@ def test_density_is_near_the_true_one():
 
 def test_outliers_are_found():
     X = gaussian(500, 0)
-    detector = AutoregressiveOutlierDetector(contamination=0.02, **{**SMALL, "epochs": 10}).fit(X)
+    detector = AutoregressiveOutlierDetector(contamination=0.02, **{**SMALL, "epochs": 20}).fit(X)
     shuffled = np.random.default_rng(0).permuted(
         gaussian(500, 1), axis=0
     )  # each column as it was, not their joint
@@ -289,3 +289,153 @@ def test_output_in_polars():
     assert filled.schema == frame.schema and not any(filled.null_count().row(0))
     there = frame["a"].is_not_null()
     assert filled["a"].filter(there).equals(frame["a"].filter(there))
+
+
+def test_every_option_of_training_is_reached():
+    X = gaussian(60, 0)
+    with pytest.raises(ChainruleError, match="unknown training option 'weight_decai'"):
+        AutoregressiveDensity(**TINY, training={"weight_decai": 0.0}).fit(X)
+    shrunk, free = (
+        AutoregressiveDensity(**{**TINY, "epochs": 20, "lr": 0.01}, training={"weight_decay": decay}).fit(X)
+        for decay in (100.0, 0.0)
+    )
+    sizes = [sum(p.detach().abs().sum().item() for p in own.model_.parameters()) for own in (shrunk, free)]
+    assert sizes[0] < 0.5 * sizes[1]
+    epochs = AutoregressiveDensity(**{**TINY, "epochs": None}, training={"epochs": 3}).fit(X)
+    assert len(epochs.history_) == 3
+    for twice in ({"epochs": 3}, {"lr": 0.1}):
+        with pytest.raises(ChainruleError, match="expected it once"):
+            AutoregressiveDensity(**{**TINY, "lr": 0.01}, training=twice).fit(X)
+
+
+@pytest.mark.parametrize("options", [{"epochs": 0}, {"epochs": None, "training": {"epochs": 0}}])
+def test_no_epochs_are_refused(options):
+    with pytest.raises(ChainruleError, match="epochs: expected an integer ≥ 1, got 0"):
+        AutoregressiveDensity(**{**TINY, **options}).fit(gaussian(20, 0))
+
+
+@pytest.mark.parametrize("model", ["deep-nade", "made", "made-ensemble"])
+@pytest.mark.parametrize("strategy", ["sample", "mean"])
+def test_a_row_is_filled_alike_in_any_batch(model, strategy):
+    gappy, _ = with_gaps(mixed(60))
+    small = {"hidden": [8], "components": 2, "dropout": 0.1} | (
+        {"masks": 3} if model == "made-ensemble" else {}
+    )
+    imputer = AutoregressiveImputer(
+        model, strategy=strategy, n_draws=3, **{**TINY, "hyperparameters": small}
+    ).fit(gappy)
+    whole = imputer.transform(gappy)
+    backwards = imputer.transform(gappy.iloc[::-1]).iloc[::-1]
+    alone = pd.concat([imputer.transform(gappy.iloc[[i]]) for i in range(12)])
+    for other, rows in ((backwards, whole), (alone, whole.iloc[:12])):
+        pd.testing.assert_frame_equal(other, rows, rtol=1e-6)
+    # Rows that differ are filled by noise of their own.
+    same = gappy.iloc[[3] * 5].assign(height=np.nan, age=np.arange(30.0, 35.0))
+    assert imputer.transform(same)["height"].nunique() == 5
+    assert imputer.set_params(random_state=5).transform(same)["height"].nunique() == 5
+
+
+def test_a_random_state_that_is_none_gives_equal_rows_other_draws():
+    X, _ = with_gaps(gaussian(60, 0))
+    imputer = AutoregressiveImputer(**{**TINY, "random_state": None}).fit(X)
+    rows = np.repeat([[np.nan, 1.0, 2.0, 3.0, 4.0]], 6, axis=0)
+    assert len(np.unique(imputer.transform(rows)[:, 0])) == 6
+
+
+def test_cells_that_are_there_stay_as_they_are():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "real": (1e6 * rng.normal(size=80)).astype(np.float32),
+            "byte": rng.integers(200, 256, 80).astype(np.uint8),
+            "flag": rng.random(80) < 0.5,
+            "name": np.where(rng.random(80) < 0.5, "a", "b"),
+        }
+    )
+    imputer = AutoregressiveImputer(**TINY).fit(frame)
+    new = frame.assign(real=frame["real"] * 1.1 + np.pi).astype(
+        {"real": np.float64}
+    )  # no float32 holds these
+    new.loc[::3, "real"] = np.nan
+    filled = imputer.transform(new)
+    assert list(filled.dtypes) == list(new.dtypes)
+    there = new["real"].notna()
+    assert (filled.loc[there, "real"].to_numpy() == new.loc[there, "real"].to_numpy()).all()
+    pd.testing.assert_frame_equal(filled.drop(columns="real"), new.drop(columns="real"))
+    gaps = frame.astype({"byte": float, "flag": object})
+    gaps.loc[::2, ["byte", "flag"]] = np.nan
+    filled = imputer.transform(gaps)
+    assert [str(filled[name].dtype) for name in ("byte", "flag")] == ["uint8", "bool"]
+    drawn = AutoregressiveDensity(**TINY).fit(frame).sample(400, random_state=0)
+    pd.testing.assert_series_equal(drawn.dtypes, frame.dtypes)
+    array = new[["real"]].to_numpy()
+    filled = AutoregressiveImputer(**TINY).fit(array).transform(array)
+    assert (filled[there.to_numpy()] == array[there.to_numpy()]).all()
+
+
+def test_a_number_too_large_is_named():
+    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "price": [1.0, 1e300, 2.0]})
+    with pytest.raises(DataError, match=r"column 'price'.*got 1e\+300 in row 1"):
+        AutoregressiveDensity(**TINY).fit(frame)
+    density = AutoregressiveDensity(**TINY).fit(frame.clip(upper=9))
+    with pytest.raises(DataError, match="'price'"):
+        density.score_samples(frame)
+
+
+def test_other_frames_are_read():
+    polars, pyarrow = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    frame = mixed(60)[["job", "age", "height"]].reset_index(drop=True)
+    density = AutoregressiveDensity(**TINY).fit(frame)
+    expected = density.score_samples(frame)
+    for other in (polars.from_pandas(frame), pyarrow.table(frame)):
+        np.testing.assert_allclose(density.score_samples(other), expected)
+        fitted = AutoregressiveDensity(**TINY).fit(other)
+        np.testing.assert_allclose(fitted.score_samples(other), expected)
+    text = AutoregressiveDensity(**TINY).fit(frame.to_numpy(object))
+    assert [column.kind for column in text.columns_] == [column.kind for column in density.columns_]
+    numbers = np.array([[1, 2.5], [3, 4], [5, 6.5]], dtype=object)
+    assert AutoregressiveDensity(**TINY).fit(numbers).score_samples(numbers).shape == (3,)
+
+
+def test_as_many_new_rows_are_outliers_as_asked():
+    train, new = gaussian(1500, 0), gaussian(3000, 1)
+    detector = AutoregressiveOutlierDetector(contamination=0.05, **{**SMALL, "epochs": 30}).fit(train)
+    assert (detector.predict(train) == -1).sum() == 75
+    held_out = 300
+    spread = 4 * np.sqrt(0.05 * 0.95 * (1 / held_out + 1 / len(new)))
+    assert (detector.predict(new) == -1).mean() == pytest.approx(0.05, abs=spread)
+    assert detector.optimism_ > 0
+    same = detector.score_samples(np.vstack([train[:5], new[:5]]))
+    np.testing.assert_allclose(
+        same, detector.score_samples(np.vstack([new[:5], train[:5]]))[[5, 6, 7, 8, 9, 0, 1, 2, 3, 4]]
+    )
+
+
+def test_the_threshold_of_a_fence():
+    train = gaussian(400, 0)
+    detector = AutoregressiveOutlierDetector("gaussian", contamination="auto", random_state=0).fit(train)
+    assert (detector.predict(gaussian(2000, 1)) == -1).mean() < 0.06
+    assert (detector.predict(20 + gaussian(50, 1)) == -1).all()
+    with pytest.raises(ChainruleError, match="or 'auto', got 'some'"):
+        AutoregressiveOutlierDetector(contamination="some", **TINY).fit(train)
+
+
+def test_columns_are_predicted():
+    frame = mixed(400)
+    density = AutoregressiveDensity(**{**SMALL, "epochs": 15}).fit(frame)
+    found = density.predict_proba(frame, "member")
+    assert list(found.columns) == [False, True] and found.sum(axis=1).to_numpy() == pytest.approx(1)
+    assert (density.predict(frame, "member") == frame["member"]).mean() > 0.7
+    gappy = frame.assign(age=np.nan)
+    age = density.predict(gappy, "age")
+    assert np.abs(age - frame["age"]).mean() < 0.5 * np.abs(frame["age"] - frame["age"].median()).mean()
+    low, high = (density.predict(frame, "height", quantile=q) for q in (0.1, 0.9))
+    assert 0.6 < ((low < frame["height"]) & (frame["height"] < high)).mean() < 0.95
+    drawn = density.sample(50, random_state=0, given={"age": cr.between(45, None), "job": {"smith"}})
+    assert (drawn["age"] >= 45).all() and (drawn["job"] == "smith").all()
+    plain = AutoregressiveDensity(**TINY).fit(gaussian(40, 0))
+    assert (plain.sample(20, random_state=0, given={"x1": cr.between(None, 3)})[:, 1] <= 3).all()
+    assert plain.predict(gaussian(5, 0), "x2").shape == (5,)
+    for call in (lambda: density.predict(frame, "weight"), lambda: density.predict_proba(frame, "height")):
+        with pytest.raises(ChainruleError):
+            call()

@@ -11,6 +11,7 @@ from chainrule.domain.column import Column
 from chainrule.layers import Cells
 from chainrule.models import load_model, save_model
 from chainrule.models.base.capabilities import Marginalises
+from chainrule.models.parts.standardise import Units
 
 COLUMNS = (
     Column("text", "categorical", ("b", "ä", "1"), missing=True),
@@ -218,3 +219,17 @@ def test_single_precision_and_strides_do_not_matter(name):
     torch.testing.assert_close(model.log_prob(x.float()), expected)
     torch.testing.assert_close(model.log_prob(x.T.contiguous().T), expected)
     assert model.sample(2).dtype == torch.float64
+
+
+def test_units_of_more_values_than_torch_takes_quantiles_of(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise RuntimeError("quantile() input tensor is too large")
+
+    x = torch.randn(1001, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    units = Units(cr.Domain.vector(2))
+    low, middle, high = x.quantile(torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64), dim=0)
+    monkeypatch.setattr(torch, "quantile", refuse)
+    units.fit(x)
+    assert torch.allclose(units.shift, middle.float()) and torch.allclose(
+        units.scale, ((high - low) / 1.349).float()
+    )

@@ -23,7 +23,9 @@ from chainrule.randomness import seeded
 from chainrule.sklearn.rows import Rows, as_frame, domain_of
 from chainrule.training.fit import fit
 
-STEPS, MOST_EPOCHS = 1600, 200  # of training, unless epochs are given
+STEPS, MOST_EPOCHS = 1000, 200  # of training, unless epochs are given
+# Widths of hidden layers, where they are not given: the models' own are for more steps than these.
+WIDTHS = {"made": 256, "deep-nade": 256}
 CELLS = 1 << 14  # of a chunk when scoring or drawing
 
 
@@ -101,6 +103,9 @@ class AutoregressiveEstimator(BaseEstimator):
     def _create(self, rows: Rows, seed: int) -> Model:
         """The model with seeded weights; one that sums missing cells out may get any cell missing."""
         hyperparameters = dict(self.hyperparameters or {})
+        if self.model in WIDTHS:
+            width = max(WIDTHS[self.model], len(rows.columns))
+            hyperparameters = {"hidden": [width, width]} | hyperparameters
         with seeded(seed):
             model = create_model(self.model, domain_of(rows.columns), **hyperparameters)
         if not isinstance(model, Marginalises):
@@ -110,7 +115,7 @@ class AutoregressiveEstimator(BaseEstimator):
             return create_model(self.model, domain_of(gaps), **hyperparameters)
 
     def _options(self, n: int, seed: int) -> dict[str, Any]:
-        """Options of training on n rows: some 1600 steps, at most 200 epochs, with a patience of half of them."""
+        """Options of training on n rows: some 1000 steps, at most 200 epochs, with a patience of a third of them."""
         own = dict(self.training or {})
         for name in ("epochs", "batch_size", "lr"):
             if name in own and getattr(self, name) is not None:
@@ -120,7 +125,7 @@ class AutoregressiveEstimator(BaseEstimator):
         batch_size = min(max(n // 20, 16), 128) if self.batch_size is None else int(self.batch_size)
         steps = -(-n // max(batch_size, 1))
         epochs = min(max(STEPS // steps, 1), MOST_EPOCHS) if self.epochs is None else int(self.epochs)
-        options = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "patience": max(epochs // 2, 10)}
+        options = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "patience": max(epochs // 3, 10)}
         return options | ({} if self.lr is None else {"lr": float(self.lr)}) | own
 
     def _encode(self, X: Any, **options: Any) -> Tensor:

@@ -34,6 +34,7 @@ def descend(
     device: str,
     progress: bool,
     title: str = "",
+    rival: Callable[[int], float] | None = None,
 ) -> None:
     """Gradient descent in a run folder, until the epochs or the patience are spent; the model gets the best weights.
 
@@ -47,6 +48,7 @@ def descend(
         device: see `fit`.
         progress: whether to show a bar.
         title: what the bar is called.
+        rival: epochs → the lowest validation of another run in as many; halfway, a run that is worse stops.
 
     Raises:
         KeyboardInterrupt: on Ctrl-C, with weights left in the folder.
@@ -77,7 +79,8 @@ def descend(
     else:
         train = batches(data.train, conds["train"], size, seed=config.seed, passes=passes)
     valid = batches(data.valid, conds["valid"], max(4 * size, 256))
-    recorder = Recorder(folder, config.patience, config.minutes)
+    race = {} if rival is None else {"halfway": -(-epochs // 2), "rival": rival(-(-epochs // 2))}
+    recorder = Recorder(folder, config.patience, config.minutes, **race)
     turn = InTurn()
     callbacks: list[pl.Callback] = [turn, recorder]
     if config.ema:

@@ -33,6 +33,7 @@ class Likelihood(pl.LightningModule):
         self.elapsed = elapsed
         self._loss = torch.compile(model.loss, dynamic=False) if config.compile else model.loss
         self.model, self.config, self.steps = model, config, steps
+        self._trained: list[Tensor] = []
         self.train_nats: list[Tensor] = []
         self.valid_nats: list[Tensor] = []
         self.valid_variables: list[Tensor] = []  # of each item, those that are counted
@@ -66,7 +67,7 @@ class Likelihood(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimiser, and a rate that rises over `warmup` steps, then falls along half a cosine."""
         config = self.config
-        trained = [p for p in self.model.parameters() if p.requires_grad]
+        trained = self._trained = [p for p in self.model.parameters() if p.requires_grad]
         groups: list[dict[str, Any]] = [{"params": [p for p in trained if p.ndim > 1 or config.decay_biases]}]
         biases = [p for p in trained if p.ndim < 2 and not config.decay_biases]
         if biases:
@@ -91,4 +92,4 @@ class Likelihood(pl.LightningModule):
     ) -> None:
         """Limit the norm of the gradient: Lightning's own way refuses fused optimisers, as if gradients were scaled."""
         if gradient_clip_val:
-            torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+            torch.nn.utils.clip_grad_norm_(self._trained, gradient_clip_val)

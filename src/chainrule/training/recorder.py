@@ -31,10 +31,15 @@ class Recorder(pl.Callback):
         folder: of the run.
         patience: epochs without a better validation before training stops; 0 never stops.
         minutes: of training before it stops, at the end of a step; 0 never stops.
+        halfway: the epoch by which the run must be as good as `rival` was; 0 for no such epoch.
+        rival: the lowest validation of another run by then.
     """
 
-    def __init__(self, folder: Path, patience: int, minutes: float = 0.0) -> None:
+    def __init__(
+        self, folder: Path, patience: int, minutes: float = 0.0, *, halfway: int = 0, rival: float = math.inf
+    ) -> None:
         self.folder, self.patience, self.minutes = folder, patience, minutes
+        self.halfway, self.rival = halfway, rival
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0  # of training, over all sessions, until the last validation
         self._started = time.perf_counter()
@@ -112,7 +117,10 @@ class Recorder(pl.Callback):
     def _exhausted(self) -> bool:
         best = self.best
         waited = bool(self.patience and best and self.history[-1]["epoch"] - best["epoch"] >= self.patience)
-        return waited or self._late()
+        outrun = bool(
+            self.halfway and best and len(self.history) >= self.halfway and best["valid_nats"] > self.rival
+        )
+        return waited or outrun or self._late()
 
     def _late(self) -> bool:
         return bool(self.minutes) and self.elapsed() >= 60 * self.minutes

@@ -6,6 +6,7 @@ import copy
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from chainrule._version import __version__
@@ -31,6 +32,8 @@ def choose_trial(
     progress: bool,
 ) -> None:
     """Train once with each set of hyperparameters, in `folder/trials/K`; the one of lowest validation is kept.
+
+    A trial that is worse after half of its epochs than the best before it was by then is not trained to its end.
 
     Args:
         folder: of the run; it gets the weights, the curve and the card of the best.
@@ -63,9 +66,16 @@ def choose_trial(
                 device=device,
                 progress=progress,
                 title=title,
+                rival=partial(_best_within, folders[:k]),
             )
     finally:
         _keep_best(folder, folders, model, trials)
+
+
+def _best_within(folders: Sequence[Path], epochs: int) -> float:
+    """The lowest validation of some trials in their first epochs."""
+    rows = [row for place in folders for row in read_metrics(place / METRICS)[:epochs]]
+    return (best_of(rows) or {"valid_nats": float("inf")})["valid_nats"]
 
 
 def _keep_best(folder: Path, folders: Sequence[Path], model: Model, trials: Sequence[dict]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -54,7 +55,9 @@ class Units(nn.Module):
             values = x[:, d][x[:, d].isfinite()]
             if not len(values):
                 continue
-            low, middle, high = torch.quantile(values, torch.tensor([0.25, 0.5, 0.75], dtype=values.dtype))
+            # torch.quantile takes no more than 16 million values.
+            quartiles = np.quantile(values.cpu().numpy(), [0.25, 0.5, 0.75])
+            low, middle, high = torch.from_numpy(quartiles).to(values.device)
             scale = (high - low) / QUARTILES
             if scale <= 0 and values.min() < values.max():  # of equal values it need not come out as 0
                 scale = values.std(correction=0)
