@@ -24,8 +24,8 @@ from chainrule.sklearn.rows import Rows, as_frame, domain_of
 from chainrule.training.fit import fit
 
 STEPS, MOST_EPOCHS = 1000, 200  # of training, unless epochs are given
-# Widths of hidden layers, where they are not given: the models' own are for more steps than these.
-WIDTHS = {"made": 256, "deep-nade": 256}
+# Of models whose own defaults are for more steps than these: the width of hidden layers, and the highest learning rate.
+SHORT = {"made": (256, 1e-2), "deep-nade": (256, 4e-3)}
 CELLS = 1 << 14  # of a chunk when scoring or drawing
 
 
@@ -103,8 +103,8 @@ class AutoregressiveEstimator(BaseEstimator):
     def _create(self, rows: Rows, seed: int) -> Model:
         """The model with seeded weights; one that sums missing cells out may get any cell missing."""
         hyperparameters = dict(self.hyperparameters or {})
-        if self.model in WIDTHS:
-            width = max(WIDTHS[self.model], len(rows.columns))
+        if self.model in SHORT:
+            width = max(SHORT[self.model][0], len(rows.columns))
             hyperparameters = {"hidden": [width, width]} | hyperparameters
         with seeded(seed):
             model = create_model(self.model, domain_of(rows.columns), **hyperparameters)
@@ -126,7 +126,11 @@ class AutoregressiveEstimator(BaseEstimator):
         steps = -(-n // max(batch_size, 1))
         epochs = min(max(STEPS // steps, 1), MOST_EPOCHS) if self.epochs is None else int(self.epochs)
         options = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "patience": max(epochs // 3, 10)}
-        return options | ({} if self.lr is None else {"lr": float(self.lr)}) | own
+        if self.lr is not None:
+            options["lr"] = float(self.lr)
+        elif self.model in SHORT:
+            options["lr"] = SHORT[self.model][1]
+        return options | own
 
     def _encode(self, X: Any, **options: Any) -> Tensor:
         """Rows as the model takes them, (N, D)."""
