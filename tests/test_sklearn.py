@@ -382,21 +382,6 @@ def test_a_number_too_large_is_named():
         density.score_samples(frame)
 
 
-def test_other_frames_are_read():
-    polars, pyarrow = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
-    frame = mixed(60)[["job", "age", "height"]].reset_index(drop=True)
-    density = AutoregressiveDensity(**TINY).fit(frame)
-    expected = density.score_samples(frame)
-    for other in (polars.from_pandas(frame), pyarrow.table(frame)):
-        np.testing.assert_allclose(density.score_samples(other), expected)
-        fitted = AutoregressiveDensity(**TINY).fit(other)
-        np.testing.assert_allclose(fitted.score_samples(other), expected)
-    text = AutoregressiveDensity(**TINY).fit(frame.to_numpy(object))
-    assert [column.kind for column in text.columns_] == [column.kind for column in density.columns_]
-    numbers = np.array([[1, 2.5], [3, 4], [5, 6.5]], dtype=object)
-    assert AutoregressiveDensity(**TINY).fit(numbers).score_samples(numbers).shape == (3,)
-
-
 def test_as_many_new_rows_are_outliers_as_asked():
     train, new = gaussian(1500, 0), gaussian(3000, 1)
     detector = AutoregressiveOutlierDetector(contamination=0.05, **{**SMALL, "epochs": 30}).fit(train)

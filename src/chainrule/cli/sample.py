@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from chainrule.cli.continuation import continue_, prolong
 from chainrule.cli.drawing import Drawing
+from chainrule.cli.given import draw_given
 from chainrule.cli.inputs import items_of
 from chainrule.cli.interpolate import interpolate
-from chainrule.cli.opening import candidates
 from chainrule.cli.options.common import Particles
 from chainrule.cli.options.drawing import DrawingOptions, Given, Like
 from chainrule.cli.options.sampler import (
@@ -115,7 +115,7 @@ def _conditioned(
     opened = Drawing(options, SAMPLES, features=like is not None)
     run, n = opened.run, opened.count(64)
     if like is None:
-        _given(opened, given or [], n, particles)
+        draw_given(opened, given or [], n, particles)
         return
     like = arrived(like, run)
     recordings = items_of(run, like, None, options.data_dir, labels=False, held_out=True)
@@ -124,25 +124,6 @@ def _conditioned(
     which = [0] * n if Path(like).expanduser().is_file() else range(min(n, there))
     drawn = resynthesise(run, recordings, which, part=1 if opened.live else PART, **opened.how)
     opened.finish(drawn, drawn.n)
-
-
-def _given(opened: Drawing, given: list[str], n: int, particles: int | None) -> None:
-    """Draw under conditions, and say how good the draws are."""
-    from chainrule.tasks import parse_conditions, sample_given
-
-    run = opened.run
-    conditions = parse_conditions(run.model.domain, given)
-    how: dict[str, Any] = {"cond": opened.cond, "particles": candidates(run, particles), **opened.how}
-    drawn = sample_given(run.model, n, conditions, **how)
-    about: dict[str, Any] = {
-        "exact": drawn.exact,
-        "candidates": drawn.candidates,
-        "log_prob_given_nats": drawn.log_prob,
-    }
-    opened.finish(drawn.items, n, effective_sample_size=drawn.effective, **about)
-    if not opened.options.json:
-        worth = f"chosen among {drawn.candidates:,} candidates, worth {drawn.effective:,.0f} independent ones"
-        say(f"under the conditions: {'exact draws' if drawn.exact else worth}")
 
 
 def _moved(command: str, options: str, asked: list[str], refusal: str) -> None:

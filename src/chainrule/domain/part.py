@@ -22,7 +22,7 @@ class Part:
         above, below: whether the lower, the upper end is left out.
 
     Raises:
-        ChainruleError: on an end that is no number.
+        ChainruleError: on an end that is not a number.
 
     Example:
         >>> str(between(40, None) & between(None, 65, below=True))
@@ -116,7 +116,7 @@ def between(
         below: leave out `highest`.
 
     Raises:
-        ChainruleError: on an end that is no number.
+        ChainruleError: on an end that is not a number.
 
     Example:
         >>> between(40, None).holds(39), between(40, None).holds(40)

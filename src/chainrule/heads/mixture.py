@@ -38,7 +38,7 @@ class MixtureConditional(Conditional):
         return torch.logsumexp(self.log_weights - self.log_scales + KERNELS[self.kernel].log_density(z), -1)
 
     def cdf(self, value: Tensor, *, strict: bool = False, upper: bool = False) -> Tensor:
-        """Σ_k w_k · that of the kernel."""
+        """Σ_k w_k · cdf of the kernel."""
         z = (value[..., None] - self.means.double()) * torch.exp(-self.log_scales.double())
         return (self.log_weights.double().exp() * KERNELS[self.kernel].cdf(-z if upper else z)).sum(-1)
 
@@ -98,7 +98,7 @@ class BinnedMixtureConditional(MixtureConditional):
         return torch.logsumexp(self.log_weights + mass, -1)
 
     def cdf(self, value: Tensor, *, strict: bool = False, upper: bool = False) -> Tensor:
-        """That of the mixture at the upper edge of the last bin."""
+        """The mixture's own at the upper edge of the last bin."""
         bins = value / self.width.double()
         last = torch.ceil(bins - BARELY) - 1 if strict else torch.floor(bins + BARELY)
         return super().cdf((last + 0.5) * self.width.double(), upper=upper)

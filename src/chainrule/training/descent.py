@@ -35,6 +35,7 @@ def descend(
     progress: bool,
     title: str = "",
     rival: Callable[[int], float] | None = None,
+    resumable: bool = True,
 ) -> None:
     """Gradient descent in a run folder, until the epochs or the patience are spent; the model gets the best weights.
 
@@ -48,7 +49,8 @@ def descend(
         device: see `fit`.
         progress: whether to show a bar.
         title: what the bar is called.
-        rival: epochs → the lowest validation of another run in as many; halfway, a run that is worse stops.
+        rival: number of epochs → the lowest validation of other runs within it; halfway, a run that is worse stops.
+        resumable: whether to write a checkpoint after each epoch.
 
     Raises:
         KeyboardInterrupt: on Ctrl-C, with weights left in the folder.
@@ -79,8 +81,9 @@ def descend(
     else:
         train = batches(data.train, conds["train"], size, seed=config.seed, passes=passes)
     valid = batches(data.valid, conds["valid"], max(4 * size, 256))
-    race = {} if rival is None else {"halfway": -(-epochs // 2), "rival": rival(-(-epochs // 2))}
-    recorder = Recorder(folder, config.patience, config.minutes, **race)
+    middle = -(-epochs // 2)
+    race = {} if rival is None else {"halfway": middle, "rival": rival(middle)}
+    recorder = Recorder(folder, config.patience, config.minutes, resumable=resumable, **race)
     turn = InTurn()
     callbacks: list[pl.Callback] = [turn, recorder]
     if config.ema:

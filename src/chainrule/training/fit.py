@@ -79,7 +79,7 @@ def fit(
         _check_cond(model, data)
     if out is None:
         with scratch() as folder:
-            _fit_in(folder, model, data, config, False, device, progress)
+            _fit_in(folder, model, data, config, False, device, progress, resumable=False)
             run = Run.open(folder, model)
             run.folder = None
             return run
@@ -105,6 +105,7 @@ def _fit_in(
     resume: bool,
     device: str,
     progress: bool,
+    resumable: bool = True,
 ) -> None:
     record = {
         "chainrule": __version__,
@@ -125,7 +126,7 @@ def _fit_in(
         save_model(model, folder, version=__version__)
         return
     model.prepare(data.train)
-    options: Any = {"resume": resume, "device": device, "progress": progress}
+    options: Any = {"resume": resume, "device": device, "progress": progress, "resumable": resumable}
     trials = model.trials(len(data.train))
     if trials:
         choose_trial(folder, model, data, config, trials, lambda: _claim(folder, record, resume), **options)

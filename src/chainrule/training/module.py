@@ -38,6 +38,13 @@ class Likelihood(pl.LightningModule):
         self.valid_nats: list[Tensor] = []
         self.valid_variables: list[Tensor] = []  # of each item, those that are counted
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """torch's own searches all parameters; Lightning notes the hook it is in some twenty times a step."""
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
     def on_train_epoch_start(self) -> None:
         """Forget the last epoch."""
         self.train_nats.clear()

@@ -33,13 +33,21 @@ class Recorder(pl.Callback):
         minutes: of training before it stops, at the end of a step; 0 never stops.
         halfway: the epoch by which the run must be as good as `rival` was; 0 for no such epoch.
         rival: the lowest validation of another run by then.
+        resumable: whether the checkpoint is written.
     """
 
     def __init__(
-        self, folder: Path, patience: int, minutes: float = 0.0, *, halfway: int = 0, rival: float = math.inf
+        self,
+        folder: Path,
+        patience: int,
+        minutes: float = 0.0,
+        *,
+        halfway: int = 0,
+        rival: float = math.inf,
+        resumable: bool = True,
     ) -> None:
         self.folder, self.patience, self.minutes = folder, patience, minutes
-        self.halfway, self.rival = halfway, rival
+        self.halfway, self.rival, self.resumable = halfway, rival, resumable
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0  # of training, over all sessions, until the last validation
         self._started = time.perf_counter()
@@ -94,7 +102,8 @@ class Recorder(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Write the checkpoint."""
-        trainer.save_checkpoint(self.folder / LAST)
+        if self.resumable:
+            trainer.save_checkpoint(self.folder / LAST)
 
     def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
         """Stopped before the first validation: keep the weights there are."""

@@ -30,6 +30,7 @@ def choose_trial(
     resume: bool,
     device: str,
     progress: bool,
+    resumable: bool = True,
 ) -> None:
     """Train once with each set of hyperparameters, in `folder/trials/K`; the one of lowest validation is kept.
 
@@ -44,6 +45,7 @@ def choose_trial(
         claim: writes the configuration, once everything given is seen to be possible.
         resume: go on where a trial stopped; trials that are done are not repeated.
         device, progress: see `fit`.
+        resumable: see `descend`.
 
     Raises:
         KeyboardInterrupt: on Ctrl-C, with the best so far left in the folder.
@@ -66,6 +68,7 @@ def choose_trial(
                 device=device,
                 progress=progress,
                 title=title,
+                resumable=resumable,
                 rival=partial(_best_within, folders[:k]),
             )
     finally:
