@@ -56,6 +56,7 @@ def test_parts_meet():
     ).holds(3)
     grid = between(0.3, 0.7, above=True).on_grid(0.1)
     assert (grid.lowest, grid.highest) == pytest.approx((0.4, 0.7))
+    assert between(3, 5.99, above=True).on_grid(0.01) == between(3.01, 5.99)
     with pytest.raises(ChainruleError, match="expected numbers"):
         between(math.nan, 1)
 

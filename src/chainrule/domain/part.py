@@ -77,6 +77,9 @@ class Part:
             low = math.floor(low) + 1 if self.above else math.ceil(low)
         if math.isfinite(high):
             high = math.ceil(high) - 1 if self.below else math.floor(high)
+        parts = 1 / step  # 301 / 100 is 3.01 as it is written, 301 * 0.01 is not
+        if math.isclose(parts, round(parts), rel_tol=1e-9):
+            return Part(lowest=low / round(parts), highest=high / round(parts))
         return Part(lowest=low * step, highest=high * step)
 
     def clamp(self, x: Tensor) -> Tensor:

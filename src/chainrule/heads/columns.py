@@ -65,6 +65,10 @@ class Gap(Conditional):
         """The values' part, times the probability that there is one."""
         return torch.sigmoid(-self.logit.double()) * self.there.cdf(value, strict=strict, upper=upper)
 
+    def nearest(self, value: Tensor) -> Tensor:
+        """The values' part."""
+        return self.there.nearest(value)
+
     def mode(self) -> Tensor:
         """NaN where missing is more probable than not; a density is not compared with a probability."""
         return torch.where(self.logit > 0, torch.nan, self.there.mode())

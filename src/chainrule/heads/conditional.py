@@ -48,6 +48,10 @@ class Conditional(ABC):
         """
         raise self._refusal("condition on a range", "a conditional with a distribution function")
 
+    def nearest(self, value: Tensor) -> Tensor:
+        """What it can take nearest to each value (B,) float64, which rounding may have moved off its grid."""
+        return value
+
     def tempered(self, temperature: float) -> Conditional:
         """The distribution ∝ p^(1/temperature)."""
         raise self._refusal("temperature", "a conditional that can be tempered")

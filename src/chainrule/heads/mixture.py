@@ -103,6 +103,10 @@ class BinnedMixtureConditional(MixtureConditional):
         last = torch.ceil(bins - BARELY) - 1 if strict else torch.floor(bins + BARELY)
         return super().cdf((last + 0.5) * self.width.double(), upper=upper)
 
+    def nearest(self, value: Tensor) -> Tensor:
+        """The nearest multiple of the width."""
+        return torch.round(value / self.width.double()) * self.width.double()
+
     def masses(self, edges: Tensor) -> Tensor:
         """The probability of the multiples from each edge up to the next: (B, E+1) integers → (B, E) float64."""
         places = (edges.double() - 0.5) * self.width.double()

@@ -64,7 +64,7 @@ def _draw_between(conditional: Conditional, part: Interval, u: Tensor) -> tuple[
         middle = (low & high) + ((low ^ high) >> 1)
         enough = place(_value(middle), False) > target
         low, high = torch.where(enough, low, middle), torch.where(enough, middle, high)
-    return _value(high), mass.log()
+    return conditional.nearest(_value(high)), mass.log()
 
 
 def _rank(value: Tensor) -> Tensor:
