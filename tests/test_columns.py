@@ -426,6 +426,21 @@ def test_sample_given_cells(people):
     assert call("sample", run, "--given", "job").status != 0
 
 
+def test_sample_under_conditions(people):
+    run = people / "run"
+    given = ("--given", "age>=30", "--given", "age<50", "--given", "job in nurse,clerk", "--given", "rooms>1")
+    found = call("sample", run, "-n", "6", *given, "--particles", "8", "--json").json
+    assert all(30 <= item["age"] < 50 and item["rooms"] > 1 for item in found["items"])
+    assert found["candidates"] == 48 and 0 < found["effective_sample_size"] <= 48.1 and not found["exact"]
+    assert "chosen among 48 candidates" in call("sample", run, "-n", "6", *given, "--particles", "8").err
+    assert "exact draws" in call("sample", run, "-n", "2", "--given", "job in nurse").err
+    assert "no value of 'age' meets" in call("sample", run, "--given", "age>3", "--given", "age<2").error
+    assert (
+        "one value of 'age', got '30' and '31'"
+        in call("sample", run, "--given", "age=30", "--given", "age=31").error
+    )
+
+
 @pytest.mark.parametrize("n", [1, 3])
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
 def test_complete_fills_the_gaps_and_nothing_else(people, tmp_path, n, ending):

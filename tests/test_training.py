@@ -268,3 +268,29 @@ def test_an_interrupted_replacement_leaves_the_old_run(tmp_path):
         assert status == 130
     assert f"the run in {out} is the old one, --overwrite --resume continues the new one" in said
     assert before == {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+
+
+def test_a_trial_that_falls_behind_halfway_stops(tmp_path, monkeypatch):
+    trials = ({"dropout": 0.1, "input_dropout": 0.0}, {"dropout": 0.99, "input_dropout": 0.9})
+    x = torch.randn(80, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 2.0, 3.0])
+    lengths = []
+    for order in (trials, trials[::-1]):
+        monkeypatch.setattr("chainrule.models.made.TRIALS", order)
+        folder = tmp_path / str(len(lengths))
+        model = cr.create_model("made", cr.Domain.vector(3), hidden=[16, 16], components=2)
+        run = cr.fit(model, x, out=folder, epochs=6, batch_size=16, **QUICK)
+        assert run.model.hyperparameters["dropout"] == 0.1
+        lengths.append(
+            [len(Run.open(folder).metrics)]
+            + [len((folder / "trials" / str(k) / "metrics.csv").read_text().splitlines()) - 1 for k in (0, 1)]
+        )
+    # A better one that comes later is trained to its end.
+    assert lengths == [[6, 6, 3], [6, 6, 6]]
+
+
+def test_a_run_that_is_not_kept_writes_no_checkpoint(digits, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("a checkpoint")
+
+    monkeypatch.setattr("lightning.pytorch.Trainer.save_checkpoint", refuse)
+    assert len(cr.fit(small(digits), digits, epochs=1, **QUICK).metrics) == 1

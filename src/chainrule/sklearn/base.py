@@ -125,7 +125,12 @@ class AutoregressiveEstimator(BaseEstimator):
         batch_size = min(max(n // 20, 16), 128) if self.batch_size is None else int(self.batch_size)
         steps = -(-n // max(batch_size, 1))
         epochs = min(max(STEPS // steps, 1), MOST_EPOCHS) if self.epochs is None else int(self.epochs)
-        options = {"epochs": epochs, "batch_size": batch_size, "seed": seed, "patience": max(epochs // 3, 10)}
+        options: dict[str, Any] = {
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "seed": seed,
+            "patience": max(epochs // 3, 10),
+        }
         if self.lr is not None:
             options["lr"] = float(self.lr)
         elif self.model in SHORT:

@@ -127,8 +127,8 @@ class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
             raise ChainruleError(f"n_samples: expected an integer ≥ 1, got {n_samples}")
         generator = torch.Generator().manual_seed(draw_seed(random_state))
         if given is not None:
-            drawn = sample_given(self.model_, n_samples, self._given(given), generator=generator)
-            return self._rows.decode(drawn.items.cpu().numpy())
+            rows = sample_given(self.model_, n_samples, self._given(given), generator=generator).items
+            return self._rows.decode(rows.cpu().numpy())
         most = chunk(self.n_features_in_)
         sizes = [min(most, n_samples - start) for start in range(0, n_samples, most)]
         drawn = torch.cat([self.model_.sample(size, generator=generator) for size in sizes])

@@ -101,9 +101,10 @@ class AutoregressiveOutlierDetector(OutlierMixin, AutoregressiveEstimator):
             low, high = np.quantile(usual, [0.25, 0.75])
             self.offset_, self.optimism_ = float(low - 1.5 * (high - low)), 0.0
         else:
+            share = float(self.contamination)
             # As many of M below it as makes the chance of a new row `contamination`, over draws of the M rows too.
-            self.offset_ = float(np.quantile(usual, self.contamination, method="weibull"))
-            wanted = round(self.contamination * len(scores)) - int((usual < self.offset_).sum())
+            self.offset_ = float(np.quantile(usual, share, method="weibull"))
+            wanted = round(share * len(scores)) - int((usual < self.offset_).sum())
             place = min(max(wanted, 1), len(train) - 1)
             self.optimism_ = float(train[place - 1 : place + 1].mean()) - self.offset_
         self._trained = fingerprints(x[~held_out].numpy())

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -82,7 +83,7 @@ def descend(
         train = batches(data.train, conds["train"], size, seed=config.seed, passes=passes)
     valid = batches(data.valid, conds["valid"], max(4 * size, 256))
     middle = -(-epochs // 2)
-    race = {} if rival is None else {"halfway": middle, "rival": rival(middle)}
+    race: dict[str, Any] = {} if rival is None else {"halfway": middle, "rival": rival(middle)}
     recorder = Recorder(folder, config.patience, config.minutes, resumable=resumable, **race)
     turn = InTurn()
     callbacks: list[pl.Callback] = [turn, recorder]
