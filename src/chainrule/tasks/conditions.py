@@ -126,6 +126,8 @@ def _values(domain: Domain, d: int, values: list[Any]) -> Part:
     if not domain.columns:
         return Part(tuple(_level(domain, d, value) for value in values))
     column = domain.columns[d]
+    if not values:
+        return Part(())
     try:
         cells = pa.table({column.name: pa.array(values)})
     except (pa.ArrowInvalid, pa.ArrowTypeError):
