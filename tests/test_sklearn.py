@@ -408,19 +408,22 @@ def test_the_threshold_of_a_fence():
 def test_columns_are_predicted():
     frame = mixed(400)
     density = AutoregressiveDensity(**{**SMALL, "epochs": 15}).fit(frame)
-    found = density.predict_proba(frame, "member")
+    found = density.predict_column_proba(frame, "member")
     assert list(found.columns) == [False, True] and found.sum(axis=1).to_numpy() == pytest.approx(1)
-    assert (density.predict(frame, "member") == frame["member"]).mean() > 0.7
+    assert (density.predict_column(frame, "member") == frame["member"]).mean() > 0.7
     gappy = frame.assign(age=np.nan)
-    age = density.predict(gappy, "age")
+    age = density.predict_column(gappy, "age")
     assert np.abs(age - frame["age"]).mean() < 0.5 * np.abs(frame["age"] - frame["age"].median()).mean()
-    low, high = (density.predict(frame, "height", quantile=q) for q in (0.1, 0.9))
+    low, high = (density.predict_column(frame, "height", quantile=q) for q in (0.1, 0.9))
     assert 0.6 < ((low < frame["height"]) & (frame["height"] < high)).mean() < 0.95
     drawn = density.sample(50, random_state=0, given={"age": cr.between(45, None), "job": {"smith"}})
     assert (drawn["age"] >= 45).all() and (drawn["job"] == "smith").all()
     plain = AutoregressiveDensity(**TINY).fit(gaussian(40, 0))
     assert (plain.sample(20, random_state=0, given={"x1": cr.between(None, 3)})[:, 1] <= 3).all()
-    assert plain.predict(gaussian(5, 0), "x2").shape == (5,)
-    for call in (lambda: density.predict(frame, "weight"), lambda: density.predict_proba(frame, "height")):
+    assert plain.predict_column(gaussian(5, 0), "x2").shape == (5,)
+    for call in (
+        lambda: density.predict_column(frame, "weight"),
+        lambda: density.predict_column_proba(frame, "height"),
+    ):
         with pytest.raises(ChainruleError):
             call()

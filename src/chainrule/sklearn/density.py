@@ -134,7 +134,9 @@ class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
         drawn = torch.cat([self.model_.sample(size, generator=generator) for size in sizes])
         return self._rows.decode(drawn.cpu().numpy())
 
-    def predict(self, X: Any, column: str, *, quantile: float | None = None, mean: bool = False) -> Any:
+    def predict_column(
+        self, X: Any, column: str, *, quantile: float | None = None, mean: bool = False
+    ) -> Any:
         """One column of each row given the others: the most probable category; of numbers the median.
 
         Args:
@@ -151,16 +153,16 @@ class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
             d, summary(found, bool(self.columns_[d].categories), quantile, mean).numpy()
         )
 
-    def predict_proba(self, X: Any, column: str) -> pd.DataFrame:
+    def predict_column_proba(self, X: Any, column: str) -> pd.DataFrame:
         """The probability of each value of one column in each row, given the others: (n_samples, values).
 
         Args:
-            X, column: as of `predict`; a column of categories, or of numbers on a grid of at most 512 cells.
+            X, column: as of `predict_column`; a column of categories, or of numbers on a grid of at most 512 cells.
         """
         found, d = self._posterior(X, column)
         if not found.enumerated:
             raise ChainruleError(
-                f"predict_proba: column {column!r} has too many values; use predict with a quantile"
+                f"predict_column_proba: column {column!r} has too many values; use predict_column with a quantile"
             )
         values = self._rows.decode_column(d, found.values[0].numpy())
         return pd.DataFrame(found.probabilities.numpy(), columns=pd.Index(values, name=column))
