@@ -39,7 +39,7 @@ class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
         infers these as well.
 
     epochs : int, default=None
-        Passes over the training rows, at most; by default what makes 1600 steps of the optimiser, but no more
+        Passes over the training rows, at most; by default what makes 1000 steps of "made", 1600 of others, but no more
         than 200. Training ends early when validation has not become better in half of them. Where a model tries
         several settings on few rows, as "made" does, unless its `dropout` is given, this holds for each.
 
