@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -84,7 +85,8 @@ def whole(raw: Raw, how: Reading, split: str | None = None) -> Items:
         arrays, labels = _arrays(raw, domain, there), labels_of(raw)
         codes = torch.cat([labels[name] for name in there]) if labels.keys() >= set(there) else None
         x = torch.cat([arrays[name] for name in there])
-        items = Items(raw.name, x, domain, labels=codes, names=names)
+        beside = pa.concat_tables(raw.beside[name] for name in there) if raw.beside else None
+        items = Items(raw.name, x, domain, labels=codes, names=names, beside=beside)
     return replace(items, split=split or "all", notes=raw.notes)
 
 
