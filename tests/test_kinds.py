@@ -68,6 +68,7 @@ def test_grid(values, step):
         ([2, 4, 6], 1),  # three even numbers are no evidence
         (range(2, 60, 2), 2),
         ([0, 1000], 1),
+        ([0, 2_932_896], 1),  # any number is a multiple of itself
         (
             [10.0, 20.0, 78.2, 30.0, *range(40, 70)],
             0.1,

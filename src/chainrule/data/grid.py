@@ -37,8 +37,10 @@ def step_of(values: np.ndarray, single: bool = False) -> float | None:
     if -np.log(chance.clip(1e-300, 1)).sum() < EVIDENCE:
         return None
     divisor = int(np.gcd.reduce(multiples)) or 1
-    least = LIKELY if divisor in HALVES else EVIDENCE
-    if _telling(multiples, divisor, decimals) * math.log(divisor) < least:
+    telling = _telling(multiples, divisor, decimals)
+    # One value alone is a multiple of itself; halves are looked for whatever comes.
+    least, telling = (LIKELY, telling) if divisor in HALVES else (EVIDENCE, telling - 1)
+    if telling * math.log(divisor) < least:
         divisor = 1
     return divisor / 10**decimals
 
