@@ -46,7 +46,8 @@ def describe(source: Source) -> dict:
         if source.items.beside is not None and source.items.beside.num_columns:
             name = source.items.beside.column_names[0]
             raise ChainruleError(
-                f"{source.name}: cannot be restored exactly: the model has no column {name!r}; leave it out, or give a .csv"
+                f"{source.name}: cannot be restored exactly: the model has no column {name!r}; "
+                f"leave it out, or give a .csv"
             )
         columns = [{"name": field.name, **_type(field.type)} for field in _read(source, source.path).schema]
         return {"ending": ending, "columns": columns, "header": True}
