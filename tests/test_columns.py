@@ -527,3 +527,5 @@ def test_scores_carry_what_the_model_does_not_know(people, tmp_path):
     assert ended.status == 0, ended.err
     scores = pd.read_csv(out)
     assert scores["id"].tolist() == frame["id"].tolist() and np.isfinite(scores["nats"]).all()
+    smith = scores.loc[3]
+    assert smith["alarm"] and (smith["column"], smith["value"]) == ("job", "a value never seen")

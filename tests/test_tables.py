@@ -75,7 +75,10 @@ def test_model_files_keep_columns_and_numbers(name, tmp_path):
 @pytest.mark.parametrize(
     "fields, match",
     [
-        ({"kind": "ordinal"}, "column 'a': expected one of categorical, number, integer, real, got 'ordinal'"),
+        (
+            {"kind": "ordinal"},
+            "column 'a': expected one of categorical, number, integer, real, got 'ordinal'",
+        ),
         ({"kind": "categorical"}, "column 'a': expected categories .* got categorical with 0"),
         ({"kind": "real", "categories": (1, 2)}, "column 'a': expected categories .* got real with 2"),
         ({"kind": "categorical", "categories": ("x", "x")}, "column 'a': expected categories that differ"),

@@ -149,9 +149,10 @@ def _ticks(cells: pa.ChunkedArray) -> tuple[np.ma.MaskedArray, str]:
 def _microseconds(cells: pa.ChunkedArray) -> np.ma.MaskedArray:
     """Likewise, in microseconds."""
     ticks, unit = _ticks(cells)
-    return (
-        ticks // 1000 if unit == "ns" else ticks.clip(-LAST // UNITS[unit], LAST // UNITS[unit]) * UNITS[unit]
-    )
+    if unit == "ns":
+        return ticks // 1000
+    most = LAST // UNITS[unit]
+    return np.ma.array(ticks.data.clip(-most, most) * UNITS[unit], mask=ticks.mask)
 
 
 def _finer(cells: pa.ChunkedArray) -> bool:
