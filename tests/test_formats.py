@@ -263,7 +263,7 @@ def test_whole_numbers_beyond_int64(tmp_path):
     pa.parquet.write_table(
         pa.table({"a": pa.array([2**64 - 1, 0] * 20, pa.uint64())}), tmp_path / "a.parquet"
     )
-    refused(tmp_path / "a.parquet", "column 'a': .*18446744073709551615 not in range")
+    refused(tmp_path / "a.parquet", r"column 'a' is left out: whole numbers beyond 2\^53")
 
 
 # --- packed -------------------------------------------------------------------------------------------
