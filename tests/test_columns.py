@@ -2,6 +2,7 @@
 
 import decimal
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 import chainrule as cr
-from chainrule.data import decode, encode, infer_columns, load_items
+from chainrule.data import Notes, decode, encode, infer_columns, load_items
 from chainrule.data.readers.arrow import as_arrow
 from chainrule.domain.column import Column
 from chainrule.errors import ChainruleError, DataError
@@ -31,9 +32,9 @@ def frame():
             "flag or not": pd.array([True, False, None, True] * 10, dtype="boolean"),
             "few": [7, -1] * 20,
             "few or none": [3, 1, None, 3] * 10,  # floats, as pandas makes of them
-            "count": np.arange(ROWS) * 10**12,
+            "count": np.arange(ROWS) * 1_000_003 + 10**12,
             "count or none": [None, *range(1, ROWS)],
-            "size": np.linspace(-1, 1, ROWS) / 3,
+            "size": np.linspace(-1, 1, ROWS) ** 3 / 3,
             "size or none": [0.1, math.nan] * 20,
             "grade": pd.Categorical(["low", "high"] * 20, ["low", "middle", "high"], ordered=True),
         }
@@ -41,17 +42,22 @@ def frame():
 
 
 COLUMNS = (
-    Column("text", "categorical", ("b", "ä c"), missing=True),
+    Column("text", "categorical", ("b", "ä c"), missing=True, other=True),
     Column("flag", "categorical", (False, True)),
     Column("flag or not", "categorical", (False, True), missing=True),
-    Column("few", "categorical", (-1, 7)),
-    Column("few or none", "categorical", (1, 3), missing=True),
-    Column("count", "integer"),
-    Column("count or none", "integer", missing=True),
-    Column("size", "real"),
-    Column("size or none", "real", missing=True),
-    Column("grade", "categorical", ("low", "middle", "high")),
+    Column("few", "categorical", (-1, 7), other=True),
+    Column("few or none", "categorical", (1, 3), missing=True, other=True, spelling="double"),
+    Column("count", "number", step=1),
+    Column("count or none", "number", missing=True, step=1, spelling="double"),
+    Column("size", "number"),
+    Column("size or none", "number", missing=True, step=0.1, points=(0.1,), lowest=0.1, highest=0.1),
+    Column("grade", "categorical", ("low", "middle", "high"), spelling="ordered dictionary"),
 )
+
+
+def support(column):
+    """The kind of a column and its step."""
+    return column.kind, column.step
 
 
 def refused(match, function, *arguments, **options):
@@ -64,69 +70,79 @@ def refused(match, function, *arguments, **options):
 
 
 def test_kinds_of_a_frame(frame, tmp_path):
-    assert infer_columns(frame) == COLUMNS
-    assert cr.Domain.table(frame).columns == COLUMNS
-    assert infer_columns(pa.Table.from_pandas(frame)) == COLUMNS
-    frame.to_parquet(tmp_path / "a.parquet")
-    assert infer_columns(tmp_path / "a.parquet") == COLUMNS
-    frame.to_csv(tmp_path / "a.csv", index=False)
-    # Text has no order of its own.
-    assert infer_columns(str(tmp_path / "a.csv")) == (
-        *COLUMNS[:-1],
-        Column("grade", "categorical", ("high", "low")),
+    assert [replace(c, lowest=None, highest=None) for c in infer_columns(frame)] == [
+        replace(c, lowest=None, highest=None) for c in COLUMNS
+    ]
+    assert (
+        cr.Domain.table(frame).columns == infer_columns(frame) == infer_columns(pa.Table.from_pandas(frame))
     )
+    frame.to_parquet(tmp_path / "a.parquet")
+    assert infer_columns(tmp_path / "a.parquet") == infer_columns(frame)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    # Text has no order of its own, and others may come.
+    read = infer_columns(str(tmp_path / "a.csv"))
+    assert read[-1] == Column("grade", "categorical", ("high", "low"), other=True)
+    assert [support(c) for c in read] == [support(c) for c in COLUMNS]
 
 
 @pytest.mark.parametrize(
-    "cells, kind",
+    "cells, kind, step",
     [
-        (list(range(20)), "categorical"),
-        (list(range(21)), "integer"),
-        ([float(k) for k in range(21)], "integer"),
-        ([k / 2 for k in range(21)], "real"),
-        ([0.5, 1], "real"),
-        ([1e300, 1.0], "real"),  # whole, but float64 has gaps up there
-        ([decimal.Decimal("0.5"), decimal.Decimal("1.5")], "real"),
-        (np.arange(30, dtype=np.uint8), "integer"),
-        (np.float32([0.5, 2]), "real"),
-        (["1", "2"], "categorical"),
-        (pa.array(["x", None, "x"]).dictionary_encode(), "categorical"),
+        ([*range(20)][::-1], "number", 1),
+        ([float(k) for k in range(21)][::-1], "number", 1),
+        ([k / 2 for k in range(21)], "number", 0.5),
+        ([0.5, 1], "number", 0.1),
+        ([1e300, 1.0], "number", None),  # whole, but float64 has gaps up there
+        ([decimal.Decimal("0.5"), decimal.Decimal("1.5")], "number", 0.1),
+        (np.arange(30, dtype=np.uint8)[::-1], "number", 1),
+        (np.float32([0.3, 2.7, 9.1]), "number", 0.1),
+        (np.sqrt(np.arange(1, 9)), "number", None),
+        ([0, 1, 1], "categorical", None),
+        (["1", "2"], "categorical", None),
+        (pa.array(["x", None, "x"]).dictionary_encode(), "categorical", None),
     ],
 )
-def test_kind_of_cells(cells, kind):
+def test_kind_of_cells(cells, kind, step):
     (column,) = infer_columns(pa.table({"a": cells}))
-    assert column.kind == kind
+    assert support(column) == (kind, step)
 
 
 def test_dictionaries_of_several_chunks_are_joined():
     chunks = [pa.array(["b", "a"]).dictionary_encode(), pa.array(["c", None]).dictionary_encode()]
     table = pa.table({"a": pa.chunked_array(chunks)})
     (column,) = infer_columns(table)
-    assert column == Column("a", "categorical", ("b", "a", "c"), missing=True)
+    assert column == Column("a", "categorical", ("b", "a", "c"), missing=True, spelling="dictionary")
     assert encode(table, [column])[:, 0].tolist()[:3] == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
     "cells, match",
     [
-        (
-            pd.to_datetime(["2020-01-31"]),
-            "dates and times are not supported .*; drop it or convert it to a number",
-        ),
-        (pd.to_timedelta([5]), "dates and times are not supported"),
-        ([None, None], "all cells are missing; drop the column"),
-        ([math.nan], "all cells are missing"),
-        (pd.Categorical([None], ["a"]), "all cells are missing"),
         ([[1], [2]], "expected numbers, text or booleans, got list"),
         ([{"x": 1}], "expected numbers, text or booleans, got struct"),
         ([b"\xff"], "expected text in UTF-8 or numbers, got bytes"),
         ([0.5, -math.inf], "expected finite numbers, got -inf in row 1"),
-        ([1 << 60, (1 << 60) + 1], "cannot be read: Integer value 11529.* not in range"),
         (pd.Categorical([0.5]), "expected categories of text, whole numbers or booleans, got 0.5"),
     ],
 )
 def test_columns_that_are_refused(cells, match):
     refused(f"table: column 'a': {match}", infer_columns, pd.DataFrame({"a": cells}))
+
+
+@pytest.mark.parametrize(
+    "cells, match",
+    [
+        ([None, None], "all cells are missing"),
+        ([math.nan], "all cells are missing"),
+        (pd.Categorical([None], ["a"]), "all cells are missing"),
+        ([1 << 60, (1 << 60) + 1], r"whole numbers beyond 2\^53"),
+        ([f"{k}-x" for k in range(20)], "a key or free text, since all 20 cells differ"),
+        (range(20), "row numbers, 0 to 19 in order"),
+    ],
+)
+def test_a_table_of_nothing_to_model_is_refused(cells, match):
+    match = f"table: no column to model; column 'a' is left out: {match}.*; name a kind for one with --column"
+    refused(match, infer_columns, pd.DataFrame({"a": cells}))
 
 
 def test_sources_that_are_no_table(tmp_path):
@@ -143,18 +159,17 @@ def test_sources_that_are_no_table(tmp_path):
 
 def test_kinds_are_overruled(frame):
     kinds = {"few": "integer", "count or none": "real", "few or none": "real", "count": "categorical"}
+    kinds |= {"size": "drop", "text": "categorical"}
     found = {column.name: column for column in infer_columns(frame, kinds)}
-    assert {name: found[name].kind for name in kinds} == kinds
-    assert found["few or none"].missing and found["count"].levels == ROWS
-    assert found["text"] == COLUMNS[0]
+    assert "size" not in found and found["text"] == COLUMNS[0]
+    assert support(found["few"]) == ("number", 1) and found["few or none"].missing
+    assert [support(found[name]) for name in ("count or none", "few or none")] == [("number", None)] * 2
+    assert found["count"].levels == ROWS + 1
     for name, kind, match in (
         ("cuont", "real", "no column 'cuont'; did you mean 'count'"),
-        (
-            "few",
-            "ordinal",
-            "column 'few': expected a kind of categorical, number, integer, real, got 'ordinal'",
-        ),
+        ("few", "ordinal", "'few': expected a kind of categorical, number, .*, date, drop, got 'ordinal'"),
         ("text", "real", "column 'text': real needs numbers, its cells are text"),
+        ("text", "date", "column 'text': date needs dates or times, its cells are text"),
         ("flag", "integer", "column 'flag': integer needs numbers, its cells are booleans"),
         ("size or none", "integer", "column 'size or none': integer needs whole numbers, got 0.1 in row 0"),
         ("size", "categorical", "column 'size': categorical needs whole numbers, got -0.333.* in row 0"),
@@ -211,7 +226,7 @@ def test_round_trip(frame, tmp_path):
     kinds = {
         name: str(back[name].dtype) for name in ("flag", "flag or not", "few", "few or none", "count or none")
     }
-    assert list(kinds.values()) == ["bool", "boolean", "int64", "Int64", "Int64"]
+    assert list(kinds.values()) == ["bool", "boolean", "int64", "float64", "float64"]
     assert str(back["count"].dtype) == "int64" and str(back["size"].dtype) == "float64"
     assert np.array_equal(encode(back, COLUMNS), x, equal_nan=True)
     for name, write in (("b.csv", back.to_csv), ("b.parquet", back.to_parquet)):
@@ -232,10 +247,24 @@ def test_columns_are_found_by_name(frame):
     turned = frame[frame.columns[::-1]]
     assert np.array_equal(encode(turned, COLUMNS), x, equal_nan=True)
     wider = turned.assign(cuont=1)
-    refused("table: the model has no column 'cuont'; did you mean 'count'", encode, wider, COLUMNS)
-    assert np.array_equal(encode(wider, COLUMNS, strict=False), x, equal_nan=True)
+    refused(
+        "table: the model has no column 'cuont'; did you mean 'count'", encode, wider, COLUMNS, strict=True
+    )
+    notes = Notes()
+    assert np.array_equal(encode(wider, COLUMNS, notes=notes), x, equal_nan=True)
+    assert notes.ignored == ["1 column that the model does not have: cuont"]
+    x[:, 0] = np.nan
+    assert np.array_equal(encode(frame.drop(columns="text"), COLUMNS, notes=notes), x, equal_nan=True)
+    assert notes.found == ["no column text: all of its cells count as missing"]
+    x = encode(frame, COLUMNS)
     narrow = frame.drop(columns=["few", "size"])
-    refused("here: expected the columns text, .*; without few, size", encode, narrow, COLUMNS, "here")
+    refused(
+        "here: expected the columns text, .*; without few, size, which had no gaps",
+        encode,
+        narrow,
+        COLUMNS,
+        "here",
+    )
     gaps = encode(narrow, COLUMNS, allow_missing=True)
     assert np.isnan(gaps[:, [3, 7]]).all() and np.array_equal(gaps[:, 5], x[:, 5])
 
@@ -308,11 +337,15 @@ def test_given_variables():
             {"flagg": "true"},
             "given: the model has no column 'flagg'; did you mean 'flag'",
         ),
-        (cr.Domain.table(COLUMNS), {"few": "8"}, "given: column 'few': expected one of -1, 7, got '8'$"),
+        (
+            cr.Domain.table(COLUMNS),
+            {"grade": "x"},
+            "given: column 'grade': expected one of 'low', .*, got 'x'$",
+        ),
         (
             cr.Domain.table(COLUMNS),
             {"count": "x"},
-            "given: column 'count': expected a whole number, got 'x'$",
+            "given: column 'count': expected a number, got 'x'$",
         ),
         (cr.Domain.binary(3), {"3": "1"}, r"given: expected a variable in \[0, 3\), got '3'"),
         (cr.Domain.binary(3), {"a": "1"}, r"given: expected a variable in \[0, 3\), got 'a'"),
@@ -351,17 +384,26 @@ def people(tmp_path_factory):
     trained = call("train", "made", "--data", folder / "people.csv", *settings, "--json")
     assert trained.json["split"] == "valid"
     assert "people: table of 5 columns, 48 train, 6 valid, 6 test" in trained.err
-    assert ["rooms", "categorical", "3", "20.0%"] in [line.split() for line in trained.err.splitlines()]
+    assert ["rooms", "number,", "whole,", "never", "negative", "20.0%"] in [
+        line.split() for line in trained.err.splitlines()
+    ]
     return folder
 
 
 def test_data_shows_columns(people):
     shown = call("data", people / "people.csv")
     assert (shown.status, shown.err) == (0, "")
-    assert ["age", "integer"] in [line.split() for line in shown.out.splitlines()]
+    assert ["age", "number,", "whole"] in [line.split() for line in shown.out.splitlines()]
     listed = call("data", people / "people.csv", "--column", "age=real", "--json").json
     assert listed["train"] == 48 and listed["name"] == "people"
-    assert listed["columns"][1] == {"name": "age", "kind": "real", "levels": None, "missing": 0}
+    about = {
+        "name": "age",
+        "kind": "number",
+        "levels": None,
+        "missing": 0,
+        "why": "number, no grid, so densities",
+    }
+    assert listed["columns"][1] == about
     assert call("data", "digits", "--json").json["columns"] == []
     assert "did you mean 'age'" in call("data", people / "people.csv", "--column", "agee=real").error
     assert call("data", people / "people.csv", "--column", "age").status != 0
@@ -372,7 +414,7 @@ def test_train_takes_kinds(people, tmp_path):
     settings = ("--set", "hidden=[8]", "--epochs", "1", "--device", "cpu", "--out", run)
     ended = call("train", "made", "--data", people / "people.csv", "--column", "age=real", *settings)
     assert ended.status == 0, ended.err
-    assert cr.load(run).domain.columns[1].kind == "real"
+    assert support(cr.load(run).domain.columns[1]) == ("number", None)
     assert call("evaluate", run, "--no-baselines", "--json").json["n"] == 6
     assert call("train", run / "config.yaml", "--out", tmp_path / "again", "--device", "cpu").status == 0
 
@@ -475,10 +517,30 @@ def test_complete_what_it_is_told_to_keep(people, tmp_path):
     assert call("complete", people / "run", people / "people.csv", *options).json["kept"] == 60 * 2
 
 
-def test_complete_refuses_other_tables(people, tmp_path):
-    (tmp_path / "a.csv").write_text("job,id\nclerk,1\n")
-    (tmp_path / "b.csv").write_text("job\nclerk\nsmith\n")
-    for name, match in (("a.csv", "the model has no column 'id'"), ("b.csv", "got 'smith' in row 1")):
-        error = call("complete", people / "run", tmp_path / name, "-o", "o.csv").error
-        assert f"{name}: " in error and match in error
-    assert "expected the ending" in call("complete", people / "run", tmp_path / "b.csv", "-o", "o.txt").error
+def test_complete_carries_what_the_model_does_not_know(people, tmp_path):
+    """Ids and categories never seen leave as they came; so do cells that are spelt in another way."""
+    source = "id,job,age\n9007199254740993,smith,3.50\n9007199254740995,,\n"
+    (tmp_path / "a.csv").write_text(source)
+    out = tmp_path / "o.csv"
+    ended = call("complete", people / "run", tmp_path / "a.csv", "-o", out)
+    assert "ignored: 1 column that the model does not have: id" in ended.err
+    assert "column 'job': 1 cell of categories never seen in training" in ended.err
+    filled = pd.read_csv(out, dtype=str)
+    assert list(filled) == ["id", "job", "age", "income", "member", "rooms"]
+    assert filled["id"].tolist() == ["9007199254740993", "9007199254740995"]
+    assert filled["job"][0] == "smith" and filled["job"][1] in ("clerk", "nurse")
+    assert float(filled["age"][0]) == 3.5 and filled.drop(columns="rooms").notna().all().all()
+    assert "expected the ending" in call("complete", people / "run", tmp_path / "a.csv", "-o", "o.txt").error
+
+
+def test_scores_carry_what_the_model_does_not_know(people, tmp_path):
+    frame = pd.read_csv(people / "people.csv").assign(id=[f"no-{k}" for k in range(60)])
+    frame.loc[3, "job"] = "smith"
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    out = tmp_path / "scores.csv"
+    ended = call("score", people / "run", tmp_path / "new.csv", "-o", out, "--blame", "--false-alarms", "0.5")
+    assert ended.status == 0, ended.err
+    scores = pd.read_csv(out)
+    assert scores["id"].tolist() == frame["id"].tolist() and np.isfinite(scores["nats"]).all()
+    smith = scores.loc[3]
+    assert smith["alarm"] and (smith["column"], smith["value"]) == ("job", "a value never seen")

@@ -391,7 +391,9 @@ def test_options_go_with_the_data(tmp_path):
 
 
 def test_spellings_are_the_columns(tmp_path):
-    rows = "".join(f'"${1000 + 7 * i:,}.50",{i}%,{i % 2 == 0}\n' for i in range(60)).replace("True", "TRUE")
+    rows = "".join(f'"${1000 + 7 * i:,}.50",{i * i % 97}%,{i % 2 == 0}\n' for i in range(60)).replace(
+        "True", "TRUE"
+    )
     (tmp_path / "a.csv").write_text("price,share,flag\n" + rows.replace("False", "FALSE"))
     columns = cr.load_data(tmp_path / "a.csv").domain.columns
     assert [column.written for column in columns] == ["$1,000.00", "1000%", "TRUE/FALSE"]

@@ -187,7 +187,7 @@ def test_tables_of_all_formats_are_one_table(tmp_path):
     [
         ("a,a\n1,x\n", None),
         ("a,b\n", "holds a header but no rows"),
-        ("a,b\n2020-01-01,1\n", "dates and times are not supported|expected"),
+        ("a,b\n2020-01-01,1\n", None),
         ("a\n99999999999999999999999999\nx\n", None),  # text then, as its neighbour is
         ("a\n9223372036854775808\n1\n", None),  # beyond int64 it is text
         ("a\n" + "9" * 400 + "\n1\n", None),
@@ -207,9 +207,7 @@ def test_csv_of_every_kind_is_read_or_refused_in_a_line(tmp_path, text, match):
 @pytest.mark.parametrize(
     "column",
     [
-        pa.array([0, 2**62] * 20, pa.timestamp("ns")),
-        pa.array([2**31 - 1] * 40, pa.date32()),
-        pa.array([2**62] * 40, pa.date64()),
+        pa.array([1, 2**62] * 20, pa.timestamp("ns")),
         pa.array([[[[[[[[[[1]]]]]]]]]] * 40),
         pa.array([{"a": {"b": {"c": 1}}}] * 40),
         pa.array([None] * 40),
@@ -225,7 +223,13 @@ def test_strange_columns_are_one_line(tmp_path, column):
     if pa.types.is_decimal(column.type):
         assert load_data(path).domain.columns
     else:
-        refused(path, "column 'a': ")
+        refused(path, "column 'a'")
+
+
+@pytest.mark.parametrize("number, kind", [(2**31 - 1, pa.date32()), (2**62, pa.date64())])
+def test_moments_beyond_the_calendar_are_no_crash(tmp_path, number, kind):
+    pa.parquet.write_table(pa.table({"a": pa.array([0, number] * 20, kind)}), tmp_path / "a.parquet")
+    assert load_data(tmp_path / "a.parquet").domain.columns[0].step == 1
 
 
 def test_text_that_is_no_utf8_is_one_line(tmp_path):
@@ -259,7 +263,7 @@ def test_whole_numbers_beyond_int64(tmp_path):
     pa.parquet.write_table(
         pa.table({"a": pa.array([2**64 - 1, 0] * 20, pa.uint64())}), tmp_path / "a.parquet"
     )
-    refused(tmp_path / "a.parquet", "column 'a': .*18446744073709551615 not in range")
+    refused(tmp_path / "a.parquet", r"column 'a' is left out: whole numbers beyond 2\^53")
 
 
 # --- packed -------------------------------------------------------------------------------------------

@@ -122,7 +122,7 @@ def test_arrays_of_records_and_of_objects_are_tables():
     for source, names in ((records, ["n", "i", "c"]), (objects, ["x0", "x1", "x2"])):
         columns = load_data(source).domain.columns
         assert [column.name for column in columns] == names
-        assert columns[2].categories == ("x", "y", "z") and columns[1].categories == (0, 1, 2)
+        assert columns[2].categories == ("x", "y", "z") and columns[1].step == 1
     assert load_data([{"a": 1.5}, {"b": "x"}] * 20).domain.columns[1].missing  # a key that is not there
 
 
@@ -191,7 +191,6 @@ def test_what_was_read_is_not_what_the_user_goes_on_writing_into():
         ([{"a": 1}, {"a": "x"}], "frame: column 'a': expected cells of one kind, got int and str"),
         (pl.LazyFrame({"a": [1]}), "got a LazyFrame; collect it first"),
         (pl.DataFrame({"a": [[1]] * 9}), "frame: column 'a': expected numbers"),
-        (pd.DataFrame({"day": pd.date_range("2020", periods=9)}), "frame: column 'day': dates"),
         (pd.DataFrame({"a": [[1]] * 9}), "frame: column 'a': expected numbers"),
         (FRAME[:0], "frame: .*no rows|frame: .*missing|frame: .*rows"),
     ],

@@ -88,7 +88,10 @@ def frame_of(
     known: str | None,
     reference: Tensor | None,
 ) -> pd.DataFrame:
-    """A row an item: name, scores, alarm; with `known` the nats of the rest, with a reference the cell to blame."""
+    """A row an item: name, columns that are not modelled, scores, alarm.
+
+    With `known` also the nats of the rest, with a reference the cell to blame.
+    """
     import pandas as pd
 
     frame = pd.DataFrame({name: value.numpy() for name, value in alarms.scores.to_dict().items()})
@@ -103,6 +106,9 @@ def frame_of(
         cells = blamed_cells(model, items.x[alarms.which], reference)
         numbers = alarms.which.nonzero().flatten().tolist()
         frame = frame.join(pd.DataFrame(cells, index=numbers, columns=BlamedCell._fields))
+    for place, name in enumerate(items.beside.column_names if items.beside else (), 1):
+        if name not in frame:
+            frame.insert(place, name, items.beside.column(name).to_pandas().to_numpy())
     return frame
 
 

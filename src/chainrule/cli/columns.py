@@ -10,12 +10,18 @@ from chainrule.data.dataset import SPLITS
 
 
 def describe_columns(data: Data) -> list[dict]:
-    """Name, kind, number of levels and share of missing cells of each column; empty if it is no table."""
+    """Name, kind, why, number of levels and share of missing cells of each column; empty if it is no table."""
     if not data.domain.columns:
         return []
     missing = torch.cat([getattr(data, split) for split in SPLITS]).isnan().double().mean(0).tolist()
     return [
-        {"name": column.name, "kind": column.kind, "levels": column.levels, "missing": share}
+        {
+            "name": column.name,
+            "kind": column.kind,
+            "levels": column.levels,
+            "missing": share,
+            "why": data.notes.columns.get(column.name, str(column).removeprefix(f"{column.name}: ")),
+        }
         for column, share in zip(data.domain.columns, missing, strict=True)
     ]
 
@@ -23,8 +29,7 @@ def describe_columns(data: Data) -> list[dict]:
 def print_columns(data: Data, *, remark: bool = False) -> None:
     """A table of them, or nothing if there are none; as a result, or as a remark on the way to one."""
     rows = [
-        [c["name"], c["kind"], str(c["levels"] or ""), f"{c['missing']:.1%}" if c["missing"] else ""]
-        for c in describe_columns(data)
+        [c["name"], c["why"], f"{c['missing']:.1%}" if c["missing"] else ""] for c in describe_columns(data)
     ]
     if rows:
-        print_table("Columns", ["name", "kind", "levels", "missing"], rows, words=True, remark=remark)
+        print_table("Columns", ["name", "kind", "missing"], rows, words=True, remark=remark)

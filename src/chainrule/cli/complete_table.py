@@ -32,6 +32,7 @@ def complete_table(
     `reading` is the run's.
     """
     from chainrule.data import decode, encode
+    from chainrule.data.carry import carry
     from chainrule.data.categories import text_columns
     from chainrule.data.readers.arrow import as_arrow
     from chainrule.report.export import export_items
@@ -42,9 +43,10 @@ def complete_table(
     if n > 1 and DRAW in (column.name for column in columns):
         raise ChainruleError(f"-n: expected 1, for the table has a column {DRAW!r} of its own; got {n}")
     notes = Notes()
-    table = as_arrow(source, text_columns(columns), reading, notes)
+    table = as_arrow(source, text_columns(columns), reading, notes).slice(0, items)
+    cells = encode(table, columns, source, allow_missing=True, notes=notes)
     say_notes(notes)
-    x = torch.from_numpy(encode(table, columns, source, allow_missing=True))[:items].to(model.device)
+    x = torch.from_numpy(cells).to(model.device)
     known = ~x.isnan()
     if keep is not None:
         known &= known_mask(model.domain, keep).to(model.device)
@@ -54,7 +56,11 @@ def complete_table(
     if out.suffix.lower() == ".npy":
         export_items(drawn.flatten(0, 1), model.domain, out)
     else:
-        frame = decode(drawn.flatten(0, 1), columns)
+        there = known.cpu().numpy().T
+        kept = {
+            column.name: there[d] for d, column in enumerate(columns) if column.name in table.column_names
+        }
+        frame = carry(decode(drawn.flatten(0, 1), columns), table, kept)
         if n > 1:
             frame.insert(0, DRAW, torch.arange(n).repeat(len(x)).numpy())
         export_frame(frame, out, columns, safe_csv=safe_csv)

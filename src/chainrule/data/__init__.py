@@ -1,8 +1,9 @@
 """Data sets: the named ones and the user's own files, as three splits and their domain."""
 
-from chainrule.data.categories import decode, encode
+from chainrule.data.categories import encode
 from chainrule.data.columns import infer_columns
 from chainrule.data.dataset import Data
+from chainrule.data.decoding import decode
 from chainrule.data.items import Items
 from chainrule.data.load import load_data, load_items, load_streams
 from chainrule.data.notes import Notes

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -84,8 +85,14 @@ def whole(raw: Raw, how: Reading, split: str | None = None) -> Items:
         arrays, labels = _arrays(raw, domain, there), labels_of(raw)
         codes = torch.cat([labels[name] for name in there]) if labels.keys() >= set(there) else None
         x = torch.cat([arrays[name] for name in there])
-        items = Items(raw.name, x, domain, labels=codes, names=names)
+        beside = _joined(raw, there) if raw.beside else None
+        items = Items(raw.name, x, domain, labels=codes, names=names, beside=beside)
     return replace(items, split=split or "all", notes=raw.notes)
+
+
+def _joined(raw: Raw, splits: Sequence[str]) -> pa.Table:
+    """The columns that are not modelled, of all these splits."""
+    return pa.concat_tables([raw.beside[name] for name in splits], promote_options="permissive")
 
 
 def splits_of(raw: Raw, split: str | None) -> list[str]:

@@ -1,23 +1,23 @@
-"""Cells ↔ codes: a table as the float64 array a model of its columns takes, and back."""
+"""Cells → codes: a table as the float64 array that a model of its columns takes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from torch import Tensor
 
-from chainrule.data.columns import EXACT, is_number, numbers
+from chainrule.data.cells import is_number, is_text, numbers
+from chainrule.data.grid import EXACT
+from chainrule.data.notes import Notes, counted, listed
 from chainrule.data.raw import reading
 from chainrule.data.readers.arrow import as_arrow
+from chainrule.data.times import to_numbers
 from chainrule.domain.column import Column
 from chainrule.errors import DataError, nearest
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SHOWN = 8  # categories that a message lists
 
@@ -27,88 +27,111 @@ def encode(
     columns: Sequence[Column],
     where: str = "table",
     *,
-    strict: bool = True,
+    strict: bool = False,
     allow_missing: bool = False,
+    notes: Notes | None = None,
 ) -> np.ndarray:
     """The rows of a table as float64 (N, D): codes of categories, numbers, NaN where missing.
+
+    A category that the column does not list has the code after the last one, where the column says that others may
+    come. A column that the table lacks is missing throughout, where the column may have gaps.
 
     Args:
         source: the path of a .csv or .parquet file, a pandas DataFrame or a pyarrow Table. Its columns are found
             by name, in any order. Text that spells a number is one where a number is expected.
         columns: of the model; D of them.
         where: what messages call the source.
-        strict: whether to refuse columns that the model does not have, or else pass them over.
+        strict: whether to refuse columns that the model does not have, and categories never seen; or else to pass over
+            the ones and take the others.
         allow_missing: whether any cell may be missing, and whole columns: the table is to be completed.
+        notes: takes what was passed over, missing or never seen.
 
     Raises:
-        DataError: on extra or missing columns, an unknown category, a cell that is not a number of its
-            column's kind, or a missing one where the column has none.
+        DataError: on extra columns and new categories if `strict`; on a missing column without gaps, a new category
+            where there are no others, a cell that is not a number, or a missing one where the column has none.
     """
-    table = as_arrow(source, text_columns(columns))
+    table, notes = as_arrow(source, text_columns(columns)), notes or Notes()
     known = [column.name for column in columns]
     extra = [name for name in table.column_names if name not in known]
     if extra and strict:
         raise DataError(f"{where}: the model has no column {extra[0]!r}; {nearest(extra[0], known)}")
-    absent = [name for name in known if name not in table.column_names]
-    if absent and not allow_missing:
-        raise DataError(f"{where}: expected the columns {', '.join(known)}; without {', '.join(absent)}")
+    absent = [column for column in columns if column.name not in table.column_names]
+    needed = [column.name for column in absent if not (column.missing or allow_missing)]
+    if needed:
+        raise DataError(
+            f"{where}: expected the columns {', '.join(known)}; "
+            f"without {', '.join(needed)}, which had no gaps in training"
+        )
+    if extra:
+        notes.ignored.append(f"{counted(len(extra), 'column')} that the model does not have: {listed(extra)}")
+    if absent:
+        names = listed(column.name for column in absent)
+        notes.found.append(f"no column {names}: all of its cells count as missing")
     x = np.full((table.num_rows, len(columns)), np.nan)
     for d, column in enumerate(columns):
-        if column.name not in absent:
-            x[:, d] = _encode(f"{where}: column {column.name!r}", table.column(column.name), column)
-            gaps = np.isnan(x[:, d])
-            if gaps.any() and not (column.missing or allow_missing):
-                row = int(gaps.argmax())
-                raise DataError(
-                    f"{where}: column {column.name!r}: missing in row {row}, but the column has no missing cells"
-                )
+        if column in absent:
+            continue
+        place = f"{where}: column {column.name!r}"
+        x[:, d] = _encode(
+            place, table.column(column.name), replace(column, other=False) if strict else column
+        )
+        gaps = np.isnan(x[:, d])
+        if gaps.any() and not (column.missing or allow_missing):
+            raise DataError(
+                f"{place}: missing in row {int(gaps.argmax())}, but the column has no missing cells"
+            )
+        unseen = int((x[:, d] >= len(column.categories)).sum()) if column.other else 0
+        if unseen:
+            notes.found.append(
+                f"column {column.name!r}: {counted(unseen, 'cell')} of categories never seen in training"
+            )
     return x
 
 
-def decode(x: Tensor | np.ndarray, columns: Sequence[Column]) -> pd.DataFrame:
-    """The inverse of `encode`: rows (N, D) as a frame of named columns.
-
-    Categories come back as their values. Whole numbers are int64 and booleans bool, or pandas' Int64 and boolean
-    where cells may be missing; reals are float64.
-    """
-    import pandas as pd  # slow to import, and only needed here
-
-    rows = x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
-    return pd.DataFrame(
-        {column.name: _decode(rows[:, d].astype(np.float64), column) for d, column in enumerate(columns)}
-    )
-
-
 def text_columns(columns: Sequence[Column]) -> dict[str, tuple]:
-    """The columns whose categories are text, also where all cells of a file look like numbers: name → categories."""
-    return {column.name: column.categories for column in columns if _has_text(column)}
-
-
-def _has_text(column: Column) -> bool:
-    return any(isinstance(category, str) for category in column.categories)
+    """The columns whose cells are text, also where all look like numbers or dates: name → categories, if it has any."""
+    return {
+        column.name: column.categories
+        for column in columns
+        if any(isinstance(category, str) for category in column.categories) or ": %" in column.spelling
+    }
 
 
 def _encode(where: str, cells: pa.ChunkedArray, column: Column) -> np.ndarray:
     if pa.types.is_nested(cells.type):
         raise DataError(f"{where}: expected numbers, text or booleans, got {cells.type}")
-    if column.kind == "real" and is_number(cells.type):
+    if ": " in column.spelling and (is_text(cells.type) or pa.types.is_temporal(cells.type)):
+        try:
+            return to_numbers(cells, column.spelling)
+        except DataError as error:
+            raise DataError(f"{where}: {error}") from error
+    if column.kind in ("number", "real") and is_number(cells.type):
         return numbers(where, cells)
-    codes = {category: float(code) for code, category in enumerate(column.categories)}
-    known: dict[Any, float | None] = {}  # each different value is read once
-    x = np.full(len(cells), np.nan)
+    if pa.types.is_null(cells.type):
+        return np.full(len(cells), np.nan)
     with reading(where):  # text may be no UTF-8
-        values = cells.to_pylist()
-    for row, value in enumerate(values):
-        if value is None or value != value:  # null or NaN
-            continue
-        if value not in known:
-            known[value] = _code(value, codes) if codes else _number(value, column.kind)
-        code = known[value]
-        if code is None:
-            at = f" in row {row}" if len(cells) > 1 else ""
-            raise DataError(f"{where}: expected {_expected(column)}, got {value!r}{at}")
-        x[row] = code
-    return x
+        coded = cells if pa.types.is_dictionary(cells.type) else cells.dictionary_encode()
+        coded = coded.unify_dictionaries().combine_chunks()
+        values = coded.dictionary.to_pylist()
+    codes = {category: float(code) for code, category in enumerate(column.categories)}
+    read = [_read(value, column, codes) for value in values]
+    places = coded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
+    strange = np.array([*(code is None for code in read), False])[places]
+    if strange.any():
+        row = int(strange.argmax())
+        at = f" in row {row}" if len(cells) > 1 else ""
+        raise DataError(f"{where}: expected {_expected(column)}, got {values[places[row]]!r}{at}")
+    return np.array([*read, math.nan], np.float64)[places]
+
+
+def _read(value: Any, column: Column, codes: dict[Any, float]) -> float | None:
+    """The code or number of a value, NaN if it is none; None if the column takes no such value."""
+    if value is None or value != value:
+        return math.nan
+    if not codes:
+        return _number(value, column.kind)
+    code = _code(value, codes)
+    return float(len(codes)) if code is None and column.other else code
 
 
 def _code(value: Any, codes: dict[Any, float]) -> float | None:
@@ -134,22 +157,3 @@ def _expected(column: Column) -> str:
         return "a whole number" if column.kind == "integer" else "a number"
     names = ", ".join(map(repr, column.categories[:SHOWN]))
     return f"one of {names}{f', … ({column.levels} in all)' if len(column.categories) > SHOWN else ''}"
-
-
-def _decode(values: np.ndarray, column: Column) -> Any:
-    """Codes or numbers (N,) as what becomes a column of a frame."""
-    import pandas as pd
-
-    gaps = np.isnan(values)
-    nullable = column.missing or bool(gaps.any())
-    if column.kind == "real":
-        return values
-    cells = [
-        None if gap else column.categories[int(value)] if column.categories else int(value)
-        for value, gap in zip(values, gaps, strict=True)
-    ]
-    if _has_text(column):
-        return cells
-    logical = bool(column.categories) and isinstance(column.categories[0], bool)
-    plain, holding_gaps = ("bool", "boolean") if logical else ("int64", "Int64")
-    return pd.array(cells, dtype=holding_gaps if nullable else plain)

@@ -8,131 +8,211 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from chainrule.data.cells import is_number, is_text, numbers, words
+from chainrule.data.findings import Findings
+from chainrule.data.grid import EXACT
+from chainrule.data.keys import is_code, number_key, text_key
+from chainrule.data.notes import counted
+from chainrule.data.numeric import facts_of, is_whole, number_column
 from chainrule.data.raw import reading
 from chainrule.data.readers.arrow import as_arrow, place
 from chainrule.data.spelling import WRITTEN
-from chainrule.domain.column import KINDS, Column
+from chainrule.data.times import GRAINS, is_clock, spelling_of, to_numbers
+from chainrule.domain.column import Column
 from chainrule.errors import DataError, nearest
 
-# Whole numbers of at most this many different values are categories: grades, counts of rooms, codes.
-FEW_VALUES = 20
-# The largest whole number up to which float64 holds every one.
-EXACT = 1 << 53
+# What a user may say that a column is.
+CHOICES = ("categorical", "number", "integer", "real", "date", "drop")
+MOST_CODES, CODE_ROWS = 1000, 5  # of whole numbers that are names, and the fewest rows for each on average
+FEWEST_PAIRS = 10  # rows from which two whole numbers are two categories
+DAY = GRAINS["days"]
 
 
 def infer_columns(
     source: Any, kinds: Mapping[str, str] | None = None, where: str | None = None
 ) -> tuple[Column, ...]:
-    """The columns of a table, from all of its cells.
+    """The columns of a table to model; see `find_columns`.
 
-    Text, booleans and pandas categoricals are categorical. Whole numbers, also those that missing cells have
-    turned into floats, are categorical if at most 20 different ones occur, else integer. Other numbers are
-    real. The categories are the sorted values that occur; a pandas categorical (a dictionary array in pyarrow)
-    keeps its own, in its own order. Null, NaN and what pyarrow reads as such in a .csv (an empty cell, NA, N/A,
-    NULL, NaN, …) are missing cells.
+    Raises:
+        DataError: as `find_columns`; or if no column is left.
+    """
+    return tuple(find_columns(source, kinds, where).columns)
+
+
+def find_columns(source: Any, kinds: Mapping[str, str] | None = None, where: str | None = None) -> Findings:
+    """What the columns of a table are, from all of its cells, and why.
+
+    - Numbers, also whole ones, are numbers, with the step, lattices, points and ends that the cells make evident; but
+      two different whole numbers, and few of a column called id, are categories.
+    - Dates, times and durations, also in text, are numbers of the coarsest grain that they are whole numbers of.
+    - Other text and booleans are categorical, with other values to come for text. The categories are the sorted values
+      that occur; a pandas categorical (a dictionary array in pyarrow) keeps its own, in its own order.
+    - Ids, keys, row numbers, free text and columns without any cell are left out.
+
+    Null and NaN are missing cells, and in a .csv what pyarrow reads as such (an empty cell, NA, N/A, NULL, …).
 
     Args:
         source: the path of a .csv or .parquet file, a pandas DataFrame or a pyarrow Table.
-        kinds: column name → "categorical", "integer" or "real", over what is inferred.
+        kinds: column name → "categorical", "number", "integer" (of step 1), "real" (a density), "date" or "drop", over
+            what is inferred.
         where: what messages call the source; its path by default.
 
     Raises:
-        DataError: on a column of dates, of nested values, without any cell, or with an infinite one; on a name
-            or kind in `kinds` that does not exist, or a kind that does not suit the cells.
+        DataError: on a column of nested values or with an infinite one; on a name or kind in `kinds` that does not
+            exist, or a kind that does not suit the cells; if no column is left.
     """
     table, kinds = as_arrow(source), kinds or {}
     where = where or place(source)
     for name, kind in kinds.items():
         if name not in table.column_names:
             raise DataError(f"{where}: no column {name!r}; {nearest(name, table.column_names)}")
-        if kind not in KINDS:
-            raise DataError(f"{where}: column {name!r}: expected a kind of {', '.join(KINDS)}, got {kind!r}")
-    return tuple(
-        replace(
-            _infer(f"{where}: column {field.name!r}", field.name, cells, kinds.get(field.name)),
-            written=(field.metadata or {}).get(WRITTEN, b"").decode(),
-        )
-        for field, cells in zip(table.schema, table.columns, strict=True)
-    )
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Whether cells of an arrow type are text."""
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-
-
-def is_number(kind: pa.DataType) -> bool:
-    """Whether cells of an arrow type are numbers; booleans are not."""
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-
-
-def numbers(where: str, cells: pa.ChunkedArray) -> np.ndarray:
-    """Cells of numbers as float64 (N,), NaN where missing.
-
-    Raises:
-        DataError: on infinity, with its row; on a whole number that float64 does not hold.
-    """
-    with reading(where):
-        values = cells.cast(pa.float64()).to_numpy()
-    infinite = np.isinf(values)
-    if infinite.any():
-        row = int(infinite.argmax())
-        raise DataError(f"{where}: expected finite numbers, got {values[row]} in row {row}")
-    return values
-
-
-def _infer(where: str, name: str, cells: pa.ChunkedArray, kind: str | None) -> Column:
-    arrow = cells.type
-    if cells.null_count == len(cells):
-        raise DataError(f"{where}: all cells are missing; drop the column")
-    if is_number(arrow):
-        return _of_numbers(where, name, numbers(where, cells), kind)
-    if pa.types.is_temporal(arrow):
+        if kind not in CHOICES:
+            raise DataError(
+                f"{where}: column {name!r}: expected a kind of {', '.join(CHOICES)}, got {kind!r}"
+            )
+    found = Findings()
+    for field, cells in zip(table.schema, table.columns, strict=True):
+        _find(found, f"{where}: column {field.name!r}", field.name, cells, kinds.get(field.name))
+        written = (field.metadata or {}).get(WRITTEN, b"").decode()
+        if written and found.columns and found.columns[-1].name == field.name:
+            found.columns[-1] = replace(found.columns[-1], written=written)
+    if not found.columns:
+        name, reason = next(iter(found.left.items()))
         raise DataError(
-            f"{where}: dates and times are not supported ({arrow}); drop it or convert it to a number"
+            f"{where}: no column to model; column {name!r} is left out: {reason}; name a kind for one with --column"
         )
-    missing = cells.null_count > 0
-    if pa.types.is_dictionary(arrow):
-        with reading(where):  # text may be no UTF-8
-            categories = cells.unify_dictionaries().chunk(0).dictionary.to_pylist()
-    elif is_text(arrow) or pa.types.is_boolean(arrow):
-        with reading(where):
-            categories = sorted(value for value in cells.unique().to_pylist() if value is not None)
+    return found
+
+
+def _find(found: Findings, where: str, name: str, cells: pa.ChunkedArray, kind: str | None) -> None:
+    """Take the column, or leave it out."""
+    arrow = cells.type
+    if kind == "drop":
+        found.leave(name, "as asked")
+    elif pc.all(cells.is_null(nan_is_null=True)).as_py():
+        found.leave(name, "all cells are missing")
+    elif pa.types.is_dictionary(arrow) or pa.types.is_boolean(arrow):
+        _take_declared(found, where, name, cells, kind)
+    elif pa.types.is_temporal(arrow) or (is_text(arrow) and kind != "categorical" and spelling_of(cells)):
+        _take_times(found, where, name, cells, kind)
+    elif is_text(arrow):
+        _take_text(found, where, name, cells, kind)
+    elif is_number(arrow):
+        _take_numbers(found, where, name, cells, kind)
     elif pa.types.is_binary(arrow) or pa.types.is_large_binary(arrow):
         raise DataError(f"{where}: expected text in UTF-8 or numbers, got bytes")
     else:
         raise DataError(f"{where}: expected numbers, text or booleans, got {arrow}; drop it or flatten it")
-    if kind not in (None, "categorical"):
-        raise DataError(f"{where}: {kind} needs numbers, its cells are {_words(arrow)}")
+
+
+def _take_declared(found: Findings, where: str, name: str, cells: pa.ChunkedArray, kind: str | None) -> None:
+    """Booleans, and categories that the source itself lists: no others can come."""
+    _check_kind(where, cells, kind, "categorical")
+    spelling = ""
+    if pa.types.is_dictionary(cells.type):
+        with reading(where):  # text may be no UTF-8
+            categories = cells.unify_dictionaries().chunk(0).dictionary.to_pylist()
+        spelling = "ordered dictionary" if cells.type.ordered else "dictionary"
+    else:
+        categories = sorted(value for value in cells.unique().to_pylist() if value is not None)
     strange = next((value for value in categories if not isinstance(value, str | int | bool)), None)
     if strange is not None:
         raise DataError(f"{where}: expected categories of text, whole numbers or booleans, got {strange!r}")
-    return Column(name, "categorical", tuple(categories), missing)
+    column = Column(name, "categorical", tuple(categories), cells.null_count > 0, spelling=spelling)
+    found.take(column, ["booleans" if not spelling else f"the {len(categories)} that it declares"])
 
 
-def _of_numbers(where: str, name: str, values: np.ndarray, kind: str | None) -> Column:
-    """The column of numbers (N,), NaN where missing."""
+def _take_text(found: Findings, where: str, name: str, cells: pa.ChunkedArray, kind: str | None) -> None:
+    _check_kind(where, cells, kind, "categorical")
+    with reading(where):  # text may be no UTF-8
+        categories = sorted(value for value in cells.unique().to_pylist() if value is not None)
+    key = text_key(name, cells) if kind is None else None
+    if key:
+        found.leave(name, key)
+        return
+    column = Column(name, "categorical", tuple(categories), cells.null_count > 0, other=True)
+    found.take(column, [counted(len(categories), "text"), "others may come"])
+
+
+def _take_times(found: Findings, where: str, name: str, cells: pa.ChunkedArray, kind: str | None) -> None:
+    _check_kind(where, cells, kind, "number", "integer", "real", "date")
+    spelling = spelling_of(cells)
+    if spelling is None:
+        found.leave(name, f"{cells.type} in parts of a microsecond or of no fixed length")
+        return
+    values = to_numbers(cells, spelling)
     gaps = np.isnan(values)
-    missing, present = bool(gaps.any()), values[~gaps]
-    if not len(present):
-        raise DataError(f"{where}: all cells are missing; drop the column")
-    broken = ~gaps & ((values != np.floor(values)) | (np.abs(values) > EXACT))
-    distinct = np.unique(present)
-    if kind is None:
-        few = len(distinct) <= FEW_VALUES
-        kind = "real" if broken.any() else "categorical" if few else "integer"
-    if kind == "real":
-        return Column(name, "real", missing=missing)
-    if broken.any():
+    grain, written = spelling.split(": ", 1)
+    kind = None if kind == "date" else kind
+    lasts = written.startswith("duration")
+    how: dict[str, Any] = {"kind": kind, "whole": True, "counted": lasts, "spelling": spelling}
+    column = number_column(name, values[~gaps], gaps=bool(gaps.any()), **how)
+    if is_clock(spelling):
+        column = replace(column, lowest=0.0, highest=float(DAY // GRAINS[grain] - 1))
+    found.take(column, [f"times ({written})", *facts_of(column, values[~gaps])])
+
+
+def _take_numbers(found: Findings, where: str, name: str, cells: pa.ChunkedArray, kind: str | None) -> None:
+    _check_kind(where, cells, kind, "categorical", "number", "integer", "real")
+    whole = pa.types.is_integer(cells.type)
+    if kind is None and (reason := _key(name, cells)):
+        found.leave(name, reason)
+        return
+    values = numbers(where, cells)
+    gaps = np.isnan(values)
+    present = values[~gaps]
+    if kind in ("categorical", "integer") and not is_whole(present):
+        broken = ~gaps & ~((values == np.floor(values)) & (np.abs(values) <= EXACT))
         row = int(broken.argmax())
         raise DataError(f"{where}: {kind} needs whole numbers, got {values[row]} in row {row}")
-    if kind == "integer":
-        return Column(name, "integer", missing=missing)
-    return Column(name, "categorical", tuple(int(value) for value in distinct), missing)
+    missing, written = bool(gaps.any()), str(cells.type)
+    if kind == "categorical" or (kind is None and _are_codes(name, present)):
+        categories = tuple(int(value) for value in np.unique(present))
+        spelling = "" if written == "int64" else written
+        column = Column(name, "categorical", categories, missing, other=True, spelling=spelling)
+        found.take(column, [f"{len(categories):,} whole numbers that are codes, others may come"])
+        return
+    column = number_column(
+        name, present, gaps=missing, kind=kind, whole=whole, single=written == "float", spelling=written
+    )
+    if written.startswith("uint") and column.lowest is None:
+        column = replace(column, lowest=0.0)
+    if written == column.default_type:
+        column = replace(column, spelling="")
+    found.take(column, facts_of(column, present))
 
 
-def _words(arrow: pa.DataType) -> str:
-    if pa.types.is_dictionary(arrow):
-        return "categories"
-    return "booleans" if pa.types.is_boolean(arrow) else "text"
+def _key(name: str, cells: pa.ChunkedArray) -> str | None:
+    """Why a column of numbers says which row it is, or cannot be a float64; None for another."""
+    if cells.null_count or pa.types.is_decimal(cells.type):
+        return None
+    values = cells.to_numpy()
+    if values.dtype.kind == "f":
+        if np.isnan(values).any() or (values != np.floor(values)).any() or np.abs(values).max() > EXACT:
+            return None
+        values = values.astype(np.int64)
+    key = number_key(name, values)
+    if key is None and (int(values.max()) > EXACT or int(values.min()) < -EXACT):
+        return "whole numbers beyond 2^53, which float64 would round"
+    return key
+
+
+def _are_codes(name: str, present: np.ndarray) -> bool:
+    """Whether numbers are names: two different whole ones, or few of a column called id."""
+    if not is_whole(present):
+        return False
+    distinct = np.unique(present)
+    if len(distinct) == 2:
+        return len(present) >= FEWEST_PAIRS or distinct.tolist() == [0, 1]
+    return is_code(name) and 2 < len(distinct) <= min(MOST_CODES, len(present) / CODE_ROWS)
+
+
+def _check_kind(where: str, cells: pa.ChunkedArray, kind: str | None, *suitable: str) -> None:
+    if kind in (None, *suitable):
+        return
+    needs = {"categorical": "text, whole numbers or booleans", "date": "dates or times"}.get(
+        str(kind), "numbers"
+    )
+    raise DataError(f"{where}: {kind} needs {needs}, its cells are {words(cells.type)}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+import pyarrow as pa
 from torch import Tensor
 
 from chainrule.data.notes import Notes
@@ -25,6 +27,7 @@ class Items:
         streams: the long sequences of which the items are windows, or None.
         names: what each item is called, such as its file; empty where they have no names.
         notes: what was found, ignored and changed.
+        beside: of a table, its columns that are not modelled, such as ids; or None.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Items:
     streams: Streams | None = None
     names: tuple[str, ...] = ()
     notes: Notes = field(default_factory=Notes)
+    beside: pa.Table | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -51,4 +55,11 @@ class Items:
             return self
         labels = None if self.labels is None else self.labels[:n]
         frames = None if self.frames is None else self.frames[:n]
-        return replace(self, x=self.x[:n], labels=labels, frames=frames, streams=None, names=self.names[:n])
+        beside = None if self.beside is None else self.beside.slice(0, n)
+        parts: dict[str, Any] = {
+            "labels": labels,
+            "frames": frames,
+            "names": self.names[:n],
+            "beside": beside,
+        }
+        return replace(self, x=self.x[:n], streams=None, **parts)

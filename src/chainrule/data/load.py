@@ -45,7 +45,7 @@ def load_data(
         **options: how to read it, where what is inferred is not what you mean:
 
             - domain (`Domain`, text or dict): what the items are. They are reshaped if the sizes allow it, and checked.
-            - columns (dict): of a table, name → "categorical", "integer" or "real". Given, if only as {}, it makes a
+            - columns (dict): of a table, name → a kind, see `find_columns`. Given, if only as {}, it makes a
               domain of columns even of small whole numbers.
             - rate (int): of recordings, Hz to resample them to; by default the rate that the most seconds of them have.
             - gain (float): of recordings, what amplitudes are multiplied by; by default 1, or if some are beyond full

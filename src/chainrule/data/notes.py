@@ -17,11 +17,13 @@ class Notes:
         found: what the data are made of, with counts.
         ignored: what is there and is not used, with counts.
         changed: what does not reach the model as it is in the file.
+        columns: of a table, name → what the column was taken for, and why.
     """
 
     found: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    columns: dict[str, str] = field(default_factory=dict)
 
     def add(self, others: Notes) -> None:
         """Put the lines of other notes after these."""
@@ -31,7 +33,8 @@ class Notes:
 
     def lines(self) -> list[str]:
         """Every line, beginning with which of the three it is."""
-        return [f"{kind}: {line}" for kind, lines in vars(self).items() for line in lines]
+        kinds = {"found": self.found, "ignored": self.ignored, "changed": self.changed}
+        return [f"{kind}: {line}" for kind, lines in kinds.items() for line in lines]
 
 
 def counted(n: int, singular: str, plural: str | None = None) -> str:

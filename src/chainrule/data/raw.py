@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from chainrule.data.dataset import ClassNames
 from chainrule.data.notes import Notes
@@ -39,6 +40,7 @@ class Raw:
         takes: options of reading that are for sources of its kind only.
         chosen: options of reading that the source itself settled, such as a gain; a run keeps them for new data.
         items: split → what each item, or each stream, is called, such as its file; where it has a name.
+        beside: of tables, split → the columns that are not modelled, such as ids.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Raw:
     takes: tuple[str, ...] = ()
     chosen: dict[str, Any] = field(default_factory=dict)
     items: dict[str, list[str]] = field(default_factory=dict)
+    beside: dict[str, pa.Table] = field(default_factory=dict)
 
 
 @contextmanager

@@ -5,11 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from chainrule.errors import DomainError
 
+TICKS = {  # numpy's words for the grains of times
+    "days": "D",
+    "hours": "h",
+    "minutes": "m",
+    "seconds": "s",
+    "milliseconds": "ms",
+    "microseconds": "us",
+}
 KINDS = ("categorical", "number", "integer", "real")
 
 
@@ -61,6 +70,9 @@ class Column:
         object.__setattr__(self, "categories", tuple(self.categories))
         object.__setattr__(self, "lattices", tuple((float(step), float(at)) for step, at in self.lattices))
         object.__setattr__(self, "points", tuple(map(float, self.points)))
+        for name in ("step", "lowest", "highest"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else float(value))
         if (self.kind == "categorical") != bool(self.categories):
             raise DomainError(
                 f"column {self.name!r}: expected categories for a categorical column and for no other, "
@@ -105,6 +117,60 @@ class Column:
                 f"x: column {self.name!r}: expected {expected}, got {values[row].item()} in row {row}{hint}"
             )
 
+    @property
+    def default_type(self) -> str:
+        """The arrow type of a number that needs no `spelling`."""
+        whole = self.kind == "integer" or (self.step is not None and self.step.is_integer())
+        return "int64" if whole else "double"
+
+    @property
+    def grid(self) -> str:
+        """Its step in words; empty for a density."""
+        grain = self.spelling.partition(": ")[0] if ": " in self.spelling else ""
+        if self.step is None or grain:
+            return grain
+        return "whole" if self.step == 1 else f"multiples of {self.step:.12g}"
+
+    @property
+    def range(self) -> str:
+        """Its ends in words; empty where there are none."""
+        low, high = (None if end is None else self.shown(end) for end in self.ends)
+        if low is not None and high is not None:
+            return f"in [{low}, {high}]"
+        return f"≥ {low}" if low is not None else f"≤ {high}" if high is not None else ""
+
+    @property
+    def constant(self) -> bool:
+        """Whether its ends are one value."""
+        return self.lowest is not None and self.lowest == self.highest
+
+    def shown(self, value: float) -> str:
+        """A number as words show it, a moment as a date and time."""
+        grain, colon, kind = self.spelling.partition(": ")
+        if not colon or kind.startswith("duration"):
+            return f"{value:.12g}"
+        moment = str(np.array(int(value)).astype(f"datetime64[{TICKS[grain]}]"))
+        return moment.partition("T")[2] if kind.startswith(("%H", "time3", "time6")) else moment
+
+    def lattice_words(self, step: float, offset: float) -> str:
+        """What values on a lattice are."""
+        if not offset:
+            return "whole" if step == 1 else f"multiples of {step:.12g}"
+        if step == 1:
+            return f"end in {f'{offset:.12g}'.removeprefix('0')}"
+        return f"{offset:.12g} above multiples of {step:.12g}"
+
     def __str__(self) -> str:
-        kind = f"{self.kind} ({self.levels})" if self.categories else self.kind
+        support = [self.grid, *(f"many {self.lattice_words(*lattice)}" for lattice in self.lattices)]
+        if self.points:
+            support.append(f"often {', '.join(map(self.shown, self.points))}")
+        support.append(self.range)
+        if self.lowest is not None and self.constant:
+            support = [f"always {self.shown(self.lowest)}"]
+        words = ", ".join(filter(None, support))
+        kind = self.kind
+        if self.categories:
+            kind += f" ({len(self.categories)}{' and others' if self.other else ''})"
+        elif words:
+            kind += f" ({words})"
         return f"{self.name}: {kind}{', may be missing' if self.missing else ''}"

@@ -125,7 +125,7 @@ class Domain:
 
         Args:
             source: the columns; or a .csv or .parquet file, or a pandas frame, from which they are inferred.
-            kinds: column name → "categorical", "integer" or "real", over what is inferred.
+            kinds: column name → "categorical", "number", "integer", "real", "date" or "drop", over what is inferred.
 
         Example:
             >>> Domain.table([Column("age", "integer"), Column("sex", "categorical", ("f", "m"), missing=True)])

@@ -32,11 +32,10 @@ class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
         Hyperparameters of that model, over its defaults.
 
     columns : dict or "infer", default=None
-        Column name → "categorical", "integer" or "real". The columns of a DataFrame are inferred, and `columns`
-        overrides: text, booleans and categoricals are categorical, and so are whole numbers of at most 20 different
-        values; other whole numbers are integer, all else is real. In an array, and in a DataFrame whose labels are not
-        text, columns are x0, x1, … and all numbers are real, whole ones too, unless `columns` says otherwise; "infer"
-        infers these as well.
+        Column name → "categorical", "number", "integer", "real", "date" or "drop". The columns of a DataFrame are
+        inferred, see `chainrule.data.columns`, and `columns` overrides. In an array, and in a DataFrame whose labels
+        are 0, 1, 2, …, columns are x0, x1, … and all numbers are real, whole ones too, unless `columns` says
+        otherwise; "infer" infers these as well.
 
     epochs : int, default=None
         Passes over the training rows, at most; by default what makes 1000 steps of "made", 1600 of others, but no more

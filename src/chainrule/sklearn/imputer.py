@@ -135,7 +135,8 @@ class AutoregressiveImputer(OneToOneFeatureMixin, TransformerMixin, Autoregressi
             if column.categories:
                 columns.append(cells.mode(1).values)
             else:
-                columns.append(cells.mean(1).round() if column.kind == "integer" else cells.mean(1))
+                step = 1.0 if column.kind == "integer" else column.step
+                columns.append(cells.mean(1) if step is None else (cells.mean(1) / step).round() * step)
         return torch.stack(columns, 1)
 
     def __sklearn_tags__(self) -> Any:

@@ -26,12 +26,14 @@ class Rows:
     """What the training rows were, so that other rows are read alike and new ones look alike.
 
     Attributes:
-        columns: the kind of each.
+        columns: the kind of each that is modelled.
+        names: of all, ids and the like too, which are carried through.
         labels: the frame's own column labels; None for an array.
         dtypes: those of the frame's columns.
     """
 
     columns: tuple[Column, ...]
+    names: tuple[str, ...]
     labels: pd.Index | None = None
     dtypes: tuple[Any, ...] = ()
 
@@ -41,18 +43,27 @@ class Rows:
 
         Args:
             X: of the training rows.
-            kinds: column name → "categorical", "integer" or "real"; "infer" for a frame's rules in an array too.
+            kinds: column name → a kind, see `find_columns`; "infer" for a frame's rules in an array too.
         """
         if isinstance(kinds, str) and kinds != "infer":
             raise ChainruleError(f"columns: expected 'infer' or a dictionary name → kind, got {kinds!r}")
         given = {} if kinds is None or isinstance(kinds, str) else dict(kinds)
         frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
         labels, dtypes = (frame.columns, tuple(frame.dtypes)) if frame is X else (None, ())
-        if not all(isinstance(label, str) for label in frame.columns):
+        plain: list[str] = []
+        nameless = frame.columns.equals(pd.RangeIndex(frame.shape[1]))
+        if nameless or len(set(map(str, frame.columns))) < frame.shape[1]:
             frame = frame.set_axis([f"x{d}" for d in range(frame.shape[1])], axis=1)
-            if kinds != "infer":
-                given = dict.fromkeys(frame.select_dtypes("number").columns, "real") | given
-        return cls(infer_columns(frame, given, "X"), labels, dtypes)
+        if nameless and kinds != "infer":
+            plain = [name for name in frame.select_dtypes("number") if name not in given]
+        frame = frame.rename(columns=str)
+        inferred = infer_columns(frame, dict.fromkeys(plain, "real") | given, "X")
+        # Those of an array go to models of real vectors too, which know no support.
+        columns = [
+            Column(column.name, "real", missing=column.missing) if column.name in plain else column
+            for column in inferred
+        ]
+        return cls(tuple(columns), tuple(frame.columns), labels, dtypes)
 
     def encode(self, X: Any, columns: Sequence[Column] = (), *, allow_missing: bool = False) -> np.ndarray:
         """(N, D) float64: codes of categories, numbers, NaN where missing.
@@ -66,7 +77,7 @@ class Rows:
             DataError: naming the column and the value that is none of its kind, or a category never seen.
         """
         frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
-        frame = frame.set_axis([column.name for column in self.columns], axis=1)
+        frame = frame.set_axis(list(self.names), axis=1)
         x = encode(frame, columns or self.columns, "X", allow_missing=allow_missing)
         large = np.abs(x) > LARGEST
         if large.any():
@@ -78,29 +89,40 @@ class Rows:
     def decode(self, x: np.ndarray) -> Any:
         """The inverse: an array or a frame as the training rows were, in their types where these hold the values."""
         frame = decode(x, self.columns)
-        for column, dtype in zip(self.columns, self.dtypes, strict=False):
-            frame[column.name] = _in_type(frame[column.name], dtype)
-        return frame.to_numpy() if self.labels is None else frame.set_axis(self.labels, axis=1)
+        if self.labels is None:
+            return frame.to_numpy()
+        places = [self.names.index(name) for name in frame]
+        for name, place in zip(frame, places, strict=True):
+            frame[name] = _in_type(frame[name], self.dtypes[place])
+        return frame.set_axis(self.labels[places], axis=1)
 
     def filled(self, x: np.ndarray, X: Any) -> Any:
         """X with its missing cells taken from x; all other cells stay as they are, to the last bit.
 
-        Columns of a frame get their training types, if gaps alone had kept these from them.
+        Columns of a frame get their training types, if gaps alone had kept these from them. Those that are not modelled
+        are carried through.
         """
+        modelled = {self.names.index(column.name): d for d, column in enumerate(self.columns)}
         if isinstance(X, np.ndarray):
-            return np.where(np.isnan(X), decode(x, self.columns).to_numpy(X.dtype), X)
+            drawn = X.copy()
+            drawn[:, list(modelled)] = decode(x, self.columns).to_numpy(X.dtype)
+            return np.where(np.isnan(X), drawn, X)
         filled = {}
-        for d, column in enumerate(self.columns):
-            cells, gaps = X.iloc[:, d], X.iloc[:, d].isna().to_numpy()
-            own = cells.dtype
+        for place in range(X.shape[1]):
+            cells, gaps = X.iloc[:, place], X.iloc[:, place].isna().to_numpy()
+            if place not in modelled:
+                filled[place] = cells
+                continue
+            d, own = modelled[place], cells.dtype
             if gaps.any():
-                drawn = decode(x[:, [d]], [column])[column.name]
+                drawn = decode(x[:, [d]], [self.columns[d]])[self.columns[d].name]
                 if is_numeric_dtype(own) and not is_bool_dtype(drawn):
                     cells = cells.where(~gaps, drawn.to_numpy()).astype(own)
                 else:
                     cells = cells.astype(object).where(~gaps, drawn.to_numpy(object))
-            trained = self.dtypes[d] if self.dtypes else own
-            filled[d] = cells if is_float_dtype(own) and is_float_dtype(trained) else _in_type(cells, trained)
+            trained = self.dtypes[place] if self.dtypes else own
+            keep = is_float_dtype(own) and is_float_dtype(trained)
+            filled[place] = cells if keep else _in_type(cells, trained)
         return pd.DataFrame(filled, index=X.index).set_axis(X.columns, axis=1)
 
     def decode_column(self, d: int, values: np.ndarray) -> np.ndarray:
@@ -124,13 +146,18 @@ class Rows:
 
 def _in_type(values: pd.Series, dtype: Any) -> pd.Series:
     """In a type, drawn numbers clipped to what it holds; as they are where it would cut them off."""
+    if is_bool_dtype(dtype) and values.isna().any():
+        return values
     if is_integer_dtype(dtype) and is_numeric_dtype(values.dtype):
         limits = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
         values = values.clip(limits.min, limits.max)
         whole = values.isna() | (values == values.round())
         if not whole.all() or (values.isna().any() and isinstance(dtype, np.dtype)):
             return values
-    return values.astype(dtype)
+    try:
+        return values.astype(dtype)
+    except (TypeError, ValueError):
+        return values
 
 
 def as_frame(X: Any) -> Any:

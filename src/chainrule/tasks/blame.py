@@ -102,7 +102,9 @@ def blamed_cells(model: Model, x: Tensor, reference: Tensor) -> list[BlamedCell]
     worst = found.gain.nan_to_num(nan=-math.inf).argmax(1).tolist()
     if columns:
         names = [column.name for column in columns]
-        cells: list[np.ndarray] = [decode(part, columns).to_numpy(object) for part in (x, found.expected)]
+        cells: list[np.ndarray] = [
+            decode(part, columns, "a value never seen").to_numpy(object) for part in (x, found.expected)
+        ]
     else:
         names = [str(d) for d in range(model.domain.size)]
         cells = [part.cpu().numpy() for part in (x, found.expected)]
@@ -117,6 +119,8 @@ def _candidates(model: Model, seen: Tensor, d: int) -> Tensor:
     """What is tried in column d, of whose values some have been seen (M,)."""
     levels = model.domain.levels
     count = levels[d] if isinstance(levels, tuple) else levels
+    if model.domain.columns and model.domain.columns[d].other:
+        count = len(model.domain.columns[d].categories)
     if count is not None:
         return torch.arange(count)
     seen = seen[~seen.isnan()].double()

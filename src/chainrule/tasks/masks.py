@@ -79,7 +79,7 @@ def given_part(domain: Domain, values: dict[str, str]) -> tuple[Tensor, Tensor]:
     """
     if domain.columns:
         row = pa.table({name: pa.array([value]) for name, value in values.items()})
-        x = torch.from_numpy(encode(row, domain.columns, "given", allow_missing=True))
+        x = torch.from_numpy(encode(row, domain.columns, "given", strict=True, allow_missing=True))
         return x, ~x[0].isnan()
     x = torch.zeros(domain.size, dtype=torch.int64 if domain.discrete else torch.float64)
     known = torch.zeros(domain.size, dtype=torch.bool)

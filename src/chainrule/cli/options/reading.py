@@ -19,7 +19,7 @@ Kinds = Annotated[
     typer.Option(
         "--column",
         metavar="NAME=KIND",
-        help="Kind of a table column: categorical, integer or real; repeatable. Default: inferred.",
+        help="Kind of a table column: categorical, number, integer, real, date or drop; repeatable. Default: inferred.",
     ),
 ]
 Rate = Annotated[

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from chainrule.data.categories import encode, text_columns
-from chainrule.data.columns import infer_columns, is_number, numbers
+from chainrule.data.cells import is_number, numbers
+from chainrule.data.columns import find_columns
 from chainrule.data.infer import infer_table
 from chainrule.data.labels import label_codes
 from chainrule.data.notes import Notes, counted
@@ -45,8 +46,8 @@ def raw_of_tables(
 ) -> Raw:
     """The arrays of a source's tables, and their domain.
 
-    Whole numbers in [0, 256) throughout, without a missing cell, are levels, column by column; anything else makes
-    a domain of columns, inferred from all rows of all splits.
+    Columns without names, all of them whole numbers in [0, 256) without a missing cell, are levels, column by column;
+    anything else makes a domain of columns, inferred from all rows of all splits.
 
     Args:
         name: what to call the data set.
@@ -70,16 +71,35 @@ def raw_of_tables(
     columns: tuple[Column, ...] = domain.columns if domain else ()
     if domain is None:
         rows = pa.concat_tables(tables.values(), promote_options="permissive")
-        if kinds is None and all(is_number(cells.type) and not cells.null_count for cells in rows.columns):
+        if kinds is None and _nameless(rows):
             levels = infer_table(_matrix(where, rows))
             raw.domain = levels if levels.discrete else None
         if raw.domain is None:
-            columns = infer_columns(rows, kinds, where)
+            columns = _find(raw, rows, kinds)
             raw.domain = Domain.table(columns)
     for split, table in tables.items():
         place = places[split]
-        raw.arrays[split] = encode(table, columns, place) if columns else _matrix(place, table)
+        if not columns:
+            raw.arrays[split] = _matrix(place, table)
+            continue
+        raw.arrays[split] = encode(table, columns, place, notes=raw.notes if domain else None)
+        raw.beside[split] = table.drop_columns([c.name for c in columns if c.name in table.column_names])
     return raw
+
+
+def _nameless(table: pa.Table) -> bool:
+    """Whether the columns are numbers that have no names but those that the reader of .csv gives."""
+    names = [f"column_{d + 1}" for d in range(table.num_columns)]
+    numeric = all(is_number(cells.type) and not cells.null_count for cells in table.columns)
+    return numeric and table.column_names == names
+
+
+def _find(raw: Raw, rows: pa.Table, kinds: Mapping[str, str] | None) -> tuple[Column, ...]:
+    """What the columns are; why, and what is left out, goes into the notes."""
+    found = find_columns(rows, kinds, raw.where)
+    raw.notes.columns.update(found.reasons)
+    raw.notes.ignored.extend(f"column {name!r}: {reason}" for name, reason in found.left.items())
+    return tuple(found.columns)
 
 
 def _without_labels(

@@ -43,6 +43,12 @@ def describe(source: Source) -> dict:
     assert source.path is not None
     ending = source.path.suffix.lower()
     if ending not in DELIMITED:
+        if source.items.beside is not None and source.items.beside.num_columns:
+            name = source.items.beside.column_names[0]
+            raise ChainruleError(
+                f"{source.name}: cannot be restored exactly: the model has no column {name!r}; "
+                f"leave it out, or give a .csv"
+            )
         columns = [{"name": field.name, **_type(field.type)} for field in _read(source, source.path).schema]
         return {"ending": ending, "columns": columns, "header": True}
     reading, domain = source.run.reading, source.run.model.domain
