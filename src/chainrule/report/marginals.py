@@ -1,78 +1,75 @@
-"""The columns of a table: each one's values, real beside sampled."""
+"""The columns of a table: each one's values, real beside drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from torch import Tensor
 
-from chainrule.domain.column import Column
-from chainrule.printable import drawn
+from chainrule.printable import drawn as shown_text
 from chainrule.report.curves import to_png
+from chainrule.report.theme import DRAWN, REAL, THEME
+from chainrule.tasks.comparison.cells import CATEGORY, DATE, Cells
 
 MOST = 12  # columns in the picture
 ACROSS = 4
 BINS = 20
 BARS = 8  # categories in a panel
-REAL, SAMPLED = "0.7", "C0"
+MIDDLE = (0.005, 0.995)  # quantiles between which a panel lies
 
 
-def draw_marginals(real: Tensor, sampled: Tensor, columns: Sequence[Column]) -> bytes:
-    """A PNG: a panel for each of the first 12 columns, the shares of real rows filled and those of sampled ones drawn.
-
-    Args:
-        real: rows (N, D), NaN where missing.
-        sampled: rows (M, D), likewise.
-        columns: D of them.
-    """
+@mpl.rc_context(THEME)
+def draw_marginals(columns: Sequence[Cells]) -> bytes:
+    """A PNG: a panel for each of the first 12 columns, shares of real rows (part 0) filled, of drawn ones (1) outlined."""
     shown = columns[:MOST]
     across = min(len(shown), ACROSS)
     down = -(-len(shown) // across)
     figure = Figure(figsize=(2.4 * across, 1.9 * down), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False).flat
-    for d, axes in enumerate(panels):
-        if d >= len(shown):
-            axes.remove()
-            continue
-        column = shown[d]
-        draw = _categories if column.categories else _numbers
-        draw(axes, real[:, d].cpu().numpy(), sampled[:, d].cpu().numpy(), column)
-        axes.set_title(drawn(column.name, 28), fontsize=8)
-        axes.tick_params(labelsize=7)
+    for axes, cells in zip(panels, shown, strict=False):
+        draw = _categories if cells.kind == CATEGORY else _numbers
+        draw(axes, cells)
+        axes.set_title(shown_text(cells.name, 28))
         axes.set_yticks([])
         axes.spines[["top", "right", "left"]].set_visible(False)
+    for axes in panels:  # those that are left over
+        axes.remove()
     return to_png(figure)
 
 
-def _numbers(axes: Axes, real: np.ndarray, sampled: np.ndarray, column: Column) -> None:
-    """Histograms over the range of the real values; sampled ones outside count in the outer bins."""
-    low, high = np.nanmin(real, initial=np.inf), np.nanmax(real, initial=-np.inf)
+def _numbers(axes: Axes, cells: Cells) -> None:
+    """Histograms over the middle of the real values; the outer bins hold what lies beyond, too."""
+    real = cells.present(0)
+    low, high = np.quantile(real, MIDDLE) if len(real) else (0.0, 0.0)
+    if not low < high:
+        low, high = real.min(initial=low), real.max(initial=high)
     if not low < high:  # one value, or none
-        centre = low if np.isfinite(low) else 0.0
-        low, high = centre - 0.5, centre + 0.5
+        low, high = low - 0.5, low + 0.5
     edges = np.linspace(low, high, BINS + 1)
-    heights = []
-    for values in (real, sampled):
-        there = values[~np.isnan(values)].clip(low, high)
-        heights.append(np.histogram(there, edges)[0] / max(len(there), 1))
-    axes.stairs(heights[0], edges, fill=True, color=REAL)
-    axes.stairs(heights[1], edges, color=SAMPLED)
-    axes.locator_params(axis="x", nbins=4)
+    for part, style in ((0, {"fill": True, "color": REAL}), (1, {"color": DRAWN, "linewidth": 1.4})):
+        values = cells.present(part).clip(low, high)
+        axes.stairs(np.histogram(values, edges)[0] / max(len(values), 1), edges, **style)
+    if cells.kind == DATE:
+        locator = AutoDateLocator(minticks=2, maxticks=4)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    else:
+        axes.locator_params(axis="x", nbins=4)
 
 
-def _categories(axes: Axes, real: np.ndarray, sampled: np.ndarray, column: Column) -> None:
-    """The share of each of the most frequent categories."""
-    levels = len(column.categories)
-    counts = []
-    for values in (real, sampled):
-        there = values[~np.isnan(values)].astype(int)
-        counts.append(np.bincount(there, minlength=levels) / max(len(there), 1))
-    chosen = np.argsort(-counts[0], kind="stable")[:BARS]
-    places = np.arange(len(chosen))
-    axes.bar(places, counts[0][chosen], color=REAL, width=0.7)
-    axes.bar(places, counts[1][chosen], edgecolor=SAMPLED, color="none", width=0.7)
-    names = [drawn(str(column.categories[code]), 28 // len(chosen)) for code in chosen]
-    axes.set_xticks(places, names)
+def _categories(axes: Axes, cells: Cells) -> None:
+    """The share of each of the most frequent categories, which come first."""
+    levels = min(len(cells.levels), BARS)
+    places = np.arange(levels)
+    for part, style in (
+        (0, {"color": REAL}),
+        (1, {"edgecolor": DRAWN, "color": "none", "linewidth": 1.4}),
+    ):
+        codes = cells.present(part).astype(int)
+        shares = np.bincount(codes, minlength=levels)[:levels] / max(len(codes), 1)
+        axes.bar(places, shares, width=0.7, **style)
+    axes.set_xticks(places, [shown_text(level, 28 // levels) for level in cells.levels[:levels]])

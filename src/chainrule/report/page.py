@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import torch
 import yaml
 
@@ -15,11 +14,11 @@ from chainrule.domain.column import Column
 from chainrule.files import write_text
 from chainrule.models import Model
 from chainrule.models.base.capabilities import Bounded, Completes, Exact, Latent, Reconstructs
-from chainrule.printable import printable
+from chainrule.report.comparison import section
 from chainrule.report.curves import learning_curve
-from chainrule.report.marginals import draw_marginals
 from chainrule.report.pictures import as_source, completion_grid, image_grid, is_roll
 from chainrule.report.sounds import show_sounds
+from chainrule.report.template import render
 from chainrule.report.text import as_text
 from chainrule.tasks import (
     Evaluation,
@@ -30,19 +29,16 @@ from chainrule.tasks import (
     nearest,
     reconstruction_cost,
 )
+from chainrule.tasks.comparison.compare import TableComparison, compare_tables
 from chainrule.training import Run
 from chainrule.training.folder import REPORT
 
 SHOWN, ROLLS = 64, 8  # items in a grid; rolls, which are large
 COMPLETED, DRAWS = 8, 8  # items completed, draws of each
 NEIGHBOURS, SEARCHED = 3, 10_000  # training images beside a sample; how many of them are searched
-ROWS, DRAWN = 10, 500  # rows of a table shown; drawn for its histograms
+ROWS, DRAWN = 10, 1_000  # rows of a table shown; drawn to compare with real ones
+PREDICTED = 4  # columns of a table predicted from the others
 WIDEST = 30  # columns of a table shown
-
-
-def _shown(value: Any) -> Any:
-    """Texts from data turn no line round; autoescape sees to the rest."""
-    return printable(value, "\n\t") if type(value) is str else value
 
 
 def write_report(
@@ -71,10 +67,8 @@ def write_report(
     """
     path = Path(path) if path is not None else (run.folder or Path()) / REPORT
     model, best = run.model, run.best
-    template = jinja2.Environment(autoescape=True, finalize=_shown).from_string(
-        Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    )
-    page = template.render(
+    page = render(
+        "page.html",
         title=f"{model.name or type(model).__name__} on {data.name}",
         data=data.describe(),
         source=data.source,
@@ -191,7 +185,7 @@ def _neighbours(samples: torch.Tensor, data: Data) -> dict:
 
 
 def _table(model: Model, data: Data) -> dict:
-    """Columns, rows of both kinds, and histograms; the test split is left out."""
+    """Columns, rows of both kinds, and their comparison; the test split is left out."""
     columns = data.domain.columns
     seen = torch.cat([data.train, data.valid])
     chosen = torch.arange(DRAWN) % len(data.valid)
@@ -206,9 +200,15 @@ def _table(model: Model, data: Data) -> dict:
         "names": [column.name for column in columns[:WIDEST]],
         "real_rows": _cells(data.valid[:ROWS], columns[:WIDEST]),
         "sample_rows": _cells(sampled[:ROWS], columns[:WIDEST]),
-        "marginals": as_source(draw_marginals(seen, sampled, columns)),
-        "marginals_drawn": DRAWN,
+        **section(_compared(data, sampled)),
     }
+
+
+def _compared(data: Data, sampled: torch.Tensor) -> TableComparison:
+    """Drawn rows beside those of validation, which the model has not seen, and of training."""
+    columns = data.domain.columns
+    valid, drawn, train = (decode(rows, columns) for rows in (data.valid, sampled, data.train))
+    return compare_tables(valid, drawn, train, targets=[column.name for column in columns[:PREDICTED]])
 
 
 def _values(column: Column) -> str:
