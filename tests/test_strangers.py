@@ -18,6 +18,7 @@ from chainrule.models import save_model
 from chainrule.printable import drawn
 from chainrule.report.frame import without_formulas
 from chainrule.report.marginals import draw_marginals
+from chainrule.tasks.comparison.cells import Cells
 from chainrule.training import Run
 from chainrule.training.checkpoint import SafetensorsIO
 from chainrule.training.yaml_text import parse_yaml
@@ -357,12 +358,12 @@ def test_text_on_a_terminal_is_what_can_be_seen(monkeypatch, capsys):
 
 
 def test_names_in_pictures_are_no_formulas():
+    levels, codes = ("$x$", "$", "_y", "\\frac{"), np.zeros(9)
     columns = [
-        cr.Domain.table(pd.DataFrame({name: ["$x$", "$", "_y", "\\frac{"] * 5})).columns[0]
+        Cells(name, "category", (codes, codes), levels)
         for name in ("$\\frac{$", "a$b$c", "_hidden", "\x1b\x00", "x" * 500, "$")
     ]
-    x = torch.zeros(9, len(columns), dtype=torch.float64)
-    assert draw_marginals(x, x, columns).startswith(b"\x89PNG")
+    assert draw_marginals(columns).startswith(b"\x89PNG")
     assert drawn("a$b\x00", 9) == "a\\$b\\x00"
 
 

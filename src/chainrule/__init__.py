@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chainrule.data import Data, get_data, list_data, load_data
     from chainrule.distribution import as_distribution
     from chainrule.tasks.predict import predict, predict_proba
+    from chainrule.tasks.comparison.compare import compare_tables
     from chainrule.tasks.purify import purify
     from chainrule.tasks.sample_given import sample_given
     from chainrule.tasks.score import score
@@ -34,6 +35,7 @@ __all__ = [
     "__version__",
     "as_distribution",
     "between",
+    "compare_tables",
     "compress",
     "create_model",
     "decompress",
@@ -57,6 +59,7 @@ __all__ = [
 # Imported when first used, so that `import chainrule` costs little more than `import torch`.
 _LAZY = {
     "as_distribution": "distribution",
+    "compare_tables": "tasks.comparison.compare",
     "compress": "coding",
     "decompress": "coding",
     "Data": "data",

@@ -15,6 +15,7 @@ from chainrule.cli import (
     bench,
     catalogue,
     classify,
+    compare_tables,
     complete,
     compress,
     continuation,
@@ -61,6 +62,7 @@ app.command("interpolate", cls=Verb)(grouped(interpolate.interpolate))
 app.command("continue", cls=Verb)(grouped(continuation.continue_))
 app.command("complete", cls=Verb)(grouped(complete.complete))
 app.command("classify", cls=Verb)(grouped(classify.classify))
+app.command("compare-tables", cls=Verb)(grouped(compare_tables.compare_tables))
 app.command("compress", cls=Verb)(grouped(compress.compress))
 app.command("decompress", cls=Verb)(grouped(decompress.decompress))
 app.command("score", cls=Verb)(grouped(score.score))

@@ -18,7 +18,10 @@ from chainrule.files import STANDARD, check_apart, is_standard, is_stream, scrat
 from chainrule.training import Run
 from chainrule.training.folder import CONFIG, KEPT
 
-READ = ("model", "run", "source", "data", "background", "draft", "known", "like", "between", "bits")
+READ = (
+    *("model", "run", "source", "data", "background", "draft", "known", "like", "between", "bits"),
+    *("real", "synthetic", "trained_on"),
+)
 # How files begin: who writes to a pipe gives no ending.
 BEGINNINGS = {
     b"\x93NUMPY": ".npy",

@@ -14,10 +14,11 @@ from matplotlib.figure import Figure
 from chainrule.files import write_text
 from chainrule.printable import drawn as shown_text
 from chainrule.report.curves import to_png
-from chainrule.report.marginals import draw_marginals
+from chainrule.report.marginals import MOST, draw_marginals
 from chainrule.report.pictures import as_source
 from chainrule.report.template import render
 from chainrule.report.theme import DRAWN, REAL, THEME
+from chainrule.tasks.comparison.cells import Cells
 from chainrule.tasks.comparison.compare import TableComparison
 from chainrule.tasks.comparison.pairs import Pairs
 from chainrule.tasks.comparison.privacy import Privacy
@@ -46,7 +47,7 @@ def section(comparison: TableComparison) -> dict[str, Any]:
     pairs = comparison.pairs
     return {
         "compared": comparison,
-        "marginals": as_source(draw_marginals(comparison.columns)),
+        "marginals": as_source(draw_marginals(_farthest(comparison))),
         "matrices": pairs and as_source(draw_pairs(pairs)),
         "distances": as_source(draw_distances(comparison.privacy)),
         "median": np.median,
@@ -55,12 +56,18 @@ def section(comparison: TableComparison) -> dict[str, Any]:
     }
 
 
+def _farthest(comparison: TableComparison) -> list[Cells]:
+    """The columns whose drawn cells are farthest from real ones, as far as there is room, in the order of the table."""
+    gaps = [math.inf if math.isnan(each.ratio) else -each.ratio for each in comparison.marginals]
+    chosen = sorted(np.argsort(gaps, kind="stable")[:MOST])
+    return [comparison.columns[d] for d in chosen]
+
+
 @mpl.rc_context(THEME)
 def draw_pairs(pairs: Pairs) -> bytes:
     """A PNG of three matrices: associations among real rows, among drawn ones, and the difference."""
     count = len(pairs.names)
-    side = min(2.2 + 0.12 * count, 4.6)
-    figure = Figure(figsize=(3 * side + 1.2, side + 0.3), layout="constrained")
+    figure = Figure(figsize=(9.6, 3.0), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     gap = max(0.1, float(np.nanmax(np.abs(pairs.drawn - pairs.real), initial=0.0)))
     _matrix(left, pairs.real, "real", "RdBu_r", 1.0)

@@ -15,7 +15,7 @@ from chainrule.report.curves import to_png
 from chainrule.report.theme import DRAWN, REAL, THEME
 from chainrule.tasks.comparison.cells import CATEGORY, DATE, Cells
 
-MOST = 12  # columns in the picture
+MOST = 12  # columns that a picture has room for
 ACROSS = 4
 BINS = 20
 BARS = 8  # categories in a panel
@@ -24,13 +24,12 @@ MIDDLE = (0.005, 0.995)  # quantiles between which a panel lies
 
 @mpl.rc_context(THEME)
 def draw_marginals(columns: Sequence[Cells]) -> bytes:
-    """A PNG: a panel for each of the first 12 columns, shares of real rows (part 0) filled, of drawn ones (1) outlined."""
-    shown = columns[:MOST]
-    across = min(len(shown), ACROSS)
-    down = -(-len(shown) // across)
+    """A PNG: a panel for each column, shares of real rows (part 0) filled, of drawn ones (part 1) outlined."""
+    across = min(len(columns), ACROSS)
+    down = -(-len(columns) // across)
     figure = Figure(figsize=(2.4 * across, 1.9 * down), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False).flat
-    for axes, cells in zip(panels, shown, strict=False):
+    for axes, cells in zip(panels, columns, strict=False):
         draw = _categories if cells.kind == CATEGORY else _numbers
         draw(axes, cells)
         axes.set_title(shown_text(cells.name, 28))

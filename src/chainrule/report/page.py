@@ -208,7 +208,7 @@ def _compared(data: Data, sampled: torch.Tensor) -> TableComparison:
     """Drawn rows beside those of validation, which the model has not seen, and of training."""
     columns = data.domain.columns
     valid, drawn, train = (decode(rows, columns) for rows in (data.valid, sampled, data.train))
-    return compare_tables(valid, drawn, train, targets=[column.name for column in columns[:PREDICTED]])
+    return compare_tables(valid, drawn, train, targets=PREDICTED)
 
 
 def _values(column: Column) -> str:

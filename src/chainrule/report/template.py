@@ -18,7 +18,11 @@ def render(name: str, **values: Any) -> str:
         values: its variables.
     """
     folder = jinja2.FileSystemLoader(Path(__file__).parent)
-    return jinja2.Environment(autoescape=True, finalize=_shown, loader=folder).get_template(name).render(**values)
+    return (
+        jinja2.Environment(autoescape=True, finalize=_shown, loader=folder)
+        .get_template(name)
+        .render(**values)
+    )
 
 
 def _shown(value: Any) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
-
 INK = "#808080"
 REAL, DRAWN = "#b0b0b0", "#2f8fdd"  # fills of real rows, lines of drawn ones
 # To draw with it: `@mpl.rc_context(THEME)` above a function that makes a figure and saves it.

@@ -71,13 +71,17 @@ def read_cells(tables: Mapping[str, Any]) -> tuple[list[Cells], dict[str, str]]:
     left_out = {}
     for where, each in zip(tables, read, strict=True):
         for other, its in zip(tables, read, strict=True):
-            left_out |= {name: f"only in {where}" for name in each.column_names if name not in its.column_names}
+            left_out |= {
+                name: f"only in {where}" for name in each.column_names if name not in its.column_names
+            }
             if not set(each.column_names) & set(its.column_names):
                 raise DataError(f"{other}: expected the columns of {where}, such as {each.column_names[0]!r}")
     columns = []
     for name in table.column_names:
         if name not in left_out:
-            found = _column(name, {where: each.column(name) for where, each in zip(tables, read, strict=True)})
+            found = _column(
+                name, {where: each.column(name) for where, each in zip(tables, read, strict=True)}
+            )
             columns.append(found) if isinstance(found, Cells) else left_out.update({name: found})
     if not columns:
         raise DataError(f"{next(iter(tables))}: no column can be compared ({left_out})")
@@ -90,7 +94,7 @@ def _column(name: str, cells: Mapping[str, pa.ChunkedArray]) -> Cells | str:
     kind = next(iter(sorts.values()), None)
     if kind is None:
         return "no cells" if not sorts else f"of type {next(iter(cells.values())).type}"
-    if CATEGORY == kind:
+    if kind == CATEGORY:
         return _categories(name, list(cells.values()))
     for where, sort in sorts.items():
         if sort != kind:
@@ -131,7 +135,9 @@ def _categories(name: str, cells: Sequence[pa.ChunkedArray]) -> Cells | str:
     for others in texts[1:]:
         counts.update({value: 0 for value in others if value is not None and value not in counts})
     levels = tuple(sorted(counts, key=lambda value: (-counts[value], value)))
-    codes: dict[str | None, float] = {value: float(code) for code, value in enumerate(levels)} | {None: np.nan}
+    codes: dict[str | None, float] = {value: float(code) for code, value in enumerate(levels)} | {
+        None: np.nan
+    }
     parts = tuple(np.array([codes[value] for value in each]) for each in texts)
     return Cells(name, CATEGORY, parts, levels)
 

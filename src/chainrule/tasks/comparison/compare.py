@@ -21,7 +21,6 @@ from chainrule.tasks.comparison.usefulness import Usefulness, usefulness
 MOST_ROWS = 10_000  # of each table
 WIDEST = 30  # columns of which pairs are compared
 TARGETS = 8  # columns that are predicted, unless they are named
-LEAST = 2  # rows of each table
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +102,7 @@ def compare_tables(
     synthetic: Any,
     train: Any = None,
     *,
-    targets: Sequence[str] | None = None,
+    targets: Sequence[str] | int = TARGETS,
     seed: int = 0,
 ) -> TableComparison:
     """Compare drawn rows of a table with real ones: columns, pairs, a classifier's test, use, copies.
@@ -115,11 +114,11 @@ def compare_tables(
         train: likewise, the rows that the generator was trained on. Without them classifiers are trained on a random
             half of the real rows and tested on the other, copies are searched among all real rows, and it is not known
             whether the generator saw them.
-        targets: names of columns to predict, in `usefulness`; by default the first 8.
+        targets: columns to predict, in `usefulness`: their names, or the number of the first ones.
         seed: of the choice of rows, where a table has more than 10,000, and of all splits.
 
     Raises:
-        DataError: if a table cannot be read or has fewer than 2 rows, if they have no columns in common, if one holds
+        DataError: if a table cannot be read or has too few rows, if they have no columns in common, if one holds
             text where the real rows have numbers; on an unknown target.
 
     Example:
@@ -132,18 +131,19 @@ def compare_tables(
     if train is not None:
         tables["the training table"] = train
     columns, left_out = read_cells(tables)
+    least = 2 if train is None else 1
     for where, values in zip(tables, columns[0].parts, strict=True):
-        if len(values) < LEAST:
-            raise DataError(f"{where}: expected at least {LEAST} rows, got {len(values)}")
+        if len(values) < least:
+            raise DataError(f"{where}: expected at least {least} rows, got {len(values)}")
     columns = _chosen(columns, seed)
     names = [cells.name for cells in columns]
-    for target in targets or ():
+    chosen = names[:targets] if isinstance(targets, int) else targets
+    for target in chosen:
         if target not in names:
             raise DataError(f"target {target!r}: expected a column compared; {nearest(target, names)}")
     parts = columns if train is not None else [_halved(cells) for cells in columns]
     whole = columns if train is None else [_pooled(cells) for cells in columns]
-    chosen = range(min(TARGETS, len(names))) if targets is None else map(names.index, targets)
-    useful = (usefulness(parts, target, seed) for target in chosen)
+    useful = (usefulness(parts, names.index(target), seed) for target in chosen)
     words = ("real", "synthetic", "train")
     return TableComparison(
         {word: len(part) for word, part in zip(words, columns[0].parts, strict=False)},

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import ks_2samp
 
 from chainrule.tasks.comparison.cells import CATEGORY, Cells
 
@@ -84,7 +83,10 @@ def _halves(
 
 
 def _kolmogorov_smirnov(a: np.ndarray, b: np.ndarray) -> float:
-    return float(ks_2samp(a, b, method="asymp").statistic)
+    """As `scipy.stats.ks_2samp`, without its p-value."""
+    values = np.concatenate([a, b])
+    below = [np.searchsorted(np.sort(cells), values, side="right") / len(cells) for cells in (a, b)]
+    return float(np.abs(below[0] - below[1]).max())
 
 
 def _variation(a: np.ndarray, b: np.ndarray) -> float:

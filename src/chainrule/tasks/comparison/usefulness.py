@@ -54,9 +54,7 @@ def usefulness(columns: Sequence[Cells], target: int, seed: int = 0) -> Usefulne
     rest = [cells for d, cells in enumerate(columns) if d != target]
     classes = [_classes(columns[target], part) for part in range(3)]
     there = [~np.isnan(each) for each in classes]
-    test, drawn, train = (
-        (stacked(rest, part)[there[part]], classes[part][there[part]]) for part in range(3)
-    )
+    test, drawn, train = ((stacked(rest, part)[there[part]], classes[part][there[part]]) for part in range(3))
     size = min(len(train[1]), len(drawn[1]), MOST_ROWS)
     values, counts = np.unique(train[1], return_counts=True)
     if min(size, len(test[1])) < LEAST or len(values) < 2:
