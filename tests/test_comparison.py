@@ -100,7 +100,7 @@ def test_text_among_numbers_is_refused():
         cr.compare_tables(people(30), people(30).assign(age="?"))
     with pytest.raises(DataError, match="expected finite numbers, got inf in row 0"):
         cr.compare_tables(people(30), people(30).assign(age=np.inf))
-    with pytest.raises(DataError, match="target 'agee'.*did you mean 'age'"):
+    with pytest.raises(DataError, match=r"target 'agee'.*did you mean 'age'"):
         cr.compare_tables(people(30), people(30), targets=["agee"])
     with pytest.raises(DataError, match="the real table: expected at least 2 rows, got 1"):
         cr.compare_tables(people(1), people(30))

@@ -17,7 +17,7 @@ from chainrule.report.curves import to_png
 from chainrule.report.marginals import MOST, draw_marginals
 from chainrule.report.pictures import as_source
 from chainrule.report.template import render
-from chainrule.report.theme import DRAWN, REAL, THEME
+from chainrule.report.theme import DRAWN_LINE, REAL_FILL, THEME
 from chainrule.tasks.comparison.cells import Cells
 from chainrule.tasks.comparison.compare import TableComparison
 from chainrule.tasks.comparison.pairs import Pairs
@@ -94,8 +94,8 @@ def draw_distances(privacy: Privacy) -> bytes:
     top = max(privacy.nearest.max(), privacy.nearest_held.max(), 1e-9)
     edges = np.linspace(0, top, 41)
     for name, values, style in (
-        ("real", privacy.nearest_held, {"fill": True, "color": REAL}),
-        ("drawn", privacy.nearest, {"color": DRAWN, "linewidth": 1.4}),
+        ("real", privacy.nearest_held, REAL_FILL),
+        ("drawn", privacy.nearest, DRAWN_LINE),
     ):
         axes.stairs(np.histogram(values, edges)[0] / len(values), edges, label=name, **style)
     axes.set(xlabel="distance to the closest known row", ylabel="share of rows")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 
 from chainrule.printable import drawn as shown_text
 from chainrule.report.curves import to_png
-from chainrule.report.theme import DRAWN, REAL, THEME
+from chainrule.report.theme import DRAWN, DRAWN_LINE, REAL, REAL_FILL, THEME
 from chainrule.tasks.comparison.cells import CATEGORY, DATE, Cells
 
 MOST = 12  # columns that a picture has room for
@@ -49,7 +50,7 @@ def _numbers(axes: Axes, cells: Cells) -> None:
     if not low < high:  # one value, or none
         low, high = low - 0.5, low + 0.5
     edges = np.linspace(low, high, BINS + 1)
-    for part, style in ((0, {"fill": True, "color": REAL}), (1, {"color": DRAWN, "linewidth": 1.4})):
+    for part, style in ((0, REAL_FILL), (1, DRAWN_LINE)):
         values = cells.present(part).clip(low, high)
         axes.stairs(np.histogram(values, edges)[0] / max(len(values), 1), edges, **style)
     if cells.kind == DATE:
@@ -64,10 +65,8 @@ def _categories(axes: Axes, cells: Cells) -> None:
     """The share of each of the most frequent categories, which come first."""
     levels = min(len(cells.levels), BARS)
     places = np.arange(levels)
-    for part, style in (
-        (0, {"color": REAL}),
-        (1, {"edgecolor": DRAWN, "color": "none", "linewidth": 1.4}),
-    ):
+    outlined: Any = {"edgecolor": DRAWN, "color": "none", "linewidth": 1.4}
+    for part, style in ((0, {"color": REAL}), (1, outlined)):
         codes = cells.present(part).astype(int)
         shares = np.bincount(codes, minlength=levels)[:levels] / max(len(codes), 1)
         axes.bar(places, shares, width=0.7, **style)

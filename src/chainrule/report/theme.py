@@ -1,11 +1,17 @@
-"""The look of charts: inks that can be read on light and on dark pages, and no background."""
+"""The look of charts: inks that can be read on light and on dark pages, and no background.
+
+A function that draws and saves a figure takes it on by `@mpl.rc_context(THEME)`.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 INK = "#808080"
-REAL, DRAWN = "#b0b0b0", "#2f8fdd"  # fills of real rows, lines of drawn ones
-# To draw with it: `@mpl.rc_context(THEME)` above a function that makes a figure and saves it.
-THEME = {
+REAL, DRAWN = "#b0b0b0", "#2f8fdd"
+REAL_FILL: Any = {"fill": True, "color": REAL}
+DRAWN_LINE: Any = {"color": DRAWN, "linewidth": 1.4}
+THEME: Any = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
     "savefig.transparent": True,
     "axes.titlesize": 9,

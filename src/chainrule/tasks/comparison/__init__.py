@@ -1,1 +1,1 @@
-"""Real rows of a table beside drawn ones: what is alike, what gives the drawn ones away, and whether they are copies."""
+"""Real rows of a table beside drawn ones: what gives the drawn ones away, and whether they are copies."""

@@ -15,7 +15,7 @@ from chainrule.data.readers.arrow import as_arrow
 from chainrule.errors import DataError
 
 NUMBER, DATE, CATEGORY = "number", "date", "category"
-# Text of more than 50 different values, more than half of them different from all others, is an identifier or free text.
+# More different texts than this, and than half the cells, are identifiers or free text.
 FEW_LEVELS = 50
 SECONDS_A_DAY = 86_400
 
@@ -68,7 +68,7 @@ def read_cells(tables: Mapping[str, Any]) -> tuple[list[Cells], dict[str, str]]:
     table = as_arrow(first)
     text = [field.name for field in table.schema if _sort(field.type) == CATEGORY]
     read = [table, *(as_arrow(other, text) for other in others)]
-    left_out = {}
+    left_out: dict[str, str] = {}
     for where, each in zip(tables, read, strict=True):
         for other, its in zip(tables, read, strict=True):
             left_out |= {

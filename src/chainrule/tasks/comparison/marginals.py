@@ -54,15 +54,18 @@ def marginal(cells: Cells, seed: int = 0) -> Marginal:
     values, counts = np.unique(real, return_counts=True)
     frequent = values[counts.argmax()] if len(values) else np.nan
     distance = _variation if cells.kind == CATEGORY else _kolmogorov_smirnov
+    to_drawn, among = _halves(real, drawn, distance, seed)
     return Marginal(
-        cells.name,
-        cells.kind,
-        *_halves(real, drawn, distance, seed),
-        *(float(np.isnan(part).mean()) for part in cells.parts[:2]),
-        cells.spelled(frequent) if len(values) else "",
-        _mean(real == frequent),
-        _mean(drawn == frequent),
-        _mean(_outside(cells.kind, values, drawn)),
+        name=cells.name,
+        kind=cells.kind,
+        distance=to_drawn,
+        among_real=among,
+        missing_real=_mean(np.isnan(cells.parts[0])),
+        missing_drawn=_mean(np.isnan(cells.parts[1])),
+        frequent=cells.spelled(frequent) if len(values) else "",
+        frequent_real=_mean(real == frequent),
+        frequent_drawn=_mean(drawn == frequent),
+        outside=_mean(_outside(cells.kind, values, drawn)),
     )
 
 

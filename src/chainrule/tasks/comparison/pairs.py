@@ -16,9 +16,9 @@ from chainrule.tasks.comparison.cells import CATEGORY, Cells
 class Pairs:
     """Associations of pairs of columns.
 
-    Two numbers: the correlation of their ranks (Spearman), in [-1, 1]. A number and a category: the correlation ratio of the
-    ranks, in [0, 1], the share of their variance between categories, its root. Two categories: Cramér's V, in [0, 1].
-    The last two are corrected for their bias by chance; missing cells are left out, pair by pair.
+    Two numbers: the correlation of their ranks (Spearman), in [-1, 1]. A number and a category: the correlation ratio
+    of the ranks (the root of the share of their variance that lies between categories), in [0, 1]. Two categories:
+    Cramér's V, in [0, 1]. The last two are corrected for their bias by chance. Missing cells are left out.
 
     Attributes:
         names: of the columns; P of them.
@@ -61,8 +61,8 @@ def compare_pairs(columns: Sequence[Cells], seed: int = 0) -> Pairs | None:
         return float(there.mean()) if len(there) else float("nan")
 
     names = tuple(cells.name for cells in columns)
-    every = (associations(rows, levels) for rows in (real, drawn))
-    return Pairs(names, *every, gap(half, others), gap(half, rest))
+    whole = associations(real, levels), associations(drawn, levels)
+    return Pairs(names, *whole, gap(half, others), gap(half, rest))
 
 
 def associations(rows: np.ndarray, levels: Sequence[int]) -> np.ndarray:

@@ -60,12 +60,13 @@ def usefulness(columns: Sequence[Cells], target: int, seed: int = 0) -> Usefulne
     if min(size, len(test[1])) < LEAST or len(values) < 2:
         return None
     rng = np.random.default_rng(seed)
-    accuracies = []
-    for x, y in (train, drawn):
-        chosen = rng.permutation(len(y))[:size]
-        accuracies.append(_accuracy(rest, x[chosen], y[chosen], test))
+    of_real, of_drawn = (
+        _accuracy(rest, x[chosen], y[chosen], test)
+        for x, y in (train, drawn)
+        for chosen in [rng.permutation(len(y))[:size]]
+    )
     chance = float((test[1] == values[counts.argmax()]).mean())
-    return Usefulness(columns[target].name, *accuracies, chance)
+    return Usefulness(columns[target].name, of_real, of_drawn, chance)
 
 
 def _accuracy(columns: Sequence[Cells], x: np.ndarray, y: np.ndarray, test: tuple) -> float:
