@@ -287,3 +287,13 @@ def test_the_command(tmp_path, capsys):
     before = (tmp_path / "real.csv").read_bytes()
     assert main(["compare-tables", real, drawn, "-o", real]) == 1
     assert (tmp_path / "real.csv").read_bytes() == before
+
+
+def test_the_report_of_a_run_compares_its_rows(tmp_path):
+    people(90).drop(columns="since").to_csv(tmp_path / "people.csv", index=False)
+    run = str(tmp_path / "run")
+    short = ["--epochs", "1", "--set", "hidden=[8]", "--device", "cpu"]
+    assert main(["train", "made", "--data", str(tmp_path / "people.csv"), "--out", run, *short]) == 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    for words in ("1,000 drawn rows", "Can a classifier separate them?", "Copies and near copies", "spend"):
+        assert words in page

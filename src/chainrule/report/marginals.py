@@ -30,7 +30,7 @@ def draw_marginals(columns: Sequence[Cells]) -> bytes:
     down = -(-len(columns) // across)
     figure = Figure(figsize=(2.4 * across, 1.9 * down), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False).flat
-    for axes, cells in zip(panels, columns, strict=False):
+    for cells, axes in zip(columns, panels, strict=False):
         draw = _categories if cells.kind == CATEGORY else _numbers
         draw(axes, cells)
         axes.set_title(shown_text(cells.name, 28))
