@@ -22,6 +22,7 @@ from chainrule.bench import (
     sampling,
     training,
 )
+from chainrule.bench.tables import case as tables
 from chainrule.errors import ChainruleError, nearest
 from chainrule.records import circumstances
 
@@ -119,6 +120,14 @@ CASES = {
         defence.table,
         ("runs",),
     ),
+    "tables": Case(
+        "synthesis, imputation and anomaly scores of real tables, beside other libraries",
+        2000,
+        tables.measure,
+        tables.table,
+        ("models", "tables", "peers", "records", "tell"),
+        tables.notes,
+    ),
 }
 
 
@@ -132,6 +141,9 @@ def run_case(
     runs: list[Path] | None = None,
     drafts: list[Path] | None = None,
     files: list[Path] | None = None,
+    tables: list[str] | None = None,
+    peers: Path | None = None,
+    records: Path | None = None,
     tell: Callable[[str], object] = str,
 ) -> dict:
     """Measure one case: medians over interleaved repeats.
@@ -141,17 +153,21 @@ def run_case(
         batch: items at once; the case's own by default.
         repeats: counted rounds.
         threads: of torch, for all ways alike; by default as they are, "sampling" with one and with all cores.
-        models: which nets, for "sampling" and "training".
+        models: which nets, for "sampling" and "training", or which peers, for "tables".
         runs: run folders of models, for the cases that take some.
         drafts: run folders of drafts for them, for "predictive".
         files: for models of bytes, for "compression".
+        tables: which ones, for "tables".
+        peers: folder of the environments of peers, for "tables".
+        records: folder of the records of each table, for "tables".
         tell: called with what is measured next, where that takes minutes.
 
     Raises:
         ChainruleError: on an unknown case, or a choice of models or runs for a case that has its own.
     """
     case = find_case(name)
-    given = {"models": models, "runs": runs, "drafts": drafts, "files": files}
+    given: dict[str, Any] = {"models": models, "runs": runs, "drafts": drafts, "files": files}
+    given |= {"tables": tables, "peers": peers, "records": records}
     for choice, value in given.items():
         if value and choice not in case.choices:
             takers = " and ".join(other for other, its in CASES.items() if choice in its.choices)
@@ -162,7 +178,10 @@ def run_case(
     command += f" --repeats {repeats}"
     command += f" --threads {threads}" if threads else ""
     command += "".join(
-        f" --{choice[:-1]} {value}" for choice, values in given.items() for value in values or ()
+        f" --{choice if one else choice[:-1]} {value}"
+        for choice, values in given.items()
+        for one in [isinstance(values, Path)]
+        for value in ([values] if one else values or ())
     )
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     before = torch.get_num_threads()

@@ -14,11 +14,12 @@ Case = Annotated[
     str,
     typer.Argument(
         help="Benchmark: sampling, training, nade-training, image-training, reversible, predictive, rounding, "
-        "compression, anomaly or defence."
+        "compression, anomaly, defence or tables."
     ),
 ]
 Nets = Annotated[
-    list[str] | None, typer.Option(help="Net, for sampling and training; repeatable. Default: all.")
+    list[str] | None,
+    typer.Option(help="Net, for sampling and training, or peer, for tables; repeatable. Default: all."),
 ]
 Runs = Annotated[
     list[Path] | None,
@@ -34,12 +35,24 @@ Files = Annotated[
     list[Path] | None,
     typer.Option(metavar="FILE", help="File for models of bytes, for compression; repeatable."),
 ]
+Tables = Annotated[
+    list[str] | None,
+    typer.Option("--table", metavar="TABLE", help="Table, for tables; repeatable. Default: all."),
+]
+Peers = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Environments of the peers, for tables. Default: the one that runs."),
+]
+Records = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Records of each table, task and peer. Default: bench-tables."),
+]
 Batch = Annotated[
     int | None,
     typer.Option(
         min=1,
         help="Batch size. Default: reversible 8, predictive and image-training 16, nade-training 100, else that of "
-        "each net. Number of items for rounding (64), anomaly (2000) and defence (200).",
+        "each net. Number of items for rounding (64), anomaly (2000) and defence (200); most rows for tables (2000).",
     ),
 ]
 Repeats = Annotated[int, typer.Option(min=1, help="Number of timed runs; fewer if they are long.")]
@@ -56,6 +69,9 @@ def bench(
     run: Runs = None,
     draft: Drafts = None,
     file: Files = None,
+    table: Tables = None,
+    peers: Peers = None,
+    records: Records = None,
     batch: Batch = None,
     repeats: Repeats = 5,
     threads: Threads = None,
@@ -85,6 +101,8 @@ def bench(
 
     defence: accuracy of a classifier of clothes on attacked and on purified images; --run RUN.
 
+    tables: synthesis, imputation and anomaly scores of real tables, beside other libraries; goes on where it stopped.
+
     Examples:
 
     `chainrule bench sampling --model transformer --model maf --threads 1`
@@ -97,7 +115,15 @@ def bench(
 
     options: Any = {"batch": batch, "repeats": repeats, "threads": threads, "models": model}
     with console.status(case) as status:
-        record = run_case(case, **options, runs=run, drafts=draft, files=file, tell=status.update)
+        options |= {
+            "runs": run,
+            "drafts": draft,
+            "files": file,
+            "tables": table,
+            "peers": peers,
+            "records": records,
+        }
+        record = run_case(case, **options, tell=status.update)
     if out is not None:
         from chainrule.files import write_text
         from chainrule.records import to_json

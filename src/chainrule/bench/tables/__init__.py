@@ -1,0 +1,1 @@
+"""Tables: synthesis, density, imputation and anomaly scores, beside what people use for them."""

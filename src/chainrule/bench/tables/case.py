@@ -1,0 +1,141 @@
+"""`bench tables`: every table, task and peer a record of its own, so that a run goes on where one stopped."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from chainrule.bench.tables.peer import run_peer
+from chainrule.bench.tables.tables import TABLES
+from chainrule.bench.tables.tasks import PEERS, TASKS, tried
+from chainrule.errors import ChainruleError, nearest
+from chainrule.files import write_text
+from chainrule.records import to_json
+
+RECORDS = Path("bench-tables")
+LIMIT = 900.0  # seconds a peer has for one task on one table
+# Task → the figures shown, and whether more is better; peers are ranked by each.
+SHOWN: dict[str, dict[str, bool]] = {
+    "synthesis": {"usefulness": True, "two_sample": False, "distance_ratio": False, "outside": False,
+                  "frequent_gap": False, "log_density": True},
+    "imputation": {"score": False, "rmse": False, "accuracy": True, "coverage": True},
+    "anomaly": {"auroc": True},
+}  # fmt: skip
+
+
+def measure(
+    batch: int,
+    repeats: int,
+    *,
+    models: Sequence[str] | None = None,
+    tables: Sequence[str] | None = None,
+    peers: Path | None = None,
+    records: Path = RECORDS,
+    tell: Callable[[str], object] = str,
+) -> dict:
+    """Run what has no record yet, and give all records.
+
+    Args:
+        batch: rows of a table at most.
+        repeats: not used; a table is split once.
+        models: names of peers; all by default.
+        tables: names of tables; all by default.
+        peers: folder of the peers' environments; None for that of this process.
+        records: folder of the records, TABLE/TASK/PEER.json.
+        tell: called with what is run next.
+
+    Raises:
+        ChainruleError: on an unknown peer or table, or a table that cannot be read.
+    """
+    known = sorted({peer for its in PEERS.values() for peer in its})
+    for given, names, what in ((models, known, "peer"), (tables, TABLES, "table")):
+        wrong = next((name for name in given or () if name not in names), None)
+        if wrong is not None:
+            raise ChainruleError(f"bench tables: no such {what}: {wrong!r}; {nearest(wrong, names)}")
+    found = []
+    for name in tables or TABLES:
+        frame = None
+        for task, (kind, _) in TASKS.items():
+            for peer in PEERS[kind]:
+                path = records / name / task / f"{peer}.json"
+                if (models and peer not in models) or (task == "anomaly-class" and not TABLES[name].usual):
+                    continue
+                if not path.is_file():
+                    tell(f"{name}: {task} by {peer}")
+                    frame = _read(name, batch, peers) if frame is None else frame
+                    _record(path, name, task, kind, peer, frame, peers)
+                found.append(json.loads(path.read_text(encoding="utf-8")))
+    return {"about": "Real tables: synthesis, imputation, anomalies", "results": found}
+
+
+def _read(name: str, rows: int, peers: Path | None) -> Any:
+    """The table, read where its package is installed."""
+    table = TABLES[name]
+    request = {"package": table.package, "name": table.name, "n": rows}
+    found = run_peer("table", "table", {}, environments=peers, seconds=LIMIT, **request)
+    if "error" in found:
+        raise ChainruleError(f"bench tables: {name} of {table.package} cannot be read ({found['error']})")
+    return found["table"]
+
+
+def _record(path: Path, name: str, task: str, kind: str, peer: str, frame: Any, peers: Path | None) -> None:
+    def ask(given: dict[str, Any], **request: Any) -> dict[str, Any]:
+        return run_peer(kind, peer, given, environments=peers, seconds=LIMIT, **request)
+
+    try:
+        result = tried(task, TABLES[name], frame, ask)
+    except (
+        ChainruleError,
+        KeyError,
+        ValueError,
+    ) as error:  # rows that cannot be judged: of other columns or types
+        result = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
+    plain = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in result.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    about = {"table": name, "rows": len(frame), "columns": frame.shape[1], "task": task, "peer": peer}
+    write_text(path, to_json(about | plain))
+
+
+def table(record: dict) -> tuple[list[str], list[list[str]]]:
+    """A row for each task and peer: mean rank by the first figure, means of the figures, seconds in all."""
+    rows = []
+    for task, (kind, _) in TASKS.items():
+        results = [each for each in record["results"] if each["task"] == task]
+        first, *_ = SHOWN[kind]
+        ranks = mean_ranks(results, first, SHOWN[kind][first])
+        for peer in sorted(ranks, key=lambda peer: ranks[peer]):
+            own = [each for each in results if each["peer"] == peer and "error" not in each]
+            figures = [f"{figure} {_mean([each.get(figure) for each in own])}" for figure in SHOWN[kind]]
+            seconds = sum(each["seconds"] for each in own)
+            cells = [task, peer, str(len(own)), f"{ranks[peer]:.2f}", f"{seconds:.0f}", ", ".join(figures)]
+            rows.append(cells)
+    return ["task", "peer", "tables", "mean rank", "seconds", "means of figures"], rows
+
+
+def notes(record: dict) -> list[str]:
+    """What failed, and on what."""
+    failed = [each for each in record["results"] if "error" in each]
+    return [f"{each['peer']} failed on {each['table']}, {each['task']}: {each['error']}" for each in failed]
+
+
+def mean_ranks(results: Sequence[dict], figure: str, more: bool) -> dict[str, float]:
+    """Mean rank of each peer over tables, 1 the best, ties in the middle; those that failed come last."""
+    from scipy.stats import rankdata
+
+    ranks = defaultdict(list)
+    for name in sorted({each["table"] for each in results}):
+        own = [each for each in results if each["table"] == name]
+        values = [each.get(figure) for each in own]
+        keys = [math.inf if value is None else -value if more else value for value in values]
+        for each, rank in zip(own, rankdata(keys), strict=True):
+            ranks[each["peer"]].append(float(rank))
+    return {peer: sum(its) / len(its) for peer, its in ranks.items()}
+
+
+def _mean(values: Sequence[float | None]) -> str:
+    there = [value for value in values if value is not None]
+    return f"{sum(there) / len(there):.3f}" if there else "-"
