@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from chainrule.cli.options.bench import BenchOptions
 from chainrule.cli.options.common import Json
 from chainrule.cli.output import console, print_json, print_table, say
 
@@ -17,64 +18,13 @@ Case = Annotated[
         "compression, anomaly, defence or tables."
     ),
 ]
-Nets = Annotated[
-    list[str] | None,
-    typer.Option(help="Net, for sampling and training, or peer, for tables; repeatable. Default: all."),
-]
-Runs = Annotated[
-    list[Path] | None,
-    typer.Option(
-        metavar="RUN",
-        help="Trained model, for predictive, rounding, compression, anomaly and defence; repeatable.",
-    ),
-]
-Drafts = Annotated[
-    list[Path] | None, typer.Option(metavar="RUN", help="Draft of each --run, for predictive; repeatable.")
-]
-Files = Annotated[
-    list[Path] | None,
-    typer.Option(metavar="FILE", help="File for models of bytes, for compression; repeatable."),
-]
-Tables = Annotated[
-    list[str] | None,
-    typer.Option("--table", metavar="TABLE", help="Table, for tables; repeatable. Default: all."),
-]
-Peers = Annotated[
-    Path | None,
-    typer.Option(metavar="FOLDER", help="Environments of the peers, for tables. Default: the one that runs."),
-]
-Records = Annotated[
-    Path | None,
-    typer.Option(metavar="FOLDER", help="Records of each table, task and peer. Default: bench-tables."),
-]
-Batch = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        help="Batch size. Default: reversible 8, predictive and image-training 16, nade-training 100, else that of "
-        "each net. Number of items for rounding (64), anomaly (2000) and defence (200); most rows for tables (2000).",
-    ),
-]
-Repeats = Annotated[int, typer.Option(min=1, help="Number of timed runs; fewer if they are long.")]
-Threads = Annotated[
-    int | None,
-    typer.Option(min=1, help="Number of threads. Default: torch's; for sampling one, then all cores."),
-]
 Out = Annotated[Path | None, typer.Option("-o", help="Output .json for the record.")]
 
 
 def bench(
     case: Case = "sampling",
-    model: Nets = None,
-    run: Runs = None,
-    draft: Drafts = None,
-    file: Files = None,
-    table: Tables = None,
-    peers: Peers = None,
-    records: Records = None,
-    batch: Batch = None,
-    repeats: Repeats = 5,
-    threads: Threads = None,
+    *,
+    options: BenchOptions,
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -110,20 +60,13 @@ def bench(
     `chainrule bench predictive --run runs/binarized-mnist/pixelcnn`
 
     `chainrule bench compression --run runs/bytes-gru --file book.txt`
+
+    `chainrule bench tables --peers peers --table penguins --model chainrule --model tvae`
     """
     from chainrule.bench.cases import run_case
 
-    options: Any = {"batch": batch, "repeats": repeats, "threads": threads, "models": model}
     with console.status(case) as status:
-        options |= {
-            "runs": run,
-            "drafts": draft,
-            "files": file,
-            "tables": table,
-            "peers": peers,
-            "records": records,
-        }
-        record = run_case(case, **options, tell=status.update)
+        record = run_case(case, **options.given(), tell=status.update)
     if out is not None:
         from chainrule.files import write_text
         from chainrule.records import to_json

@@ -18,11 +18,11 @@ from chainrule.records import to_json
 
 RECORDS = Path("bench-tables")
 LIMIT = 900.0  # seconds a peer has for one task on one table
-# Task → the figures shown, and whether more is better; peers are ranked by each.
+# The figures by which peers are ranked, and whether more is better.
 SHOWN: dict[str, dict[str, bool]] = {
     "synthesis": {"usefulness": True, "two_sample": False, "distance_ratio": False, "outside": False,
                   "frequent_gap": False, "log_density": True},
-    "imputation": {"score": False, "rmse": False, "accuracy": True, "coverage": True},
+    "imputation": {"score": False, "rmse": False, "accuracy": True},
     "anomaly": {"auroc": True},
 }  # fmt: skip
 
@@ -101,19 +101,20 @@ def _record(path: Path, name: str, task: str, kind: str, peer: str, frame: Any, 
 
 
 def table(record: dict) -> tuple[list[str], list[list[str]]]:
-    """A row for each task and peer: mean rank by the first figure, means of the figures, seconds in all."""
+    """A row for each task, figure and peer: on how many tables it worked, its mean rank, and the mean of the figure."""
     rows = []
     for task, (kind, _) in TASKS.items():
         results = [each for each in record["results"] if each["task"] == task]
-        first, *_ = SHOWN[kind]
-        ranks = mean_ranks(results, first, SHOWN[kind][first])
-        for peer in sorted(ranks, key=lambda peer: ranks[peer]):
-            own = [each for each in results if each["peer"] == peer and "error" not in each]
-            figures = [f"{figure} {_mean([each.get(figure) for each in own])}" for figure in SHOWN[kind]]
-            seconds = sum(each["seconds"] for each in own)
-            cells = [task, peer, str(len(own)), f"{ranks[peer]:.2f}", f"{seconds:.0f}", ", ".join(figures)]
-            rows.append(cells)
-    return ["task", "peer", "tables", "mean rank", "seconds", "means of figures"], rows
+        for figure, more in SHOWN[kind].items():
+            ranks = mean_ranks(results, figure, more)
+            for peer in sorted(ranks, key=lambda peer: ranks[peer]):
+                own = [each for each in results if each["peer"] == peer and each.get(figure) is not None]
+                mean = sum(each[figure] for each in own) / len(own) if own else math.nan
+                seconds = sum(each["seconds"] for each in own)
+                rows.append(
+                    [task, figure, peer, str(len(own)), f"{ranks[peer]:.2f}", f"{mean:.3f}", f"{seconds:.0f}"]
+                )
+    return ["task", "figure", "peer", "tables", "mean rank", "mean", "seconds"], rows
 
 
 def notes(record: dict) -> list[str]:
@@ -123,9 +124,14 @@ def notes(record: dict) -> list[str]:
 
 
 def mean_ranks(results: Sequence[dict], figure: str, more: bool) -> dict[str, float]:
-    """Mean rank of each peer over tables, 1 the best, ties in the middle; those that failed come last."""
+    """Mean rank of each peer over tables, 1 the best, ties in the middle; those that failed on a table come last.
+
+    Peers that have the figure of no table have no rank.
+    """
     from scipy.stats import rankdata
 
+    having = {each["peer"] for each in results if each.get(figure) is not None}
+    results = [each for each in results if each["peer"] in having]
     ranks = defaultdict(list)
     for name in sorted({each["table"] for each in results}):
         own = [each for each in results if each["table"] == name]
@@ -134,8 +140,3 @@ def mean_ranks(results: Sequence[dict], figure: str, more: bool) -> dict[str, fl
         for each, rank in zip(own, rankdata(keys), strict=True):
             ranks[each["peer"]].append(float(rank))
     return {peer: sum(its) / len(its) for peer, its in ranks.items()}
-
-
-def _mean(values: Sequence[float | None]) -> str:
-    there = [value for value in values if value is not None]
-    return f"{sum(there) / len(there):.3f}" if there else "-"

@@ -18,8 +18,8 @@ def holes(frame: pd.DataFrame, mechanism: str, seed: int) -> np.ndarray:
     """Which cells to hide (N, D), of those that are there; of each row at least one cell that is there stays.
 
     mcar: each with the same probability. mar: the odd columns are always seen, and a cell of another one is hidden more
-    often the higher the rank of the first seen column. mnar: the higher the rank of the cell's own value; categories are
-    ranked by their frequency, the rarest highest.
+    often the higher the rank of the first seen column. mnar: the higher the rank of the cell's own value; categories
+    are ranked by their frequency, the rarest highest.
     """
     rng = np.random.default_rng(seed)
     ranks = np.stack([_ranks(cells) for _, cells in frame.items()], axis=1)

@@ -26,9 +26,9 @@ def judge_imputation(
         scale: standard deviations of the numbers.
 
     Returns:
-        rmse of numbers, in standard deviations of their columns; accuracy of categories; score, the mean energy score (of
-        numbers the CRPS in standard deviations, of categories with distance 0 or 1; lower is better); coverage, the
-        share of numbers within the 80 % interval of the draws.
+        rmse of numbers, in standard deviations of their columns; accuracy of categories; score, the mean energy score
+        (of numbers the CRPS in standard deviations, of categories with distance 0 or 1; lower is better); coverage,
+        the share of numbers within the 80 % interval of the draws.
     """
     errors, right, scores, covered = [], [], [], []
     many = point if draws is None else draws

@@ -1,7 +1,8 @@
 """Run one peer on one task: `python PEERS FOLDER`.
 
-FOLDER holds `request.json`, with the task, the peer, a seed and what else the task asks for, and tables: `train.parquet`,
-`test.parquet`. What the peer gives is put beside them: tables, and `answer.json` with seconds and versions, or the error.
+FOLDER holds `request.json`, with the task, the peer, a seed and what else the task asks for, and tables:
+`train.parquet`, `test.parquet`. What the peer gives is put beside them: tables, and `answer.json` with seconds, or the
+error.
 """
 
 from __future__ import annotations

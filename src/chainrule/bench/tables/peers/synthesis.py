@@ -1,4 +1,4 @@
-"""Peers that draw rows: (training rows, test rows, request) → "drawn", and "log_density" of test rows where there is one."""
+"""Peers that draw rows: (training rows, test rows, request) → "drawn", and "log_density" of test rows if it has one."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def _sdv(name: str) -> Any:
         }
         metadata = Metadata.load_from_dict({"tables": {"table": {"columns": kinds}}})
         synthesizer = getattr(single_table, name)(metadata)
-        synthesizer.fit(train)
-        return {"drawn": synthesizer.sample(request["n"])}
+        synthesizer.fit({"table": train})
+        return {"drawn": synthesizer.sample(request["n"])["table"]}
 
     return draw
 
