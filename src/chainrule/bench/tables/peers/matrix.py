@@ -47,7 +47,7 @@ class Matrix:
         for name, cells in self.frame.items():
             if name not in self.categories:
                 values = rows[:, d] if self.codes else rows[:, d] * self.scale[name] + self.centre[name]
-                columns[name] = values.round() if cells.dtype.kind in "iu" else values
+                columns[name] = values.round().astype(cells.dtype) if cells.dtype.kind in "iu" else values
                 d += 1
                 continue
             count = len(self.categories[name])
