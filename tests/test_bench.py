@@ -150,6 +150,14 @@ def test_records(name, small, runs):
     assert rows and all(len(row) == len(columns) for row in rows)
 
 
+def test_the_command_is_in_the_record(small, tmp_path):
+    record = run_case("tables", models=["lof"], tables=["boston"], records=tmp_path)
+    chosen = f"--model lof --table boston --records {tmp_path}"
+    assert record["command"] == f"chainrule bench tables --batch 2000 --repeats 5 {chosen}"
+    with pytest.raises(ChainruleError, match="tables are for tables"):
+        run_case("rounding", tables=["boston"])
+
+
 def test_rounding_tells_items_to_native_steps(runs):
     (row,) = run_case("rounding", batch=3, runs=[runs / "draft"])["rows"]
     assert row["native_is_off_by"] < 1e-3  # float32 steps are the model

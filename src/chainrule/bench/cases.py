@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,12 +177,7 @@ def run_case(
     command += f" --batch {batch}" if batch else ""
     command += f" --repeats {repeats}"
     command += f" --threads {threads}" if threads else ""
-    command += "".join(
-        f" --{choice if one else choice[:-1]} {value}"
-        for choice, values in given.items()
-        for one in [isinstance(values, Path)]
-        for value in ([values] if one else values or ())
-    )
+    command += "".join(_written(choice, value) for choice, value in given.items() if value)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
@@ -203,6 +198,13 @@ def run_case(
         "load_average": load,
         **circumstances(),
     }
+
+
+def _written(choice: str, value: Path | Sequence[object]) -> str:
+    """A choice as it is typed: a folder, or an option that is repeated."""
+    if isinstance(value, Path):
+        return f" --{choice} {value}"
+    return "".join(f" --{choice[:-1]} {each}" for each in value)
 
 
 def find_case(name: str) -> Case:
