@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PROGRAM = Path(__file__).with_name("peers")
 OURS = "chainrule"
 # Peers that need an environment of their own; all others share one.
-ENVIRONMENTS = {peer: peer for peer in ("arfpy", "hyperimpute", "miceforest")}
+ENVIRONMENTS = {peer: peer for peer in ("arfpy", "hyperimpute", "miceforest", "unmasking-trees")}
 SHARED = "main"
 
 
