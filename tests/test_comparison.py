@@ -75,6 +75,16 @@ def test_categories_are_the_same_however_they_are_typed(drawn):
     assert grade.levels == ("2", "1")
 
 
+@pytest.mark.parametrize("drawn", [["2020-01-01"], [pd.Timestamp("2020-01-01")]], ids=["text", "timestamp"])
+def test_dates_in_text_are_dates(drawn):
+    real = pd.DataFrame({"day": ["2020-01-02", None, "2019-12-31"]})
+    (day,), _ = read_cells({"real": real, "drawn": pd.DataFrame({"day": drawn})})
+    assert day.kind == "date" and day.spelled(day.parts[0][0]) == "2020-01-02"
+    assert day.parts[1] - day.parts[0][0] == -1
+    (day,), _ = read_cells({"real": real.assign(day=["2020-01-02", None, "?"]), "drawn": real})
+    assert day.kind == "category"
+
+
 def test_text_stays_text_where_all_drawn_cells_are_digits(tmp_path):
     pd.DataFrame({"code": ["01", "7"]}).to_csv(tmp_path / "drawn.csv", index=False)
     real = pd.DataFrame({"code": ["01", "01", "x"]})

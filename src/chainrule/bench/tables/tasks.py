@@ -72,7 +72,9 @@ def _synthesis(train: pd.DataFrame, test: pd.DataFrame, ask: Ask) -> dict[str, A
     figures["farthest_number"] = float(np.nanmax(far)) if far else float("nan")
     figures["outside_most"] = float(np.nanmax([each.outside for each in comparison.marginals]))
     if "log_density" in found:
-        figures["log_density"] = float(found["log_density"]["nats"].mean())
+        nats = found["log_density"]["nats"].to_numpy()
+        figures |= {"log_density": float(nats.mean()), "log_density_median": float(np.median(nats))}
+        figures["without_density"] = float((~np.isfinite(nats)).mean())
     return {"seconds": found["seconds"], **figures}
 
 

@@ -90,6 +90,7 @@ def read_cells(tables: Mapping[str, Any]) -> tuple[list[Cells], dict[str, str]]:
 
 def _column(name: str, cells: Mapping[str, pa.ChunkedArray]) -> Cells | str:
     """The column of these cells, or why it cannot be compared."""
+    cells = _dated(cells)
     sorts = {where: _sort(each.type) for where, each in cells.items() if each.null_count < len(each)}
     kind = next(iter(sorts.values()), None)
     if kind is None:
@@ -103,6 +104,17 @@ def _column(name: str, cells: Mapping[str, pa.ChunkedArray]) -> Cells | str:
             )
     take = _days if kind == DATE else numbers
     return Cells(name, kind, tuple(take(f"{w}: column {name!r}", each) for w, each in cells.items()))
+
+
+def _dated(cells: Mapping[str, pa.ChunkedArray]) -> Mapping[str, pa.ChunkedArray]:
+    """The same, and if no cell is anything but a date, those that are text (2020-12-31) as dates."""
+    texts = {where: each for where, each in cells.items() if is_text(each.type)}
+    if any(_sort(each.type) != DATE for where, each in cells.items() if where not in texts):
+        return cells
+    try:
+        return {**cells, **{where: each.cast(pa.timestamp("us")) for where, each in texts.items()}}
+    except pa.ArrowInvalid:
+        return cells
 
 
 def _sort(kind: pa.DataType) -> str | None:
