@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from chainrule.coding import compress, decompress
     from chainrule.data import Data, get_data, list_data, load_data
     from chainrule.distribution import as_distribution
-    from chainrule.tasks.predict import predict, predict_proba
     from chainrule.tasks.comparison.compare import compare_tables
+    from chainrule.tasks.predict import predict, predict_proba
     from chainrule.tasks.purify import purify
     from chainrule.tasks.sample_given import sample_given
     from chainrule.tasks.score import score
