@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from chainrule.data.columns import is_number, is_text, numbers
+from chainrule.data.cells import is_number, is_text, numbers
 from chainrule.data.readers.arrow import as_arrow
 from chainrule.errors import DataError
 
