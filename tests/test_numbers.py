@@ -268,6 +268,32 @@ def test_columns_are_scored_together_as_alone():
     assert torch.allclose(together[..., 0], torch.cat(alone, dim=1), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        number(points=(1.0,), lowest=0.0, missing=True),
+        number(step=0.5, lattices=((2.0, 0.5),), points=(1.0,), lowest=0.0, highest=6.0),
+    ],
+    ids=["density", "grid"],
+)
+def test_the_distribution_function_is_that_of_the_draws(column):
+    numbers = Numbers([column])
+    numbers.map.keep(0, fit_curve((normal(300).abs() * 4).round() / 2, column))
+    head = NumberHead(numbers, 0, components=2)
+    params = torch.randn(head.size, generator=generator(), dtype=torch.float64) / 2
+    u = (torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000
+    conditional, _ = head.step(None, params.expand(len(u), -1), 0)
+    samples = conditional.draw(u)
+    for value in (-math.inf, -1.0, 0.0, 0.5, 1.0, 1.7, 2.5, 6.0, math.inf):
+        at = torch.full_like(u, value)
+        for strict in (False, True):
+            own = ((samples < at) if strict else (samples <= at)).double().mean().item()
+            found = conditional.cdf(at, strict=strict)[0].item()
+            assert found == pytest.approx(own, abs=5e-4)
+            rest = conditional.cdf(at, strict=strict, upper=True)[0].item()
+            assert found + rest == pytest.approx((~samples.isnan()).double().mean().item(), abs=5e-4)
+
+
 # --- other categories ----------------------------------------------------------------------------
 
 

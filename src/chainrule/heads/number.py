@@ -22,6 +22,7 @@ from chainrule.layers.state import State
 
 # What a body that ends keeps for values beyond its ends: they score, are blamed, and are never drawn.
 BEYOND = 1e-6
+BARELY = 1e-6  # of a step: values on a grid are that exact
 FEW = 1000  # values on a grid, which are tempered one by one
 WIDEST = 1.0  # log-scale, in scores, of which those of the whole column have 0
 BODY, MISSING, POINTS = 0, 1, 2  # places of the choices; lattices follow the points
@@ -198,6 +199,29 @@ class NumberConditional(Conditional):
         starts = F.pad(ends, (1, 0)).gather(-1, chosen)[:, 0]
         rest = (u - starts) / (ends.gather(-1, chosen)[:, 0] - starts)
         return self._value(chosen, self._mixture().draw(rest.clamp(0, 1 - 1e-16))[:, None])[:, 0]
+
+    def cdf(self, value: Tensor, *, strict: bool = False, upper: bool = False) -> Tensor:
+        """P of the points, lattice values, cells and densities up to each value (B,), of what can be drawn."""
+        value, mixture = value.double(), self._mixture()
+        choices = self.parts.choices[:, 0].double().exp()
+        total = torch.zeros_like(value)
+        for family in range(1 + len(self.own.lattices)):
+            step = self.own.step if family == 0 else self.own.lattices[family - 1][0]
+            if step is None:
+                z = self.numbers.score(value, self.column)
+            else:
+                beside = value + (-BARELY if strict else BARELY) * step
+                z = self.numbers.below(beside[:, None], self.column, family)[:, 0]
+            place = BODY if family == 0 else POINTS + self.numbers.count + family - 1
+            total = total + choices[:, place] * mixture.cdf(z, upper=upper)
+        for j, point in enumerate(self.own.points):
+            below = value > point if strict else value >= point
+            total = total + choices[:, POINTS + j] * (below != upper)
+        return total
+
+    def nearest(self, value: Tensor) -> Tensor:
+        """The nearest number on the grid; itself where there is none."""
+        return self.numbers.written(value.double()[:, None], self.columns)[:, 0]
 
     def mode(self) -> Tensor:
         """The most probable value (B,); a density is not compared with a probability, the likelier choice is taken."""

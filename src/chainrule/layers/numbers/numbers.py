@@ -162,6 +162,12 @@ class Numbers(Float64):
         value = torch.where(decimal, torch.round(x * parts) / parts, torch.round(x / step) * step)
         return torch.where(step == 0, x, value)
 
+    def score(self, x: Tensor, column: int) -> Tensor:
+        """T(x) of numbers (B,) of one column, far out at and beyond its ends."""
+        lowest, highest = self.ends[column]
+        z = self.map(x[:, None], self.only(column))[0][:, 0].clamp(-FAR, FAR)
+        return torch.where(x <= lowest, -FAR, torch.where(x >= highest, FAR, z))
+
     def below(self, x: Tensor, column: int, family: int) -> Tensor:
         """Edges x (B, E) between cells of the grid → scores below which a family's values under x lie."""
         step, start, first, last = self.cells[column, family].unbind(-1)
