@@ -28,5 +28,5 @@ def bits_per_dim(nats: Any, variables: Any) -> Any:
 def is_density(domain: Domain) -> bool:
     """Whether likelihoods are densities, which change with the unit of a real: their -log2 is not a code length."""
     if domain.columns:
-        return any(column.kind == "real" for column in domain.columns)
+        return any(column.has_density for column in domain.columns)
     return domain.levels is None

@@ -141,7 +141,7 @@ class Row(constraints.Constraint):
 
     def __init__(self, columns: tuple[Column, ...]) -> None:
         self.columns = columns
-        self.is_discrete = all(column.kind != "real" for column in columns)
+        self.is_discrete = not any(column.has_density for column in columns)
         super().__init__()
 
     def check(self, value: Tensor) -> Tensor:
@@ -152,7 +152,7 @@ class Row(constraints.Constraint):
     @staticmethod
     def _check_cells(column: Column, cells: Tensor) -> Tensor:
         good = cells.isfinite()
-        if column.kind != "real":
+        if column.kind in ("categorical", "integer"):
             good &= cells == cells.round()
         if column.levels:
             good &= (cells >= 0) & (cells < column.levels)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -29,7 +31,9 @@ class Alphabet:
         order = self.model.ordering.variables.tolist()
         # By place in the generation order; None where items are no rows of a table.
         self.columns = [self.domain.columns[d] if self.domain.columns else None for d in order]
-        self.whole = [d for d, column in enumerate(self.columns) if column and column.kind == "integer"]
+        self.whole = [
+            d for d, column in enumerate(self.columns) if column and column.kind in ("integer", "number")
+        ]
         if self.domain.columns:
             units = self.model.units
             self.shift, self.scale = (units.shift.double()[order], units.scale.double()[order])
@@ -54,9 +58,18 @@ class Alphabet:
         for d, column in enumerate(self.columns):
             assert column is not None
             gap = column.levels if column.categories else MISSING
-            number = cells[:, d].nan_to_num().long()
+            number = torch.round(cells[:, d].nan_to_num() / (column.step or 1.0)).long()
             number = number - (0 if column.categories else int(self.shift[d]))
             symbols[:, d] = torch.where(cells[:, d].isnan(), torch.tensor(gap), number)
+            if (
+                column.step
+                and not (self._cells(symbols[:, d], d) == cells[:, d].nan_to_num(0.0))
+                .logical_or(cells[:, d].isnan())
+                .all()
+            ):
+                raise ChainruleError(
+                    f"compress: column {column.name!r}: expected multiples of {column.step:g}, got others"
+                )
         return symbols, torch.ones_like(symbols, dtype=torch.bool)
 
     def items(self, symbols: Tensor, there: Tensor) -> Tensor:
@@ -76,7 +89,7 @@ class Alphabet:
         if column.categories:
             return symbols.to(self.model.dtype)
         z = (self._cells(symbols, d) - self.shift[d]) / self.scale[d]
-        return z.to(self.model.dtype)
+        return z.to(self.model.head.kind(self.model.dtype))
 
     def bounds(self, symbols: Tensor) -> list[tuple[int, int]]:
         """The least and the greatest of each column of whole numbers; 0 and 0 where all cells are missing."""
@@ -91,8 +104,11 @@ class Alphabet:
         assert column is not None
         if column.categories:
             return torch.where(symbols == column.levels, torch.nan, symbols.double())
-        number = symbols + int(self.shift[d])
-        return torch.where(symbols == MISSING, torch.nan, number.double())
+        number = (symbols + int(self.shift[d])).double()
+        if column.step:
+            head: Any = self.model.head.at(d)
+            number = head.numbers.written(number[:, None] * column.step, head.numbers.only(head.column))[:, 0]
+        return torch.where(symbols == MISSING, torch.nan, number)
 
 
 def check_codable(model: Model) -> AutoregressiveModel:
@@ -109,11 +125,11 @@ def check_codable(model: Model) -> AutoregressiveModel:
             f"probability of a variable given those before it"
         )
     domain = model.domain
-    real = [column.name for column in domain.columns if column.kind == "real"]
+    real = [column.name for column in domain.columns if column.has_density]
     if real or domain.levels is None:
         raise ChainruleError(
             f"compress: expected levels, categories or whole numbers, got "
-            f"{f'column {real[0]!r} of reals' if real else domain}"
+            f"{f'column {real[0]!r} of numbers with a density' if real else domain}"
         )
     if model.device.type != "cpu":
         raise ChainruleError(

@@ -123,7 +123,7 @@ def _run(
     batch, width = len(there), model.head.variables
     last = -(-int((there.any(0) * torch.arange(1, model.domain.size + 1)).max()) // width)
     shape = (batch, model.sites, width)
-    values = torch.zeros(shape, dtype=model.dtype if model.head.levels is None else torch.int64)
+    values = torch.zeros(shape, dtype=model.head.kind(model.dtype))
     state = runner.init_state(batch, cond=cond, length=model.sites, device=model.device, dtype=model.dtype)
     draw_stepwise(model, runner, rule, values, state, 0, last, None)
 

@@ -41,7 +41,7 @@ def _try(
     cond: Tensor | None,
     steps: Sequence[tuple[int, Hashable]],
 ) -> None:
-    kind = model.dtype if model.head.levels is None else torch.int64
+    kind = model.head.kind(model.dtype)
     prev = torch.zeros(rows, model.head.variables, dtype=kind)
     state = runner.init_state(rows, cond=cond, length=model.sites, device=model.device, dtype=model.dtype)
     for t, phase in steps:

@@ -91,6 +91,11 @@ class Column:
         return len(self.categories) + self.other or None
 
     @property
+    def has_density(self) -> bool:
+        """Whether some of its values have a density in place of a probability."""
+        return self.kind == "real" or (self.kind == "number" and self.step is None)
+
+    @property
     def ends(self) -> tuple[float | None, float | None]:
         """The ends of its support."""
         return self.lowest, self.highest

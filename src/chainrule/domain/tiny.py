@@ -6,7 +6,9 @@ from chainrule.domain.column import Column
 from chainrule.domain.domain import Domain
 
 # Bits, columns of different levels, one variable, sequences of one length and of several, of symbols and of steps of
-# two bits, grey and colour images, one and two reals, tables of mixed columns with and without missing cells.
+# two bits, grey and colour images, one and two reals, tables of mixed columns with and without missing cells; one with
+# a density that has a point, an end and a heavy tail, a grid with a lattice and two ends, and other categories; and one
+# of a grid and categories alone, which can be coded.
 TINY = (
     Domain.binary(6),
     Domain.categorical(1, 3),
@@ -29,6 +31,19 @@ TINY = (
         (
             Column("children", "integer", missing=True),
             Column("sex", "categorical", ("f", "m")),
+        )
+    ),
+    Domain.table(
+        (
+            Column("spent", "number", points=(0.0,), lowest=0.0, missing=True),
+            Column("stars", "number", step=0.5, lattices=((1.0, 0.0),), lowest=0.0, highest=3.0),
+            Column("shop", "categorical", ("north", "south"), other=True),
+        )
+    ),
+    Domain.table(
+        (
+            Column("visits", "number", step=1.0, points=(3.0,), lowest=0.0, highest=4.0, missing=True),
+            Column("plan", "categorical", ("a", "b"), other=True),
         )
     ),
 )

@@ -97,7 +97,7 @@ class Predictive(ABC):
         """See `engine.rollout` for the arguments; a score costs one more pass, which is not counted."""
         head, length, rows = model.head, model.sites, batch * copies
         known = 0 if prefix is None else prefix.shape[1]
-        kind = dtype if head.levels is None else torch.int64
+        kind = head.kind(dtype)
         values = torch.zeros(rows, length, head.variables, device=device, dtype=kind)
         if prefix is not None:
             values[:, :known] = prefix.repeat_interleave(copies, dim=0)

@@ -70,7 +70,7 @@ def rollout(
     """
     runner = Automatic(model) if runner is None else runner
     head, length, rows = model.head, model.sites, batch * copies
-    kind = dtype if head.levels is None else torch.int64
+    kind = head.kind(dtype)
     known = 0 if prefix is None else prefix.shape[1]
     shape = (rows, length if stop is None else stop, head.variables)
 

@@ -65,7 +65,7 @@ def count_steps(model: Any, length: int) -> list[KindOfStep]:
 
 def _cost(ghost: Any, phase: Hashable, t: int) -> StepCost:
     state = ghost.init_state(1, cond=None, length=ghost.sites, device=torch.device("meta"), dtype=ghost.dtype)
-    kind = ghost.dtype if ghost.head.levels is None else torch.int64
+    kind = ghost.head.kind(ghost.dtype)
     prev = torch.zeros(1, ghost.head.variables, device="meta", dtype=kind)
     clock = torch.full((), t, device="meta")
     weights = [x for x in (*ghost.parameters(), *ghost.buffers()) if x.is_floating_point()]

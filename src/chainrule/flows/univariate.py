@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.errors import ChainruleError
+from chainrule.layers.rational_quadratic import Piece
 
 STEEPEST = 3.0  # of |log ∂z/∂y| in one layer: float32 survives the way back through a dozen of them
 ALIKE = 1.0  # of the logits of bins to either side: of eight, the steepest chord is 27 = e^3.3
@@ -118,32 +119,24 @@ class Spline(Univariate):
 
     def forward(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         """(…,), (…, 3K-1) → (…,), (…,)."""
-        left, width, low, height, d0, d1 = self._bin(y, params, 0)
-        t, s = (y.clamp(-self.bound, self.bound) - left) / width, height / width
-        below = s + (d0 + d1 - 2 * s) * t * (1 - t)
-        z = low + height * (s * t.square() + d0 * t * (1 - t)) / below
-        slope = s.square() * (d1 * t.square() + 2 * s * t * (1 - t) + d0 * (1 - t).square()) / below.square()
+        z, slope = self._bin(y, params, 0).forward(y.clamp(-self.bound, self.bound))
         inside = y.abs() < self.bound
         return torch.where(inside, z, y), torch.where(inside, slope.log(), 0.0)
 
     def inverse(self, z: Tensor, params: Tensor) -> Tensor:
-        """(…,), (…, 3K-1) → (…,): the root in [0, 1] of a t² + b t + c."""
-        left, width, low, height, d0, d1 = self._bin(z, params, 1)
-        rise, s = z.clamp(-self.bound, self.bound) - low, height / width
-        bend = rise * (d0 + d1 - 2 * s)
-        a, b, c = height * (s - d0) + bend, height * d0 - bend, -s * rise
-        t = 2 * c / (-b - (b.square() - 4 * a * c).clamp(min=0).sqrt())
-        return torch.where(z.abs() < self.bound, left + t * width, z)
+        """(…,), (…, 3K-1) → (…,)."""
+        y = self._bin(z, params, 1).inverse(z.clamp(-self.bound, self.bound))
+        return torch.where(z.abs() < self.bound, y, z)
 
-    def _bin(self, value: Tensor, params: Tensor, axis: int) -> tuple[Tensor, ...]:
-        """The bin that holds a value of y (axis 0) or z (axis 1): left, width, low, height, slopes at both ends."""
+    def _bin(self, value: Tensor, params: Tensor, axis: int) -> Piece:
+        """The bin that holds a value of y (axis 0) or z (axis 1)."""
         k = self.bins
         knots = [self._knots(params[..., :k]), self._knots(params[..., k : 2 * k])]
         slopes = F.pad(_limited(params[..., 2 * k :]).exp(), (1, 1), value=1.0)
         at = (value[..., None] >= knots[axis][..., 1:-1]).sum(-1, keepdim=True)
         ends = [(part.gather(-1, at)[..., 0], part.gather(-1, at + 1)[..., 0]) for part in (*knots, slopes)]
         (left, right), (low, high), (d0, d1) = ends
-        return left, right - left, low, high - low, d0, d1
+        return Piece(left, right - left, low, high - low, d0, d1)
 
     def _knots(self, raw: Tensor) -> Tensor:
         """(…, K) → the places (…, K+1) of the knots, from -B to B."""

@@ -11,6 +11,7 @@ from chainrule.heads.head import Head
 from chainrule.heads.mcgsm import MCGSM
 from chainrule.heads.mixture import BinnedMixture, Mixture
 from chainrule.heads.nade import NADEHead
+from chainrule.heads.number import NumberHead
 from chainrule.heads.support import COUNTS, POSITIVE, REALS, UNIT, Support, discrete, interval
 from chainrule.renamed import renamed
 
@@ -34,6 +35,7 @@ __all__ = [
     "Mixture",
     "NADEHead",
     "Normal",
+    "NumberHead",
     "Support",
     "default_head",
     "discrete",

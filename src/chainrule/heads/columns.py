@@ -11,9 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.heads.conditional import Conditional
+from chainrule.heads.gap import Gap
 from chainrule.heads.head import Head
 from chainrule.heads.mixture import BinnedMixture
+from chainrule.heads.number import NumberHead, log_prob_of
 from chainrule.heads.support import Support
+from chainrule.layers.encoding import Cells
 from chainrule.layers.state import State
 
 
@@ -43,69 +46,35 @@ class MaybeMissing(Head):
         return Gap(state[:, 0], there), state
 
 
-class Gap(Conditional):
-    """NaN with probability σ(logit), else a value of another conditional."""
-
-    def __init__(self, logit: Tensor, there: Conditional) -> None:
-        self.logit, self.there = logit, there
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """(B,) → (B,) nats."""
-        missing = value.isnan()
-        there = F.logsigmoid(-self.logit) + self.there.log_prob(torch.where(missing, 0.0, value))
-        return torch.where(missing, F.logsigmoid(self.logit), there)
-
-    def draw(self, u: Tensor) -> Tensor:
-        """(B,) → (B,): the lower part of u is missing, the rest is stretched over the values."""
-        p = torch.sigmoid(self.logit.double())
-        value = self.there.draw(((u - p) / (1 - p)).clamp(0, 1 - 1e-16))
-        return torch.where(u < p, torch.nan, value)
-
-    def cdf(self, value: Tensor, *, strict: bool = False, upper: bool = False) -> Tensor:
-        """The values' part, times the probability that there is one."""
-        return torch.sigmoid(-self.logit.double()) * self.there.cdf(value, strict=strict, upper=upper)
-
-    def nearest(self, value: Tensor) -> Tensor:
-        """The values' part."""
-        return self.there.nearest(value)
-
-    def mode(self) -> Tensor:
-        """NaN where missing is more probable than not; a density is not compared with a probability."""
-        return torch.where(self.logit > 0, torch.nan, self.there.mode())
-
-    def missing(self) -> Tensor:
-        """σ(logit), (B,) float64."""
-        return torch.sigmoid(self.logit.double())
-
-    def present(self) -> Conditional:
-        """The values' part."""
-        return self.there
-
-    def tempered(self, temperature: float) -> Gap:
-        """Both parts by themselves."""
-        return Gap(self.logit.double() / temperature, self.there.tempered(temperature))
-
-    def truncated(self, top_k: int | None, top_p: float | None) -> Gap:
-        """The values' part alone."""
-        return Gap(self.logit, self.there.truncated(top_k, top_p))
-
-
 class ColumnHeads(Head):
     """Site t has a head of its own, which reads the first of the site's P parameters.
 
     Args:
-        heads: of each column; columns that share one are scored at once.
+        heads: of each column; columns that share one are scored at once, and so are all number columns.
+        offset: (T, P), added to the parameters that a net gives, so that zeros are the marginals of the training
+            data; zeros by default.
     """
 
     variables, levels = 1, None
+    offset: Tensor
 
-    def __init__(self, heads: Sequence[Head]) -> None:
+    def __init__(self, heads: Sequence[Head], offset: Tensor | None = None) -> None:
         super().__init__()
         heads = list(heads)
         different = list(dict.fromkeys(heads))
         self.heads = nn.ModuleList(different)
         self.which = [different.index(head) for head in heads]
         self.size = max(head.size for head in heads)
+        offset = torch.zeros(len(heads), self.size) if offset is None else offset
+        self.register_buffer("offset", offset)
+        self.numbers = next((head.numbers for head in different if isinstance(head, NumberHead)), None)
+        self.precise = self.numbers is not None
+
+    def share(self, network: nn.Module) -> None:
+        """Hand the number columns over to the codes of a network, which read them by the same maps."""
+        for part in network.modules():
+            if isinstance(part, Cells) and self.numbers is not None:
+                part.share(self.numbers)
 
     def fit_widths(self, scales: Tensor) -> None:
         """Tell the heads of whole numbers how far these are apart once divided by `scales` (T,)."""
@@ -117,7 +86,7 @@ class ColumnHeads(Head):
 
     def reordered(self, sites: Sequence[int]) -> ColumnHeads:
         """The same heads, of other positions."""
-        return ColumnHeads([self.at(site) for site in sites])
+        return ColumnHeads([self.at(site) for site in sites], self.offset[list(sites)])
 
     def at(self, site: int) -> Head:
         """The head of column `site`."""
@@ -127,14 +96,34 @@ class ColumnHeads(Head):
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, T, P), (…, T, 1) → (…, T, 1) nats; of the first T columns."""
         terms = torch.empty_like(params[..., :1])
-        for i, head in enumerate(self.heads):
-            sites = [t for t in range(x.shape[-2]) if self.which[t] == i]
-            if not sites:
-                continue
+        for heads, sites in self._alike(x.shape[-2]):
             index = torch.tensor(sites, device=x.device)
-            own = params.index_select(-2, index)[..., : head.size]
-            terms = terms.index_copy(-2, index, head.log_prob(own, x.index_select(-2, index)).to(terms.dtype))
+            own, values = params.index_select(-2, index)[..., : heads[0].size], x.index_select(-2, index)
+            if isinstance(heads[0], NumberHead):
+                found = log_prob_of(heads, own, values[..., 0])[..., None]
+            else:
+                found = heads[0].log_prob(own, values)
+            terms = terms.index_copy(-2, index, found.to(terms.dtype))
         return terms
+
+    def _alike(self, length: int) -> list[tuple[list[Any], list[int]]]:
+        """The first sites, by those that are scored at once: their heads and places."""
+        groups: dict[int, tuple[list[Any], list[int]]] = {}
+        for t, which in enumerate(self.which[:length]):
+            head = self.heads[which]
+            heads, sites = groups.setdefault(-1 if isinstance(head, NumberHead) else which, ([], []))
+            heads.append(head)
+            sites.append(t)
+        return list(groups.values())
+
+    def complete(self, state: dict[str, Tensor], prefix: str) -> None:
+        """Add what the weights of earlier versions lack: their offset is 0."""
+        zeros = torch.zeros(self.offset.shape, dtype=self.offset.dtype)
+        state.setdefault(f"{prefix}offset", zeros)
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *args: Any) -> None:
+        self.complete(state, prefix)
+        super()._load_from_state_dict(state, prefix, *args)
 
     def init_state(self, params: Tensor) -> State:
         """Not of all columns at once: `at(site).init_state`."""

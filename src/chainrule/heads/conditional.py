@@ -92,10 +92,11 @@ class CategoricalConditional(Conditional):
     Args:
         logits: (B, K) unnormalised log-probabilities; -inf for a level that cannot be.
         gap: whether the last level is a missing value.
+        other: the level of values that training never saw, if there is one: it has a probability, and is never chosen.
     """
 
-    def __init__(self, logits: Tensor, gap: bool = False) -> None:
-        self.logits, self.gap = logits, gap
+    def __init__(self, logits: Tensor, gap: bool = False, other: int | None = None) -> None:
+        self.logits, self.gap, self.other = logits, gap, other
 
     @property
     def levels(self) -> int:
@@ -117,33 +118,36 @@ class CategoricalConditional(Conditional):
 
     def draw(self, u: Tensor) -> Tensor:
         """The first level whose cumulative probability exceeds u, in float64: (B,) → (B,) integers."""
-        total = torch.softmax(self.logits, dim=-1, dtype=torch.float64).cumsum(-1)
+        total = torch.softmax(self._known(), dim=-1, dtype=torch.float64).cumsum(-1)
         # Divided by the last sum: the last possible level then reaches exactly 1, and u < 1 never passes it.
         level = torch.searchsorted(total / total[..., -1:], u[..., None].contiguous(), right=True)[..., 0]
         return level.clamp(max=self.levels - 1)  # NaN is refused by who asked, but no level lies outside
 
     def mode(self) -> Tensor:
         """The most probable level (B,)."""
-        return self.logits.argmax(-1)
+        return self._known().argmax(-1)
 
     def present(self) -> CategoricalConditional:
         """Without the level of a missing value."""
-        return CategoricalConditional(self.logits[..., :-1]) if self.gap else self
+        if not self.gap and self.other is None:
+            return self
+        logits = self._known()
+        return CategoricalConditional(logits[..., :-1] if self.gap else logits)
 
     def between(self, lowest: Tensor, highest: Tensor) -> CategoricalConditional:
         """Levels outside get -inf."""
         logits = self.logits
         level = torch.arange(logits.shape[-1], device=logits.device)
         outside = (level < lowest[..., None]) | (level > highest[..., None])
-        return CategoricalConditional(logits.masked_fill(outside, -math.inf), self.gap)
+        return self._replaced(logits.masked_fill(outside, -math.inf))
 
     def tempered(self, temperature: float) -> CategoricalConditional:
         """Logits divided by the temperature, in float64: single precision has no room for extreme ones."""
-        return CategoricalConditional(self.logits.double() / temperature, self.gap)
+        return self._replaced(self.logits.double() / temperature)
 
     def truncated(self, top_k: int | None, top_p: float | None) -> CategoricalConditional:
         """Levels outside the top k, or outside the smallest set of probability p, get -inf."""
-        logits = self.logits
+        logits = self._known()
         if top_k is not None and top_k < logits.shape[-1]:
             floor = logits.topk(top_k, dim=-1).values[..., -1:]
             logits = logits.masked_fill(logits < floor, -math.inf)
@@ -152,7 +156,17 @@ class CategoricalConditional(Conditional):
             # A level goes when those above it already hold p: the most probable one always stays.
             outside = ranked.cumsum(-1) - ranked >= top_p
             logits = logits.masked_fill(torch.zeros_like(outside).scatter(-1, order, outside), -math.inf)
-        return CategoricalConditional(logits, self.gap)
+        return self._replaced(logits)
+
+    def _known(self) -> Tensor:
+        """The logits, -inf where a value is none that training saw."""
+        if self.other is None:
+            return self.logits
+        level = torch.arange(self.logits.shape[-1], device=self.logits.device)
+        return self.logits.masked_fill(level == self.other, -math.inf)
+
+    def _replaced(self, logits: Tensor) -> CategoricalConditional:
+        return CategoricalConditional(logits, self.gap, self.other)
 
 
 class BernoulliConditional(CategoricalConditional):
@@ -163,7 +177,7 @@ class BernoulliConditional(CategoricalConditional):
     """
 
     def __init__(self, logit: Tensor) -> None:
-        self.logit, self.gap = logit, False
+        self.logit, self.gap, self.other = logit, False, None
 
     @property
     def logits(self) -> Tensor:  # type: ignore[override]

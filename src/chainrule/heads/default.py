@@ -11,6 +11,8 @@ from chainrule.heads.categorical import Categorical
 from chainrule.heads.columns import ColumnHeads, MaybeMissing
 from chainrule.heads.head import Head
 from chainrule.heads.mixture import BinnedMixture, Mixture
+from chainrule.heads.number import NumberHead
+from chainrule.layers.numbers.numbers import Numbers
 
 
 def default_head(domain: Domain, variables: int = 1) -> Head:
@@ -40,12 +42,24 @@ def vector_head(
         return default_head(domain)
     if not domain.columns:
         return Mixture(components, kernel=kernel)
+    columns = [domain.columns[d] for d in permutation]
     real = Mixture(components, kernel=kernel)
     gappy = MaybeMissing(Mixture(components, kernel=kernel))
     tables: dict[tuple[int, bool], Categorical] = {}
+    own = iter(_number_heads(columns, components))
     return ColumnHeads(
-        [_column_head(domain.columns[d], real, gappy, tables, components) for d in permutation]
+        [
+            next(own) if c.kind == "number" else _column_head(c, real, gappy, tables, components)
+            for c in columns
+        ]
     )
+
+
+def _number_heads(columns: Sequence[Column], components: int) -> list[NumberHead]:
+    """One for each number column, all of one table."""
+    own = [column for column in columns if column.kind == "number"]
+    numbers = Numbers(own) if own else None
+    return [NumberHead(numbers, i, components) for i in range(len(own))] if numbers else []
 
 
 def _column_head(
@@ -53,7 +67,9 @@ def _column_head(
 ) -> Head:
     """Columns with equally many categories share a head, as do reals; a missing category is one more level."""
     if column.categories:
-        levels = len(column.categories) + column.missing
+        levels = column.levels + column.missing
+        if column.other:
+            return Categorical(levels, gap=column.missing, other=len(column.categories))
         return tables.setdefault((levels, column.missing), Categorical(levels, gap=column.missing))
     if column.kind == "real":
         return gappy if column.missing else real

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from chainrule.heads.conditional import Conditional
@@ -21,17 +22,25 @@ class Head(nn.Module, ABC):
         size: P, what the network must emit for a site.
         support: the values a variable can take; `heads.support` has the usual ones.
         coupled: whether a variable reads those before it in its site, instead of the parameters alone.
+        precise: whether values are float64 whatever the parameters are.
     """
 
     variables: int
     size: int
     coupled = False
+    precise = False
     support: Support
 
     @property
     def levels(self) -> Any:  # int | None
         """How many levels a variable takes; None for numbers."""
         return self.support.levels
+
+    def kind(self, dtype: torch.dtype) -> torch.dtype:
+        """The type of values beside parameters of this type."""
+        if self.levels is not None:
+            return torch.int64
+        return torch.float64 if self.precise else dtype
 
     @abstractmethod
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
-from chainrule.heads import BinnedMixture, Categorical, Head, MaybeMissing, vector_head
+from chainrule.heads import (
+    BinnedMixture,
+    Categorical,
+    ColumnHeads,
+    Head,
+    MaybeMissing,
+    NumberHead,
+    vector_head,
+)
 from chainrule.heads.kernels import LOG_SCALES
 from chainrule.layers import State
 from chainrule.models.base.autoregressive import AutoregressiveModel
@@ -77,6 +85,7 @@ class Independent(ClosedForm, AutoregressiveModel):
 
     Levels and missing cells are counted, with `smoothing` added to each outcome (Laplace). A real is a normal of the
     column's mean and variance, no narrower than e^-7 of its scale; a whole number a logistic of the same, over bins.
+    A number column is what its map says: a smoothed empirical distribution, with points and lattices.
     """
 
     def __init__(self, domain: Domain, *, smoothing: float = 1.0) -> None:
@@ -94,8 +103,13 @@ class Independent(ClosedForm, AutoregressiveModel):
         self.prepare(x)
         values = self.to_sites(self.domain.check(x))[..., 0]
         for t, column in enumerate(values.unbind(1)):
-            params = self._params_of(self.head.at(t), column)
-            self.network.params[t, : len(params)] = params.to(self.dtype)
+            own = self.head.at(t)
+            if isinstance(own, NumberHead):  # the marginal that `prepare` found
+                self.network.params[t] = 0
+                continue
+            params = self._params_of(own, column).to(self.dtype)
+            start = self.head.offset[t, : len(params)] if isinstance(self.head, ColumnHeads) else 0
+            self.network.params[t, : len(params)] = params - start
 
     def _params_of(self, head: Head, values: Tensor) -> Tensor:
         """The parameters (P,) of one variable's head, from the values (N,) of its site."""

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from chainrule.domain import Domain
 from chainrule.errors import RunError
 from chainrule.files import atomic_path, read_text, write_text
+from chainrule.heads import ColumnHeads
 from chainrule.models.base.model import Model
 from chainrule.models.registry import create_model
 from chainrule.models.sketch import check_sizes, sketch
@@ -156,8 +157,13 @@ def _fill(model: torch.nn.Module, tensors: dict[str, torch.Tensor], path: str | 
 def _check_kinds(model: torch.nn.Module, tensors: dict[str, torch.Tensor], path: str | Path) -> None:
     """Give a model the precision of tensors, and refuse these if they are not its own."""
     floats = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
+    if len(floats) > 1:  # the maps of number columns are in double precision whatever the model is
+        floats.discard(torch.float64)
     if len(floats) == 1:  # the numbers of a model saved in double precision are all kept
         model.to(floats.pop())
+    for name, part in model.named_modules():
+        if isinstance(part, ColumnHeads):
+            part.complete(tensors, f"{name}.")
     own, found = _kinds(model.state_dict()), _kinds(tensors)
     for name in sorted(own | found):
         if own.get(name) != found.get(name):

@@ -122,7 +122,10 @@ def _candidates(model: Model, seen: Tensor, d: int) -> Tensor:
     if model.domain.columns and model.domain.columns[d].other:
         count = len(model.domain.columns[d].categories)
     if count is not None:
-        return torch.arange(count)
+        others = (
+            bool(model.domain.columns) and model.domain.columns[d].other
+        )  # no value that one could expect
+        return torch.arange(count - others)
     seen = seen[~seen.isnan()].double()
     if len(seen) == 0:
         raise DomainError(f"reference: expected values in column {d}, all are missing")

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from chainrule.heads import Mixture
+from chainrule.heads import Mixture, NumberHead
 from chainrule.models import Model
 from chainrule.tasks.likelihood import likelihood
 
@@ -19,7 +19,7 @@ FLOORS = (9.1e-4, 1e-2, 1e-1)
 @contextmanager
 def floored(model: Model, smallest: float) -> Iterator[None]:
     """The model with no component of a density narrower than `smallest` of its column's scale."""
-    heads = [module for module in model.modules() if isinstance(module, Mixture)]
+    heads = [module for module in model.modules() if isinstance(module, Mixture | NumberHead)]
     before = [head.floor for head in heads]
     for head in heads:
         head.floor = math.log(smallest)
@@ -36,10 +36,17 @@ def nats_by_floor(model: Model, x: Tensor, cond: Tensor | None = None) -> dict[s
     A column of rounded or repeated values can be given any density: the less the floor, the more nats. Empty for
     models without mixtures of densities.
     """
-    if not any(type(module) is Mixture for module in model.modules()):
+    if not any(_has_density(module) for module in model.modules()):
         return {}
     nats = {}
     for smallest in FLOORS:
         with floored(model, smallest):
             nats[f"{smallest:g}"] = likelihood(model, x, cond).nats
     return nats
+
+
+def _has_density(module: nn.Module) -> bool:
+    """Whether it is a head of densities; of a whole number or a grid the floor changes nothing."""
+    return type(module) is Mixture or (
+        isinstance(module, NumberHead) and not module.numbers.columns[module.column].step
+    )

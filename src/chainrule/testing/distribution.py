@@ -102,7 +102,18 @@ def samples_match(subject: Subject) -> None:
     drawn = model.sample(n, many, generator=subject.generator())
     items, weights = subject.support(model)
     masses = _log_prob(model, items, cond).exp() * weights
+    drawable = ~_others(subject.domain, items)  # the one thing that is scored and never drawn
+    items, masses = items[drawable], masses[drawable] / masses[drawable].sum()
     occur_as_often(subject.domain, drawn, items, masses, "samples_match")
+
+
+def _others(domain: Domain, items: Tensor) -> Tensor:
+    """Which items (N,) hold a category that training never saw."""
+    found = torch.zeros(len(items), dtype=torch.bool)
+    for d, column in enumerate(domain.columns):
+        if column.other:
+            found |= items[:, d] == len(column.categories)
+    return found
 
 
 def occur_as_often(domain: Domain, drawn: Tensor, items: Tensor, masses: Tensor, law: str) -> None:
@@ -201,7 +212,7 @@ def _extreme_rows(domain: Domain) -> Tensor:
     """First and last categories, huge, tiny and missing numbers."""
     rows = []
     for column in domain.columns:
-        edges = [0.0, 1e6, -1e6, 1e-30 if column.kind == "real" else 1.0]
+        edges = [0.0, 1e6, -1e6, 1.0 if column.kind == "integer" else 1e-30]
         if column.categories:
             edges = [0.0, len(column.categories) - 1.0] * 2
         rows.append([*edges, torch.nan if column.missing else 0.0])

@@ -173,7 +173,9 @@ class Subject:
             )
         if not domain.discrete and domain.size > (3 if domain.columns else 2):
             raise LawNotBinding("domains with reals are integrated in few dimensions only")
-        return support(domain.without_gaps() if isinstance(model, Marginalises) else domain, dtype, **grid)
+        return support(
+            domain.without_gaps() if isinstance(model, Marginalises) else domain, dtype, model=model, **grid
+        )
 
     def cond(self, model: Model, n: int, dtype: torch.dtype = torch.float64) -> Tensor | None:
         """n random conditions, None for an unconditional model."""
@@ -192,10 +194,24 @@ def _cells(column: Column, n: int, generator: torch.Generator) -> Tensor:
     """Random cells (n,) of a column, every fourth of them missing where that may be."""
     u, v = torch.rand(2, n, generator=generator, dtype=torch.float64)
     if column.categories:
-        values = (u * len(column.categories)).floor()
+        values = (u * column.levels).floor()
+    elif column.kind == "number":
+        values = _numbers(column, u)
     else:
         values = 6 * u - 2 if column.kind == "real" else (12 * u - 4).round()
     return torch.where(v < 0.25, torch.nan, values) if column.missing else values
+
+
+def _numbers(column: Column, u: Tensor) -> Tensor:
+    """Random numbers of a column from uniform ones (n,): any of a grid between two ends, or points and a heavy tail."""
+    lowest = column.lowest or 0.0
+    if column.step:
+        assert column.highest is not None
+        return lowest + (u * ((column.highest - lowest) / column.step + 1)).floor() * column.step
+    values = lowest + 1.5 * (u / (1 - u)) ** 0.6
+    for j, point in enumerate(column.points):
+        values = torch.where((10 * u).floor() == 2 * j, point, values)
+    return values
 
 
 def draw(model: AutoregressiveModel, n: int, generator: torch.Generator, cond: Tensor | None) -> Rollout:

@@ -113,7 +113,7 @@ class Session:
 
     def _step(self, choose: Choice, phase: Hashable, head: Any, columns: int, score: bool) -> Site:
         model, tree = self.model, self._tree
-        kind = model.dtype if model.head.levels is None else torch.int64
+        kind = model.head.kind(model.dtype)
 
         def step(clock: Tensor, shift: Tensor, values: Tensor, sums: Tensor, *rest: Tensor) -> list[Tensor]:
             terms, rest = (rest[0], rest[1:]) if score else (None, rest)

@@ -34,6 +34,7 @@ from chainrule.layers import Condition, State
 from chainrule.models.base.capabilities import Completes, Exact, Factorises, Samples, Sequential
 from chainrule.models.base.streaming import Streams
 from chainrule.models.parts.constraints import check_lengths, end_logits, forbidden_logits
+from chainrule.models.parts.marginals import fit_marginals
 from chainrule.models.parts.standardise import Units
 from chainrule.networks import Network, Replay
 
@@ -82,6 +83,8 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
                 f"head: expected one for {domain}, got {type(head).__name__} of {head.levels} levels"
             )
         self.head = head
+        if isinstance(head, ColumnHeads):
+            head.share(network)
         self.units = None if domain.discrete else Units(domain)
         self.sites = domain.size // head.variables
         self.ordering = ordering if isinstance(ordering, Ordering) else Ordering(domain, ordering)
@@ -118,6 +121,8 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable = None) -> tuple[Tensor, State]:
         """The site before t (B, V), not read at t = 0 → the parameters of site t (B, P), and the state."""
         params, state = self.network.step(self.readable(prev), state, t, phase=phase)
+        if isinstance(self.head, ColumnHeads):
+            params = params + self.head.offset.index_select(0, t.reshape(1))
         if self._forbidden is not None:
             params = spoil(params) + self._forbidden.index_select(0, t.reshape(1))
         if self._ended is not None:
@@ -291,7 +296,9 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
     def to_sites(self, x: Tensor) -> Tensor:
         """(B, *event_shape) → (B, T, V) in generation order, numbers standardised."""
         if self.units is not None:
-            x = self.units.standardise(x.flatten(1), self.dtype).unflatten(1, self.domain.event_shape)
+            x = self.units.standardise(x.flatten(1), self.head.kind(self.dtype)).unflatten(
+                1, self.domain.event_shape
+            )
         return self.ordering.flatten(x).unflatten(1, (self.sites, self.head.variables))
 
     def from_sites(self, sites: Tensor) -> Tensor:
@@ -303,11 +310,12 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         return x if self.domain.columns else x.to(self.dtype)
 
     def prepare(self, x: Tensor) -> None:
-        """Take the units of numbers from the training data, and how far whole ones are apart in them."""
+        """Take units of numbers, how far whole ones are apart, and marginals of columns from the training data."""
         if self.units is not None:
             self.units.fit(self.domain.check(x).flatten(1))
         if isinstance(self.head, ColumnHeads):
             self.head.fit_widths(self.ordering.flatten(self.units.scale[None])[0])
+            fit_marginals(self.head, self.ordering.flatten(self.domain.check(x)))
 
     def followed(self, first: Tensor) -> list[Any]:
         """The model itself."""
@@ -353,7 +361,10 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         return self.ordering.flatten(self.units.log_jacobian()[None])[0]
 
     def allow(self, params: Tensor, sites: Tensor) -> Tensor:
-        """(B, n, P), (B, n, V) of the first n sites: -inf at levels that a column lacks, or no item has there."""
+        """(B, n, P), (B, n, V) of the first n sites: marginals of columns added, -inf at levels that a column lacks, or
+        no item has there."""
+        if isinstance(self.head, ColumnHeads):
+            params = params + self.head.offset[: params.shape[1]]
         if self._forbidden is not None:
             params = spoil(params) + self._forbidden[: params.shape[1]]
         if self._ended is not None:

@@ -15,7 +15,7 @@ from chainrule.engine.finite import check_weights, name_of
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.flows import Bijection, Chain, Logit, Prior, Uniform, Variational
 from chainrule.models.base.capabilities import Bounded, Exact, Latent, Samples
-from chainrule.models.parts.standardise import Units
+from chainrule.models.parts.scores import Scores
 
 LOOKED_AT = 1024  # items that the layers see before training
 Dequantisation = Literal["uniform", "variational"]
@@ -64,7 +64,7 @@ class Flow(Samples, Latent):
                 f"dequantisation: expected one of {', '.join(DEQUANTISATIONS)}, got {dequantisation!r}"
             )
         self.prior = prior
-        self.units = None if domain.discrete else Units(domain)
+        self.units = None if domain.discrete else Scores(domain)
         self.dequantiser: Any = None
         if domain.discrete:
             self.dequantiser = Uniform() if dequantisation == "uniform" else Variational(domain.size, hidden)
@@ -141,9 +141,9 @@ class FlowOfReals(Flow, Exact):
     """log p(x), in the units of the data."""
 
     def _log_prob(self, x: Tensor, cond: Tensor | None) -> Tensor:
-        """log p(y) and the volume of the units."""
+        """log p(y) and the volume of the units, or of the maps of number columns."""
         assert self.units is not None
-        return self.log_density(self._standardised(x)) + self.units.log_jacobian().double().sum()
+        return self.log_density(self._standardised(x)) + self.units.volume(x.flatten(1))
 
 
 class FlowOfLevels(Flow, Bounded):
@@ -177,8 +177,12 @@ def check_continuous(domain: Domain) -> None:
     Raises:
         DomainError: which says what was expected.
     """
-    mixed = any(column.kind != "real" or column.missing for column in domain.columns)
+    mixed = any(
+        not column.has_density or column.missing or column.points or column.lattices
+        for column in domain.columns
+    )
     if mixed or domain.lengths != "fixed" or (isinstance(domain.levels, tuple) and not domain.columns):
         raise DomainError(
-            f"expected reals without missing cells, or one number of levels, in items of one length; got {domain}"
+            f"expected reals without missing cells or points, or one number of levels, in items of one length; "
+            f"got {domain}"
         )

@@ -53,7 +53,10 @@ def vector_encoder(
     if not domain.columns:
         return Real(), 1
     columns = [domain.columns[d] for d in permutation]
-    levels = [len(c.categories) + c.missing if c.categories else 0 for c in columns]
+    levels = [c.levels + c.missing if c.levels else 0 for c in columns]
     gaps = [c.missing and not c.categories for c in columns]
-    cells = Cells(levels, gaps)
+    numbers = [column for column in columns if column.kind == "number"]
+    places = [numbers.index(column) if column in numbers else -1 for column in columns]
+    marks = [len(column.points) for column in numbers], [len(column.lattices) for column in numbers]
+    cells = Cells(levels, gaps, places, sum(max(part, default=0) for part in marks))
     return cells, cells.channels

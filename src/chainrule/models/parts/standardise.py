@@ -16,6 +16,8 @@ QUARTILES = 1.349
 class Units(nn.Module):
     """z = (x - shift) / scale for numbers, codes for categories; the density's Jacobian is 1 / scale.
 
+    Columns of kind "number" stay as they are: their own head and code map them.
+
     Args:
         domain: with reals, or a table. Until `fit`, shift is 0 and scale 1.
     """
@@ -23,7 +25,7 @@ class Units(nn.Module):
     shift: Tensor
     scale: Tensor
     real: Tensor
-    numeric: Tensor
+    scaled: Tensor
     whole: Tensor
     own_level: Tensor
 
@@ -34,10 +36,11 @@ class Units(nn.Module):
         own = [c.levels if c.categories and c.missing else -1 for c in domain.columns] or [-1] * domain.size
         self.register_buffer("shift", torch.zeros(domain.size))
         self.register_buffer("scale", torch.ones(domain.size))
-        self.register_buffer("real", torch.tensor([kind == "real" for kind in kinds]), persistent=False)
         self.register_buffer(
-            "numeric", torch.tensor([kind != "categorical" for kind in kinds]), persistent=False
+            "real", torch.tensor([kind in ("real", "number") for kind in kinds]), persistent=False
         )
+        scaled = torch.tensor([kind in ("real", "integer") for kind in kinds])
+        self.register_buffer("scaled", scaled, persistent=False)
         self.register_buffer("whole", torch.tensor([kind == "integer" for kind in kinds]), persistent=False)
         self.register_buffer("own_level", torch.tensor(own), persistent=False)
 
@@ -51,7 +54,7 @@ class Units(nn.Module):
             DomainError: on a column whose size single precision cannot hold.
         """
         x = x.double()
-        for d in self.numeric.nonzero().flatten().tolist():
+        for d in self.scaled.nonzero().flatten().tolist():
             values = x[:, d][x[:, d].isfinite()]
             if not len(values):
                 continue
