@@ -96,9 +96,9 @@ def test_named_sets_go_by_name(tmp_path, monkeypatch):
 def test_a_run_cannot_replace_itself_by_its_own_data(project):
     assert call("train", "independent", "--data", "rows.csv", "--out", "run").status == 0
     shutil.copy("rows.csv", "run/rows.csv")
-    again = ("train", "uniform", "--data", "run/rows.csv", "--out", "run")
+    again = ("train", "made", "--data", "run/rows.csv", "--out", "run")
     assert "run: holds the data to train on" in call(*again, "--overwrite").error
     with pytest.raises(RunError, match="holds the data"):
         data = load_data("run/rows.csv")
-        cr.fit(cr.create_model("uniform", data.domain), data, out="run", overwrite=True)
+        cr.fit(cr.create_model("made", data.domain), data, out="run", overwrite=True)
     assert cr.load("run").name == "independent" and os.path.exists("run/rows.csv")

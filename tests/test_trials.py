@@ -55,10 +55,13 @@ def test_each_is_run_and_the_best_is_kept(whole, data):
 
 
 def test_each_starts_from_the_same_weights_and_is_a_run_of_its_own(whole, data):
-    """The second trial is what `fit` gives where its dropout is given."""
+    """The second trial is what `fit` gives where its dropout is given, as far as it goes: one that is behind stops."""
     alone = cr.fit(made(data, **TRIALS[1]), data, **QUICK)
     second = read_metrics(whole / "trials" / "1" / "metrics.csv")
-    assert [row["valid_nats"] for row in alone.metrics] == [row["valid_nats"] for row in second]
+    assert second
+    assert [row["valid_nats"] for row in alone.metrics[: len(second)]] == [
+        row["valid_nats"] for row in second
+    ]
 
 
 def test_a_given_dropout_is_the_only_one(data, tmp_path):

@@ -24,7 +24,7 @@ def step_of(values: np.ndarray, single: bool = False) -> float | None:
         single: whether they were kept as float32.
 
     Example:
-        >>> step_of(np.array([0.5, 1.25, 7.75, 3.0])), step_of(np.array([0.1, 0.25, 0.7]))
+        >>> step_of(0.25 * np.arange(1, 20)), step_of(np.array([0.1, 0.25, 0.7]))
         (0.25, 0.01)
     """
     for decimals in range(MOST_DECIMALS + 1):

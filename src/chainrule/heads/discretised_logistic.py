@@ -30,7 +30,7 @@ class RoundedMixtureConditional(CategoricalConditional):
 
     def __init__(self, log_weights: Tensor, means: Tensor, log_scales: Tensor, levels: int) -> None:
         self.log_weights, self.means, self.log_scales = log_weights, means, log_scales
-        self.count, self.gap = levels, False
+        self.count, self.gap, self.other = levels, False, None
 
     @property
     def levels(self) -> int:

@@ -134,7 +134,7 @@ def _values(domain: Domain, d: int, values: list[Any]) -> Part:
         raise ChainruleError(
             f"given: {_named(domain, d)}: expected values of one kind, got {values}"
         ) from None
-    x = encode(cells, [column], "given", allow_missing=True)[:, 0]
+    x = encode(cells, [column], "given", strict=True, allow_missing=True)[:, 0]
     if missing := [value for value, cell in zip(values, x, strict=True) if math.isnan(cell)]:
         raise ChainruleError(f"given: {_named(domain, d)}: expected a value, got {missing[0]!r}")
     return Part(tuple(x.tolist()))

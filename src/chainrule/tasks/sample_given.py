@@ -78,7 +78,7 @@ def sample_given(
     Example:
         >>> import chainrule as cr
         >>> model = cr.create_model("made", cr.Domain.categorical(3, 5), hidden=[8])
-        >>> drawn = sample_given(model, 4, {"0": between(2, 3)}, generator=torch.Generator().manual_seed(0))
+        >>> drawn = sample_given(model, 4, {"0": cr.between(2, 3)}, generator=torch.Generator().manual_seed(0))
         >>> drawn.exact, bool(((drawn.items[:, 0] >= 2) & (drawn.items[:, 0] <= 3)).all())
         (True, True)
     """
