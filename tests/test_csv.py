@@ -548,3 +548,11 @@ def test_how_cells_are_written_makes_no_other_column(tmp_path):
     plain = cr.load_data(pd.DataFrame({"a": [i * i for i in range(30)]}), columns={})
     assert data.domain == plain.domain and hash(data.domain) == hash(plain.domain)
     assert cr.Domain.from_json(data.domain.to_json()).columns[0].written == "1000%"
+
+
+def test_dates_are_not_numbers_spelt_in_two_ways(tmp_path):
+    days = pd.date_range("2024-01-01", periods=60).strftime("%d.%m.%Y")
+    (tmp_path / "a.csv").write_text("joined,x\n" + "".join(f"{day},{i * i}\n" for i, day in enumerate(days)))
+    data = cr.load_data(tmp_path / "a.csv")
+    assert "joined: number (days)" in str(data.domain)
+    assert not any("spelt" in note for note in data.notes.found)

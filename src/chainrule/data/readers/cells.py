@@ -32,6 +32,7 @@ MOST_ODD = 0.05  # share of other cells that a column of numbers may have
 FEWEST = 3  # numbers beside which one odd cell is no level of its own
 FEW_VALUES = 20  # numbers of so few different values may be codes, and a text that recurs one of them
 PLAINEST = ("", ".")
+DATES = r"^\d{1,4}([./-])\d{1,2}[./-]\d{1,4}"  # three numbers apart, the middle one of a month or a day
 
 
 @dataclass
@@ -190,7 +191,7 @@ class Cells:
     def _say_text(self, notes: Notes) -> None:
         """Say why a column is text in which most cells look like numbers."""
         present = self.present
-        if self.kind == "categorical" or self.share < 0.5:
+        if self.kind == "categorical" or self.share < 0.5 or share_matching(self.present, DATES) > 0.5:
             return
         numbers = mask_of(pc.match_substring_regex(present, LOOSE))
         others = Counter(present.filter(pa.array(~numbers)).to_pylist())
