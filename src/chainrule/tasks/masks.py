@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from chainrule.data.raw import reading
 from chainrule.data.readers.opened import opened
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
+from chainrule.tasks.conditions import level_of
 
 # Of images: the axis that is cut, and whether the last half of it is kept.
 HALVES = {"top": (1, False), "left": (2, False), "bottom": (1, True), "right": (2, True)}
@@ -87,20 +87,8 @@ def given_part(domain: Domain, values: dict[str, str]) -> tuple[Tensor, Tensor]:
         if not name.isdecimal() or int(name) >= domain.size:
             raise ChainruleError(f"given: expected a variable in [0, {domain.size}), got {name!r}")
         index = int(name)
-        x[index], known[index] = _value(domain, index, value), True
+        x[index], known[index] = level_of(domain, index, value), True
     return x.reshape(1, *domain.event_shape), known.reshape(domain.event_shape)
-
-
-def _value(domain: Domain, index: int, text: str) -> float:
-    levels = domain.levels_per_variable[index] if domain.discrete else None
-    try:
-        value = float(text) if levels is None else int(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or (levels is not None and not 0 <= value < levels):
-        expected = "a finite number" if levels is None else f"an integer in [0, {levels})"
-        raise ChainruleError(f"given: variable {index}: expected {expected}, got {text!r}")
-    return value
 
 
 def _mask_file(domain: Domain, keep: str) -> Tensor:
