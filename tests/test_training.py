@@ -66,10 +66,12 @@ def test_the_rate_falls_along_the_time_where_that_ends_first(digits):
 
 
 def test_minutes_end_training(digits, tmp_path):
+    start = time.perf_counter()
     run = cr.fit(small(digits), digits, epochs=300, minutes=0.02, patience=0, out=tmp_path, **QUICK)
-    last = run.metrics[-1]
-    assert 0 < last["step"] < 300 * 16  # far from all, so it was the clock that ended it
-    assert last["seconds"] >= 1.2
+    assert (
+        time.perf_counter() - start >= 1.2
+    )  # the last row may be a step short of it: one is written where steps end
+    assert 0 < run.metrics[-1]["step"] < 300 * 16  # far from all, so it was the clock that ended it
     again = cr.fit(
         small(digits), digits, epochs=300, minutes=0.02, patience=0, out=tmp_path, resume=True, **QUICK
     )

@@ -11,6 +11,7 @@ import torch
 from chainrule.bench.tables.holes import MECHANISMS, holes, spoilt
 from chainrule.bench.tables.measures import judge_imputation
 from chainrule.bench.tables.tables import Table
+from chainrule.data.columns import infer_columns
 from chainrule.tasks.auroc import auroc
 from chainrule.tasks.comparison.compare import compare_tables
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 TESTED = 0.3  # share of the rows
 DRAWS = 20
+SCORED = 200  # rows whose density is asked at most
 Ask = Callable[..., dict[str, Any]]
 
 PEERS = {
@@ -63,7 +65,8 @@ def tried(task: str, table: Table, frame: pd.DataFrame, ask: Ask) -> dict[str, A
 
 
 def _synthesis(train: pd.DataFrame, test: pd.DataFrame, ask: Ask) -> dict[str, Any]:
-    found = ask({"train": train, "test": test}, n=len(train))
+    steps = {column.name: column.step for column in infer_columns(train) if column.step}
+    found = ask({"train": train, "test": test}, n=len(train), steps=steps, scored=SCORED)
     if "error" in found:
         return found
     comparison = compare_tables(test, found["drawn"][list(train)], train)
@@ -75,7 +78,11 @@ def _synthesis(train: pd.DataFrame, test: pd.DataFrame, ask: Ask) -> dict[str, A
         nats = found["log_density"]["nats"].to_numpy()
         figures |= {"log_density": float(nats.mean()), "log_density_median": float(np.median(nats))}
         figures["without_density"] = float((~np.isfinite(nats)).mean())
-    return {"seconds": found["seconds"], **figures}
+    return _seconds(found) | figures
+
+
+def _seconds(found: dict[str, Any]) -> dict[str, float]:
+    return {name: found[name] for name in ("seconds", "processor_seconds")}
 
 
 def _imputation(train: pd.DataFrame, test: pd.DataFrame, mechanism: str, ask: Ask) -> dict[str, Any]:
@@ -87,10 +94,7 @@ def _imputation(train: pd.DataFrame, test: pd.DataFrame, mechanism: str, ask: As
     if "error" in found:
         return found
     scale = numbers.std().replace(0, 1)
-    return {
-        "seconds": found["seconds"],
-        **judge_imputation(test, hidden, found["point"], found.get("draws"), scale),
-    }
+    return _seconds(found) | judge_imputation(test, hidden, found["point"], found.get("draws"), scale)
 
 
 def _with_gaps(frame: pd.DataFrame) -> pd.DataFrame:
@@ -117,4 +121,4 @@ def _anomaly(train: pd.DataFrame, test: pd.DataFrame, table: Table, variant: str
         return found
     scores = torch.from_numpy(found["scores"]["score"].to_numpy(float))
     area, error = auroc(scores[: len(usual)], scores[len(usual) :])
-    return {"seconds": found["seconds"], "auroc": area, "se": error}
+    return _seconds(found) | {"auroc": area, "se": error}

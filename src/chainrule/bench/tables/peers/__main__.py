@@ -1,8 +1,8 @@
 """Run one peer on one task: `python PEERS FOLDER`.
 
 FOLDER holds `request.json`, with the task, the peer, a seed and what else the task asks for, and tables:
-`train.parquet`, `test.parquet`. What the peer gives is put beside them: tables, and `answer.json` with seconds, or the
-error.
+`train.parquet`, `test.parquet`. What the peer gives is put beside them: tables, and `answer.json` with the seconds it
+took, of the clock and of the processor, or the error.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import random
+import resource
 import sys
 import time
 import traceback
@@ -40,15 +41,22 @@ def main(folder: Path) -> None:
     try:
         peer = importlib.import_module(name).PEERS[request["peer"]]
         given = [pd.read_parquet(folder / f"{table}.parquet") for table in tables]
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), _processor_seconds()
         found = peer(*given, request)
         answer["seconds"] = time.perf_counter() - start
+        answer["processor_seconds"] = _processor_seconds() - busy
         for table, frame in found.items():
             frame.to_parquet(folder / f"{table}.parquet", index=False)
     except Exception as error:  # of another library, under versions that it may not know
         traceback.print_exc()
         answer["error"] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
     (folder / "answer.json").write_text(json.dumps(answer))
+
+
+def _processor_seconds() -> float:
+    """Of all threads of this process and of its ended children: what a busy machine does not change much."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 if __name__ == "__main__":

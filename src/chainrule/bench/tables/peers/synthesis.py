@@ -1,9 +1,13 @@
-"""Peers that draw rows: (training rows, test rows, request) → "drawn", and "log_density" of test rows if it has one."""
+"""Peers that draw rows: (training rows, test rows, request) → "drawn", and "log_density" if it has one.
+
+Its nats are of the first test rows, "scored" of them: probabilities of cells of the columns that have "steps".
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from matrix import Matrix
@@ -17,7 +21,8 @@ def chainrule(train: pd.DataFrame, test: pd.DataFrame, request: dict) -> Frames:
 
     density = AutoregressiveDensity(random_state=request["seed"]).fit(train)
     drawn = density.sample(request["n"], random_state=request["seed"])
-    return {"drawn": drawn, "log_density": pd.DataFrame({"nats": density.score_samples(test)})}
+    nats = density.score_samples(test[: request["scored"]])
+    return {"drawn": drawn, "log_density": pd.DataFrame({"nats": nats})}
 
 
 def _sdv(name: str) -> Any:
@@ -55,8 +60,22 @@ def unmasking_trees(train: pd.DataFrame, test: pd.DataFrame, request: dict) -> F
     kinds = [_kind(cells) for _, cells in train.items()]
     model = UnmaskingTrees(random_state=request["seed"]).fit(matrix.encode(train), quantize_cols=kinds)
     drawn = matrix.decode(model.generate(request["n"]))
-    nats = model.score_samples(matrix.encode(test))
+    # Its density of rounded numbers has no bound, so that the density is one of rows with noise of a step's width:
+    # on average at most the probability of the cell, in nats (Theis et al. 2016).
+    steps, rng = request["steps"], np.random.default_rng(request["seed"])
+    rows, new = (_with_noise(each, steps, rng) for each in (train, test[: request["scored"]]))
+    kinds = ["continuous" if kind == "integer" else kind for kind in kinds]
+    density = UnmaskingTrees(random_state=request["seed"]).fit(matrix.encode(rows), quantize_cols=kinds)
+    nats = density.score_samples(matrix.encode(new))
+    for name, step in steps.items():
+        nats = nats + new[name].notna().to_numpy() * np.log(step)
     return {"drawn": drawn, "log_density": pd.DataFrame({"nats": nats})}
+
+
+def _with_noise(frame: pd.DataFrame, steps: dict[str, float], rng: np.random.Generator) -> pd.DataFrame:
+    return frame.assign(
+        **{name: frame[name] + step * (rng.random(len(frame)) - 0.5) for name, step in steps.items()}
+    )
 
 
 def _kind(cells: pd.Series) -> str:
