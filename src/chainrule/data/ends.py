@@ -15,6 +15,7 @@ TOP = ((1.0, 0.8), (100.0, 0.9))
 # 3 if they are spread evenly, about 1.5 in the tail of a normal, 1 in an exponential one.
 TAIL, HARD, HARDER = 0.2, 2.3, 2.7
 SPACINGS, LAST = 3, 10  # how far from the last value an end lies, in distances of the last values
+ENOUGH = 20  # cells that show that none is negative
 SETTLED = 0.025  # the share of cells at the last value of a grid that make it the end rather than a natural 0
 OTHERS = 8  # different values, from which a point is apart if it is farther off than they are wide
 DIGITS = 2  # of a round number
@@ -33,8 +34,8 @@ def ends_of(
     - Constant values end where they are.
     - A point that is the last value, close to the others, is a cap.
     - 1 and 100 are the ends of values in [0, 1] and [0, 100] that come near, if a normal of the same mean and deviation
-      would have five cells beyond. Then, and where zeros occur on a grid or a normal would have five cells below
-      and the least value is nearer to 0 than half the lower quartile, 0 is the lowest.
+      would have five cells beyond. Then 0 is the lowest; and where no value is negative and zeros occur on a grid, or
+      the least value is nearer to 0 than to the median, so that a tail could pass 0.
     - Else a hard end: a normal would have five cells beyond it, and its fifth of the cells does not thin out
       towards it. On a grid without gaps it is the last value, else the roundest number just beyond.
 
@@ -76,7 +77,7 @@ def _natural(body: Values, step: float | None) -> tuple[float | None, float | No
     if least < 0:
         return None, None
     zeros = step is not None and least == 0 and body.counts[0] > 1
-    never = zeros or (_beyond(body, 0.0) >= BEYOND and least <= body.quantile(0.25) / 2)
+    never = zeros or (body.total >= ENOUGH and 2 * least < body.quantile(0.5))
     for top, near in TOP:
         if near * top <= greatest <= top and (step is None or step < top):
             share = never and top == 1 and step != 1 and body.quantile(0.9) >= top / 2.5

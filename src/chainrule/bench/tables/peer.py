@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -53,20 +54,32 @@ def run_peer(
         (folder / "request.json").write_text(json.dumps(asked), encoding="utf-8")
         program = [_python(peer, environments), str(PROGRAM), str(folder)]
         try:
-            ended = subprocess.run(
-                program, timeout=seconds, capture_output=True, text=True, env=_environment(peer)
-            )
+            code, said = _run(program, seconds, _environment(peer))
         except subprocess.TimeoutExpired:
             return {"error": f"not done after {seconds:.0f} s"}
         except OSError as error:
             return {"error": f"{program[0]}: {error.strerror}"}
         answer = folder / "answer.json"
         if not answer.is_file():  # it was killed, or its Python lacks even pandas
-            lines = ended.stderr.strip().splitlines()
-            return {"error": lines[-1] if lines else f"ended with {ended.returncode}"}
+            lines = said.strip().splitlines()
+            return {"error": lines[-1] if lines else f"ended with {code}"}
         found = json.loads(answer.read_text(encoding="utf-8"))
         given = {path.stem: pd.read_parquet(path) for path in folder.glob("*.parquet")}
         return found | {name: frame for name, frame in given.items() if name not in tables}
+
+
+def _run(program: list[str], seconds: float, environment: dict[str, str]) -> tuple[int, str]:
+    """Its exit status and what it said; one that takes too long is ended with all that it started."""
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(
+        program, stdout=null, stderr=pipe, text=True, env=environment, start_new_session=True
+    ) as process:
+        try:
+            _, said = process.communicate(timeout=seconds)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, said
 
 
 def _python(peer: str, environments: Path | None) -> str:
