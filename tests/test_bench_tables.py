@@ -8,7 +8,7 @@ import pytest
 
 from chainrule.bench.tables import case
 from chainrule.bench.tables.holes import holes, spoilt
-from chainrule.bench.tables.measures import judge_imputation
+from chainrule.bench.tables.measures import judge_columns, judge_imputation
 from chainrule.bench.tables.peer import PROGRAM, run_peer
 from chainrule.bench.tables.tables import TABLES, Table
 from chainrule.bench.tables.tasks import PEERS, TASKS, tried
@@ -271,3 +271,18 @@ def test_ranks():
 def test_tables_are_of_all_kinds():
     assert len(TABLES) >= 15 and len({table.package for table in TABLES.values()}) == 6
     assert sum(table.usual is not None for table in TABLES.values()) >= 4
+
+
+def test_drawn_columns_are_judged():
+    draws = np.random.default_rng(0)
+
+    def rows(n, low=0.0, rare=0.02):
+        letters = draws.choice(["a", "b", "c"], n, p=[0.7, 0.3 - rare, rare])
+        return pd.DataFrame({"paid": (draws.exponential(9, n) + low).round(2), "letter": letters})
+
+    good = judge_columns(rows(700), rows(300), rows(10_000))
+    assert good["farthest_number"] < 1.5 and good["level_gap"] < 3 and good["frequent_gap"] < 0.05
+    assert good["negative"] == 0 and good["outside"] < 0.01
+    bad = judge_columns(rows(700), rows(300), rows(10_000, low=-3, rare=0.06))
+    assert bad["farthest_number"] > 2 and bad["level_gap"] > 6 and bad["negative"] > 0.2
+    assert judge_columns(rows(700), rows(300), rows(10_000).round(3) / 3)["outside"] > 0.2

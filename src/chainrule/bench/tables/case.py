@@ -22,8 +22,9 @@ LIMIT = 300.0  # seconds a peer has for one task on one table
 UCI = "uci"  # the folder of the named sets that has tables
 # The figures by which peers are ranked, and whether more is better.
 SHOWN: dict[str, dict[str, bool]] = {
-    "synthesis": {"usefulness": True, "two_sample": False, "distance_ratio": False, "outside": False,
-                  "frequent_gap": False, "log_density": True},
+    "synthesis": {"usefulness": True, "two_sample": False, "distance_ratio": False, "farthest_number": False,
+                  "outside": False, "negative": False, "frequent_gap": False, "level_gap": False,
+                  "log_density": True},
     "imputation": {"score": False, "rmse": False, "accuracy": True},
     "anomaly": {"auroc": True},
 }  # fmt: skip

@@ -1,15 +1,62 @@
-"""How well hidden cells were filled."""
+"""How well columns were drawn, and hidden cells filled."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chainrule.tasks.comparison.cells import CATEGORY, read_cells
+from chainrule.tasks.comparison.marginals import marginal
+
 if TYPE_CHECKING:
     import pandas as pd
 
+OFTEN = 5  # training rows of a level whose share is judged
 INTERVAL = (0.1, 0.9)  # quantiles of the draws between which 80 % of the numbers should lie
+
+
+def judge_columns(train: pd.DataFrame, test: pd.DataFrame, drawn: pd.DataFrame) -> dict[str, float]:
+    """Figures over all columns, each by itself; NaN where there are none of a kind.
+
+    Args:
+        train, test: real rows; all of them are what drawn ones are compared with, but for shares of single values,
+            which are those of the training rows.
+        drawn: rows.
+
+    Returns:
+        distance_ratio: mean of `Marginal.ratio`, how many times as far drawn cells are from real ones as real ones from
+        each other; farthest_number, the largest of numbers; outside: mean share of drawn cells outside the range, the
+        decimals or the categories of the real ones; negative: largest share of negative numbers, where no real one is;
+        frequent_gap: largest difference of the shares of a column's most frequent value; level_gap: largest difference
+        of a category's shares, of levels with five training rows or more, in standard errors of both.
+    """
+    import pandas as pd
+
+    columns, _ = read_cells({"real": pd.concat([train, test]), "drawn": drawn})
+    marginals = [marginal(cells) for cells in columns]
+    ratios = np.array([each.ratio for each in marginals])
+    numbers = np.array([each.kind != CATEGORY for each in marginals])
+    gaps, levels, negative = [], [], []
+    for cells in columns:
+        known, new = cells.present(0)[: train[cells.name].notna().sum()], cells.present(1)
+        values, counts = np.unique(known, return_counts=True)
+        shares, its = counts / len(known), np.array([(new == value).mean() for value in values])
+        gaps.append(float(abs(its - shares)[counts.argmax()]))
+        if cells.kind == CATEGORY:
+            error = np.sqrt(shares * (1 - shares) * (1 / len(known) + 1 / len(new)))
+            levels += list((abs(its - shares) / error.clip(1e-9))[counts >= OFTEN])
+        elif (cells.present(0) >= 0).all():
+            negative.append(float((new < 0).mean()))
+    return {
+        "distance_ratio": _mean([ratios[~np.isnan(ratios)]]),
+        "farthest_number": max(ratios[numbers & ~np.isnan(ratios)], default=math.nan),
+        "outside": _mean([np.array([each.outside for each in marginals])]),
+        "negative": max(negative, default=math.nan),
+        "frequent_gap": max(gaps),
+        "level_gap": max(levels, default=math.nan),
+    }
 
 
 def judge_imputation(

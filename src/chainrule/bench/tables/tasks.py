@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from chainrule.bench.tables.holes import MECHANISMS, holes, spoilt
-from chainrule.bench.tables.measures import judge_imputation
+from chainrule.bench.tables.measures import judge_columns, judge_imputation
 from chainrule.bench.tables.tables import Table
 from chainrule.data.columns import infer_columns
 from chainrule.tasks.auroc import auroc
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TESTED = 0.3  # share of the rows
 DRAWS = 20
+DRAWN = 10_000
 SCORED = 200  # rows whose density is asked at most
 Ask = Callable[..., dict[str, Any]]
 
@@ -66,14 +67,12 @@ def tried(task: str, table: Table, frame: pd.DataFrame, ask: Ask) -> dict[str, A
 
 def _synthesis(train: pd.DataFrame, test: pd.DataFrame, ask: Ask) -> dict[str, Any]:
     steps = {column.name: column.step for column in infer_columns(train) if column.step}
-    found = ask({"train": train, "test": test}, n=len(train), steps=steps, scored=SCORED)
+    found = ask({"train": train, "test": test}, n=DRAWN, steps=steps, scored=SCORED)
     if "error" in found:
         return found
-    comparison = compare_tables(test, found["drawn"][list(train)], train)
-    figures = comparison.figures()
-    far = [each.ratio for each in comparison.marginals if each.kind == "number"]
-    figures["farthest_number"] = float(np.nanmax(far)) if far else float("nan")
-    figures["outside_most"] = float(np.nanmax([each.outside for each in comparison.marginals]))
+    drawn = found["drawn"][list(train)]
+    figures = compare_tables(test, drawn[: len(train)], train).figures()
+    figures |= judge_columns(train, test, drawn)
     if "log_density" in found:
         nats = found["log_density"]["nats"].to_numpy()
         figures |= {"log_density": float(nats.mean()), "log_density_median": float(np.median(nats))}
