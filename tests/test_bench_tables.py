@@ -285,4 +285,7 @@ def test_drawn_columns_are_judged():
     assert good["negative"] == 0 and good["outside"] < 0.01
     bad = judge_columns(rows(700), rows(300), rows(10_000, low=-3, rare=0.06))
     assert bad["farthest_number"] > 2 and bad["level_gap"] > 6 and bad["negative"] > 0.2
-    assert judge_columns(rows(700), rows(300), rows(10_000).round(3) / 3)["outside"] > 0.2
+    assert (
+        judge_columns(rows(700), rows(300), rows(10_000).assign(paid=lambda its: its["paid"] / 3))["outside"]
+        > 0.2
+    )
