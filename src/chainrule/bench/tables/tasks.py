@@ -67,7 +67,8 @@ def tried(task: str, table: Table, frame: pd.DataFrame, ask: Ask) -> dict[str, A
 
 def _synthesis(train: pd.DataFrame, test: pd.DataFrame, ask: Ask) -> dict[str, Any]:
     steps = {column.name: column.step for column in infer_columns(train) if column.step}
-    found = ask({"train": train, "test": test}, n=DRAWN, steps=steps, scored=SCORED)
+    # Peers differ in what a missing cell counts for, so that densities are of rows without any.
+    found = ask({"train": train, "test": test.dropna()}, n=DRAWN, steps=steps, scored=SCORED)
     if "error" in found:
         return found
     drawn = found["drawn"][list(train)]
@@ -118,6 +119,6 @@ def _anomaly(train: pd.DataFrame, test: pd.DataFrame, table: Table, variant: str
     found = ask({"train": train.reset_index(drop=True), "test": rows})
     if "error" in found:
         return found
-    scores = torch.from_numpy(found["scores"]["score"].to_numpy(float))
+    scores = torch.tensor(found["scores"]["score"].to_numpy(float))
     area, error = auroc(scores[: len(usual)], scores[len(usual) :])
     return _seconds(found) | {"auroc": area, "se": error}

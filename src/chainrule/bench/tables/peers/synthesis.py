@@ -13,7 +13,7 @@ import pandas as pd
 from matrix import Matrix
 
 Frames = dict[str, pd.DataFrame]
-FEW = 1000  # rows of a peer that takes a third of a second for each
+FEW = 1000  # rows of a peer that draws slowly
 
 
 def chainrule(train: pd.DataFrame, test: pd.DataFrame, request: dict) -> Frames:
