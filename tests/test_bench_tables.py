@@ -133,7 +133,7 @@ def test_a_perfect_peer(task):
     ((tables, _),) = asked
     assert found["seconds"] == found["processor_seconds"] == 1.0
     if task == "synthesis":
-        assert len(tables["test"]) == 60 and len(tables["train"]) == 140
+        assert len(tables["test"]) == 58 and len(tables["train"]) == 140
         assert found["usefulness"] > 0.9 and found["log_density"] == -4 and found["outside"] < 0.03
     elif task.startswith("imputation"):
         assert (
