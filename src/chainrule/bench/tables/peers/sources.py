@@ -83,7 +83,7 @@ def table(request: dict) -> dict[str, pd.DataFrame]:
                     cells.replace("?", None), errors="coerce"
                 )  # an identifier has none left
             cells = cells if pd.api.types.is_numeric_dtype(cells) else cells.astype("category")
-        if cells.notna().any():
+        if cells.nunique() > 1:  # some peers take no constant column
             columns[str(name)] = cells
     return {"table": pd.DataFrame(columns).sample(frac=1, random_state=0)[: request["n"]]}
 
