@@ -22,6 +22,7 @@ from chainrule.report import write_report
 from chainrule.tasks import evaluate, likelihood
 from chainrule.tasks.score import alarm_threshold, least_reference
 from chainrule.training.progress import ProgressLine
+from chainrule.training.session import Session
 
 ROOT = Path(cr.__file__).parent
 
@@ -82,7 +83,7 @@ def test_the_bar_shows_it_too(fitted):
 def bar(run):
     """What stands beside the bar after the last epoch."""
     recorder = SimpleNamespace(history=run.metrics, best=run.best)
-    line = ProgressLine(recorder, Console(file=io.StringIO()))
+    line = ProgressLine(recorder, Console(file=io.StringIO()), Session(run.folder, run.model.device))
     line.task = line.bar.add_task("", epoch=0, numbers="")
     trainer = SimpleNamespace(lightning_module=SimpleNamespace(model=run.model))
     line.on_train_epoch_end(trainer, trainer.lightning_module)

@@ -75,8 +75,7 @@ def test_only_the_librarys_files_are_replaced(digits, old):
 def test_the_old_run_stays_until_the_new_one_is_trained(digits, old, monkeypatch, failure):
     before, descend = content(old), fitting.descend
 
-    def stopped(folder, model, data, config, claim, **options):
-        claim()
+    def stopped(session, model, data, config):
         assert not is_new(old) and content(old).items() >= before.items()
         raise failure
 

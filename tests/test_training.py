@@ -1,11 +1,15 @@
 """Training: the run it leaves, and that stopping it changes nothing."""
 
 import csv
+import io
+import re
 import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
+from rich.console import Console
 
 import chainrule as cr
 from chainrule.cli import main
@@ -13,6 +17,9 @@ from chainrule.training import Recipe, Run, TrainingConfig
 from chainrule.training.batches import CropOrder, EpochOrder
 from chainrule.training.checkpoint import SafetensorsIO
 from chainrule.training.module import Likelihood
+from chainrule.training.progress import ProgressLine
+from chainrule.training.recorder import Recorder
+from chainrule.training.session import Session
 from children import SECONDS, appears, child, outcome
 
 SMALL = {"channels": 8, "depth": 2}
@@ -76,6 +83,34 @@ def test_minutes_end_training(digits, tmp_path):
         small(digits), digits, epochs=300, minutes=0.02, patience=0, out=tmp_path, resume=True, **QUICK
     )
     assert [row["step"] for row in again.metrics] == [row["step"] for row in run.metrics]
+
+
+def test_what_ended_training_is_said(digits, capsys):
+    def said(**options):
+        cr.fit(small(digits), digits.first(128), **{"batch_size": 64, "progress": True, **options})
+        first, *_, last = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
+        return first, last
+
+    assert said(epochs=2) == ("at most 2 epochs", "2 of 2 epochs")
+    waited = said(epochs=50, lr=0.0, patience=2)
+    assert waited[1] == "3 of 50 epochs, then stopped: no better validation in 2 epochs"
+    first, last = said(epochs=5000, patience=0, minutes=0.005)
+    assert first == "at most 5000 epochs or 0.005 minutes"
+    assert re.fullmatch(r"[\d.]+ of 5000 epochs, then stopped: the 0.005 minutes are over", last)
+
+
+def test_the_bar_counts_the_time_where_that_ends_first(digits, tmp_path):
+    session = Session(tmp_path, torch.device("cpu"))
+    recorder = Recorder(session, TrainingConfig(minutes=2.0), epochs=10)
+    line = ProgressLine(recorder, Console(file=io.StringIO()), session)
+    line.on_train_start(SimpleNamespace(num_training_batches=5, global_step=0, current_epoch=0), None)
+    for step, elapsed, done in [(25, 30.0, 0.5), (25, 90.0, 0.75), (50, 90.0, 1.0)]:
+        recorder.elapsed = lambda: elapsed  # noqa: B023
+        line.on_train_batch_end(
+            SimpleNamespace(num_training_batches=5, global_step=step, current_epoch=0), None
+        )
+        assert line.bar.tasks[0].completed == pytest.approx(done)
+    line.teardown(None, None, "fit")
 
 
 @pytest.mark.slow  # the compiler takes half a minute
@@ -287,7 +322,7 @@ def test_an_interrupted_replacement_leaves_the_old_run(tmp_path):
     assert before == {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
 
 
-def test_a_trial_that_falls_behind_halfway_stops(tmp_path, monkeypatch):
+def test_a_trial_that_falls_behind_halfway_stops_and_says_so(tmp_path, monkeypatch, capsys):
     trials = ({"dropout": 0.1, "input_dropout": 0.0}, {"dropout": 0.99, "input_dropout": 0.9})
     x = torch.randn(80, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 2.0, 3.0])
     lengths = []
@@ -295,8 +330,13 @@ def test_a_trial_that_falls_behind_halfway_stops(tmp_path, monkeypatch):
         monkeypatch.setattr("chainrule.models.made.TRIALS", order)
         folder = tmp_path / str(len(lengths))
         model = cr.create_model("made", cr.Domain.vector(3), hidden=[16, 16], components=2)
-        run = cr.fit(model, x, out=folder, epochs=6, batch_size=16, **QUICK)
+        run = cr.fit(model, x, out=folder, epochs=6, batch_size=16, **{**QUICK, "progress": True})
         assert run.model.hyperparameters["dropout"] == 0.1
+        said = capsys.readouterr().err
+        stopped = (
+            "trial 2 of 2: 3 of 6 epochs, then stopped: after half of its epochs worse than an earlier trial"
+        )
+        assert (stopped in said) == (order == trials)
         lengths.append(
             [len(Run.open(folder).metrics)]
             + [len((folder / "trials" / str(k) / "metrics.csv").read_text().splitlines()) - 1 for k in (0, 1)]

@@ -1,6 +1,7 @@
 """Trials: small data are trained with several amounts of noise, and validation chooses."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -93,11 +94,11 @@ def test_interrupted_it_is_usable_and_resumed_it_repeats_nothing(stop, whole, da
     """Ctrl-C before trial `stop`: what was best is there; resumed, the run is that of one never interrupted."""
     started = []
 
-    def interrupted(folder, *args, **options):
+    def interrupted(session, *args):
         if len(started) == stop:
             raise KeyboardInterrupt
-        started.append(folder.name)
-        descend(folder, *args, **options)
+        started.append(session.folder.name)
+        descend(session, *args)
 
     out = tmp_path / "run"
     monkeypatch.setitem(choose_trial.__globals__, "descend", interrupted)
@@ -113,6 +114,25 @@ def test_interrupted_it_is_usable_and_resumed_it_repeats_nothing(stop, whole, da
     expected = Run.open(whole)
     assert run.best["valid_nats"] == expected.best["valid_nats"] and recorded(out) == recorded(whole)
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_later_trials_share_the_time_left(data, tmp_path, monkeypatch, capsys):
+    """Of 6 minutes the first trial takes 1 of its 2, so that the second has 2.5; it takes 9, and no third begins."""
+    shares, spent = [], iter([60.0, 540.0])
+
+    def timed(session, model, data, config):
+        shares.append(config.minutes)
+        descend(replace(session, progress=False), model, data, config)
+        rows = read_metrics(session.folder / "metrics.csv")
+        rows[-1]["seconds"] = next(spent)
+        lines = [",".join(rows[0]), *(",".join(str(value) for value in row.values()) for row in rows)]
+        (session.folder / "metrics.csv").write_text("\n".join(lines) + "\n")
+
+    monkeypatch.setitem(choose_trial.__globals__, "descend", timed)
+    run = cr.fit(made(data), data, out=tmp_path / "run", minutes=6.0, **{**QUICK, "progress": True})
+    assert shares == [2.0, 2.5]
+    assert capsys.readouterr().err == "trial 3 of 3: not begun: the 6 minutes are over\n"
+    assert run.best["valid_nats"] < float("inf")
 
 
 def test_a_finished_run_resumed_stays_as_it_is(whole, data):

@@ -16,10 +16,12 @@ from chainrule.models import Model, save_model
 from chainrule.models.base.capabilities import ClosedForm
 from chainrule.training.config import TrainingConfig
 from chainrule.training.descent import descend
+from chainrule.training.device import find_device
 from chainrule.training.folder import CONFIG, locked, read_config, write_config, written
 from chainrule.training.mutation import check_mutable
 from chainrule.training.replacement import NEXT, finish, place_beside, replace
 from chainrule.training.run import Run
+from chainrule.training.session import Session
 from chainrule.training.trials import choose_trial
 
 
@@ -126,12 +128,13 @@ def _fit_in(
         save_model(model, folder, version=__version__)
         return
     model.prepare(data.train)
-    options: Any = {"resume": resume, "device": device, "progress": progress, "resumable": resumable}
+    session = Session(folder, find_device(device), resume, resumable, progress)
+    _claim(folder, record, resume)
     trials = model.trials(len(data.train))
     if trials:
-        choose_trial(folder, model, data, config, trials, lambda: _claim(folder, record, resume), **options)
+        choose_trial(session, model, data, config, trials)
     else:
-        descend(folder, model, data, config, lambda: _claim(folder, record, resume), **options)
+        descend(session, model, data, config)
 
 
 def _check_cond(model: Model, data: Data) -> None:

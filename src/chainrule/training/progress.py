@@ -11,21 +11,22 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from chainrule.bits import is_density
 from chainrule.training.recorder import Recorder
+from chainrule.training.session import Session, minutes_in_words
 
 
 class ProgressLine(pl.Callback):
-    """A bar over all steps, with the last validation in nats, and bits/dim of a likelihood, and the best so far.
+    """A bar over all steps or all of the time, with the last validation in nats, bits/dim of levels, and the best so far.
 
     Args:
         recorder: where the curve is.
         console: where to draw.
-        title: in front of the bar.
+        session: how it is called; it says at the start what training takes at most, at the end which limit ended it.
     """
 
-    def __init__(self, recorder: Recorder, console: Console, title: str = "") -> None:
-        self.recorder = recorder
+    def __init__(self, recorder: Recorder, console: Console, session: Session) -> None:
+        self.recorder, self.session = recorder, session
         self.bar = Progress(
-            *([TextColumn(title)] if title else []),
+            *([TextColumn(session.title)] if session.title else []),
             TextColumn("epoch {task.fields[epoch]:>4}"),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[numbers]}"),
@@ -37,15 +38,18 @@ class ProgressLine(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Show the bar, where a resumed run left it."""
-        steps = int(trainer.num_training_batches) * int(trainer.max_epochs or 1)
+        limits = f"at most {self.recorder.epochs} epochs"
+        if minutes := self.recorder.config.minutes:
+            limits += f" or {minutes_in_words(minutes)}"
+        self.session.say(limits)
         self.task = self.bar.add_task(
-            "", total=steps, completed=trainer.global_step, epoch=trainer.current_epoch, numbers=""
+            "", total=1.0, completed=self._done(trainer), epoch=trainer.current_epoch, numbers=""
         )
         self.bar.start()
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: object) -> None:
         """One step further."""
-        self.bar.update(self.task, completed=trainer.global_step, epoch=trainer.current_epoch)
+        self.bar.update(self.task, completed=self._done(trainer), epoch=trainer.current_epoch)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Show the validation that has just been recorded."""
@@ -58,6 +62,20 @@ class ProgressLine(pl.Callback):
         numbers.append(f"best {best['valid_nats']:.2f}")
         self.bar.update(self.task, numbers="  ".join(numbers))
 
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Say how far it came, and why no further."""
+        self.bar.stop()
+        epochs, ended = trainer.global_step / int(trainer.num_training_batches), self.recorder.ended
+        self.session.say(
+            f"{round(epochs, 2):g} of {self.recorder.epochs} epochs{f', then stopped: {ended}' if ended else ''}"
+        )
+
     def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
         """Leave the terminal as it was."""
-        self.bar.stop()
+        if self.bar.live.is_started:
+            self.bar.stop()
+
+    def _done(self, trainer: pl.Trainer) -> float:
+        """The part of the steps that are done, or of the time that is over, whichever is more."""
+        steps = int(trainer.num_training_batches) * self.recorder.epochs
+        return max(trainer.global_step / steps, self.recorder.share)

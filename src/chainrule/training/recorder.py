@@ -6,7 +6,6 @@ import csv
 import io
 import math
 import time
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -17,9 +16,11 @@ from chainrule.errors import ChainruleError
 from chainrule.files import write_text
 from chainrule.models.base.capabilities import Bounded, Exact
 from chainrule.models.store import WEIGHTS, save_weights
+from chainrule.training.config import TrainingConfig
 from chainrule.training.folder import LAST, METRICS
 from chainrule.training.module import Likelihood
 from chainrule.training.run import COLUMNS
+from chainrule.training.session import Session, minutes_in_words
 
 
 class Recorder(pl.Callback):
@@ -28,30 +29,23 @@ class Recorder(pl.Callback):
     In that order, and each atomically: a run killed in between repeats the epoch and writes the same again.
 
     Args:
-        folder: of the run.
-        patience: epochs without a better validation before training stops; 0 never stops.
-        minutes: of training before it stops, at the end of a step; 0 never stops.
-        halfway: the epoch by which the run must be as good as `rival` was; 0 for no such epoch.
-        rival: the lowest validation of another run by then.
-        resumable: whether the checkpoint is written.
+        session: where it is written, and what another run reached.
+        config: how long to train, and how patiently.
+        epochs: at most.
+
+    Attributes:
+        ended: why training ended before its last epoch, in words.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        patience: int,
-        minutes: float = 0.0,
-        *,
-        halfway: int = 0,
-        rival: float = math.inf,
-        resumable: bool = True,
-    ) -> None:
-        self.folder, self.patience, self.minutes = folder, patience, minutes
-        self.halfway, self.rival, self.resumable = halfway, rival, resumable
+    def __init__(self, session: Session, config: TrainingConfig, epochs: int) -> None:
+        self.session, self.config, self.epochs = session, config, epochs
+        self.halfway = -(-epochs // 2)
+        self.rival = session.rival(self.halfway)
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0  # of training, over all sessions, until the last validation
         self._started = time.perf_counter()
         self.going = False  # whether a step has been made since it started or went on
+        self.ended = ""
 
     @property
     def best(self) -> dict[str, float] | None:
@@ -62,15 +56,20 @@ class Recorder(pl.Callback):
         """The seconds of training until now, over all sessions."""
         return self.seconds + time.perf_counter() - self._started
 
+    @property
+    def share(self) -> float:
+        """The part of the time that is over; 0 without a limit."""
+        return self.elapsed() / (60 * self.config.minutes) if self.config.minutes else 0.0
+
     def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """A resumed run whose patience or time had run out stays stopped."""
         self._started = time.perf_counter()
-        trainer.should_stop = self._exhausted()
+        self._stop(trainer, self._exhausted())
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any) -> None:
         """All that a checkpoint holds has been used; look at the clock."""
         self.going = True
-        trainer.should_stop = trainer.should_stop or self._late()
+        self._stop(trainer, self._late())
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Record the epoch. This runs before the averaged weights are swapped out again."""
@@ -85,7 +84,7 @@ class Recorder(pl.Callback):
             )
         best = self.best
         if best is None or valid < best["valid_nats"]:
-            save_weights(module.model, self.folder / WEIGHTS)
+            save_weights(module.model, self.session.folder / WEIGHTS)
         self.history.append(
             {
                 "epoch": trainer.current_epoch,
@@ -98,18 +97,18 @@ class Recorder(pl.Callback):
             }
         )
         self._write_curve()
-        trainer.should_stop = trainer.should_stop or self._exhausted()
+        self._stop(trainer, self._exhausted())
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Write the checkpoint."""
-        if self.resumable:
-            trainer.save_checkpoint(self.folder / LAST)
+        if self.session.resumable:
+            trainer.save_checkpoint(self.session.folder / LAST)
 
     def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
         """Stopped before the first validation: keep the weights there are."""
         stopped = isinstance(exception, KeyboardInterrupt | SystemExit)
-        if stopped and not (self.folder / WEIGHTS).exists() and isinstance(module, Likelihood):
-            save_weights(module.model, self.folder / WEIGHTS)
+        if stopped and not (self.session.folder / WEIGHTS).exists() and isinstance(module, Likelihood):
+            save_weights(module.model, self.session.folder / WEIGHTS)
 
     def state_dict(self) -> dict[str, Any]:
         """The curve so far."""
@@ -123,23 +122,32 @@ class Recorder(pl.Callback):
         self.history, self.seconds = rows, float(state["seconds"])
         self._write_curve()
 
-    def _exhausted(self) -> bool:
-        best = self.best
-        waited = bool(self.patience and best and self.history[-1]["epoch"] - best["epoch"] >= self.patience)
-        outrun = bool(
-            self.halfway and best and len(self.history) >= self.halfway and best["valid_nats"] > self.rival
-        )
-        return waited or outrun or self._late()
+    def _stop(self, trainer: pl.Trainer, reason: str) -> None:
+        """Stop where there is a reason to."""
+        self.ended = self.ended or reason
+        trainer.should_stop = trainer.should_stop or bool(reason)
 
-    def _late(self) -> bool:
-        return bool(self.minutes) and self.elapsed() >= 60 * self.minutes
+    def _exhausted(self) -> str:
+        """Why training ends here; empty where it goes on."""
+        best, patience = self.best, self.config.patience
+        if patience and best and self.history[-1]["epoch"] - best["epoch"] >= patience:
+            return f"no better validation in {patience} epoch{'s' * (patience > 1)}"
+        if best and len(self.history) >= self.halfway and best["valid_nats"] > self.rival:
+            return (
+                f"after half of its epochs worse than an earlier trial was "
+                f"({best['valid_nats']:.2f} against {self.rival:.2f} nats)"
+            )
+        return self._late()
+
+    def _late(self) -> str:
+        return f"the {minutes_in_words(self.config.minutes)} are over" if self.share >= 1 else ""
 
     def _write_curve(self) -> None:
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.history)
-        write_text(self.folder / METRICS, text.getvalue())
+        write_text(self.session.folder / METRICS, text.getvalue())
 
 
 def _bits_per_dim(module: Likelihood) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,62 +17,48 @@ from chainrule.training.config import TrainingConfig
 from chainrule.training.descent import descend
 from chainrule.training.folder import METRICS, TRIALS
 from chainrule.training.run import best_of, read_metrics
+from chainrule.training.session import Session, minutes_in_words
 
 
 def choose_trial(
-    folder: Path,
-    model: Model,
-    data: Data,
-    config: TrainingConfig,
-    trials: Sequence[dict],
-    claim: Callable[[], None],
-    *,
-    resume: bool,
-    device: str,
-    progress: bool,
-    resumable: bool = True,
+    session: Session, model: Model, data: Data, config: TrainingConfig, trials: Sequence[dict]
 ) -> None:
     """Train once with each set of hyperparameters, in `folder/trials/K`; the one of lowest validation is kept.
 
-    A trial that is worse after half of its epochs than the best before it was by then is not trained to its end.
+    A trial that is worse after half of its epochs than the best before it was by then is not trained to its end. Each
+    has an even share of the time that the earlier ones have left; where none is left, it is not begun.
 
     Args:
-        folder: of the run; it gets the weights, the curve and the card of the best.
+        session: of the run; its folder gets the weights, the curve and the card of the best. Resumed, trials that are
+            done are not repeated.
         model: trained in place; afterwards it is the best.
         data: its training and validation splits are used.
-        config: how.
+        config: how; its minutes are of all trials.
         trials: hyperparameters that `model.retune` takes.
-        claim: writes the configuration, once everything given is seen to be possible.
-        resume: go on where a trial stopped; trials that are done are not repeated.
-        device, progress: see `fit`.
-        resumable: see `descend`.
 
     Raises:
         KeyboardInterrupt: on Ctrl-C, with the best so far left in the folder.
     """
     initial = copy.deepcopy(model.state_dict())
-    config = replace(config, minutes=config.minutes / len(trials))
-    folders = [folder / TRIALS / str(k) for k in range(len(trials))]
+    folders = [session.folder / TRIALS / str(k) for k in range(len(trials))]
     try:
         for k, (trial, place) in enumerate(zip(trials, folders, strict=True)):
+            rival = partial(_best_within, folders[:k])
+            own = replace(session, folder=place, title=f"trial {k + 1} of {len(trials)}", rival=rival)
+            left = config.minutes and config.minutes - sum(map(_minutes_of, folders[:k]))
+            if config.minutes and left <= 0:
+                own.say(f"not begun: the {minutes_in_words(config.minutes)} are over")
+                break
             model.load_state_dict(initial)
             model.retune(**trial)
-            title = f"trial {k + 1} of {len(trials)}"
-            descend(
-                place,
-                model,
-                data,
-                config,
-                claim if k == 0 else lambda: None,
-                resume=resume,
-                device=device,
-                progress=progress,
-                title=title,
-                resumable=resumable,
-                rival=partial(_best_within, folders[:k]),
-            )
+            descend(own, model, data, replace(config, minutes=left / (len(trials) - k)))
     finally:
-        _keep_best(folder, folders, model, trials)
+        _keep_best(session.folder, folders, model, trials)
+
+
+def _minutes_of(folder: Path) -> float:
+    """How long a trial took, over all sessions, until its last validation."""
+    return max((row["seconds"] for row in read_metrics(folder / METRICS)), default=0.0) / 60
 
 
 def _best_within(folders: Sequence[Path], epochs: int) -> float:

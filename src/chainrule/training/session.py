@@ -1,0 +1,46 @@
+"""Where one training takes place, and what it is compared to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+
+@dataclass(frozen=True)
+class Session:
+    """One training: where it runs, what is kept of it, and what is shown.
+
+    Attributes:
+        folder: of the run.
+        device: see `find_device`.
+        resume: whether to go on from the folder's checkpoint, if there is one.
+        resumable: whether to write a checkpoint after each epoch.
+        progress: whether to show a bar, and to say which limit ended it.
+        title: what it is called beside the bar.
+        rival: number of epochs → the lowest validation of other runs within it; halfway, a run that is worse stops.
+    """
+
+    folder: Path
+    device: torch.device
+    resume: bool = False
+    resumable: bool = True
+    progress: bool = True
+    title: str = ""
+    rival: Callable[[int], float] = lambda epochs: math.inf
+
+    def say(self, text: str) -> None:
+        """Print a line, after the title, if progress is shown."""
+        from rich.console import Console
+
+        if self.progress:
+            console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+            console.print(f"{self.title}: {text}" if self.title else text, soft_wrap=True)
+
+
+def minutes_in_words(minutes: float) -> str:
+    """Such as "2 minutes"."""
+    return f"{minutes:.3g} minute{'' if minutes == 1 else 's'}"
