@@ -15,7 +15,7 @@ from chainrule.training.session import Session, minutes_in_words
 
 
 class ProgressLine(pl.Callback):
-    """A bar over all steps or all of the time, with the last validation in nats, bits/dim of levels, and the best so far.
+    """A bar over all steps, or all of the time, with the last validation in nats and bits/dim, and the best so far.
 
     Args:
         recorder: where the curve is.
