@@ -26,6 +26,7 @@ from chainrule.errors import DataError, nearest
 # What a user may say that a column is.
 CHOICES = ("categorical", "number", "integer", "real", "date", "drop")
 MOST_CODES, CODE_ROWS = 1000, 5  # of whole numbers that are names, and the fewest rows for each on average
+FIRST = 10_000  # cells
 FEWEST_PAIRS = 10  # rows from which two whole numbers are two categories
 DAY = GRAINS["days"]
 
@@ -201,7 +202,8 @@ def _key(name: str, cells: pa.ChunkedArray) -> str | None:
 
 def _are_codes(name: str, present: np.ndarray) -> bool:
     """Whether numbers are names: two different whole ones, or few of a column called id."""
-    if not is_whole(present):
+    some = np.unique(present[:FIRST])  # mostly settles it
+    if len(some) > (MOST_CODES if is_code(name) else 2) or not is_whole(present):
         return False
     distinct = np.unique(present)
     if len(distinct) == 2:

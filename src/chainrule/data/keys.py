@@ -46,10 +46,11 @@ def number_key(name: str, numbers: np.ndarray) -> str | None:
         return "row numbers"
     if numbered and rows >= FEWEST:
         return f"row numbers, {numbers[0]} to {numbers[-1]:,} in order"
-    distinct = len(np.unique(numbers))
-    if INDEX.fullmatch(name.lower()) and distinct == rows:
+    indexed, named = INDEX.fullmatch(name.lower()), NAMES.fullmatch(name)
+    distinct = len(np.unique(numbers)) if indexed or named else 0
+    if indexed and distinct == rows:
         return "an index, by its name and since all cells differ"
-    if NAMES.fullmatch(name) and distinct >= NAMED_SHARE * rows:
+    if named and distinct >= NAMED_SHARE * rows:
         return f"an id, by its name and since {_differ(distinct, rows)}"
     return None
 

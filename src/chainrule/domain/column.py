@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from chainrule.errors import DomainError
@@ -106,18 +105,19 @@ class Column:
         Raises:
             DomainError: naming the first value that is none of these, and its row.
         """
-        missing = values.isnan()
-        good = values.isfinite() | (missing if self.missing else torch.zeros_like(missing))
+        good = values.isfinite()
         expected = "a finite number"
         if self.kind in ("categorical", "integer"):
-            good &= missing | (values == values.round())
+            good &= values == values.round()
             expected = "a whole number"
         if self.categories:
-            good &= missing | ((values >= 0) & (values < self.levels))
+            good &= (values >= 0) & (values < self.levels)
             expected = f"a code in [0, {self.levels})"
+        if self.missing:
+            good |= values.isnan()
         if not good.all():
             row = int((~good).nonzero()[0])
-            hint = "; the column has no missing cells" if missing[row] else ""
+            hint = "; the column has no missing cells" if values[row].isnan() else ""
             raise DomainError(
                 f"x: column {self.name!r}: expected {expected}, got {values[row].item()} in row {row}{hint}"
             )

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chainrule.data.notes import Notes, counted, listed, plain
+from chainrule.data.readers.counts import Counts
 from chainrule.data.readers.missing import PLACEHOLDERS
 from chainrule.data.readers.numerals import (
     LOOSE,
@@ -21,7 +22,6 @@ from chainrule.data.readers.numerals import (
     any_match,
     mask_of,
     plain_numbers,
-    share_matching,
     spelt_alike,
     spelt_numbers,
 )
@@ -46,6 +46,7 @@ class Cells:
         kind: what the user or the run says the column is; None for nothing.
         trimmed: the cells without the spaces around them.
         missing: which cells are missing, (N,) bool.
+        counts: the texts that are there, and how often each is; a text may come several times.
         styles: (thousands, decimal) conventions by which its numbers can be read; none if it is text.
         affixes: what is before and after the digits.
         odd: cells that are not numbers, with counts.
@@ -58,6 +59,7 @@ class Cells:
     kind: str | None = None
     trimmed: pa.Array = field(init=False)
     missing: np.ndarray = field(init=False)
+    counts: Counts = field(init=False)
     styles: tuple[tuple[str, str], ...] = ()
     affixes: tuple[str, str] = ("", "")
     odd: Counter = field(default_factory=Counter)
@@ -70,7 +72,7 @@ class Cells:
     @property
     def present(self) -> pa.Array:
         """The cells that are not missing, without the spaces around them."""
-        return self.trimmed.filter(pa.array(~self.missing))
+        return self.trimmed.filter(pa.array(~self.missing)) if self.missing.any() else self.trimmed
 
     def keep(self, start: int, stop: int) -> None:
         """Leave out the rows before and after these."""
@@ -78,29 +80,28 @@ class Cells:
         self.odd -= Counter(self.trimmed[row].as_py() for row in (*range(start), *range(stop, rows)))
         self.raw, self.trimmed = (cells.slice(start, stop - start) for cells in (self.raw, self.trimmed))
         self.missing = self.missing[start:stop]
+        self.counts = Counts.of(self.present)
 
     def survey(self, missing: Collection[str]) -> None:
         """Find the missing cells, and how its numbers are spelt if it is a column of numbers."""
         self.missing = mask_of(pc.is_in(self.trimmed, pa.array(sorted({*missing}), pa.string())))
-        present = self.present
-        if self.levels is not None or not len(present):
+        self.counts = counts = Counts.of(self.present)
+        if self.levels is not None or not len(counts.texts):
             return
-        simple = all_match(present, SIMPLE)
-        if not simple and self.kind not in NUMBERS and any_match(present, ZEROS):
-            self.share = share_matching(present, LOOSE)
+        simple = all_match(counts.texts, SIMPLE)
+        if not simple and self.kind not in NUMBERS and any_match(counts.texts, ZEROS):
+            self.share = counts.share(LOOSE)
             return
-        if simple or all_match(present, PLAIN):
-            grouped = all_match(present, r"^[-+]?[1-9]\d{0,2}(\.\d{3})+$")
+        if simple or all_match(counts.texts, PLAIN):
+            grouped = all_match(counts.texts, r"^[-+]?[1-9]\d{0,2}(\.\d{3})+$")
             self.styles = (PLAINEST, (".", ",")) if grouped else (PLAINEST,)
             return
-        self.share = share_matching(present, LOOSE)
+        self.share = counts.share(LOOSE)
         if self.share >= 0.1:
-            counts = Counter(
-                {entry["values"]: entry["counts"] for entry in present.value_counts().to_pylist()}
-            )
-            styles, affixes, good = spelt_alike(counts)
-            odd = Counter({text: count for text, count in counts.items() if text not in good})
-            if styles and self._is_of_numbers(counts.total(), len(good), odd):
+            every = counts.counter()
+            styles, affixes, good = spelt_alike(every)
+            odd = Counter({text: count for text, count in every.items() if text not in good})
+            if styles and self._is_of_numbers(every.total(), len(good), odd):
                 self.styles, self.affixes, self.odd = styles, affixes, odd
 
     def _is_of_numbers(self, total: int, distinct: int, odd: Counter) -> bool:
@@ -121,7 +122,7 @@ class Cells:
         """The decimal sign that its numbers leave no doubt about."""
         signs = {decimal for _, decimal in self.styles}
         (sign,) = signs if len(signs) == 1 else (None,)
-        shown = self.styles and (sign == "," or self.styles[0][0] or any_match(self.present, r"\."))
+        shown = self.styles and (sign == "," or self.styles[0][0] or any_match(self.counts.texts, r"\."))
         return sign if shown else None
 
     def read(self, comma: bool | None, semicolons: bool, notes: Notes) -> tuple[pa.Array, str]:
@@ -157,8 +158,10 @@ class Cells:
         cells = pc.if_else(pa.array(gone), pa.scalar(None, pa.string()), self.trimmed)
         spelt = self.affixes != ("", "") or style[0] != ""
         try:
-            is_plain = style == PLAINEST and not spelt
-            values, spelling = plain_numbers(cells) if is_plain else spelt_numbers(cells, style, self.affixes)
+            if style == PLAINEST and not spelt:
+                values, spelling = plain_numbers(cells, cells.drop_null() if self.odd else self.counts.texts)
+            else:
+                values, spelling = spelt_numbers(cells, style, self.affixes)
         except pa.ArrowInvalid:
             notes.found.append(f"{self._named}: read as text, for it has whole numbers too large for 64 bits")
             return None
@@ -190,16 +193,15 @@ class Cells:
 
     def _say_text(self, notes: Notes) -> None:
         """Say why a column is text in which most cells look like numbers."""
-        present = self.present
-        if self.kind == "categorical" or self.share < 0.5 or share_matching(self.present, DATES) > 0.5:
+        texts = self.counts.texts
+        if self.kind == "categorical" or self.share < 0.5 or self.counts.share(DATES) > 0.5:
             return
-        numbers = mask_of(pc.match_substring_regex(present, LOOSE))
-        others = Counter(present.filter(pa.array(~numbers)).to_pylist())
-        zeros = present.filter(pc.match_substring_regex(present, ZEROS))
+        others = self.counts.without(LOOSE)
+        zeros = texts.filter(pc.match_substring_regex(texts, ZEROS))
         if len(zeros):
             why, way_out = f"{self._listed(Counter([zeros[0].as_py()]))} begins with a zero", "reads numbers"
         elif others:
-            what = f"{others.total():,} of {counted(len(present), 'cell')} are not numbers"
+            what = f"{others.total():,} of {counted(int(self.counts.counts.sum()), 'cell')} are not numbers"
             why, way_out = f"{what}: {self._listed(others)}", "reads them as missing"
         else:
             why, way_out = "its numbers are not spelt alike", "reads the rarer ones as missing"
@@ -209,16 +211,17 @@ class Cells:
 
     def _booleans(self) -> tuple[pa.Array, str] | None:
         words = pa.array(sorted({word for words in BOOLEANS for word in words.split("/")}))
-        if not pc.all(pc.is_in(self.present, words)).as_py():  # or null, of none
+        if not pc.all(pc.is_in(self.counts.texts, words)).as_py():  # or null, of none
             return None
-        texts = {*self.present.unique().to_pylist()}
+        texts = {*self.counts.texts.unique().to_pylist()}
         spelt = next((words for words in BOOLEANS if texts <= {*words.split("/")}), BOOLEANS[0])
         cells = self._with_gaps(pc.equal(pc.utf8_lower(self.trimmed), "true"))
         return cells, "" if spelt == BOOLEANS[0] else spelt
 
     def _moments(self) -> tuple[pa.Array, str] | None:
         """Dates and times in ISO's format, of the types that pyarrow infers."""
-        if not len(self.present) or not all_match(self.present, r"^(\d{4}-\d{2}-\d{2}|\d{2}:\d{2})"):
+        texts = self.counts.texts
+        if not len(texts) or not all_match(texts, r"^(\d{4}-\d{2}-\d{2}|\d{2}:\d{2})"):
             return None
         cells = self._with_gaps(self.trimmed)
         days, times = (pa.date32(), pa.time32("s")), (pa.timestamp("s"), pa.timestamp("ns"))

@@ -30,6 +30,7 @@ SNIFFED_LINES = 50  # likewise
 DELIMITERS = "\t;|,"
 # Bytes that one of a file takes in memory: a digit and a comma make a text with its offset, twice, and a float64.
 EACH = 10
+MOST_BLOCK = 1 << 29  # bytes that are parsed at once
 TOTALS = re.compile(r"(grand |sub)?-?totals?|sums?|summe|gesamt", re.IGNORECASE)
 
 
@@ -147,8 +148,10 @@ def _split(path: Path, content: bytes, delimiter: str) -> list[pa.Array]:
     try:
         table = arrow_csv.read_csv(
             pa.BufferReader(body),
-            # In one thread, or errors could not name the row.
-            arrow_csv.ReadOptions(use_threads=False, autogenerate_column_names=True),
+            # In one thread, or errors could not name the row; in one block if it may be, whose columns need no copy.
+            arrow_csv.ReadOptions(
+                use_threads=False, autogenerate_column_names=True, block_size=min(len(body) + 1, MOST_BLOCK)
+            ),
             arrow_csv.ParseOptions(
                 delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=not lonely
             ),

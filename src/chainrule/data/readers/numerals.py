@@ -100,14 +100,13 @@ def places_of(texts: pa.Array, decimal: str) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-def plain_numbers(cells: pa.Array) -> tuple[pa.Array, str]:
-    """Numbers as Python spells them; with their decimals where these end in zeros."""
-    there = cells.drop_null()
-    kind = pa.int64() if all_match(there, WHOLE) else pa.float64()
-    if any_match(there, "^[+−]"):  # arrow's whole numbers have no plus
+def plain_numbers(cells: pa.Array, texts: pa.Array) -> tuple[pa.Array, str]:
+    """Numbers as Python spells them; with their decimals where these end in zeros. The texts are those of the cells."""
+    kind = pa.int64() if all_match(texts, WHOLE) else pa.float64()
+    if any_match(texts, "^[+−]"):  # arrow's whole numbers have no plus
         cells = pc.replace_substring(pc.replace_substring(cells, "+", "", max_replacements=1), "−", "-")
     values = cells.cast(kind)
-    places = places_of(there, ".") if any_match(there, r"\.\d+0$") else None
+    places = places_of(texts, ".") if any_match(texts, r"\.\d+0$") else None
     return values, str(Spelling(places=places)) if places else ""
 
 

@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any, Self
 
 import torch
@@ -37,6 +38,8 @@ from chainrule.models.parts.constraints import check_lengths, end_logits, forbid
 from chainrule.models.parts.marginals import fit_marginals
 from chainrule.models.parts.standardise import Units
 from chainrule.networks import Network, Replay
+
+ROWS = 1 << 14  # drawn at once
 
 
 class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factorises):
@@ -382,8 +385,15 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         return sites.clamp(min=0) if self.domain.lengths == "given" else sites
 
     def draw(self, rule: Choice, n: int, cond: Tensor | None, *, runner: Runner | None = None) -> Tensor:
-        """n items (n, *event_shape) by any rule."""
-        return self.from_sites(self.rollout(rule, n, cond, runner=runner).values)
+        """n items (n, *event_shape) by any rule, `ROWS` at once: the states of a million take more than memory has."""
+        if n <= ROWS:
+            return self.from_sites(self.rollout(rule, n, cond, runner=runner).values)
+        parts = []
+        for start in range(0, n, ROWS):
+            rows = slice(start, start + ROWS)
+            own, given = rule.map(itemgetter(rows)), None if cond is None else cond[rows]
+            parts.append(self.draw(own, min(ROWS, n - start), given, runner=runner))
+        return torch.cat(parts)
 
     def rollout(self, rule: Choice, batch: int, cond: Tensor | None, **options: Any) -> Rollout:
         """`engine.generate` from this model, in full precision."""
