@@ -15,6 +15,7 @@ from chainrule.data import Notes, decode, encode, infer_columns, load_items
 from chainrule.data.readers.arrow import as_arrow
 from chainrule.domain.column import Column
 from chainrule.errors import ChainruleError, DataError
+from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.tasks import given_part
 from test_cli import call
 
@@ -501,6 +502,23 @@ def test_complete_fills_the_gaps_and_nothing_else(people, tmp_path, n, ending):
             cells = filled[name][draw::n].reset_index(drop=True)
             assert cells[seen].tolist() == gaps[name][seen].tolist(), name
     assert filled[["job", "age", "income", "member"]].notna().all().all()
+
+
+def test_complete_draws_rows_with_gaps_only_those_with_the_same_together(people, tmp_path, monkeypatch):
+    seen = []
+    complete = AutoregressiveModel.complete
+
+    def counting(self, x, known, *args, **options):
+        seen.append((~known).int().tolist())
+        return complete(self, x, known, *args, **options)
+
+    monkeypatch.setattr(AutoregressiveModel, "complete", counting)
+    monkeypatch.setattr("chainrule.cli.complete_table.ROWS", 2 * 4)
+    options = ["-o", tmp_path / "c.csv", "--particles", "4"]
+    assert call("complete", people / "run", people / "gaps.csv", *options).status == 0
+    gaps = pd.read_csv(people / "gaps.csv").isna().to_numpy().astype(int)
+    flat = [row for part in seen for row in part]
+    assert flat == sorted(gaps[gaps.any(1)].tolist()) and max(map(len, seen)) == 2
 
 
 def test_complete_with_the_most_probable(people, tmp_path):

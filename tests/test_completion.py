@@ -7,6 +7,7 @@ import torch
 
 import chainrule as cr
 from chainrule.models import ApproximateCompletionWarning
+from chainrule.models.base import autoregressive
 from chainrule.testing.subject import randomise
 
 ITEMS = torch.cartesian_prod(*[torch.arange(2)] * 4)
@@ -95,3 +96,29 @@ def test_refusals(name, options):
 def test_samples_are_counted(name, n):
     with pytest.raises(cr.errors.ChainruleError, match="n: expected a number of items ≥ 0, got"):
         build(name).sample(n)
+
+
+@pytest.mark.parametrize("name", ["made", "made-ensemble"])
+def test_many_items_are_drawn_in_parts(name, monkeypatch):
+    """The same items as at once, with states of few rows at a time."""
+    model, sizes = build(name), []
+    whole = model.sample(50, generator=torch.Generator().manual_seed(0))
+    generate = autoregressive.generate
+
+    def counting(model, rule, batch, **options):
+        sizes.append(batch)
+        return generate(model, rule, batch, **options)
+
+    monkeypatch.setattr(autoregressive, "ROWS", 8)
+    monkeypatch.setattr(autoregressive, "generate", counting)
+    assert torch.equal(model.sample(50, generator=torch.Generator().manual_seed(0)), whole)
+    assert max(sizes) == 8 and sum(sizes) == 50
+
+
+def test_parts_of_a_draw_have_their_own_conditions(monkeypatch):
+    model = cr.create_model("made", cr.Domain.binary(4), hidden=[8], classes=3).double().eval()
+    randomise(model, torch.Generator().manual_seed(0), 2.0)
+    cond = torch.arange(20) % 3
+    whole = model.sample(20, cond, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(autoregressive, "ROWS", 7)
+    assert torch.equal(model.sample(20, cond, generator=torch.Generator().manual_seed(0)), whole)

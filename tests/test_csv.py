@@ -6,6 +6,7 @@ import io
 import math
 import re
 import zipfile
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ import chainrule as cr
 from chainrule.data import Notes, Reading
 from chainrule.data.notes import plain as plain_text
 from chainrule.data.readers.arrow import as_arrow
+from chainrule.data.readers.counts import Counts
 from chainrule.data.readers.missing import MISSING
 from chainrule.data.spelling import Spelling, respelt
 from chainrule.domain.column import Column
@@ -556,3 +558,29 @@ def test_dates_are_not_numbers_spelt_in_two_ways(tmp_path):
     data = cr.load_data(tmp_path / "a.csv")
     assert "joined: number (days)" in str(data.domain)
     assert not any("spelt" in note for note in data.notes.found)
+
+
+# --- many rows --------------------------------------------------------------------------------------
+
+
+def test_counts_of_texts_are_those_of_the_cells(monkeypatch):
+    few, many = pa.array(["a", "1", "a", "2", "a"]), pa.array(["a", "1", "b", "2", "c"])
+    monkeypatch.setattr("chainrule.data.readers.counts.FIRST", 4)
+    monkeypatch.setattr("chainrule.data.readers.counts.DIFFERENT", 0.8)
+    counted, cells = Counts.of(few), Counts.of(many)
+    assert counted.texts.to_pylist() == ["a", "1", "2"] and counted.counts.tolist() == [3, 1, 1]
+    assert cells.texts.to_pylist() == many.to_pylist() and cells.counts.tolist() == [1] * 5
+    for found, source in ((counted, few), (cells, many)):
+        assert found.counter() == Counter(source.to_pylist())
+        assert found.share("[a-z]") == pytest.approx(0.6)
+        assert found.without("[a-z]") == Counter(["1", "2"])
+    assert Counts.of(few[:0]).share("a") == 0
+
+
+@pytest.mark.parametrize("block", [1, 40, 1 << 20])
+def test_blocks_of_parsing_change_nothing(block, tmp_path, monkeypatch):
+    monkeypatch.setattr("chainrule.data.readers.delimited.MOST_BLOCK", max(block, 30))
+    text = "a,b,c\n" + "".join(f'{i % 7},{i}.50,"x, {i % 3}\ny"\n' for i in range(60))
+    found, _, spelt = read(tmp_path, text)
+    assert found["a"] == [i % 7 for i in range(60)] and found["b"] == [i + 0.5 for i in range(60)]
+    assert found["c"] == [f"x, {i % 3}\ny" for i in range(60)] and spelt == {"b": "1000.00"}

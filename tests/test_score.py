@@ -23,6 +23,7 @@ from chainrule.tasks import (
     known_mask,
     rank_p_value,
 )
+from chainrule.tasks.likelihood import log_probs
 from chainrule.training.mutation import mutated
 from digits_run import write_run
 from test_cli import call
@@ -161,6 +162,32 @@ def test_the_column_that_disagrees_with_all_others_is_to_blame():
     found = blame(model, x, rows)
     assert torch.equal(found.gain.argmax(1), torch.arange(5))
     assert (found.expected.diagonal().abs() < 0.2).all()
+
+
+def test_a_reference_of_any_size_gives_candidates(monkeypatch):
+    """The nearest values to 64 quantiles, though torch refuses quantiles of many; and few items are scored at once."""
+    seen = torch.randn(201, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = np.unique(np.quantile(seen[:, 1].numpy(), np.linspace(0, 1, 64), method="nearest"))
+
+    def refuse(*args, **kwargs):
+        raise RuntimeError("quantile() input tensor is too large")
+
+    monkeypatch.setattr(torch.Tensor, "quantile", refuse)
+    monkeypatch.setattr(torch, "quantile", refuse)
+    model = cr.create_model("gaussian", cr.Domain.vector(2))
+    model.estimate(seen)
+    whole, sizes = blame(model, seen[:9], seen), []
+
+    def counting(model, x, *args):
+        sizes.append(len(x))
+        return log_probs(model, x, *args)
+
+    monkeypatch.setattr("chainrule.tasks.substitution.CELLS", 2 * 64 * 4)
+    monkeypatch.setattr("chainrule.tasks.substitution.log_probs", counting)
+    few = blame(model, seen[:9], seen)
+    assert sizes == [4 * 64, 4 * 64, 64] * 2
+    assert torch.equal(few.gain, whole.gain) and torch.equal(few.expected, whole.expected)
+    assert set(few.expected[:, 1].tolist()) <= set(expected.tolist())
 
 
 def test_a_missing_cell_is_not_to_blame():

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from chainrule.cli.output import say_notes
 from chainrule.data import Notes, Reading
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
+from chainrule.tasks.gaps import rows_with_gaps
 
 ROWS = 1 << 15  # drawn at once, all candidates counted
 DRAW = "draw"  # the column that numbers the draws of one row
@@ -50,9 +52,7 @@ def complete_table(
     known = ~x.isnan()
     if keep is not None:
         known &= known_mask(model.domain, keep).to(model.device)
-    rows = max(1, ROWS // (n * how["particles"]))
-    parts = zip(x.split(rows), known.split(rows), strict=True)
-    drawn = torch.cat([model.complete(part, mask, n, **how) for part, mask in parts])
+    drawn = _draw(model, x, known, n, how)
     if out.suffix.lower() == ".npy":
         export_items(drawn.flatten(0, 1), model.domain, out)
     else:
@@ -65,3 +65,12 @@ def complete_table(
             frame.insert(0, DRAW, torch.arange(n).repeat(len(x)).numpy())
         export_frame(frame, out, columns, safe_csv=safe_csv)
     return {"items": len(x), "n": n, "kept": int(known.sum()), "of": known.numel()}
+
+
+def _draw(model: Model, x: Tensor, known: Tensor, n: int, how: dict[str, Any]) -> Tensor:
+    """Rows (N, D) with their unknown cells drawn, (N, n, D); those without any are n times as they are."""
+    drawn = x[:, None].repeat(1, n, 1)
+    rows = rows_with_gaps(~known)
+    for part in rows.split(max(1, ROWS // (n * how["particles"]))) if len(rows) else ():
+        drawn[part] = model.complete(x[part], known[part], n, **how).to(drawn.dtype)
+    return drawn

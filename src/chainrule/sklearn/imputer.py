@@ -15,6 +15,7 @@ from chainrule.errors import ChainruleError, nearest
 from chainrule.models.base.capabilities import Marginalises
 from chainrule.sklearn.base import AutoregressiveEstimator, chunk, draw_seed
 from chainrule.sklearn.fingerprints import fingerprints
+from chainrule.tasks.gaps import rows_with_gaps
 
 STRATEGIES = ("sample", "most_probable", "mean")
 PARTICLES = 16  # candidates for a draw, of models that see only what comes before
@@ -110,9 +111,7 @@ class AutoregressiveImputer(OneToOneFeatureMixin, TransformerMixin, Autoregressi
         X = self._read(X)
         x = self._encode(X, allow_missing=True)
         gaps = x.isnan()
-        rows = gaps.any(1).nonzero().flatten()
-        # Rows that lack the same cells lie side by side, since the order-less models work on them at once.
-        rows = rows[torch.unique(gaps[rows], dim=0, return_inverse=True)[1].argsort(stable=True)]
+        rows = rows_with_gaps(gaps)
         seed, whole = draw_seed(self.random_state), isinstance(self.random_state, Integral)
         generator = torch.Generator().manual_seed(seed)
         draws = self.n_draws if self.strategy == "mean" else 1

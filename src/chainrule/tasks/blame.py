@@ -14,6 +14,7 @@ from chainrule.data import decode
 from chainrule.errors import DomainError
 from chainrule.models import Model
 from chainrule.tasks.likelihood import log_probs
+from chainrule.tasks.substitution import log_probs_with
 
 CANDIDATES = 64  # values that are tried in a column of numbers
 
@@ -74,10 +75,7 @@ def blame(model: Model, x: Tensor, reference: Tensor) -> Blame:
     own = log_probs(model, x)
     for d in range(domain.size):
         values = _candidates(model, reference[:, d].cpu(), d).to(x.dtype)
-        tried = x[:, None].repeat(1, len(values), 1)
-        tried[:, :, d] = values
-        joint = log_probs(model, tried.flatten(0, 1)).reshape(len(x), len(values))
-        best, which = joint.max(1)
+        best, which = log_probs_with(model, x, d, values.expand(len(x), -1)).max(1)
         gain[:, d] = torch.where(x[:, d].isnan(), torch.nan, best - own)
         expected[:, d] = values[which].double()
     return Blame(gain, expected)

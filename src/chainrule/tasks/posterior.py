@@ -11,7 +11,7 @@ from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.models import Model
 from chainrule.models.base.capabilities import Exact, Samples
-from chainrule.tasks.likelihood import log_probs
+from chainrule.tasks.substitution import log_probs_with
 
 MOST_CELLS = 512  # of a grid that is enumerated
 DRAWS = 4096  # of the model, which show where a number lies
@@ -125,16 +125,9 @@ def _draws(model: Model, d: int) -> Tensor:
     return drawn
 
 
-def _joint(model: Model, x: Tensor, d: int, values: Tensor) -> Tensor:
-    """log p(rest, x_d = value) of values (N, G): (N, G) float64, on the CPU."""
-    tried = x[:, None].repeat(1, values.shape[1], 1)
-    tried[:, :, d] = values.to(tried.dtype)
-    return log_probs(model, tried.flatten(0, 1)).reshape(values.shape).double().cpu()
-
-
 def _enumerated(model: Model, x: Tensor, d: int, values: Tensor) -> Posterior:
     many = values.expand(len(x), -1)
-    return Posterior(many.double(), _joint(model, x, d, many).softmax(1), enumerated=True)
+    return Posterior(many.double(), log_probs_with(model, x, d, many).softmax(1), enumerated=True)
 
 
 def _of_density(
@@ -144,12 +137,12 @@ def _of_density(
     shares = torch.linspace(0, 1, COARSE, dtype=torch.float64)
     even = seen.min() + shares * (seen.max() - seen.min())  # the tails are thin, and wide
     places = _apart(torch.cat([seen.quantile(shares), even]), step, points).unique().expand(len(x), -1)
-    joint = _joint(model, x, d, places)
+    joint = log_probs_with(model, x, d, places)
     coarse = Posterior(places, _trapezoids(places, joint).softmax(1), enumerated=False)
     levels = ((torch.arange(FINE) + 0.5) / FINE).tolist()
     fine = _apart(torch.stack([coarse.quantile(q) for q in levels], 1), step, points)
     places, order = torch.cat([places, fine], 1).sort(1)
-    joint = torch.cat([joint, _joint(model, x, d, fine)], 1).gather(1, order)
+    joint = torch.cat([joint, log_probs_with(model, x, d, fine)], 1).gather(1, order)
     masses = _trapezoids(places, joint) - (torch.tensor(step).log() if step else 0.0)
     if not len(points):
         return Posterior(places, masses.softmax(1), enumerated=False, step=step)
@@ -157,7 +150,7 @@ def _of_density(
     # Beside each point an empty place on both sides: between these no quantile is but the point itself.
     empty = torch.full_like(many, -torch.inf)
     values, order = torch.cat([places, many, many, many], 1).sort(dim=1, stable=True)
-    log_mass = torch.cat([masses, empty, _joint(model, x, d, many), empty], 1).gather(1, order)
+    log_mass = torch.cat([masses, empty, log_probs_with(model, x, d, many), empty], 1).gather(1, order)
     return Posterior(values, log_mass.softmax(1), enumerated=False, step=step)
 
 
