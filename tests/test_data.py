@@ -11,9 +11,11 @@ import yaml
 from PIL import Image
 
 from chainrule.data import Data, Reading, data_folder, decode, list_data, load_data, load_items
+from chainrule.data.conform import conform
 from chainrule.data.readers.text import as_bytes, is_bytes, read_text
 from chainrule.data.sets import named as named_sets
 from chainrule.domain import Domain
+from chainrule.domain.column import Column
 from chainrule.errors import ChainruleError, DataError, DomainError, MissingExtraError
 
 rng = np.random.default_rng(0)
@@ -42,6 +44,19 @@ def everything(data):
 
 
 # The data set object
+
+
+def test_a_table_of_float64_is_not_copied_again():
+    """Of large tables each copy counts: the cells that were read are the tensor; only what may not be written is copied."""
+    domain = Domain.table([Column("a", "real"), Column("b", "real", missing=True)])
+    cells = np.array([[0.5, np.nan], [1.5, 2.0]])
+    assert np.shares_memory(conform(cells, domain).numpy(), cells)
+    cells.flags.writeable = False
+    assert not np.shares_memory(conform(cells, domain).numpy(), cells)
+    with pytest.raises(
+        DomainError, match="column 'a': expected a finite number, got nan in row 0; the column has no"
+    ):
+        conform(cells[:, ::-1], domain)
 
 
 def test_data_split_and_description():

@@ -12,7 +12,17 @@ from chainrule.cli.evaluate import print_cost
 from chainrule.cli.opening import read_device
 from chainrule.cli.options.common import DataDir, Device, Json
 from chainrule.cli.options.reading import ReadingOptions
-from chainrule.cli.options.training import Epochs, ModelName, Out, Overwrite, Resume, Set, Source, TrainSeed
+from chainrule.cli.options.training import (
+    Epochs,
+    Minutes,
+    ModelName,
+    Out,
+    Overwrite,
+    Resume,
+    Set,
+    Source,
+    TrainSeed,
+)
 from chainrule.cli.output import print_json, print_table, say, say_notes
 from chainrule.cli.own_code import model_name
 from chainrule.cli.parsing import parse_settings
@@ -30,6 +40,7 @@ def train(
     data: Source = None,
     out: Out = None,
     epochs: Epochs = None,
+    minutes: Minutes = None,
     seed: TrainSeed = None,
     set_: Set = None,
     *,
@@ -48,7 +59,7 @@ def train(
 
     `chainrule train lstm --data names.txt --epochs 20 --set width=256 --out runs/names`
 
-    `chainrule train made --data people.csv --column age=real`
+    `chainrule train made --data people.csv --column age=real --minutes 5`
 
     `chainrule train gated-pixelcnn --data photos --size 32 --fit crop --mode L`
 
@@ -63,7 +74,8 @@ def train(
     recipe = Recipe.read(model) if model.endswith((".yaml", ".yml")) else Recipe(model_name(model))
     for key, value in parse_settings(set_ or []).items():
         _place(recipe, key, value)
-    recipe.training |= {k: v for k, v in (("epochs", epochs), ("seed", seed)) if v is not None}
+    own = {"epochs": epochs, "minutes": minutes, "seed": seed}
+    recipe.training |= {name: value for name, value in own.items() if value is not None}
     _read_by(recipe, data, reading.given())
     # What can be seen to be wrong is refused before any data is read.
     TrainingConfig.of({}, recipe.training)

@@ -55,7 +55,8 @@ def conform(array: np.ndarray, domain: Domain) -> Tensor:
         raise DataError(f"shape {array.shape} does not fit {domain}: expected {domain.size} values per row")
     array = array.reshape(len(array), *domain.event_shape)
     if domain.columns:
-        return domain.check(torch.from_numpy(array.astype(np.float64)))
+        # No copy of what is of this type: of large tables each counts.
+        return domain.check(torch.from_numpy(np.require(array, np.float64, "W")))
     if not domain.discrete:
         wide = array.dtype.itemsize > (4 if array.dtype.kind == "f" else 2)
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64 if wide else np.float32))

@@ -34,8 +34,9 @@ class TrainingConfig:
         clip: largest norm of the gradient of nats per variable; 0 for no limit.
         ema: decay of the running average of the weights that is validated and kept; 0 for none.
         patience: epochs without a better validation before stopping; 0 never stops.
-        minutes: of training at most, validations included; 0 for no limit. Where the time ends before the epochs do,
-            the cosine falls along it. Such a run depends on the machine's speed, so it cannot be repeated exactly.
+        minutes: of training at most, of all trials together; 0 for no limit. Where the time ends before the epochs
+            do, the cosine falls along it, and one validation follows. Such a run depends on the machine's speed, so it
+            cannot be repeated exactly.
         precision: "float32", "bf16" (autocast), or "auto", which is bf16 where the hardware computes in it.
         compile: whether the loss is compiled by `torch.compile`: a minute or more at first, faster steps then.
             Watch the first epochs: on a GPU (torch 2.11, bf16) grey images diverged compiled, and not otherwise.

@@ -17,6 +17,9 @@ ModelName = Annotated[
 Source = Annotated[str | None, typer.Option(help="Named set, file, folder, or hf:NAME.")]
 Out = Annotated[Path | None, typer.Option(help="Run folder. Default: runs/DATA-MODEL.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Maximum number of epochs.")]
+Minutes = Annotated[
+    float | None, typer.Option(min=0.0, help="Maximum minutes of training; validation follows.")
+]
 TrainSeed = Annotated[
     int | None, typer.Option(min=0, max=2**32 - 1, help="Random seed of weights, order and dropout.")
 ]
