@@ -47,7 +47,7 @@ def everything(data):
 
 
 def test_a_table_of_float64_is_not_copied_again():
-    """Of large tables each copy counts: the cells that were read are the tensor; only what may not be written is copied."""
+    """Of large tables each copy counts. The cells that were read are the tensor, unless they may not be written."""
     domain = Domain.table([Column("a", "real"), Column("b", "real", missing=True)])
     cells = np.array([[0.5, np.nan], [1.5, 2.0]])
     assert np.shares_memory(conform(cells, domain).numpy(), cells)

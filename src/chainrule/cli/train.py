@@ -81,11 +81,9 @@ def train(
     TrainingConfig.of({}, recipe.training)
     read_device(device)
     loaded = recipe.load_data(data_dir)
-    say(loaded.describe())
-    say_notes(loaded.notes)
-    print_columns(loaded, remark=True)
-    built = recipe.build(loaded)
+    _show(loaded)
     out = out or Path("runs") / f"{loaded.name}-{recipe.model.rpartition(':')[2]}"
+    built = recipe.build(loaded)
     options = {"resume": resume, "overwrite": overwrite, "device": device, **recipe.training}
     try:
         run = fit(built, loaded, out=out, **options)
@@ -96,6 +94,13 @@ def train(
             say(f"stopped; the run in {out} can be used as it is, or resumed with --resume")
         raise
     _report(run, loaded, recipe.model, command=context.obj, json=json)
+
+
+def _show(data: Data) -> None:
+    """Say what was found."""
+    say(data.describe())
+    say_notes(data.notes)
+    print_columns(data, remark=True)
 
 
 def _read_by(recipe: Recipe, source: str | None, how: dict) -> None:
