@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from chainrule.cli.output import print_table
+from chainrule.cli.output import print_table, say, say_notes
 from chainrule.data import Data
 from chainrule.data.dataset import SPLITS
 
@@ -33,3 +33,10 @@ def print_columns(data: Data, *, remark: bool = False) -> None:
     ]
     if rows:
         print_table("Columns", ["name", "kind", "missing"], rows, words=True, remark=remark)
+
+
+def say_data(data: Data) -> None:
+    """What was found in a source, as remarks."""
+    say(data.describe())
+    say_notes(data.notes)
+    print_columns(data, remark=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from chainrule.cli.columns import print_columns
+from chainrule.cli.columns import say_data
 from chainrule.cli.evaluate import print_cost
 from chainrule.cli.opening import read_device
 from chainrule.cli.options.common import DataDir, Device, Json
@@ -23,7 +23,7 @@ from chainrule.cli.options.training import (
     Source,
     TrainSeed,
 )
-from chainrule.cli.output import print_json, print_table, say, say_notes
+from chainrule.cli.output import print_json, print_table, say
 from chainrule.cli.own_code import model_name
 from chainrule.cli.parsing import parse_settings
 from chainrule.data import Data
@@ -81,7 +81,7 @@ def train(
     TrainingConfig.of({}, recipe.training)
     read_device(device)
     loaded = recipe.load_data(data_dir)
-    _show(loaded)
+    say_data(loaded)
     out = out or Path("runs") / f"{loaded.name}-{recipe.model.rpartition(':')[2]}"
     built = recipe.build(loaded)
     options = {"resume": resume, "overwrite": overwrite, "device": device, **recipe.training}
@@ -94,13 +94,6 @@ def train(
             say(f"stopped; the run in {out} can be used as it is, or resumed with --resume")
         raise
     _report(run, loaded, recipe.model, command=context.obj, json=json)
-
-
-def _show(data: Data) -> None:
-    """Say what was found."""
-    say(data.describe())
-    say_notes(data.notes)
-    print_columns(data, remark=True)
 
 
 def _read_by(recipe: Recipe, source: str | None, how: dict) -> None:
