@@ -13,6 +13,8 @@ from chainrule.bits import is_density
 from chainrule.training.recorder import Recorder
 from chainrule.training.session import Session, minutes_in_words
 
+PARTS = 10_000  # of the bar
+
 
 class ProgressLine(pl.Callback):
     """A bar over all steps, or all of the time, with the last validation in nats and bits/dim, and the best so far.
@@ -43,7 +45,7 @@ class ProgressLine(pl.Callback):
             limits += f" or {minutes_in_words(minutes)}"
         self.session.say(limits)
         self.task = self.bar.add_task(
-            "", total=1.0, completed=self._done(trainer), epoch=trainer.current_epoch, numbers=""
+            "", total=PARTS, completed=self._done(trainer), epoch=trainer.current_epoch, numbers=""
         )
         self.bar.start()
 
@@ -75,7 +77,7 @@ class ProgressLine(pl.Callback):
         if self.bar.live.is_started:
             self.bar.stop()
 
-    def _done(self, trainer: pl.Trainer) -> float:
-        """The part of the steps that are done, or of the time that is over, whichever is more."""
+    def _done(self, trainer: pl.Trainer) -> int:
+        """How many parts of the steps are done, or of the time are over, whichever is more."""
         steps = int(trainer.num_training_batches) * self.recorder.epochs
-        return max(trainer.global_step / steps, self.recorder.share)
+        return round(PARTS * max(trainer.global_step / steps, self.recorder.share))
