@@ -67,10 +67,9 @@ class ProgressLine(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Say how far it came, and why no further."""
         self.bar.stop()
-        epochs, ended = trainer.global_step / int(trainer.num_training_batches), self.recorder.ended
-        self.session.say(
-            f"{round(epochs, 2):g} of {self.recorder.epochs} epochs{f', then stopped: {ended}' if ended else ''}"
-        )
+        epochs, most = trainer.global_step / int(trainer.num_training_batches), self.recorder.epochs
+        why = f", then stopped: {self.recorder.ended}" if epochs < most else ""
+        self.session.say(f"{round(epochs, 2):g} of {most} epochs{why}")
 
     def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
         """Leave the terminal as it was."""

@@ -69,7 +69,7 @@ class Recorder(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any) -> None:
         """All that a checkpoint holds has been used; look at the clock."""
         self.going = True
-        self._stop(trainer, self._late())
+        self._stop(trainer, self._late(self.elapsed()))
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Record the epoch. This runs before the averaged weights are swapped out again."""
@@ -137,10 +137,13 @@ class Recorder(pl.Callback):
                 f"after half of its epochs worse than an earlier trial was "
                 f"({best['valid_nats']:.2f} against {self.rival:.2f} nats)"
             )
-        return self._late()
+        return self._late(
+            self.seconds
+        )  # as the checkpoint has them, so that a run that ended is not begun again
 
-    def _late(self) -> str:
-        return f"the {minutes_in_words(self.config.minutes)} are over" if self.share >= 1 else ""
+    def _late(self, seconds: float) -> str:
+        over = 0 < 60 * self.config.minutes <= seconds
+        return f"the {minutes_in_words(self.config.minutes)} are over" if over else ""
 
     def _write_curve(self) -> None:
         text = io.StringIO()
