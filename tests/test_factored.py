@@ -12,6 +12,7 @@ from chainrule.domain import Column, Domain
 from chainrule.domain.column import MOST_PLAIN
 from chainrule.errors import DomainError
 from chainrule.heads import Categorical, CategoricalConditional, FactoredCategorical, vector_head
+from chainrule.heads.factored_conditional import FactoredConditional
 from chainrule.layers import Cells
 from chainrule.models import tiny_model
 from chainrule.tasks.sample_given import sample_given
@@ -54,7 +55,8 @@ def test_the_head_obeys_the_laws(levels, gap):
 def test_all_levels_sum_to_one_and_are_scored_as_they_are_alone(gap, other):
     head, params, conditional = conditional_of(gap=gap, other=other)
     levels = torch.arange(7 + gap + other)
-    alone = head.log_prob(params[:, None].expand(-1, len(levels), -1), levels[:, None].expand(5, -1, 1))[..., 0]
+    sites = levels[:, None].expand(5, -1, 1)
+    alone = head.log_prob(params[:, None].expand(-1, len(levels), -1), sites)[..., 0]
     torch.testing.assert_close(alone.exp().sum(1), torch.ones(5).double(), rtol=0, atol=1e-12)
     torch.testing.assert_close(conditional.logits, alone, rtol=0, atol=1e-12)
     if other:
@@ -85,14 +87,14 @@ def test_draws_are_the_quantiles_of_all_levels_without_others(gap, other):
 def test_the_other_rules_are_those_of_a_softmax():
     _, _, conditional = conditional_of(gap=True, other=True)
     plain = CategoricalConditional(conditional.logits, True, 7)
-    edges = torch.tensor([[0, 2, 6, 9]]).expand(5, -1)
+    edges, ends = torch.tensor([[0, 2, 6, 9]]).expand(5, -1), torch.tensor([[1], [4]])
     assert torch.equal(conditional.mode(), plain.mode())
     for own, other in (
         (conditional.table(), plain.table()),
         (conditional.masses(edges), plain.masses(edges)),
         (conditional.tempered(2.0).table(), plain.tempered(2.0).table()),
         (conditional.truncated(3, 0.9).table(), plain.truncated(3, 0.9).table()),
-        (conditional.between(*torch.tensor([[1], [4]])).table(), plain.between(*torch.tensor([[1], [4]])).table()),
+        (conditional.between(*ends).table(), plain.between(*ends).table()),
     ):
         torch.testing.assert_close(own, other)
 
@@ -178,7 +180,8 @@ def test_what_it_depends_on_is_learnt():
     torch.manual_seed(0)
     a = torch.randint(3, (300,)).double()
     rows = torch.stack([a, (a * 7 + torch.randint(2, (300,))) % 30], 1)
-    model = cr.create_model("made", Domain.table([Column("a", "categorical", "xyz"), column(30)]), hidden=[32])
+    domain = Domain.table([Column("a", "categorical", "xyz"), column(30)])
+    model = cr.create_model("made", domain, hidden=[32])
     model.prepare(rows)
     optimiser = torch.optim.Adam(model.parameters(), 0.02)
     for _ in range(60):
@@ -202,7 +205,8 @@ def model_of_pairs():
 
 def joint_of(model):
     """p(b, c) of the categories alone, (2, 9)."""
-    return model.log_prob(torch.cartesian_prod(torch.arange(2.0), torch.arange(9.0)).double()).exp().unflatten(0, (2, 9))
+    every = torch.cartesian_prod(torch.arange(2.0), torch.arange(9.0)).double()
+    return model.log_prob(every).exp().unflatten(0, (2, 9))
 
 
 def test_a_condition_on_a_set_is_exact():
@@ -226,6 +230,20 @@ def test_completions_are_no_gap_and_no_other():
     known = torch.tensor([True, False])
     filled = model_of_pairs().complete(torch.ones(2000, 2).double(), known, generator=generator())
     assert filled[..., 1].unique().tolist() == list(range(9))
+
+
+def test_scoring_and_drawing_look_at_one_group(monkeypatch):
+    def refuse(self):
+        raise AssertionError("all levels were looked at")
+
+    model = model_of_pairs()
+    monkeypatch.setattr(FactoredConditional, "logits", property(refuse))
+    rows = model.sample(20, generator=generator())
+    assert model.log_prob(rows).isfinite().all()
+    model.complete(rows.nan_to_num(), torch.tensor([True, False]), generator=generator())
+    sample_given(model, 20, {"c": [2, 5]}, generator=generator())
+    with pytest.raises(AssertionError):
+        model.sample(2, temperature=0.5)
 
 
 def test_rows_with_others_and_gaps_are_coded():

@@ -193,7 +193,7 @@ class Domain:
             tuple(levels) if isinstance(levels, list) else levels,
             fields["layout"],
             # Cards from before there were groups of categories have models without them.
-            tuple(Column(**{"factored": False} | column) for column in fields.get("columns", ())),
+            tuple(Column(**({"factored": False} | column)) for column in fields.get("columns", ())),
             fields.get("lengths", "fixed"),
         )
 

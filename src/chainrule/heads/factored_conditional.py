@@ -70,14 +70,17 @@ class FactoredConditional(CategoricalConditional):
 
     def draw(self, u: Tensor) -> Tensor:
         """As of all levels in order, (B,) → (B,): what u leaves of its group, stretched, chooses in the group."""
+        groups, each = self.offset.shape
         total = torch.softmax(self.groups, dim=-1, dtype=torch.float64).cumsum(-1)
         total = F.pad(total / total[..., -1:], (1, 0))
-        chosen = torch.searchsorted(total, u[..., None].contiguous(), right=True).clamp(1, total.shape[-1] - 1)
-        low, high = total.gather(-1, chosen - 1)[..., 0], total.gather(-1, chosen)[..., 0]
-        missing, group = chosen[..., 0] > len(self.offset), (chosen[..., 0] - 1).clamp(max=len(self.offset) - 1)
+        above = torch.searchsorted(total, u[..., None].contiguous(), right=True)
+        above = above.clamp(1, total.shape[-1] - 1)  # NaN is refused by who asked, but no group lies outside
+        low, high = total.gather(-1, above - 1)[..., 0], total.gather(-1, above)[..., 0]
+        chosen = above[..., 0] - 1
         rest = ((u - low) / (high - low)).clamp(0, 1 - 1e-16)
+        group = chosen.clamp(max=groups - 1)
         place = CategoricalConditional(self._members(group)).draw(rest)
-        return torch.where(missing, self.levels - 1, group * self.offset.shape[1] + place)
+        return torch.where(chosen == groups, self.levels - 1, group * each + place)
 
     def present(self) -> FactoredConditional:
         """Without missing values and others."""
