@@ -71,7 +71,7 @@ def _log_shares(counts: Tensor) -> Tensor:
 
 
 def _factored(head: FactoredCategorical, counts: Tensor) -> Tensor:
-    """Of groups, and of a query that is 0; levels get theirs in the head."""
+    """Logits of groups, and a query of 0; the head gets log-frequencies of levels."""
     groups, each = head.offset.shape
     levels = F.pad(counts[: head.known], (0, groups * each - head.known)).unflatten(0, (groups, each))
     head.offset.copy_(torch.where(levels > 0, levels, 1.0).log())
