@@ -192,7 +192,8 @@ class Domain:
             tuple(fields["event_shape"]),
             tuple(levels) if isinstance(levels, list) else levels,
             fields["layout"],
-            tuple(Column(**column) for column in fields.get("columns", ())),
+            # Cards from before there were groups of categories have models without them.
+            tuple(Column(**({"factored": False} | column)) for column in fields.get("columns", ())),
             fields.get("lengths", "fixed"),
         )
 

@@ -8,7 +8,7 @@ from chainrule.domain.domain import Domain
 # Bits, columns of different levels, one variable, sequences of one length and of several, of symbols and of steps of
 # two bits, grey and colour images, one and two reals, tables of mixed columns with and without missing cells; one with
 # a density that has a point, an end and a heavy tail, a grid with a lattice and two ends, and other categories; and one
-# of a grid and categories alone, which can be coded.
+# of a grid and categories in groups alone, which can be coded.
 TINY = (
     Domain.binary(6),
     Domain.categorical(1, 3),
@@ -43,7 +43,8 @@ TINY = (
     Domain.table(
         (
             Column("visits", "number", step=1.0, points=(3.0,), lowest=0.0, highest=4.0, missing=True),
-            Column("plan", "categorical", ("a", "b"), other=True),
+            Column("plan", "categorical", ("a", "b", "c"), missing=True, other=True, factored=True),
+            Column("new", "categorical", (False, True)),
         )
     ),
 )

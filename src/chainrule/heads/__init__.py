@@ -6,6 +6,7 @@ from chainrule.heads.columns import ColumnHeads, MaybeMissing
 from chainrule.heads.conditional import CategoricalConditional, Conditional, Normal
 from chainrule.heads.default import default_head, vector_head
 from chainrule.heads.discretised_logistic import DiscretisedLogistic
+from chainrule.heads.factored import FactoredCategorical
 from chainrule.heads.gaussian import BinnedGaussian, Gaussian
 from chainrule.heads.head import Head
 from chainrule.heads.mcgsm import MCGSM
@@ -29,6 +30,7 @@ __all__ = [
     "ColumnHeads",
     "Conditional",
     "DiscretisedLogistic",
+    "FactoredCategorical",
     "Gaussian",
     "Head",
     "MaybeMissing",

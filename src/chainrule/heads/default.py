@@ -9,6 +9,7 @@ from chainrule.domain.column import Column
 from chainrule.heads.bernoulli import Bernoulli
 from chainrule.heads.categorical import Categorical
 from chainrule.heads.columns import ColumnHeads, MaybeMissing
+from chainrule.heads.factored import FactoredCategorical
 from chainrule.heads.head import Head
 from chainrule.heads.mixture import BinnedMixture, Mixture
 from chainrule.heads.number import NumberHead
@@ -66,6 +67,8 @@ def _column_head(
     column: Column, real: Head, gappy: Head, tables: dict[tuple[int, bool], Categorical], components: int
 ) -> Head:
     """Columns with equally many categories share a head, as do reals; a missing category is one more level."""
+    if column.factored:
+        return FactoredCategorical(len(column.categories), other=column.other, gap=column.missing)
     if column.categories:
         levels = column.levels + column.missing
         if column.other:

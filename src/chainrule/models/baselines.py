@@ -14,6 +14,7 @@ from chainrule.heads import (
     BinnedMixture,
     Categorical,
     ColumnHeads,
+    FactoredCategorical,
     Head,
     MaybeMissing,
     NumberHead,
@@ -104,7 +105,7 @@ class Independent(ClosedForm, AutoregressiveModel):
         values = self.to_sites(self.domain.check(x))[..., 0]
         for t, column in enumerate(values.unbind(1)):
             own = self.head.at(t)
-            if isinstance(own, NumberHead):  # the marginal that `prepare` found
+            if isinstance(own, NumberHead | FactoredCategorical):  # the marginal that `prepare` found
                 self.network.params[t] = 0
                 continue
             params = self._params_of(own, column).to(self.dtype)

@@ -6,9 +6,10 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from chainrule.domain.column import Column
-from chainrule.heads import Categorical, ColumnHeads, Head, MaybeMissing, NumberHead
+from chainrule.heads import Categorical, ColumnHeads, FactoredCategorical, Head, MaybeMissing, NumberHead
 from chainrule.layers.numbers.fit_curve import fit_curve
 from chainrule.layers.numbers.numbers import Numbers
 
@@ -43,19 +44,39 @@ def _offset(head: Head, values: Tensor) -> Tensor | None:
     """Parameters (P,) that are the marginal of a column's values (N,); None where zeros are as good."""
     if isinstance(head, NumberHead):
         return _number(head, values)
+    if isinstance(head, Categorical | FactoredCategorical):
+        counts = _counts(head, values)
+        return _factored(head, counts) if isinstance(head, FactoredCategorical) else _log_shares(counts)
     missing = values.isnan()
-    if isinstance(head, Categorical):
-        codes = torch.where(missing, head.levels - 1 if head.gap else -1, values).long()
-        counts = torch.bincount(codes[codes >= 0], minlength=head.levels).double()
-        if head.other is not None:
-            others, counts[head.other] = float(counts[head.other]), 0.0
-            head.unseen.fill_(unseen(counts, others))
-        return ((counts + ADDED) / (counts + ADDED).mean()).log()
     if isinstance(head, MaybeMissing):
         offset = torch.zeros(head.size, dtype=torch.float64)
         offset[0] = ((missing.sum() + ADDED) / ((~missing).sum() + ADDED)).log()
         return offset
     return None
+
+
+def _counts(head: Categorical | FactoredCategorical, values: Tensor) -> Tensor:
+    """Rows of each level (K,), a little added; none of others, whose probability the head gets here."""
+    codes = torch.where(values.isnan(), head.levels - 1 if head.gap else -1, values).long()
+    counts = torch.bincount(codes[codes >= 0], minlength=head.levels).double()
+    if head.other is not None:
+        others, counts[head.other] = float(counts[head.other]), 0.0
+        head.unseen.fill_(unseen(counts, others))
+    return counts + ADDED
+
+
+def _log_shares(counts: Tensor) -> Tensor:
+    """Logits in proportion to counts, 0 where these are equal."""
+    return (counts / counts.mean()).log()
+
+
+def _factored(head: FactoredCategorical, counts: Tensor) -> Tensor:
+    """Logits of groups, and a query of 0; the head gets log-frequencies of levels."""
+    groups, each = head.offset.shape
+    levels = F.pad(counts[: head.known], (0, groups * each - head.known)).unflatten(0, (groups, each))
+    head.offset.copy_(torch.where(levels > 0, levels, 1.0).log())
+    shares = torch.cat([levels.sum(1), counts[head.levels - head.gap :]])
+    return F.pad(_log_shares(shares), (0, head.size - len(shares)))
 
 
 def unseen(counts: Tensor, others: float = 0.0) -> float:
