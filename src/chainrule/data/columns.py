@@ -19,7 +19,7 @@ from chainrule.data.numeric import facts_of, is_whole, number_column
 from chainrule.data.raw import reading
 from chainrule.data.readers.arrow import as_arrow, place
 from chainrule.data.spelling import WRITTEN
-from chainrule.data.times import GRAINS, is_clock, spelling_of, to_numbers
+from chainrule.data.times import GRAINS, calendar_of, is_clock, spelling_of, to_numbers
 from chainrule.domain.column import Column
 from chainrule.errors import DataError, nearest
 
@@ -151,7 +151,9 @@ def _take_times(found: Findings, where: str, name: str, cells: pa.ChunkedArray, 
     column = number_column(name, values[~gaps], gaps=bool(gaps.any()), **how)
     if is_clock(spelling):
         column = replace(column, lowest=0.0, highest=float(DAY // GRAINS[grain] - 1))
-    found.take(column, [f"times ({written})", *facts_of(column, values[~gaps])])
+    column = replace(column, calendar=calendar_of(values[~gaps], spelling))
+    beside = [f"nets also read {' and '.join(column.calendar)}"] if column.calendar else []
+    found.take(column, [f"times ({written})", *facts_of(column, values[~gaps]), *beside])
 
 
 def _take_numbers(found: Findings, where: str, name: str, cells: pa.ChunkedArray, kind: str | None) -> None:
