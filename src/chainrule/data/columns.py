@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chainrule.data.carried import Carried
 from chainrule.data.cells import is_number, is_text, numbers, words
 from chainrule.data.findings import Findings
 from chainrule.data.grid import EXACT
@@ -75,6 +76,9 @@ def find_columns(source: Any, kinds: Mapping[str, str] | None = None, where: str
     found = Findings()
     for field, cells in zip(table.schema, table.columns, strict=True):
         _find(found, f"{where}: column {field.name!r}", field.name, cells, kinds.get(field.name))
+        if field.name in found.left and kinds.get(field.name) != "drop":
+            place = len(found.columns) + len(found.carried)
+            found.carried.append(Carried.of(field.name, place, cells))
         written = (field.metadata or {}).get(WRITTEN, b"").decode()
         if written and found.columns and found.columns[-1].name == field.name:
             found.columns[-1] = replace(found.columns[-1], written=written)
