@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from chainrule.cli.output import say_notes
 from chainrule.data import Notes, Reading
@@ -26,8 +27,9 @@ def complete_table(
     items: int | None,
     how: dict[str, Any],
     safe_csv: bool,
+    given: list[str] | None = None,
 ) -> dict:
-    """Draw the missing cells, and with `keep` all that it does not keep; write the rows.
+    """Draw the missing cells, and with `keep` all that it does not keep, under conditions; write the rows.
 
     `reading` is the run's.
     """
@@ -52,7 +54,11 @@ def complete_table(
         known &= known_mask(model.domain, keep).to(model.device)
     rows = max(1, ROWS // (n * how["particles"]))
     parts = zip(x.split(rows), known.split(rows), strict=True)
-    drawn = torch.cat([model.complete(part, mask, n, **how) for part, mask in parts])
+    about = {}
+    if given:
+        drawn, about = _under_conditions(model, x, known, given, n, how)
+    else:
+        drawn = torch.cat([model.complete(part, mask, n, **how) for part, mask in parts])
     if out.suffix.lower() == ".npy":
         export_items(drawn.flatten(0, 1), model.domain, out)
     else:
@@ -64,4 +70,19 @@ def complete_table(
         if n > 1:
             frame.insert(0, DRAW, torch.arange(n).repeat(len(x)).numpy())
         export_frame(frame, out, columns, safe_csv=safe_csv)
-    return {"items": len(x), "n": n, "kept": int(known.sum()), "of": known.numel()}
+    return {"items": len(x), "n": n, "kept": int(known.sum()), "of": known.numel(), **about}
+
+
+def _under_conditions(
+    model: Model, x: Tensor, known: Tensor, given: list[str], n: int, how: dict[str, Any]
+) -> tuple[Tensor, dict]:
+    """The rows (N, n, D), and how good the draws are."""
+    from chainrule.tasks import complete_given, parse_conditions
+
+    found = complete_given(model, x, known, parse_conditions(model.domain, given), n, **how)
+    worth = found.effective[~found.exact]
+    size: dict[str, Any] = {"exact": not len(worth)}
+    if len(worth):
+        size |= {"candidates": found.candidates, "effective_sample_size": worth.mean().item()}
+        size["least_effective_sample_size"] = worth.min().item()
+    return found.items, size

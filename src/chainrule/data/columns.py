@@ -77,8 +77,8 @@ def find_columns(source: Any, kinds: Mapping[str, str] | None = None, where: str
     for field, cells in zip(table.schema, table.columns, strict=True):
         _find(found, f"{where}: column {field.name!r}", field.name, cells, kinds.get(field.name))
         if field.name in found.left and kinds.get(field.name) != "drop":
-            place = len(found.columns) + len(found.carried)
-            found.carried.append(Carried.of(field.name, place, cells))
+            kept = len(found.columns) + len(found.carried)
+            found.carried.append(Carried.of(field.name, kept, cells))
         written = (field.metadata or {}).get(WRITTEN, b"").decode()
         if written and found.columns and found.columns[-1].name == field.name:
             found.columns[-1] = replace(found.columns[-1], written=written)
