@@ -1,6 +1,7 @@
 """Tables: what columns are taken for, cells ↔ codes, and the commands that name columns."""
 
 import decimal
+import json
 import math
 from dataclasses import replace
 
@@ -14,8 +15,9 @@ import chainrule as cr
 from chainrule.data import Notes, decode, encode, infer_columns, load_items
 from chainrule.data.readers.arrow import as_arrow
 from chainrule.domain.column import Column
+from chainrule.domain.measure import reference_measure
 from chainrule.errors import ChainruleError, DataError
-from chainrule.tasks import parse_conditions, parts_of
+from chainrule.tasks import evaluate, parse_conditions, parts_of
 from test_cli import call
 
 rng = np.random.default_rng(0)
@@ -433,6 +435,42 @@ def test_evaluate_keeps_the_codes_of_the_run(people, tmp_path):
     x = load_items(tmp_path / "nurses.csv", model.domain).x
     assert (x[:, 0] == 1).all()
     assert other["nats"] == pytest.approx(-model.double().log_prob(x).mean().item(), rel=1e-5)
+
+
+def test_the_reference_measure_is_stated(people):
+    run, expected = people / "run", reference_measure(cr.load(people / "run").domain.columns)
+    assert expected.startswith("Probabilities: job (2 categories and others), age (whole), member (2 categories), ro")
+    assert expected.endswith("Densities per unit of the file: income.")
+    asked = ("evaluate", run, "--no-baselines")
+    assert expected in " ".join(call(*asked).err.split()) and call(*asked, "--json").json["measure"] == expected
+    assert json.loads((run / "model.json").read_text())["measure"] == expected
+    assert expected in (run / "report.html").read_text()
+    assert "measure" not in evaluate(*digits_model()).to_dict()
+
+
+def digits_model():
+    data = cr.load_data("digits").first(8)
+    return cr.create_model("uniform", data.domain), data
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (
+            [Column("d", "number", step=1.0, spelling="days: %Y-%m-%d"), Column("p", "number", step=0.01)],
+            "Probabilities: d (days), p (multiples of 0.01).",
+        ),
+        (
+            [Column("x", "number", points=(0, 999), lattices=((0.5, 0.0),), missing=True), Column("y", "real")],
+            "Densities per unit of the file: x (the values 0, 999 and values that are multiples of 0.5 and missing cells have "
+            "probabilities), y.",
+        ),
+        ([Column(f"c{k}", "integer") for k in range(12)], "Probabilities: "),
+    ],
+)
+def test_reference_measure(columns, expected):
+    found = reference_measure(columns)
+    assert found == expected if len(columns) == 2 else found.endswith("c7 (whole) and 4 more.")
 
 
 def test_sample_a_table(people, tmp_path):
