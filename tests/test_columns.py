@@ -439,10 +439,14 @@ def test_evaluate_keeps_the_codes_of_the_run(people, tmp_path):
 
 def test_the_reference_measure_is_stated(people):
     run, expected = people / "run", reference_measure(cr.load(people / "run").domain.columns)
-    assert expected.startswith("Probabilities: job (2 categories and others), age (whole), member (2 categories), ro")
+    assert expected.startswith(
+        "Probabilities: job (2 categories and others), age (whole), member (2 categories), ro"
+    )
     assert expected.endswith("Densities per unit of the file: income.")
     asked = ("evaluate", run, "--no-baselines")
-    assert expected in " ".join(call(*asked).err.split()) and call(*asked, "--json").json["measure"] == expected
+    assert (
+        expected in " ".join(call(*asked).err.split()) and call(*asked, "--json").json["measure"] == expected
+    )
     assert json.loads((run / "model.json").read_text())["measure"] == expected
     assert expected in (run / "report.html").read_text()
     assert "measure" not in evaluate(*digits_model()).to_dict()
@@ -461,9 +465,12 @@ def digits_model():
             "Probabilities: d (days), p (multiples of 0.01).",
         ),
         (
-            [Column("x", "number", points=(0, 999), lattices=((0.5, 0.0),), missing=True), Column("y", "real")],
-            "Densities per unit of the file: x (the values 0, 999 and values that are multiples of 0.5 and missing cells have "
-            "probabilities), y.",
+            [
+                Column("x", "number", points=(0, 999), lattices=((0.5, 0.0),), missing=True),
+                Column("y", "real"),
+            ],
+            "Densities per unit of the file: x (the values 0, 999 and values that are multiples of 0.5 and missing cells "
+            "have probabilities), y.",
         ),
         ([Column(f"c{k}", "integer") for k in range(12)], "Probabilities: "),
     ],

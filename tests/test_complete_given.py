@@ -54,7 +54,11 @@ def test_draws_are_those_of_the_model_under_the_condition(model, given, known, e
     assert found.items.shape == (1, 2000, 3) and bool(found.exact[0]) == exact
 
     def holds(a, n, b):
-        met = given.get("n", cr.between(0, 3)).holds(n) and (a != 1 or "a" not in given) and (b or "b" not in given)
+        met = (
+            given.get("n", cr.between(0, 3)).holds(n)
+            and (a != 1 or "a" not in given)
+            and (b or "b" not in given)
+        )
         return met and all((a, n, b)[d] == row[0, d] for d in known)
 
     rows, expected = enumerated(model, holds)

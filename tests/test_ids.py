@@ -7,12 +7,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
-from test_cli import call
 
 import chainrule as cr
 from chainrule.data.carried import Carried, with_fresh
 from chainrule.errors import ChainruleError, RunError
 from chainrule.sklearn import AutoregressiveDensity
+from test_cli import call
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 N = 60
@@ -77,12 +77,18 @@ def test_sampled_rows_have_new_ids_in_the_files_order(run, tmp_path):
     assert printed.status == 0 and "stays empty" in printed.err and "remark" in printed.err
     frame = pd.read_csv(tmp_path / "s.csv")
     assert list(frame) == list(people())
-    assert frame["id"].tolist() == [160, 161, 162] and frame["code"].tolist() == ["u00060", "u00061", "u00062"]
+    assert frame["id"].tolist() == [160, 161, 162] and frame["code"].tolist() == [
+        "u00060",
+        "u00061",
+        "u00062",
+    ]
     assert frame["remark"].isna().all() and frame["key"].map(UUID.fullmatch).all()
     plain = call("sample", run, "-n", "3", "-o", tmp_path / "plain.csv")
     assert plain.status == 0
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "plain.csv"), frame[["age", "height"]])
-    assert call("sample", run, "-n", "2", "--ids", "fresh").out.startswith("id,age,code,key,height,remark\n160,")
+    assert call("sample", run, "-n", "2", "--ids", "fresh").out.startswith(
+        "id,age,code,key,height,remark\n160,"
+    )
     items = call("sample", run, "-n", "2", "--ids", "fresh", "--json").json["items"]
     assert [item["id"] for item in items] == [160, 161]
     opened = cr.Run.open(run)

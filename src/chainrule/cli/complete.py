@@ -82,8 +82,8 @@ def complete(
 ) -> None:
     """Complete items: keep the known part and draw the rest. Grid rows: original, known part, n draws.
 
-    In a table, the missing cells are drawn and the others stay unchanged. Conditions hold beside the known cells; a known
-    cell that contradicts one is an error.
+    In a table, the missing cells are drawn and the others stay unchanged. Conditions hold beside the known cells; a
+    known cell that contradicts one is an error.
 
     Examples:
 

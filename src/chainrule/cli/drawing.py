@@ -111,7 +111,9 @@ class Drawing:
     def _check_ids(self) -> None:
         self._frame(torch.zeros(0, self.run.model.domain.size))
         if self.out is not None and self.out.suffix.lower() == ".npy":
-            raise ChainruleError("--ids: expected .csv or .parquet to write to, got .npy, which has numbers alone")
+            raise ChainruleError(
+                "--ids: expected .csv or .parquet to write to, got .npy, which has numbers alone"
+            )
         if empty := emptied(self.run.carried):
             say(f"stays empty, since it does not go on as ids do: column {', '.join(empty)}")
 

@@ -19,7 +19,9 @@ def predict(
     run: RunFolder,
     source: Annotated[
         str,
-        typer.Argument(metavar="TABLE", help="Table whose rows to predict for; the column need not be there."),
+        typer.Argument(
+            metavar="TABLE", help="Table whose rows to predict for; the column need not be there."
+        ),
     ],
     column: Annotated[str, typer.Option(metavar="NAME", help="Column to predict.")],
     proba: Annotated[
@@ -40,8 +42,8 @@ def predict(
     """Predict a column of a table from the other cells of each row, by the joint distribution.
 
     Of categories the most probable one, of numbers the median. Categories and grids of at most 512 values are
-    enumerated; other numbers are integrated over a grid of each row's own. Columns that are not modelled, such as ids, are
-    written beside the prediction.
+    enumerated; other numbers are integrated over a grid of each row's own. Columns that are not modelled, such as ids,
+    are written beside the prediction.
 
     Examples:
 

@@ -68,7 +68,9 @@ class Carried:
             return [None] * n
         if self.kind == "uuid":
             parts = torch.randint(0, 1 << 32, (n, 4), generator=generator).tolist()
-            return [str(UUID(int=sum(part << 32 * k for k, part in enumerate(row)), version=4)) for row in parts]
+            return [
+                str(UUID(int=sum(part << 32 * k for k, part in enumerate(row)), version=4)) for row in parts
+            ]
         numbers = range(self.last + 1, self.last + 1 + n)
         if self.kind == "number":
             return list(numbers)

@@ -20,7 +20,12 @@ TICKS = {  # numpy's words for the grains of times
     "microseconds": "us",
 }
 KINDS = ("categorical", "number", "integer", "real")
-CALENDAR = {"weekday": 7, "month": 12, "hour": 24, "day": 2}  # parts of it, and how many inputs of a net each is
+CALENDAR = {
+    "weekday": 7,
+    "month": 12,
+    "hour": 24,
+    "day": 2,
+}  # parts of it, and how many inputs of a net each is
 WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
 

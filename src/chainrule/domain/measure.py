@@ -37,12 +37,16 @@ def _apart(column: Column) -> str:
     """What has a probability in a column with a density."""
     kinds = []
     if column.points:
-        kinds.append(f"the value{'s' * (len(column.points) > 1)} {', '.join(map(column.shown, column.points))}")
+        kinds.append(
+            f"the value{'s' * (len(column.points) > 1)} {', '.join(map(column.shown, column.points))}"
+        )
     kinds += [f"values that {_is(column.lattice_words(*lattice))}" for lattice in column.lattices]
     if column.missing:
         kinds.append("missing cells")
     single = len(kinds) == 1 and len(column.points) == 1
-    return f" ({' and '.join(kinds)} {'has a probability' if single else 'have probabilities'})" if kinds else ""
+    return (
+        f" ({' and '.join(kinds)} {'has a probability' if single else 'have probabilities'})" if kinds else ""
+    )
 
 
 def _is(words: str) -> str:

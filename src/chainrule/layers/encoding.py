@@ -96,8 +96,8 @@ class Cells(Encoding):
     """Cells of a row, each by the kind of its column: (B, n, 1) → (B, n, C).
 
     C holds a unit vector (or, of a column with over 64 categories, a learned vector); of a number column in its place
-    a flag for each of its points and lattices, and the features of its calendar; a number, as `Real` has it, or of a number column its score in units
-    of size 1; and a flag where the number is missing.
+    a flag for each of its points and lattices, and the features of its calendar; a number, as `Real` has it, or of a
+    number column its score in units of size 1; and a flag where the number is missing.
 
     Args:
         levels: of each site; 0 for numbers.

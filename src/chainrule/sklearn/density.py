@@ -128,8 +128,8 @@ class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
             n_samples: number of rows.
             random_state: seed of the draws.
             given: conditions: column → a value, a set of values, or a range, `cr.between(40, None)`.
-            ids: "fresh" for new cells of the columns that are not modelled: numbers and texts such as u00012 go on after
-                the largest, UUIDs are random, free text stays empty. By default these columns are left out.
+            ids: "fresh" for new cells of the columns that are not modelled: numbers and texts such as u00012 go on
+                after the largest, UUIDs are random, free text stays empty. By default these columns are left out.
         """
         check_is_fitted(self)
         if n_samples < 1:

@@ -128,4 +128,6 @@ def _check_known(domain: Domain, x: Tensor, known: Tensor, parts: Mapping[int, P
                 if domain.columns:
                     column = domain.columns[d]
                     shown, name = str(decode(x[row : row + 1, d : d + 1], [column]).iat[0, 0]), column.name
-                raise ChainruleError(f"given: {name!r} is {shown} in row {row}, which the condition rules out")
+                raise ChainruleError(
+                    f"given: {name!r} is {shown} in row {row}, which the condition rules out"
+                )

@@ -43,8 +43,8 @@ class IdsChoice(StrEnum):
 Ids = Annotated[
     IdsChoice | None,
     typer.Option(
-        help="Columns of a table that are not modelled: fresh writes new ids, which go on after those of training; free "
-        "text stays empty. Default: leave these columns out.",
+        help="Columns of a table that are not modelled: fresh writes new ids, which go on after those of training; "
+        "free text stays empty. Default: leave these columns out.",
     ),
 ]
 To = Annotated[int | None, typer.Option(help="Class at the end of each row; --label is the start.")]
