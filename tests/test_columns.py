@@ -469,8 +469,8 @@ def digits_model():
                 Column("x", "number", points=(0, 999), lattices=((0.5, 0.0),), missing=True),
                 Column("y", "real"),
             ],
-            "Densities per unit of the file: x (the values 0, 999 and values that are multiples of 0.5 and missing cells "
-            "have probabilities), y.",
+            "Densities per unit of the file: x (the values 0, 999 and values that are multiples of 0.5 and missing "
+            "cells have probabilities), y.",
         ),
         ([Column(f"c{k}", "integer") for k in range(12)], "Probabilities: "),
     ],
