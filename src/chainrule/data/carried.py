@@ -53,14 +53,15 @@ class Carried:
             return cls(name, place, "empty")
         if all(UUIDS.fullmatch(text) for text in texts):
             return cls(name, place, "uuid")
-        parts = [COUNTED.fullmatch(text) for text in texts]
-        around = {match and (match[1], match[3]) for match in parts}
-        if len(around) != 1 or None in around:
+        first = COUNTED.fullmatch(texts[0])
+        around = (first[1], first[3]) if first else ("", "")
+        like = re.compile(r"(\d{1,18})".join(map(re.escape, around)))
+        if not all(like.fullmatch(text) for text in texts):
             return cls(name, place, "empty")
-        digits = [match[2] for match in parts if match]
-        (prefix, suffix), widths = around.pop() or ("", ""), {len(text) for text in digits}
-        width = max(widths) if any(text[0] == "0" for text in digits) or len(widths) == 1 else 0
-        return cls(name, place, "text", max(map(int, digits)), prefix, suffix, width)
+        digits = [text[len(around[0]) : len(text) - len(around[1])] for text in texts]
+        widths = {len(text) for text in digits}
+        padded = len(widths) == 1 or any(text[0] == "0" for text in digits)
+        return cls(name, place, "text", max(map(int, digits)), *around, max(widths) * padded)
 
     def fresh(self, n: int, generator: torch.Generator) -> list[Any]:
         """Cells of n new rows; None of those that cannot be made."""
