@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from chainrule.cli.complete_table import complete_table
+from chainrule.cli.complete_table import complete_table, worth_in_words
 from chainrule.cli.inputs import items_of
 from chainrule.cli.opening import candidates, check_label, open_run
 from chainrule.cli.options.common import (
@@ -89,14 +89,14 @@ def complete(
 
     `chainrule complete runs/digits-causal-conv1d digits --keep top -n 8 -o completed.png`
 
-    `chainrule complete runs/people gaps.csv -o filled.csv`
-
     `chainrule complete runs/people gaps.csv --given "age>=40" -o filled.csv`
     """
     from chainrule.report.export import check_output
 
     opened = open_run(run, device)
     model = opened.model
+    if given and not model.domain.columns:
+        raise ChainruleError(f"--given: expected a run of a table, got one of {model.domain}")
     out, source = named(out, opened), arrived(source, opened)
     check_output(out, model.domain, opened.rate)
     temperature = 0.0 if most_probable else temperature
@@ -106,32 +106,19 @@ def complete(
     how: dict[str, Any] = {"cond": check_label(opened, label), "temperature": temperature}
     how |= {"particles": particles, "generator": torch.Generator().manual_seed(seed)}
     if model.domain.columns:
-        what = "cells"
         result = complete_table(model, source, opened.reading, out, keep, n or 1, items, how, safe_csv, given)
     else:
-        what = "variables"
-        if given:
-            raise ChainruleError(f"--given: expected a run of a table, got one of {model.domain}")
         found = items_of(opened, source, split, data_dir, unknown, labels=False, held_out=True)
         result = _complete(opened, found.first(items or 8), out, keep or "0.5", n or 8, how)
     files = result.pop("files", [out])
     if json:
         print_json({**result, "file": str(out), **({"files": files} if len(files) > 1 else {})})
         return
+    what = "cells" if model.domain.columns else "variables"
     about = "{items} items, {kept} of {of} {what} kept, {n} draws each: {out}"
     say(about.format(**result, what=what, out=span(files)))
     if given:
-        say(f"under the conditions: {_worth(result)}")
-
-
-def _worth(result: dict[str, Any]) -> str:
-    if result["exact"]:
-        return "exact draws"
-    mean, least = result["effective_sample_size"], result["least_effective_sample_size"]
-    return (
-        f"chosen among {result['candidates']:,} candidates of each row, worth {mean:,.0f} independent ones on average, "
-        f"{least:,.0f} at least"
-    )
+        say(f"under the conditions: {worth_in_words(result)}")
 
 
 def _complete(run: Run, items: Items, out: Path, keep: str, n: int, how: dict[str, Any]) -> dict:

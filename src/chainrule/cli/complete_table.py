@@ -86,3 +86,12 @@ def _under_conditions(
         size |= {"candidates": found.candidates, "effective_sample_size": worth.mean().item()}
         size["least_effective_sample_size"] = worth.min().item()
     return found.items, size
+
+
+def worth_in_words(result: dict[str, Any]) -> str:
+    """How good draws under conditions are."""
+    if result["exact"]:
+        return "exact draws"
+    mean, least = result["effective_sample_size"], result["least_effective_sample_size"]
+    among = f"chosen among {result['candidates']:,} candidates of each row"
+    return f"{among}, worth {mean:,.0f} independent ones on average, {least:,.0f} at least"

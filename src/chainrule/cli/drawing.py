@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from chainrule.cli.drawn_rows import check_ids, export_rows, records_of, text_of
 from chainrule.cli.opening import check_label, open_run
 from chainrule.cli.options.drawing import DrawingOptions
 from chainrule.cli.output import print_json, put, say, span
 from chainrule.cli.verb import named
-from chainrule.data.carried import emptied
 from chainrule.errors import ChainruleError
 from chainrule.tasks import Drawn
 from chainrule.training import Run
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Drawing:
@@ -47,8 +44,7 @@ class Drawing:
             out = named(out, self.run)
             check_output(out, domain, self.run.rate)
         self.out: Path | None = out
-        if options.ids is not None:
-            self._check_ids()
+        check_ids(self.run, options, out)
         self.music = out is not None and out.suffix.lower() == ".mid"
         if self.music:
             check_tempo(options.tempo)
@@ -108,19 +104,6 @@ class Drawing:
         else:
             self._print(drawn, domain)
 
-    def _check_ids(self) -> None:
-        self._frame(torch.zeros(0, self.run.model.domain.size))
-        if self.out is not None and self.out.suffix.lower() == ".npy":
-            raise ChainruleError(
-                "--ids: expected .csv or .parquet to write to, got .npy, which has numbers alone"
-            )
-        if empty := emptied(self.run.carried):
-            say(f"stays empty, since it does not go on as ids do: column {', '.join(empty)}")
-
-    def _frame(self, x: Tensor) -> pd.DataFrame:
-        """Rows of a table with names and values."""
-        return self.run.frame(x, ids=self.options.ids, seed=self.options.seed)
-
     def _stream(self, drawn: Drawn) -> list[Path]:
         """Sounds, written as they are drawn; no files if the output is none."""
         from chainrule.data.readers.sound import WRITTEN as SOUNDS
@@ -132,12 +115,10 @@ class Drawing:
 
     def _export(self, x: Tensor, domain: Any, steps: int | None) -> list[Path]:
         from chainrule.report.export import export_items
-        from chainrule.report.frame import export_frame
 
         assert self.out is not None
         if self.options.ids is not None:
-            export_frame(self._frame(x), self.out, domain.columns, safe_csv=self.options.safe_csv)
-            return [self.out]
+            return export_rows(self.run, x, self.options, self.out)
         about: Any = {"vocabulary": self.run.vocabulary, "rate": self.run.rate, "columns": steps}
         about |= {"safe_csv": self.options.safe_csv, "tempo": self.options.tempo}
         return export_items(x, domain, self.out, resolution=self.run.reading.resolution or 1, **about)
@@ -147,18 +128,16 @@ class Drawing:
         from chainrule.report.text import as_text
 
         if domain.columns:
-            frame = self._frame(x)
-            return frame.astype(object).where(frame.notna(), None).to_dict("records")
+            return records_of(self.run, x, self.options)
         if self.run.vocabulary is None:
             return x.tolist()
         return [as_text(item[None], self.run.vocabulary, domain)[:-1] for item in x]
 
     def _print(self, x: Tensor, domain: Any) -> None:
-        from chainrule.report.frame import as_csv
         from chainrule.report.text import as_text
 
         if domain.columns:
-            put(as_csv(self._frame(x), domain.columns, safe=self.options.safe_csv), end="")
+            put(text_of(self.run, x, self.options), end="")
         else:
             put(as_text(x, self.run.vocabulary, domain), end="")
 

@@ -14,27 +14,30 @@ from chainrule.cli.verb import arrived, named
 from chainrule.data import Notes
 from chainrule.errors import ChainruleError
 
+Source = Annotated[
+    str,
+    typer.Argument(metavar="TABLE", help="Table whose rows to predict for; the column need not be there."),
+]
+Name = Annotated[str, typer.Option(metavar="NAME", help="Column to predict.")]
+Proba = Annotated[
+    bool, typer.Option("--proba", help="Write the probability of each value, a column NAME=VALUE each.")
+]
+Quantile = Annotated[float | None, typer.Option(help="Quantile of numbers, in (0, 1). Default: the median.")]
+Mean = Annotated[bool, typer.Option("--mean", help="Take the mean of numbers.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("-o", help="Output .csv or .parquet, one row per row of TABLE. Default: the terminal."),
+]
+
 
 def predict(
     run: RunFolder,
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="TABLE", help="Table whose rows to predict for; the column need not be there."
-        ),
-    ],
-    column: Annotated[str, typer.Option(metavar="NAME", help="Column to predict.")],
-    proba: Annotated[
-        bool, typer.Option("--proba", help="Write the probability of each value, a column NAME=VALUE each.")
-    ] = False,
-    quantile: Annotated[
-        float | None, typer.Option(help="Quantile of numbers, in (0, 1). Default: the median.")
-    ] = None,
-    mean: Annotated[bool, typer.Option("--mean", help="Take the mean of numbers.")] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option("-o", help="Output .csv or .parquet, one row per row of TABLE. Default: the terminal."),
-    ] = None,
+    source: Source,
+    column: Name,
+    proba: Proba = False,
+    quantile: Quantile = None,
+    mean: Mean = False,
+    out: Out = None,
     safe_csv: SafeCsv = False,
     device: Device = "auto",
     json: Json = False,

@@ -132,7 +132,7 @@ class Run:
 
     @property
     def carried(self) -> list[Carried]:
-        """Of a table, the columns of the training file that are not modelled, such as ids.
+        """Columns of the training table that are not modelled, such as ids.
 
         Raises:
             RunError: if the configuration holds something else.
