@@ -54,7 +54,7 @@ def complete_table(
         known &= known_mask(model.domain, keep).to(model.device)
     rows = max(1, ROWS // (n * how["particles"]))
     parts = zip(x.split(rows), known.split(rows), strict=True)
-    about = {}
+    about: dict[str, Any] = {}
     if given:
         drawn, about = _under_conditions(model, x, known, given, n, how)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
@@ -45,7 +46,7 @@ class Evaluation:
         """Flat, for JSON: split, n, nats, nats_se, bits_per_dim, bits_per_dim_se, baselines, and what else there is."""
         baselines = {name: vars(value) for name, value in self.baselines.items()}
         steps = None if self.per_step is None else vars(self.per_step)
-        more = {"floors": self.floors or None, "per_step": steps, "accuracy": self.accuracy}
+        more: dict[str, Any] = {"floors": self.floors or None, "per_step": steps, "accuracy": self.accuracy}
         more["measure"] = self.measure or None
         more = {key: value for key, value in more.items() if value is not None}
         return {"split": self.split, **vars(self.model), "baselines": baselines, **more}
