@@ -1,6 +1,7 @@
 """Tables: what columns are taken for, cells ↔ codes, and the commands that name columns."""
 
 import decimal
+import json
 import math
 from dataclasses import replace
 
@@ -14,9 +15,10 @@ import chainrule as cr
 from chainrule.data import Notes, decode, encode, infer_columns, load_items
 from chainrule.data.readers.arrow import as_arrow
 from chainrule.domain.column import Column
+from chainrule.domain.measure import reference_measure
 from chainrule.errors import ChainruleError, DataError
 from chainrule.models.base.autoregressive import AutoregressiveModel
-from chainrule.tasks import given_part
+from chainrule.tasks import evaluate, parse_conditions, parts_of
 from test_cli import call
 
 rng = np.random.default_rng(0)
@@ -315,19 +317,20 @@ def test_spelt_values_are_read():
 # --- what is given ------------------------------------------------------------------------------------
 
 
+def parts(domain, values):
+    """Variable → its only value, of conditions as users write them."""
+    texts = [f"{name}={value}" for name, value in values.items()]
+    return {d: part.values for d, part in parts_of(domain, parse_conditions(domain, texts)).items()}
+
+
 def test_given_cells():
-    x, known = given_part(
-        cr.Domain.table(COLUMNS), {"text": "ä c", "flag": "false", "count": "12", "size": "-1e-3"}
-    )
-    assert x[0, known].tolist() == [1, 0, 12, -1e-3] and x[0, ~known].isnan().all()
-    assert known.nonzero().flatten().tolist() == [0, 1, 5, 7]
+    given = {"text": "ä c", "flag": "false", "count": "12", "size": "-1e-3"}
+    assert parts(cr.Domain.table(COLUMNS), given) == {0: (1,), 1: (0,), 5: (12,), 7: (-1e-3,)}
 
 
 def test_given_variables():
-    x, known = given_part(cr.Domain.image(1, 2, 2, levels=3), {"3": "2", "0": "0"})
-    assert x.tolist() == [[[[0, 0], [0, 2]]]] and known.tolist() == [[[True, False], [False, True]]]
-    x, known = given_part(cr.Domain.vector(2), {"1": "0.1"})
-    assert x.tolist() == [[0, 0.1]] and known.tolist() == [False, True]
+    assert parts(cr.Domain.image(1, 2, 2, levels=3), {"3": "2", "0": "0"}) == {3: (2,), 0: (0,)}
+    assert parts(cr.Domain.vector(2), {"1": "0.1"}) == {1: (0.1,)}
 
 
 @pytest.mark.parametrize(
@@ -356,7 +359,7 @@ def test_given_variables():
 )
 def test_what_cannot_be_given(domain, values, match):
     with pytest.raises(ChainruleError, match=match):
-        given_part(domain, values)
+        parts(domain, values)
 
 
 # --- at the command line ------------------------------------------------------------------------------
@@ -435,6 +438,49 @@ def test_evaluate_keeps_the_codes_of_the_run(people, tmp_path):
     assert other["nats"] == pytest.approx(-model.double().log_prob(x).mean().item(), rel=1e-5)
 
 
+def test_the_reference_measure_is_stated(people):
+    run, expected = people / "run", reference_measure(cr.load(people / "run").domain.columns)
+    assert expected.startswith(
+        "Probabilities: job (2 categories and others), age (whole), member (2 categories), ro"
+    )
+    assert expected.endswith("Densities per unit of the file: income.")
+    asked = ("evaluate", run, "--no-baselines")
+    assert (
+        expected in " ".join(call(*asked).err.split()) and call(*asked, "--json").json["measure"] == expected
+    )
+    assert json.loads((run / "model.json").read_text())["measure"] == expected
+    assert expected in (run / "report.html").read_text()
+    assert "measure" not in evaluate(*digits_model()).to_dict()
+
+
+def digits_model():
+    data = cr.load_data("digits").first(8)
+    return cr.create_model("uniform", data.domain), data
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (
+            [Column("d", "number", step=1.0, spelling="days: %Y-%m-%d"), Column("p", "number", step=0.01)],
+            "Probabilities: d (days), p (multiples of 0.01).",
+        ),
+        (
+            [
+                Column("x", "number", points=(0, 999), lattices=((0.5, 0.0),), missing=True),
+                Column("y", "real"),
+            ],
+            "Densities per unit of the file: x (the values 0, 999 and values that are multiples of 0.5 and missing "
+            "cells have probabilities), y.",
+        ),
+        ([Column(f"c{k}", "integer") for k in range(12)], "Probabilities: "),
+    ],
+)
+def test_reference_measure(columns, expected):
+    found = reference_measure(columns)
+    assert found == expected if len(columns) == 2 else found.endswith("c7 (whole) and 4 more.")
+
+
 def test_sample_a_table(people, tmp_path):
     run = people / "run"
     printed = call("sample", run, "-n", "7")
@@ -467,6 +513,45 @@ def test_sample_given_cells(people):
     )
     assert "one of 'clerk', 'nurse', got 'x'" in call("sample", run, "--given", "job=x").error
     assert call("sample", run, "--given", "job").status != 0
+
+
+def test_predict_a_column(people, tmp_path):
+    run, whole = people / "run", pd.read_csv(people / "people.csv")
+    frame = whole.drop(columns="job")
+    frame.insert(1, "name", [f"n{k}" for k in range(len(frame))])
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    asked = ("predict", run, people / "people.csv", "--column")
+    ended = call("predict", run, tmp_path / "new.csv", "--column", "job", "-o", tmp_path / "jobs.csv")
+    assert ended.status == 0 and f"60 rows, column 'job': {tmp_path / 'jobs.csv'}" in ended.err
+    jobs, model = pd.read_csv(tmp_path / "jobs.csv"), cr.load(run)
+    assert jobs["name"].tolist() == frame["name"].tolist()
+    assert jobs["job"].tolist() == cr.predict(model, whole, "job").tolist()
+    assert call(*asked, "job", "--proba", "-o", tmp_path / "p.parquet").status == 0
+    shares = pd.read_parquet(tmp_path / "p.parquet")
+    assert list(shares) == ["job=clerk", "job=nurse"]
+    np.testing.assert_allclose(shares, cr.predict_proba(model, whole, "job"), atol=1e-6)
+    ages = call(*asked, "age", "--quantile", "0.9", "--json").json["rows"]
+    assert [row["age"] for row in ages] == cr.predict(model, whole, "age", quantile=0.9).tolist()
+    assert "no column 'jub'; did you mean 'job'" in call(*asked, "jub").error
+    assert "neither --quantile nor --mean" in call(*asked, "age", "--proba", "--mean").error
+    assert "too many values" in call(*asked, "income", "--proba").error
+
+
+def test_complete_under_conditions(people, tmp_path):
+    run, out = people / "run", tmp_path / "filled.csv"
+    given = ("complete", run, people / "gaps.csv", "--particles", "8", "-o", out, "--given")
+    found = call(*given, "income>0", "--given", "job in nurse,clerk", "--keep", "0.4", "--json")
+    assert found.status == 0, found.err
+    result, gaps, filled = found.json, pd.read_csv(people / "gaps.csv"), pd.read_csv(out)
+    assert not result["exact"] and result["candidates"] == 8
+    assert 1 <= result["least_effective_sample_size"] <= result["effective_sample_size"] <= 8
+    assert (filled["income"] > 0).all() and filled["age"].tolist() == gaps["age"].tolist()
+    known = gaps["job"].notna()
+    assert (filled["job"] == gaps["job"])[known].all() and set(filled["job"]) <= {"clerk", "nurse"}
+    assert "of each row, worth" in call(*given, "income>0", "--keep", "0.4").err
+    oldest = gaps["age"].max()
+    refused = call(*given, f"age<{oldest}").error
+    assert f"given: 'age' is {oldest} in row {gaps['age'].argmax()}, which the condition rules out" in refused
 
 
 def test_sample_under_conditions(people):

@@ -441,13 +441,17 @@ def test_ids_are_carried_and_not_modelled():
     frame.columns = [7, 3, 1]
     gappy = frame.mask(np.arange(180).reshape(60, 3) % 5 == 0)
     gappy[3] = frame[3]
-    imputer = AutoregressiveImputer(**TINY).fit(gappy)
+    with pytest.warns(UserWarning, match="not modelled, column '3'"):
+        imputer = AutoregressiveImputer(**TINY).fit(gappy)
     assert [column.name for column in imputer.columns_] == ["7", "1"]
     filled = imputer.transform(gappy)
     assert list(filled.columns) == list(frame.columns) and filled[3].tolist() == frame[3].tolist()
     assert filled.notna().all().all()
-    drawn = AutoregressiveDensity(**TINY).fit(frame).sample(5, random_state=0)
-    assert list(drawn.columns) == [7, 1]
+    with pytest.warns(UserWarning, match="not modelled, column '3'"):
+        density = AutoregressiveDensity(**TINY).fit(frame)
+    assert list(density.sample(5, random_state=0).columns) == [7, 1]
+    drawn = density.sample(2, random_state=0, ids="fresh")
+    assert list(drawn.columns) == [7, 3, 1] and drawn[3].tolist() == ["k-60", "k-61"]
 
 
 def test_counts_that_a_fold_lacks_have_a_likelihood():

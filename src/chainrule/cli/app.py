@@ -24,6 +24,7 @@ from chainrule.cli import (
     evaluate,
     get,
     interpolate,
+    predict,
     purify,
     reproduce,
     sample,
@@ -62,6 +63,7 @@ app.command("interpolate", cls=Verb)(grouped(interpolate.interpolate))
 app.command("continue", cls=Verb)(grouped(continuation.continue_))
 app.command("complete", cls=Verb)(grouped(complete.complete))
 app.command("classify", cls=Verb)(grouped(classify.classify))
+app.command("predict", cls=Verb)(grouped(predict.predict))
 app.command("compare-tables", cls=Verb)(grouped(compare_tables.compare_tables))
 app.command("compress", cls=Verb)(grouped(compress.compress))
 app.command("decompress", cls=Verb)(grouped(decompress.decompress))

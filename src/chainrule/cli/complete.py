@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from chainrule.cli.complete_table import complete_table
+from chainrule.cli.complete_table import complete_table, worth_in_words
 from chainrule.cli.inputs import items_of
 from chainrule.cli.opening import candidates, check_label, open_run
 from chainrule.cli.options.common import (
@@ -24,9 +24,11 @@ from chainrule.cli.options.common import (
     Temperature,
     Unknown,
 )
+from chainrule.cli.options.drawing import Given
 from chainrule.cli.output import print_json, say, span
 from chainrule.cli.verb import arrived, named
 from chainrule.data import Items
+from chainrule.errors import ChainruleError
 from chainrule.models.base.capabilities import Factorises
 from chainrule.training import Run
 
@@ -63,6 +65,7 @@ def complete(
     source: Source,
     out: Out,
     keep: Keep = None,
+    given: Given = None,
     n: Draws = None,
     items: First = None,
     split: HeldOut = None,
@@ -79,18 +82,21 @@ def complete(
 ) -> None:
     """Complete items: keep the known part and draw the rest. Grid rows: original, known part, n draws.
 
-    In a table, the missing cells are drawn and the others stay unchanged.
+    In a table, the missing cells are drawn and the others stay unchanged. Conditions hold beside the known cells; a
+    known cell that contradicts one is an error.
 
     Examples:
 
     `chainrule complete runs/digits-causal-conv1d digits --keep top -n 8 -o completed.png`
 
-    `chainrule complete runs/people gaps.csv -o filled.csv`
+    `chainrule complete runs/people gaps.csv --given "age>=40" -o filled.csv`
     """
     from chainrule.report.export import check_output
 
     opened = open_run(run, device)
     model = opened.model
+    if given and not model.domain.columns:
+        raise ChainruleError(f"--given: expected a run of a table, got one of {model.domain}")
     out, source = named(out, opened), arrived(source, opened)
     check_output(out, model.domain, opened.rate)
     temperature = 0.0 if most_probable else temperature
@@ -100,18 +106,19 @@ def complete(
     how: dict[str, Any] = {"cond": check_label(opened, label), "temperature": temperature}
     how |= {"particles": particles, "generator": torch.Generator().manual_seed(seed)}
     if model.domain.columns:
-        what = "cells"
-        result = complete_table(model, source, opened.reading, out, keep, n or 1, items, how, safe_csv)
+        result = complete_table(model, source, opened.reading, out, keep, n or 1, items, how, safe_csv, given)
     else:
-        what = "variables"
-        given = items_of(opened, source, split, data_dir, unknown, labels=False, held_out=True)
-        result = _complete(opened, given.first(items or 8), out, keep or "0.5", n or 8, how)
+        found = items_of(opened, source, split, data_dir, unknown, labels=False, held_out=True)
+        result = _complete(opened, found.first(items or 8), out, keep or "0.5", n or 8, how)
     files = result.pop("files", [out])
     if json:
         print_json({**result, "file": str(out), **({"files": files} if len(files) > 1 else {})})
         return
+    what = "cells" if model.domain.columns else "variables"
     about = "{items} items, {kept} of {of} {what} kept, {n} draws each: {out}"
     say(about.format(**result, what=what, out=span(files)))
+    if given:
+        say(f"under the conditions: {worth_in_words(result)}")
 
 
 def _complete(run: Run, items: Items, out: Path, keep: str, n: int, how: dict[str, Any]) -> dict:

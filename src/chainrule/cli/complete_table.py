@@ -28,8 +28,9 @@ def complete_table(
     items: int | None,
     how: dict[str, Any],
     safe_csv: bool,
+    given: list[str] | None = None,
 ) -> dict:
-    """Draw the missing cells, and with `keep` all that it does not keep; write the rows.
+    """Draw the missing cells, and with `keep` all that it does not keep, under conditions; write the rows.
 
     `reading` is the run's.
     """
@@ -52,7 +53,11 @@ def complete_table(
     known = ~x.isnan()
     if keep is not None:
         known &= known_mask(model.domain, keep).to(model.device)
-    drawn = _draw(model, x, known, n, how)
+    about: dict[str, Any] = {}
+    if given:
+        drawn, about = _under_conditions(model, x, known, given, n, how)
+    else:
+        drawn = _draw(model, x, known, n, how)
     if out.suffix.lower() == ".npy":
         export_items(drawn.flatten(0, 1), model.domain, out)
     else:
@@ -64,7 +69,7 @@ def complete_table(
         if n > 1:
             frame.insert(0, DRAW, torch.arange(n).repeat(len(x)).numpy())
         export_frame(frame, out, columns, safe_csv=safe_csv)
-    return {"items": len(x), "n": n, "kept": int(known.sum()), "of": known.numel()}
+    return {"items": len(x), "n": n, "kept": int(known.sum()), "of": known.numel(), **about}
 
 
 def _draw(model: Model, x: Tensor, known: Tensor, n: int, how: dict[str, Any]) -> Tensor:
@@ -74,3 +79,27 @@ def _draw(model: Model, x: Tensor, known: Tensor, n: int, how: dict[str, Any]) -
     for part in rows.split(max(1, ROWS // (n * how["particles"]))) if len(rows) else ():
         drawn[part] = model.complete(x[part], known[part], n, **how).to(drawn.dtype)
     return drawn
+
+
+def _under_conditions(
+    model: Model, x: Tensor, known: Tensor, given: list[str], n: int, how: dict[str, Any]
+) -> tuple[Tensor, dict]:
+    """The rows (N, n, D), and how good the draws are."""
+    from chainrule.tasks import complete_given, parse_conditions
+
+    found = complete_given(model, x, known, parse_conditions(model.domain, given), n, **how)
+    worth = found.effective[~found.exact]
+    size: dict[str, Any] = {"exact": not len(worth)}
+    if len(worth):
+        size |= {"candidates": found.candidates, "effective_sample_size": worth.mean().item()}
+        size["least_effective_sample_size"] = worth.min().item()
+    return found.items, size
+
+
+def worth_in_words(result: dict[str, Any]) -> str:
+    """How good draws under conditions are."""
+    if result["exact"]:
+        return "exact draws"
+    mean, least = result["effective_sample_size"], result["least_effective_sample_size"]
+    among = f"chosen among {result['candidates']:,} candidates of each row"
+    return f"{among}, worth {mean:,.0f} independent ones on average, {least:,.0f} at least"

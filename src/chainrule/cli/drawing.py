@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chainrule.cli.drawn_rows import check_ids, export_rows, records_of, text_of
 from chainrule.cli.opening import check_label, open_run
 from chainrule.cli.options.drawing import DrawingOptions
 from chainrule.cli.output import print_json, put, say, span
 from chainrule.cli.verb import named
-from chainrule.data import decode
 from chainrule.errors import ChainruleError
 from chainrule.tasks import Drawn
 from chainrule.training import Run
@@ -44,6 +44,7 @@ class Drawing:
             out = named(out, self.run)
             check_output(out, domain, self.run.rate)
         self.out: Path | None = out
+        check_ids(self.run, options, out)
         self.music = out is not None and out.suffix.lower() == ".mid"
         if self.music:
             check_tempo(options.tempo)
@@ -116,6 +117,8 @@ class Drawing:
         from chainrule.report.export import export_items
 
         assert self.out is not None
+        if self.options.ids is not None:
+            return export_rows(self.run, x, self.options, self.out)
         about: Any = {"vocabulary": self.run.vocabulary, "rate": self.run.rate, "columns": steps}
         about |= {"safe_csv": self.options.safe_csv, "tempo": self.options.tempo}
         return export_items(x, domain, self.out, resolution=self.run.reading.resolution or 1, **about)
@@ -125,18 +128,16 @@ class Drawing:
         from chainrule.report.text import as_text
 
         if domain.columns:
-            frame = decode(x, domain.columns)
-            return frame.astype(object).where(frame.notna(), None).to_dict("records")
+            return records_of(self.run, x, self.options)
         if self.run.vocabulary is None:
             return x.tolist()
         return [as_text(item[None], self.run.vocabulary, domain)[:-1] for item in x]
 
     def _print(self, x: Tensor, domain: Any) -> None:
-        from chainrule.report.frame import as_csv
         from chainrule.report.text import as_text
 
         if domain.columns:
-            put(as_csv(decode(x, domain.columns), domain.columns, safe=self.options.safe_csv), end="")
+            put(text_of(self.run, x, self.options), end="")
         else:
             put(as_text(x, self.run.vocabulary, domain), end="")
 

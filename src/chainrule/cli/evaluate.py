@@ -91,6 +91,8 @@ def _print(result: Evaluation, name: str) -> None:
         columns.append("accuracy")
         rows[-1].append(f"{result.accuracy:.1%}")
     print_table(f"{result.split}, {result.model.n} items", columns, rows, last_bold=True)
+    if result.measure:
+        say(result.measure)
     if result.per_step is not None:
         _say_per_step(result.per_step, result.model.units[0])
     if result.floors:

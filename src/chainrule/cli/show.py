@@ -13,6 +13,7 @@ from chainrule.cli.opening import check_label, open_run
 from chainrule.cli.options.common import DataDir, Json, Label, RunFolder
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.cli.show_bits import show_bits
+from chainrule.domain.measure import reference_measure
 from chainrule.models import Model
 from chainrule.models.base.capabilities import Bounded, Exact, Sequential
 from chainrule.training import Run
@@ -76,11 +77,18 @@ def _parts(run: Run, json: bool) -> None:
         "parameters": sum(p.numel() for p in model.parameters()),
         "likelihood": model.likelihood,
     }
+    card |= _measure(model)
     if json:
         print_json(card)
         return
     print_table(str(run.folder), ["", ""], [[name, str(value)] for name, value in card.items()], words=True)
     _shapes(model)
+
+
+def _measure(model: Model) -> dict[str, str]:
+    """What likelihoods of a table are measured by."""
+    columns = model.domain.columns
+    return {"measure": reference_measure(columns)} if columns else {}
 
 
 def _shapes(model: Model) -> None:
@@ -105,7 +113,7 @@ def _structure(run: Run, out: Path, label: list[str] | None, json: bool) -> None
         "variables_per_site": model.head.variables,
         "reads_at_most": int(reads.max()),
         "picture": str(out),
-    }
+    } | _measure(run.model)
     if model.domain.layout == "image" and model.network.encoder is not None:
         default = run.folder is not None and out == run.folder / STRUCTURE
         field = out.with_name(FIELD if default else f"{out.stem}-{FIELD}")

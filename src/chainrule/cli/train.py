@@ -129,6 +129,8 @@ def _report(run: Run, data: Data, name: str, *, command: str, json: bool) -> Non
         likelihoods = [*result.baselines.items(), (name, result.model)]
         rows = [[name, *likelihood.numbers(errors=False)] for name, likelihood in likelihoods]
         print_table("Validation", ["", *result.model.units], rows, last_bold=True)
+        if result.measure:
+            say(result.measure)
     say(f"run: {run.folder}\nreport: {report}")
 
 

@@ -64,6 +64,7 @@ def assemble(raw: Raw, how: Reading) -> Data:
         vocabulary=raw.vocabulary,
         source="; ".join(filter(None, (raw.where, raw.note, raw.split or split))),
         notes=raw.notes,
+        carried=raw.carried,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chainrule.data.carried import Carried
 from chainrule.data.cells import is_number, is_text, numbers, words
 from chainrule.data.findings import Findings
 from chainrule.data.grid import EXACT
@@ -19,7 +20,7 @@ from chainrule.data.numeric import facts_of, is_whole, number_column
 from chainrule.data.raw import reading
 from chainrule.data.readers.arrow import as_arrow, place
 from chainrule.data.spelling import WRITTEN
-from chainrule.data.times import GRAINS, is_clock, spelling_of, to_numbers
+from chainrule.data.times import GRAINS, calendar_of, is_clock, spelling_of, to_numbers
 from chainrule.domain.column import Column
 from chainrule.errors import DataError, nearest
 
@@ -76,6 +77,9 @@ def find_columns(source: Any, kinds: Mapping[str, str] | None = None, where: str
     found = Findings()
     for field, cells in zip(table.schema, table.columns, strict=True):
         _find(found, f"{where}: column {field.name!r}", field.name, cells, kinds.get(field.name))
+        if field.name in found.left and kinds.get(field.name) != "drop":
+            kept = len(found.columns) + len(found.carried)
+            found.carried.append(Carried.of(field.name, kept, cells))
         written = (field.metadata or {}).get(WRITTEN, b"").decode()
         if written and found.columns and found.columns[-1].name == field.name:
             found.columns[-1] = replace(found.columns[-1], written=written)
@@ -152,7 +156,9 @@ def _take_times(found: Findings, where: str, name: str, cells: pa.ChunkedArray, 
     column = number_column(name, values[~gaps], gaps=bool(gaps.any()), **how)
     if is_clock(spelling):
         column = replace(column, lowest=0.0, highest=float(DAY // GRAINS[grain] - 1))
-    found.take(column, [f"times ({written})", *facts_of(column, values[~gaps])])
+    column = replace(column, calendar=calendar_of(values[~gaps], spelling))
+    beside = [f"nets also read {' and '.join(column.calendar)}"] if column.calendar else []
+    found.take(column, [f"times ({written})", *facts_of(column, values[~gaps]), *beside])
 
 
 def _take_numbers(found: Findings, where: str, name: str, cells: pa.ChunkedArray, kind: str | None) -> None:

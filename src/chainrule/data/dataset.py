@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from chainrule.data.carried import Carried
 from chainrule.data.items import Items
 from chainrule.data.notes import Notes
 from chainrule.data.streams import Streams
@@ -41,6 +42,7 @@ class Data:
         frames: "train", "valid", "test" → (N, M, T'), of recordings: M numbers for each frame of an item, known
             beforehand; empty unless `load_data` was asked for features.
         notes: what was found in the source, what was ignored and what was changed.
+        carried: of a table, how its columns that are not modelled, such as ids, go on in new rows.
 
     Raises:
         DataError: if a split is empty or its items do not have the domain's shape.
@@ -61,6 +63,7 @@ class Data:
     origin: dict = field(default_factory=dict)
     frames: dict[str, Tensor] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes)
+    carried: tuple[Carried, ...] = ()
 
     def __post_init__(self) -> None:
         for split in SPLITS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from chainrule.data.carried import Carried
 from chainrule.domain.column import Column
 
 
@@ -16,11 +17,13 @@ class Findings:
         columns: those to model, in the table's order.
         reasons: name of a column to model → in a line what it is.
         left: name of a column that is not modelled → why.
+        carried: how those of them that nobody asked to drop go on.
     """
 
     columns: list[Column] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
+    carried: list[Carried] = field(default_factory=list)
 
     def leave(self, name: str, reason: str) -> None:
         """Leave a column out."""

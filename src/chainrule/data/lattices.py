@@ -17,6 +17,7 @@ DISTINCT, SPIKES, LEAST_SHARE, LEAST_CELLS, TIMES, DEVIATIONS = 6, 2, 0.05, 10, 
 # Beside a density: its share of the cells, its decimals at most, and their share of those of more decimals.
 LEAST_ROUNDED, FEW_DECIMALS, NEARLY = 0.1, 4, 0.98
 MOST_PLACES = 100_000  # that a lattice has within the range
+WEEK, WEEKS = 7, 5  # days, and the fewest weeks in which a weekday can stand out
 
 
 def lattices_of(
@@ -45,6 +46,20 @@ def lattices_of(
     if rounded is None or own is None:
         return []
     return [*lattices_of(rounded, own, single=single), (own, 0.0)][-MOST:]
+
+
+def weekdays_of(values: Values) -> list[tuple[float, float]]:
+    """(7, offset) of the weekdays, of days since 1970, that have far more cells than the rarest weekday.
+
+    So of business days five are lattices, of weekly data one, and of days that are alike none.
+    """
+    counts = np.bincount((values.values % WEEK).astype(np.int64), values.counts, minlength=WEEK)
+    if values.values[-1] - values.values[0] < WEEK * WEEKS:
+        return []
+    rarest, enough = counts.min(), max(LEAST_CELLS, LEAST_SHARE * values.total)
+    often = counts >= np.maximum(TIMES * rarest, rarest + max(enough, DEVIATIONS * max(rarest, 1) ** 0.5))
+    week = (4, 5, 6, 0, 1, 2, 3)  # from Monday on; day 0 was a Thursday
+    return [(float(WEEK), float(offset)) for offset in week if often[offset]]
 
 
 def _rounded(values: Values, single: bool) -> Values | None:

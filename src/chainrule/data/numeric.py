@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.data.ends import ends_of
 from chainrule.data.grid import EXACT, step_of
-from chainrule.data.lattices import lattices_of
+from chainrule.data.lattices import lattices_of, weekdays_of
 from chainrule.data.points import on_lattice, points_of
 from chainrule.data.values import Values
 from chainrule.domain.column import Column
@@ -46,7 +46,9 @@ def number_column(
     lattices = []
     if kind != "real":
         some = Values.of(cells[:: -(-len(cells) // SAMPLED)])
-        lattices = lattices_of(some, step, single=single, timed=": " in spelling)
+        dated = step == 1 and not counted and spelling.startswith("days: ")
+        lattices = weekdays_of(some) if dated else []
+        lattices = lattices or lattices_of(some, step, single=single, timed=": " in spelling)
     constant = len(values.values) == 1
     points = (float(values.values[0]),) if constant else points_of(values, step, lattices)
     lowest, highest = ends_of(values, step, points, counted=counted)

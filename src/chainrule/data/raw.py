@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from chainrule.data.carried import Carried
 from chainrule.data.dataset import ClassNames
 from chainrule.data.notes import Notes
 from chainrule.domain import Domain
@@ -41,6 +42,7 @@ class Raw:
         chosen: options of reading that the source itself settled, such as a gain; a run keeps them for new data.
         items: split → what each item, or each stream, is called, such as its file; where it has a name.
         beside: of tables, split → the columns that are not modelled, such as ids.
+        carried: how those columns go on in new rows.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Raw:
     chosen: dict[str, Any] = field(default_factory=dict)
     items: dict[str, list[str]] = field(default_factory=dict)
     beside: dict[str, pa.Table] = field(default_factory=dict)
+    carried: tuple[Carried, ...] = ()
 
 
 @contextmanager

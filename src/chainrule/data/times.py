@@ -48,6 +48,7 @@ FORMATS = (
 ISO = "ISO"  # whatever Python reads as such, with a zone or without
 PROBED = 100  # texts that a spelling is tried on first
 EPOCH = datetime(1970, 1, 1)
+PERIODS = {"weekday": 7, "month": 365, "hour": 1, "day": 31}  # of the calendar's parts, in days
 FIRST, LAST = ((moment - EPOCH) // timedelta(microseconds=1) for moment in (datetime.min, datetime.max))
 NANOSECONDS = (1 << 63) // 1000 - 1  # the most microseconds that int64 holds in nanoseconds
 ARROW = re.compile(r"(timestamp|time32|time64|duration|date32|date64)\[(\w+)(?:, tz=(.+))?\]")
@@ -137,6 +138,18 @@ def is_clock(spelling: str) -> bool:
     """Whether the times are those of a day, from 0 to 24 hours."""
     kind = spelling.split(": ", 1)[1]
     return kind.startswith(("time32", "time64", "%H"))
+
+
+def calendar_of(values: np.ndarray, spelling: str) -> tuple[str, ...]:
+    """The parts of the calendar that moments (n,), counts of the spelling's grain, go through at least once."""
+    grain, kind = spelling.split(": ", 1)
+    size = GRAINS[grain] / GRAINS["days"]
+    if kind.startswith("duration"):
+        return ()
+    if is_clock(spelling):
+        return ("hour",) if size < 1 else ()
+    span = (values.max() - values.min()) * size
+    return tuple(part for part, days in PERIODS.items() if span >= days and (size < 1 or part != "hour"))
 
 
 def _ticks(cells: pa.ChunkedArray) -> tuple[np.ma.MaskedArray, str]:

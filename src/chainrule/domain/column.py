@@ -20,6 +20,13 @@ TICKS = {  # numpy's words for the grains of times
 }
 KINDS = ("categorical", "number", "integer", "real")
 MOST_PLAIN = 1000  # categories of one softmax; with more, two small ones train in two thirds of the time
+CALENDAR = {
+    "weekday": 7,
+    "month": 12,
+    "hour": 24,
+    "day": 2,
+}  # parts of it, and how many inputs of a net each is
+WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class Column:
         spelling: how the cells are written, for what is written back; the readers know the words.
         factored: whether models give categories probabilities in two steps, first a group, then a category in it; by
             default where there are over 1,000.
+        calendar: of moments, which of weekday, month, hour and day (of the month) nets read beside the number itself.
         written: how a number or boolean is written in a .csv, such as "$1,000.00"; see `chainrule.data.spelling`.
 
     Raises:
@@ -65,6 +73,7 @@ class Column:
     highest: float | None = None
     spelling: str = ""
     factored: bool | None = field(default=None, compare=False)
+    calendar: tuple[str, ...] = field(default=(), compare=False)
     written: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
@@ -73,6 +82,7 @@ class Column:
         object.__setattr__(self, "categories", tuple(self.categories))
         object.__setattr__(self, "lattices", tuple((float(step), float(at)) for step, at in self.lattices))
         object.__setattr__(self, "points", tuple(map(float, self.points)))
+        object.__setattr__(self, "calendar", tuple(self.calendar))
         for name in ("step", "lowest", "highest"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else float(value))
@@ -91,6 +101,11 @@ class Column:
             raise DomainError(f"column {self.name!r}: expected categories beside which there are others")
         if self.kind != "number" and (self.step or self.lattices or self.points or self.ends != (None, None)):
             raise DomainError(f"column {self.name!r}: expected a support of a number only, got {self.kind}")
+        if not set(self.calendar) <= set(CALENDAR) or (self.calendar and self.kind != "number"):
+            raise DomainError(
+                f"column {self.name!r}: calendar: expected {', '.join(CALENDAR)} of a number, "
+                f"got {', '.join(self.calendar)} of a column of kind {self.kind}"
+            )
 
     @property
     def levels(self) -> int | None:
@@ -167,6 +182,8 @@ class Column:
 
     def lattice_words(self, step: float, offset: float) -> str:
         """What values on a lattice are."""
+        if step == 7 and self.spelling.startswith("days: "):
+            return WEEKDAYS[int(offset + 3) % 7]  # day 0 was a Thursday
         if not offset:
             return "whole" if step == 1 else f"multiples of {step:.12g}"
         if step == 1:

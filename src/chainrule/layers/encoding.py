@@ -95,15 +95,15 @@ class OneHot(Encoding):
 class Cells(Encoding):
     """Cells of a row, each by the kind of its column: (B, n, 1) → (B, n, C).
 
-    C holds a unit vector (or, of a column with over 64 categories, a learned vector); of a number column a flag for
-    each of its points and lattices in its place; a number, as `Real` has it, or of a number column its score in units
-    of size 1; and a flag where the number is missing.
+    C holds a unit vector (or, of a column with over 64 categories, a learned vector); of a number column in its place
+    a flag for each of its points and lattices, and the features of its calendar; a number, as `Real` has it, or of a
+    number column its score in units of size 1; and a flag where the number is missing.
 
     Args:
         levels: of each site; 0 for numbers.
         gaps: whether a number may be missing, of each site.
         places: of each site among the number columns; -1 for other kinds.
-        marks: the most points and lattices that a number column has.
+        marks: the most points and lattices that a number column has, and features of the calendar.
     """
 
     levels: Tensor
@@ -161,7 +161,7 @@ class Cells(Encoding):
         marks = None
         if numbers is not None:
             scores, marks = numbers.marks(there, places.clamp(min=0))
-            marks = marks & ~(missing | (places < 0))[..., None]
+            marks = torch.where((missing | (places < 0))[..., None], 0.0, marks).to(kind)
             score = (LOGISTIC * scores.clamp(-SCORES, SCORES)).to(kind)
             number = torch.where(places >= 0, torch.where(missing, 0.0, score), number)
         parts = [number[..., None]]
@@ -175,8 +175,6 @@ class Cells(Encoding):
                 rows = torch.where(offsets >= 0, there.long() + offsets, 0)
                 units = torch.where((offsets >= 0)[:, None], self.vectors(rows), units)
             if marks is not None:
-                units = units + F.pad(marks[..., : self.units], (0, max(0, self.units - marks.shape[-1]))).to(
-                    kind
-                )
+                units = units + F.pad(marks[..., : self.units], (0, max(0, self.units - marks.shape[-1])))
             parts.insert(0, units)
         return torch.cat(parts, dim=-1)

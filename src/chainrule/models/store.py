@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 
 from chainrule.domain import Domain
+from chainrule.domain.measure import reference_measure
 from chainrule.errors import RunError
 from chainrule.files import atomic_path, read_text, write_text
 from chainrule.heads import ColumnHeads
@@ -39,6 +40,8 @@ def save_card(model: Model, folder: str | Path, *, version: str) -> None:
         "domain": model.domain.to_json(),
         "hyperparameters": model.hyperparameters,
     }
+    if model.domain.columns:
+        card["measure"] = reference_measure(model.domain.columns)
     write_text(Path(folder) / CARD, json.dumps(card, indent=2) + "\n")
 
 

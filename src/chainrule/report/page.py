@@ -91,6 +91,7 @@ def _modelled(run: Run, data: Data, evaluation: Any) -> dict:
         "rows": [*result.baselines.items(), (model.name or type(model).__name__, result.model)],
         "units": result.model.units,
         "n": result.model.n,
+        "measure": result.measure,
         "accuracy": result.accuracy,
         "curve": as_source(learning_curve(run.metrics, baselines, result.model.units[0]))
         if run.best

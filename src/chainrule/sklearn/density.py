@@ -115,23 +115,34 @@ class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
         return float(self.score_samples(X).mean())
 
     def sample(
-        self, n_samples: int = 1, random_state: Any = None, *, given: Mapping[str, Any] | None = None
+        self,
+        n_samples: int = 1,
+        random_state: Any = None,
+        *,
+        given: Mapping[str, Any] | None = None,
+        ids: str | None = None,
     ) -> Any:
         """Draw rows: an array, or a DataFrame with the training one's columns and types.
 
-        With `given`, rows under conditions: column → a value, a set of values, or a range, `cr.between(40, None)`.
+        Args:
+            n_samples: number of rows.
+            random_state: seed of the draws.
+            given: conditions: column → a value, a set of values, or a range, `cr.between(40, None)`.
+            ids: "fresh" for new cells of the columns that are not modelled: numbers and texts such as u00012 go on
+                after the largest, UUIDs are random, free text stays empty. By default these columns are left out.
         """
         check_is_fitted(self)
         if n_samples < 1:
             raise ChainruleError(f"n_samples: expected an integer ≥ 1, got {n_samples}")
-        generator = torch.Generator().manual_seed(draw_seed(random_state))
+        seed = draw_seed(random_state)
+        generator = torch.Generator().manual_seed(seed)
         if given is not None:
             rows = sample_given(self.model_, n_samples, self._given(given), generator=generator).items
-            return self._rows.decode(rows.cpu().numpy())
+            return self._rows.decode(rows.cpu().numpy(), ids, seed)
         most = chunk(self.n_features_in_)
         sizes = [min(most, n_samples - start) for start in range(0, n_samples, most)]
         drawn = torch.cat([self.model_.sample(size, generator=generator) for size in sizes])
-        return self._rows.decode(drawn.cpu().numpy())
+        return self._rows.decode(drawn.cpu().numpy(), ids, seed)
 
     def predict_column(
         self, X: Any, column: str, *, quantile: float | None = None, mean: bool = False

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from pandas.api.types import is_bool_dtype, is_float_dtype, is_integer_dtype, is_numeric_dtype
 from torch import Tensor
 
-from chainrule.data import decode, encode, infer_columns
+from chainrule.data import decode, encode
+from chainrule.data.carried import FRESH, Carried, with_fresh
+from chainrule.data.columns import find_columns
 from chainrule.data.readers.arrow import as_arrow
 from chainrule.data.readers.frame import is_frame
 from chainrule.domain import Domain
@@ -30,12 +34,14 @@ class Rows:
         names: of all, ids and the like too, which are carried through.
         labels: the frame's own column labels; None for an array.
         dtypes: those of the frame's columns.
+        carried: how those that are not modelled go on in new rows.
     """
 
     columns: tuple[Column, ...]
     names: tuple[str, ...]
     labels: pd.Index | None = None
     dtypes: tuple[Any, ...] = ()
+    carried: tuple[Carried, ...] = ()
 
     @classmethod
     def of(cls, X: Any, kinds: Mapping[str, str] | str | None) -> Rows:
@@ -57,13 +63,14 @@ class Rows:
         if nameless and kinds != "infer":
             plain = [name for name in frame.select_dtypes("number") if name not in given]
         frame = frame.rename(columns=str)
-        inferred = infer_columns(frame, dict.fromkeys(plain, "real") | given, "X")
+        found = find_columns(frame, dict.fromkeys(plain, "real") | given, "X")
+        _say_left({name: reason for name, reason in found.left.items() if given.get(name) != "drop"})
         # Those of an array go to models of real vectors too, which know no support.
         columns = [
             Column(column.name, "real", missing=column.missing) if column.name in plain else column
-            for column in inferred
+            for column in found.columns
         ]
-        return cls(tuple(columns), tuple(frame.columns), labels, dtypes)
+        return cls(tuple(columns), tuple(frame.columns), labels, dtypes, tuple(found.carried))
 
     def encode(self, X: Any, columns: Sequence[Column] = (), *, allow_missing: bool = False) -> np.ndarray:
         """(N, D) float64: codes of categories, numbers, NaN where missing.
@@ -86,9 +93,19 @@ class Rows:
             raise DataError(f"{where}: expected numbers up to {LARGEST:.2g}, got {x[row, d]:g} in row {row}")
         return x
 
-    def decode(self, x: np.ndarray) -> Any:
-        """The inverse: an array or a frame as the training rows were, in their types where these hold the values."""
+    def decode(self, x: np.ndarray, ids: str | None = None, seed: int = 0) -> Any:
+        """The inverse: an array or a frame as the training rows were, in their types where these hold the values.
+
+        Args:
+            x: rows as the model takes them.
+            ids: "fresh" for new cells of the columns that are not modelled.
+            seed: of those that are random.
+        """
+        if ids not in (None, FRESH):
+            raise ChainruleError(f"ids: expected {FRESH!r} or None, got {ids!r}")
         frame = decode(x, self.columns)
+        if ids:
+            frame = with_fresh(frame, self.carried, torch.Generator().manual_seed(seed))
         if self.labels is None:
             return frame.to_numpy()
         places = [self.names.index(name) for name in frame]
@@ -142,6 +159,18 @@ class Rows:
         if name not in names:
             raise ChainruleError(f"column: the rows have no {name!r}; {nearest(name, names)}")
         return names.index(name)
+
+
+def _say_left(left: Mapping[str, str]) -> None:
+    """Warn of columns that are not modelled."""
+    if left:
+        columns = "; ".join(f"{name!r}: {reason}" for name, reason in left.items())
+        drop = ", ".join(f"{name!r}: 'drop'" for name in left)
+        warnings.warn(
+            f"X: not modelled, column {columns}; columns={{{drop}}} agrees, another kind models it",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def _in_type(values: pd.Series, dtype: Any) -> pd.Series:

@@ -4,6 +4,7 @@ from chainrule.renamed import renamed
 from chainrule.tasks.auroc import AUROC, auroc
 from chainrule.tasks.blame import Blame, BlamedCell, blame, blamed_cells
 from chainrule.tasks.classify import classify
+from chainrule.tasks.complete_given import GivenCompletion, complete_given
 from chainrule.tasks.complexity import complexity_bits
 from chainrule.tasks.conditional import ConditionalLikelihood, conditional_log_prob
 from chainrule.tasks.conditions import parse_conditions, parts_of
@@ -13,7 +14,7 @@ from chainrule.tasks.evaluate import Evaluation, evaluate
 from chainrule.tasks.hidden import HiddenNats, hidden_nats
 from chainrule.tasks.interpolate import interpolate, interpolate_latent
 from chainrule.tasks.likelihood import Likelihood, likelihood
-from chainrule.tasks.masks import given_part, known_mask
+from chainrule.tasks.masks import known_mask
 from chainrule.tasks.nearest import nearest
 from chainrule.tasks.posterior import Posterior, posterior
 from chainrule.tasks.predict import predict, predict_proba
@@ -31,6 +32,7 @@ __all__ = [
     "ConditionalLikelihood",
     "Drawn",
     "Evaluation",
+    "GivenCompletion",
     "GivenSample",
     "HiddenNats",
     "Likelihood",
@@ -42,11 +44,11 @@ __all__ = [
     "blame",
     "blamed_cells",
     "classify",
+    "complete_given",
     "complexity_bits",
     "conditional_log_prob",
     "continuation",
     "evaluate",
-    "given_part",
     "hidden_nats",
     "influence",
     "interpolate",

@@ -124,7 +124,7 @@ def _number(domain: Domain, d: int, text: str) -> float:
 def _values(domain: Domain, d: int, values: list[Any]) -> Part:
     """Values as the domain has them."""
     if not domain.columns:
-        return Part(tuple(level_of(domain, d, value) for value in values))
+        return Part(tuple(_level_of(domain, d, value) for value in values))
     column = domain.columns[d]
     if not values:
         return Part(())
@@ -140,7 +140,7 @@ def _values(domain: Domain, d: int, values: list[Any]) -> Part:
     return Part(tuple(x.tolist()))
 
 
-def level_of(domain: Domain, d: int, value: Any) -> float:
+def _level_of(domain: Domain, d: int, value: Any) -> float:
     """A value of variable d as a number: a level, or a finite one of reals.
 
     Raises:

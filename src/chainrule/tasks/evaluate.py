@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
 from chainrule.data import Data, Items
+from chainrule.domain.measure import reference_measure
 from chainrule.errors import ChainruleError
 from chainrule.models import Model, create_model
 from chainrule.models.base.capabilities import Bounded, Exact
@@ -28,6 +30,7 @@ class Evaluation:
         baselines: name → likelihood.
         floors: smallest scale of a density, in units of its column's, → nats of the model; see `nats_by_floor`.
         per_step: of long sequences, the likelihood of their steps.
+        measure: of a table, which columns nats have as probabilities, and which as densities; see `reference_measure`.
         accuracy: share of items whose most probable class is their label; None if the model takes no label or several.
     """
 
@@ -37,12 +40,14 @@ class Evaluation:
     floors: dict[str, float] = field(default_factory=dict)
     per_step: StepLikelihood | None = None
     accuracy: float | None = None
+    measure: str = ""
 
     def to_dict(self) -> dict:
         """Flat, for JSON: split, n, nats, nats_se, bits_per_dim, bits_per_dim_se, baselines, and what else there is."""
         baselines = {name: vars(value) for name, value in self.baselines.items()}
         steps = None if self.per_step is None else vars(self.per_step)
-        more = {"floors": self.floors or None, "per_step": steps, "accuracy": self.accuracy}
+        more: dict[str, Any] = {"floors": self.floors or None, "per_step": steps, "accuracy": self.accuracy}
+        more["measure"] = self.measure or None
         more = {key: value for key, value in more.items() if value is not None}
         return {"split": self.split, **vars(self.model), "baselines": baselines, **more}
 
@@ -94,6 +99,7 @@ def evaluate(
         floors,
         steps_of(model, items, context, samples),
         class_accuracy(model, x, items.labels),
+        reference_measure(model.domain.columns),
     )
 
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import torch
 from torch import Tensor
 
-from chainrule.data import encode
 from chainrule.data.raw import reading
 from chainrule.data.readers.opened import opened
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
-from chainrule.tasks.conditions import level_of
 
 # Of images: the axis that is cut, and whether the last half of it is kept.
 HALVES = {"top": (1, False), "left": (2, False), "bottom": (1, True), "right": (2, True)}
@@ -57,38 +54,6 @@ def known_mask(domain: Domain, keep: str = "top") -> Tensor:
         return pixels.reshape(1, height, width).expand(channels, -1, -1).clone()
     mask.view(-1)[: round(fraction * domain.steps) * domain.width] = True  # whole steps
     return mask
-
-
-def given_part(domain: Domain, values: dict[str, str]) -> tuple[Tensor, Tensor]:
-    """An item of which some variables are known, and the mask of these.
-
-    Args:
-        domain: of the item.
-        values: variable → value, as texts. Columns of a table go by their names, and categories by their values;
-            other variables by their numbers, from 0, in the order of the flattened item.
-
-    Returns:
-        (1, *event_shape), NaN in a table and zero elsewhere where nothing is known; booleans (*event_shape).
-
-    Raises:
-        ChainruleError: on an unknown variable, or a value that is none of its own.
-
-    Example:
-        >>> given_part(Domain.binary(4), {"2": "1"})
-        (tensor([[0, 0, 1, 0]]), tensor([False, False,  True, False]))
-    """
-    if domain.columns:
-        row = pa.table({name: pa.array([value]) for name, value in values.items()})
-        x = torch.from_numpy(encode(row, domain.columns, "given", strict=True, allow_missing=True))
-        return x, ~x[0].isnan()
-    x = torch.zeros(domain.size, dtype=torch.int64 if domain.discrete else torch.float64)
-    known = torch.zeros(domain.size, dtype=torch.bool)
-    for name, value in values.items():
-        if not name.isdecimal() or int(name) >= domain.size:
-            raise ChainruleError(f"given: expected a variable in [0, {domain.size}), got {name!r}")
-        index = int(name)
-        x[index], known[index] = level_of(domain, index, value), True
-    return x.reshape(1, *domain.event_shape), known.reshape(domain.event_shape)
 
 
 def _mask_file(domain: Domain, keep: str) -> Tensor:

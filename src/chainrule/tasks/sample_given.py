@@ -98,7 +98,7 @@ def sample_given(
         many = x.expand(count * each, *x.shape[1:])
         drawn, weight = candidates(model, many, known, parts, rule, conds, generator)
         weight = weight.reshape(count, each)
-        chosen = _choose(weight, draw_noise(count, each + 1, picks).to(weight.device))
+        chosen = choose(weight, draw_noise(count, each + 1, picks).to(weight.device))
         items.append(drawn[chosen])
         weights.append(weight.flatten())
     log_weights = torch.cat(weights)
@@ -106,7 +106,7 @@ def sample_given(
     if not total.isfinite():
         names = ", ".join(f"{name} = {value}" for name, value in given.items())
         raise ChainruleError(f"given: impossible: the model gives probability 0 to {names}")
-    effective = (2 * total - (2 * log_weights).logsumexp(0)).exp().item()
+    effective = effective_size(log_weights)
     log_prob = total.item() - math.log(len(log_weights))
     return GivenSample(torch.cat(items), exact, effective, len(log_weights), log_prob)
 
@@ -124,7 +124,12 @@ def _fixed(model: Model, parts: dict[int, Part]) -> tuple[Tensor, Tensor, dict[i
     return x.reshape(1, *domain.event_shape), known.reshape(domain.event_shape), left
 
 
-def _choose(log_weights: Tensor, noise: Tensor) -> Tensor:
+def effective_size(log_weights: Tensor) -> float:
+    """(Σ w)² / Σ w² of log-weights (M,)."""
+    return (2 * log_weights.logsumexp(0) - (2 * log_weights).logsumexp(0)).exp().item()
+
+
+def choose(log_weights: Tensor, noise: Tensor) -> Tensor:
     """The index of one candidate of each row (n, M), by weight; of any row where all of its own weigh nothing."""
     rows = torch.arange(len(log_weights), device=log_weights.device)[:, None] * log_weights.shape[1]
     gumbel = -torch.log(-torch.log(noise[:, 1:].clamp(1e-300, 1 - 1e-16)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,7 @@ def _fit_in(
         "vocabulary": None if data.vocabulary is None else "".join(data.vocabulary),
         "rate": data.rate,
         "labels": {name: list(classes) for name, classes in data.classes.items()} or None,
+        "carried": [asdict(column) for column in data.carried] or None,
         "training": config.to_dict(),
     }
     if isinstance(model, ClosedForm):

@@ -7,10 +7,13 @@ import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
-from chainrule.data import Reading
+from chainrule.data import Reading, decode
+from chainrule.data.carried import FRESH, Carried, with_fresh
 from chainrule.errors import ChainruleError, RunError
 from chainrule.files import read_text
 from chainrule.models import Model, load_model
@@ -18,6 +21,9 @@ from chainrule.models.store import CARD, MOST_BYTES, WEIGHTS
 from chainrule.training.classes import class_codes, label_names
 from chainrule.training.folder import CONFIG, METRICS, read_config
 from chainrule.training.replacement import settle
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = ("epoch", "step", "train_nats", "valid_nats", "valid_bits_per_dim", "lr", "seconds")
 
@@ -123,6 +129,42 @@ class Run:
             return Reading.of(kept)
         except ChainruleError as error:
             raise RunError(f"{self.folder}: data in {CONFIG}: {error}") from error
+
+    @property
+    def carried(self) -> list[Carried]:
+        """Columns of the training table that are not modelled, such as ids.
+
+        Raises:
+            RunError: if the configuration holds something else.
+        """
+        try:
+            return [Carried(**column) for column in self.config.get("carried") or ()]
+        except TypeError as error:
+            raise RunError(f"{self.folder}: carried in {CONFIG}: expected columns ({error})") from error
+
+    def frame(self, items: Tensor, *, ids: str | None = None, seed: int = 0) -> pd.DataFrame:
+        """Drawn rows of a table with their names and values.
+
+        Args:
+            items: (N, D), as `model.sample` gives them.
+            ids: "fresh" for new cells of the columns that are not modelled, in the order of the training file: numbers
+                and texts such as u00012 go on after the largest, UUIDs are random, free text stays empty.
+            seed: of UUIDs.
+
+        Raises:
+            RunError: if it is no run of a table, or there are no such columns.
+        """
+        columns = self.model.domain.columns
+        if not columns:
+            raise RunError(f"{self.folder}: expected a run of a table, got one of {self.model.domain}")
+        if ids not in (None, FRESH):
+            raise RunError(f"ids: expected {FRESH}, got {ids!r}")
+        if ids and not self.carried:
+            raise RunError(
+                f"{self.folder}: ids: found no columns that training left out; of a run of before, train it again"
+            )
+        frame = decode(items, columns)
+        return with_fresh(frame, self.carried, torch.Generator().manual_seed(seed)) if ids else frame
 
     @property
     def features(self) -> list[int] | None:

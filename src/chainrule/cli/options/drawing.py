@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,20 @@ TopK = Annotated[int | None, typer.Option(min=1, help="Keep the k most probable 
 TopP = Annotated[float | None, typer.Option(help="Keep the most probable levels, up to probability p.")]
 Tempo = Annotated[float, typer.Option(min=1, help="Tempo of a .mid: quarter notes per minute.")]
 
+
+class IdsChoice(StrEnum):
+    """What ids of drawn rows are."""
+
+    FRESH = "fresh"
+
+
+Ids = Annotated[
+    IdsChoice | None,
+    typer.Option(
+        help="Columns of a table that are not modelled: fresh writes new ids, which go on after those of training; "
+        "free text stays empty. Default: leave these columns out.",
+    ),
+]
 To = Annotated[int | None, typer.Option(help="Class at the end of each row; --label is the start.")]
 Between = Annotated[
     str | None,
@@ -85,6 +100,7 @@ class DrawingOptions:
     top_p: TopP = None
     tempo: Tempo = 120
     seed: Seed = 0
+    ids: Ids = None
     safe_csv: SafeCsv = False
     data_dir: DataDir = None
     device: Device = "auto"

@@ -97,6 +97,7 @@ def _nameless(table: pa.Table) -> bool:
 def _find(raw: Raw, rows: pa.Table, kinds: Mapping[str, str] | None) -> tuple[Column, ...]:
     """What the columns are; why, and what is left out, goes into the notes."""
     found = find_columns(rows, kinds, raw.where)
+    raw.carried = tuple(found.carried)
     raw.notes.columns.update(found.reasons)
     raw.notes.ignored.extend(f"column {name!r}: {reason}" for name, reason in found.left.items())
     return tuple(found.columns)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from chainrule.domain.column import Column
+from chainrule.layers.numbers.calendar import Calendar
 from chainrule.layers.numbers.fit_curve import fit_curve
 from chainrule.layers.numbers.float64 import Float64
 from chainrule.layers.numbers.marginal_map import MarginalMap
@@ -67,6 +68,7 @@ class Numbers(Float64):
         self.count = max(len(column.points) for column in columns)
         self.has_cells = any(column.step or column.lattices for column in columns)
         self.map = MarginalMap(len(columns))
+        self.calendar = Calendar(columns)
         if not self.map.knots.is_meta:  # until training data are seen, what the support says
             for place, column in enumerate(columns):
                 self.map.keep(place, fit_curve(torch.zeros(0, dtype=torch.float64), column))
@@ -135,10 +137,15 @@ class Numbers(Float64):
 
     @torch.no_grad()
     def marks(self, x: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-        """What a net reads: scores of x (…, m), and whether x is each point and on each lattice (…, m, J + L)."""
+        """What a net reads: scores of x (…, m), and its marks (…, m, J + L + calendar's size).
+
+        Marks are whether x is each point, whether it lies on each lattice, and its parts of the calendar.
+        """
         x = x.double().nan_to_num()
-        member = self._members(x, columns)[1][..., 1:]
-        return self.map(x, columns)[0], torch.cat([self._is_point(x, columns), member], dim=-1)
+        marks = [self._is_point(x, columns).double(), self._members(x, columns)[1][..., 1:].double()]
+        if self.calendar.size:
+            marks.append(self.calendar(x, columns))
+        return self.map(x, columns)[0], torch.cat(marks, dim=-1)
 
     def _is_point(self, x: Tensor, columns: Tensor) -> Tensor:
         """Whether x (…, m) is each of its column's points, (…, m, J)."""

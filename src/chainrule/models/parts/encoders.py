@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from chainrule.domain import Domain
+from chainrule.domain.column import CALENDAR
 from chainrule.errors import ChainruleError
 from chainrule.layers import Cells, Centred, Encoding, OneHot, Real, Scalar
 
@@ -58,5 +59,7 @@ def vector_encoder(
     numbers = [column for column in columns if column.kind == "number"]
     places = [numbers.index(column) if column in numbers else -1 for column in columns]
     marks = [len(column.points) for column in numbers], [len(column.lattices) for column in numbers]
-    cells = Cells(levels, gaps, places, sum(max(part, default=0) for part in marks))
+    calendar = {part: CALENDAR[part] for column in numbers for part in column.calendar}
+    most = sum(max(part, default=0) for part in marks) + sum(calendar.values())
+    cells = Cells(levels, gaps, places, most)
     return cells, cells.channels
