@@ -54,7 +54,7 @@ def main(folder: Path) -> None:
 
 
 def _processor_seconds() -> float:
-    """Of all threads of this process and of its ended children: what a busy machine does not change much."""
+    """What all threads of this process and its ended children took, which a busy machine hardly changes."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 
