@@ -397,7 +397,7 @@ def people(tmp_path_factory):
 def test_data_shows_columns(people):
     shown = call("data", people / "people.csv")
     assert (shown.status, shown.err) == (0, "")
-    assert ["age", "number,", "whole"] in [line.split() for line in shown.out.splitlines()]
+    assert ["age", "number,", "whole,", "never", "negative"] in [line.split() for line in shown.out.splitlines()]
     listed = call("data", people / "people.csv", "--column", "age=real", "--json").json
     assert listed["train"] == 48 and listed["name"] == "people"
     about = {
@@ -405,7 +405,7 @@ def test_data_shows_columns(people):
         "kind": "number",
         "levels": None,
         "missing": 0,
-        "why": "number, no grid, so densities",
+        "why": "number, no grid, so densities, never negative",
     }
     assert listed["columns"][1] == about
     assert call("data", "digits", "--json").json["columns"] == []
