@@ -79,7 +79,9 @@ class ColumnHeads(Head):
     def remember(self, x: Tensor) -> None:
         """Keep what the numbers of rows x (N, T) read as, while the maps of their columns stay as they are."""
         if self.numbers is not None:
-            sites = {self.at(t).column: t for t in range(len(self.which)) if isinstance(self.at(t), NumberHead)}
+            sites = {
+                self.at(t).column: t for t in range(len(self.which)) if isinstance(self.at(t), NumberHead)
+            }
             self.numbers.remember(x[:, [sites[column] for column in range(len(sites))]])
 
     def fit_widths(self, scales: Tensor) -> None:
