@@ -125,7 +125,7 @@ class Numbers(Float64):
 
     @torch.no_grad()
     def remember(self, x: Tensor) -> None:
-        """Keep what values x (N, m) of all columns read as, NaN where missing, for as long as the maps stay as they are.
+        """Keep what values x (N, m) of all columns read as, NaN where missing, while the maps stay as they are.
 
         Where these are too many to keep, or not on the CPU, nothing is kept.
         """
