@@ -22,11 +22,11 @@ from chainrule.models import Model, create_model
 from chainrule.models.base.capabilities import Factorises, Marginalises
 from chainrule.randomness import seeded
 from chainrule.sklearn.rows import Rows, array_type, as_frame, domain_of
+from chainrule.training.config import TrainingConfig
 from chainrule.training.fit import fit
 
 STEPS, MOST_PASSES = 1600, 200  # of training, unless epochs are given
-# Of an epoch, at least: few rows are passed several times before validation looks.
-EPOCH = 50
+EPOCH = 50  # steps of an epoch, at least: `TrainingConfig.plan` passes few rows several times
 # Fewer training rows have too few beside them to choose an amount of noise by: this much is taken.
 FEW, NOISE = 100, {"made": {"dropout": 0.5, "input_dropout": 0.2}}
 # Models that lose nothing in fewer steps, with narrower layers and a higher learning rate than their own.
@@ -138,7 +138,7 @@ class AutoregressiveEstimator(BaseEstimator):
         batch_size = min(max(n // 20, 16), 128) if self.batch_size is None else int(self.batch_size)
         options: dict[str, Any] = {"batch_size": batch_size, "seed": seed}
         if given is None:
-            options |= self._length(-(-n // max(batch_size, 1)))
+            options |= self._length(n, batch_size)
         else:
             options |= {"epochs": given, "patience": max(given // 3, 10)}
         if self.lr is not None:
@@ -147,14 +147,16 @@ class AutoregressiveEstimator(BaseEstimator):
             options["lr"] = SHORT[self.model][2]
         return options | own
 
-    def _length(self, steps: int) -> dict[str, int]:
-        """How long training lasts where a pass over the rows takes so many steps, and its patience."""
+    def _length(self, n: int, batch_size: int) -> dict[str, int]:
+        """How long training on n rows lasts, and its patience."""
+        steps = -(-n // max(batch_size, 1))  # of a pass
         most = SHORT[self.model][0] if self.model in SHORT else STEPS
         if steps >= EPOCH:
             epochs = max(most // steps, 1)
-            return {"epochs": epochs, "patience": max(epochs // 4, 3)}
-        most = min(most, MOST_PASSES * steps)
-        return {"epochs": 0, "steps": most, "patience": max(most // EPOCH // 4, 3)}
+            return {"epochs": epochs, "patience": max(2 * epochs // 5, 3)}
+        length = {"epochs": 0, "steps": min(most, MOST_PASSES * steps)}
+        epochs, _ = TrainingConfig(batch_size=batch_size, **length).plan(n)
+        return length | {"patience": 2 * epochs // 5}
 
     def _encode(self, X: Any, **options: Any) -> Tensor:
         """Rows as the model takes them, (N, D)."""

@@ -39,7 +39,7 @@ class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
 
     epochs : int, default=None
         Passes over the training rows, at most; training ends early when validation has not become better in a third of
-        them. By default what makes 1000 steps of "made", 1600 of others, but no more than 200 passes, and a quarter of
+        them. By default what makes 1000 steps of "made", 1600 of others, but no more than 200 passes, and two fifths of
         them; where a pass has fewer than 50 steps, validation looks after several. Where a model tries several
         settings, as "made" does on 100 to 12,000 training rows unless its `dropout` is given, this holds for each.
 
