@@ -79,9 +79,8 @@ class ColumnHeads(Head):
     def remember(self, x: Tensor) -> None:
         """Keep what the numbers of rows x (N, T) read as, while the maps of their columns stay as they are."""
         if self.numbers is not None:
-            sites = {
-                self.at(t).column: t for t in range(len(self.which)) if isinstance(self.at(t), NumberHead)
-            }
+            heads = [self.at(site) for site in range(len(self.which))]
+            sites = {head.column: site for site, head in enumerate(heads) if isinstance(head, NumberHead)}
             self.numbers.remember(x[:, [sites[column] for column in range(len(sites))]])
 
     def fit_widths(self, scales: Tensor) -> None:
