@@ -183,7 +183,8 @@ def _density(parts: Parts, reading: Reading, free: Tensor) -> Tensor:
 
 def _spread(values: Tensor, places: Tensor, size: int) -> Tensor:
     """Values (…, q) at places (q,) among `size`; -inf elsewhere."""
-    return values.new_full((*values.shape[:-1], size), -math.inf).index_copy(-1, places, values)
+    nothing = torch.full((*values.shape[:-1], size), -math.inf, dtype=values.dtype, device=values.device)
+    return nothing.index_copy(-1, places, values)
 
 
 class NumberConditional(Conditional):

@@ -113,7 +113,7 @@ class Numbers(Float64):
         return 2 + self.count + self.lattices
 
     def kinds(self, columns: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the columns (m,): which of the m (1 + L) grids and lattices there are, and which columns have no grid.
+        """Which of the m (1 + L) grids and lattices of columns (m,) there are, and which columns have no grid.
 
         Elsewhere than on the CPU all are named: a number that depends on values would wait for the device.
         """
