@@ -397,7 +397,9 @@ def people(tmp_path_factory):
 def test_data_shows_columns(people):
     shown = call("data", people / "people.csv")
     assert (shown.status, shown.err) == (0, "")
-    assert ["age", "number,", "whole,", "never", "negative"] in [line.split() for line in shown.out.splitlines()]
+    assert ["age", "number,", "whole,", "never", "negative"] in [
+        line.split() for line in shown.out.splitlines()
+    ]
     listed = call("data", people / "people.csv", "--column", "age=real", "--json").json
     assert listed["train"] == 48 and listed["name"] == "people"
     about = {

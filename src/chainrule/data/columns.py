@@ -113,7 +113,7 @@ def _find(found: Findings, where: str, name: str, cells: pa.ChunkedArray, kind: 
 
 
 def _take_declared(found: Findings, where: str, name: str, cells: pa.ChunkedArray, kind: str | None) -> None:
-    """Booleans, and categories that the source itself lists: no others can come."""
+    """Booleans, and categories that the source itself lists: no others can come, but the other boolean."""
     _check_kind(where, cells, kind, "categorical")
     spelling = ""
     if pa.types.is_dictionary(cells.type):
@@ -126,6 +126,8 @@ def _take_declared(found: Findings, where: str, name: str, cells: pa.ChunkedArra
     if strange is not None:
         raise DataError(f"{where}: expected categories of text, whole numbers or booleans, got {strange!r}")
     column = Column(name, "categorical", tuple(categories), cells.null_count > 0, spelling=spelling)
+    if not spelling and len(categories) == 1:
+        column = replace(column, other=True)
     found.take(column, ["booleans" if not spelling else f"the {len(categories)} that it declares"])
 
 

@@ -76,6 +76,13 @@ class ColumnHeads(Head):
             if isinstance(part, Cells) and self.numbers is not None:
                 part.share(self.numbers)
 
+    def remember(self, x: Tensor) -> None:
+        """Keep what the numbers of rows x (N, T) read as, while the maps of their columns stay as they are."""
+        if self.numbers is not None:
+            heads = [self.at(site) for site in range(len(self.which))]
+            sites = {head.column: site for site, head in enumerate(heads) if isinstance(head, NumberHead)}
+            self.numbers.remember(x[:, [sites[column] for column in range(len(sites))]])
+
     def fit_widths(self, scales: Tensor) -> None:
         """Tell the heads of whole numbers how far these are apart once divided by `scales` (T,)."""
         for scale, which in zip(scales, self.which, strict=True):

@@ -134,9 +134,10 @@ def split(head: NumberHead, columns: Tensor, params: Tensor) -> Parts:
 def score(numbers: Numbers, columns: Tensor, parts: Parts, x: Tensor) -> Tensor:
     """log p of numbers x (…, m) of the columns (m,) by number: (…, m) nats; NaN is a missing one."""
     kind, reading = parts.choices.dtype, numbers.read(x, columns)
-    masses = _masses(parts, reading)
+    cells, free = numbers.kinds(columns)
+    masses = _masses(parts, reading, cells)
     on_grid = numbers.steps.index_select(0, columns) > 0
-    body = torch.where(on_grid, masses[..., 0], _density(parts, reading))
+    body = torch.where(on_grid, masses[..., 0], _density(parts, reading, free))
     body = torch.where(reading.inside, body, -math.inf)
     bounded = numbers.bounded.index_select(0, columns)
     beyond = (math.log(BEYOND) + reading.outside).to(kind)
@@ -150,23 +151,40 @@ def score(numbers: Numbers, columns: Tensor, parts: Parts, x: Tensor) -> Tensor:
     return torch.where(x.isnan(), parts.choices[..., MISSING], total)
 
 
-def _masses(parts: Parts, reading: Reading) -> Tensor:
-    """log of what the mixture has in the cells of x on its grid and lattices: (…, m, 1 + L); -inf where it has none."""
-    kind, inverse = parts.means.dtype, torch.exp(-parts.log_scales)[..., None, :]
-    low, high, width = (part.to(kind)[..., None] for part in (reading.low, reading.high, reading.width))
-    means = parts.means[..., None, :]
+def _masses(parts: Parts, reading: Reading, cells: Tensor) -> Tensor:
+    """log of what the mixture has in the cells of x on its grid and lattices: (…, m, 1 + L); -inf where it has none.
+
+    Args:
+        cells: (q,) places among the m (1 + L) of grids and lattices that there are.
+    """
+    kind, families = parts.means.dtype, reading.member.shape[-1]
+    low, high, width = (
+        part.flatten(-2).index_select(-1, cells).to(kind)[..., None]
+        for part in (reading.low, reading.high, reading.width)
+    )
+    log_weights, means, log_scales = (part.index_select(-2, cells // families) for part in parts[1:])
+    inverse = torch.exp(-log_scales)
     mass = F.logsigmoid((high - means) * inverse) + F.logsigmoid((means - low) * inverse)
     mass = mass + torch.log(-torch.expm1(-(width * inverse).clamp(min=1e-30)))
-    total = torch.logsumexp(parts.log_weights[..., None, :] + mass, dim=-1)
-    return torch.where(reading.member, total, -math.inf)
+    total = torch.logsumexp(log_weights + mass, dim=-1)
+    found = _spread(total, cells, reading.member.shape[-2] * families).unflatten(-1, (-1, families))
+    return torch.where(reading.member, found, -math.inf)
 
 
-def _density(parts: Parts, reading: Reading) -> Tensor:
-    """log-density (…, m) per unit of x."""
+def _density(parts: Parts, reading: Reading, free: Tensor) -> Tensor:
+    """log-density (…, m) per unit of x of the columns at places `free` (q,), -inf of the others."""
     kind = parts.means.dtype
-    z = (reading.z.to(kind)[..., None] - parts.means) * torch.exp(-parts.log_scales)
-    terms = parts.log_weights - parts.log_scales + KERNELS["logistic"].log_density(z)
-    return torch.logsumexp(terms, dim=-1) + reading.log_slope.to(kind)
+    log_weights, means, log_scales = (part.index_select(-2, free) for part in parts[1:])
+    z = (reading.z.index_select(-1, free).to(kind)[..., None] - means) * torch.exp(-log_scales)
+    terms = log_weights - log_scales + KERNELS["logistic"].log_density(z)
+    total = torch.logsumexp(terms, dim=-1) + reading.log_slope.index_select(-1, free).to(kind)
+    return _spread(total, free, reading.z.shape[-1])
+
+
+def _spread(values: Tensor, places: Tensor, size: int) -> Tensor:
+    """Values (…, q) at places (q,) among `size`; -inf elsewhere."""
+    nothing = torch.full((*values.shape[:-1], size), -math.inf, dtype=values.dtype, device=values.device)
+    return nothing.index_copy(-1, places, values)
 
 
 class NumberConditional(Conditional):
@@ -189,7 +207,8 @@ class NumberConditional(Conditional):
 
     def _log_prob(self, values: Tensor) -> Tensor:
         """(B, n) → (B, n) nats."""
-        return score(self.numbers, self.columns.expand(values.shape[-1]), self.parts, values)
+        parts = Parts(*(part[:, None] for part in self.parts))
+        return score(self.numbers, self.columns, parts, values[..., None])[..., 0]
 
     def draw(self, u: Tensor) -> Tensor:
         """(B,) → (B,) float64: u chooses a point, a lattice or the body; what is left of it the value there."""

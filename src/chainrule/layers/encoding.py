@@ -160,8 +160,9 @@ class Cells(Encoding):
         number = torch.where(levels > 0, there / (levels - 1).clamp(min=1), torch.asinh(there)).to(kind)
         marks = None
         if numbers is not None:
-            scores, marks = numbers.marks(there, places.clamp(min=0))
-            marks = torch.where((missing | (places < 0))[..., None], 0.0, marks).to(kind)
+            absent = missing | (places < 0)
+            scores, marks = numbers.marks(values.masked_fill(absent, torch.nan), places.clamp(min=0))
+            marks = marks.to(kind).masked_fill(absent[..., None], 0.0)
             score = (LOGISTIC * scores.clamp(-SCORES, SCORES)).to(kind)
             number = torch.where(places >= 0, torch.where(missing, 0.0, score), number)
         parts = [number[..., None]]

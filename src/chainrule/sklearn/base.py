@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,15 +19,20 @@ from chainrule.data import Data
 from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError
 from chainrule.models import Model, create_model
-from chainrule.models.base.capabilities import Marginalises
+from chainrule.models.base.capabilities import Factorises, Marginalises
 from chainrule.randomness import seeded
-from chainrule.sklearn.rows import Rows, as_frame, domain_of
+from chainrule.sklearn.rows import Rows, array_type, as_frame, domain_of
+from chainrule.training.config import TrainingConfig
 from chainrule.training.fit import fit
 
-STEPS, MOST_EPOCHS = 1600, 200  # of training, unless epochs are given
+STEPS, MOST_PASSES = 1600, 200  # of training, unless epochs are given
+EPOCH = 50  # steps of an epoch, at least: `TrainingConfig.plan` passes few rows several times
+# Fewer training rows have too few beside them to choose an amount of noise by: this much is taken.
+FEW, NOISE = 100, {"made": {"dropout": 0.5, "input_dropout": 0.2}}
 # Models that lose nothing in fewer steps, with narrower layers and a higher learning rate than their own.
 SHORT = {"made": (1000, 256, 1e-2)}
 CELLS = 1 << 14  # of a chunk when scoring or drawing
+UNHEARD = 1e-6  # the probability of a missing cell where training had none; no such row is drawn
 
 
 class AutoregressiveEstimator(BaseEstimator):
@@ -79,14 +85,15 @@ class AutoregressiveEstimator(BaseEstimator):
             raise ChainruleError(
                 f"validation_fraction: expected a number in (0, 1), got {self.validation_fraction}"
             )
+        dtype = array_type(X)
         X = self._read(X, reset=True)
         if len(X) < 2:
             raise ChainruleError(f"X: expected at least 2 samples, one for validation, got {len(X)} sample")
-        rows, seed = Rows.of(X, self.columns), draw_seed(self.random_state)
-        model = self._create(rows, seed)
+        rows, seed = Rows.of(X, self.columns, dtype), draw_seed(self.random_state)
+        held = min(max(1, round(len(X) * self.validation_fraction)), len(X) - 1)
+        model = self._create(rows, len(X) - held, seed)
         x = torch.from_numpy(rows.encode(X))
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
-        held = min(max(1, round(len(x) * self.validation_fraction)), len(x) - 1)
         options = self._options(len(x) - held, seed)
         train, valid = x[order[held:]], x[order[:held]]
         data = Data("X", train, valid, valid, model.domain)
@@ -96,13 +103,18 @@ class AutoregressiveEstimator(BaseEstimator):
         self.columns_ = rows.columns
         self.history_ = run.metrics
         self._rows = rows
+        # Where no training cell was missing: a cell to stand in for one that is; NaN in columns that have gaps.
+        gaps = torch.tensor([column.missing for column in run.model.domain.columns] or [False] * x.shape[1])
+        self._usual = torch.where(gaps, torch.nan, x.nanmedian(0).values)
         held_out = torch.zeros(len(x), dtype=torch.bool)
         held_out[order[:held]] = True
         return x, held_out
 
-    def _create(self, rows: Rows, seed: int) -> Model:
-        """The model with seeded weights; one that sums missing cells out may get any cell missing."""
+    def _create(self, rows: Rows, n: int, seed: int) -> Model:
+        """The model for n rows with seeded weights; one that sums missing cells out may get any cell missing."""
         hyperparameters = dict(self.hyperparameters or {})
+        if n < FEW and "dropout" not in hyperparameters:
+            hyperparameters = NOISE.get(self.model, {}) | hyperparameters
         if self.model in SHORT:
             width = max(SHORT[self.model][1], len(rows.columns))
             hyperparameters = {"hidden": [width, width]} | hyperparameters
@@ -115,39 +127,58 @@ class AutoregressiveEstimator(BaseEstimator):
             return create_model(self.model, domain_of(gaps), **hyperparameters)
 
     def _options(self, n: int, seed: int) -> dict[str, Any]:
-        """Options of training on n rows: 1000 or 1600 steps, at most 200 epochs, and a patience of a third of them."""
+        """Options of training on n rows, and how long it lasts."""
         own = dict(self.training or {})
         for name in ("epochs", "batch_size", "lr"):
             if name in own and getattr(self, name) is not None:
                 raise ChainruleError(f"{name}: expected it once, got it in training= as well")
-        if own.get("epochs", self.epochs) == 0:
+        given = own.get("epochs", self.epochs)
+        if given == 0:
             raise ChainruleError("epochs: expected an integer ≥ 1, got 0")
         batch_size = min(max(n // 20, 16), 128) if self.batch_size is None else int(self.batch_size)
-        steps = -(-n // max(batch_size, 1))
-        most = SHORT[self.model][0] if self.model in SHORT else STEPS
-        epochs = min(max(most // steps, 1), MOST_EPOCHS) if self.epochs is None else int(self.epochs)
-        options: dict[str, Any] = {
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "seed": seed,
-            "patience": max(epochs // 3, 10),
-        }
+        options: dict[str, Any] = {"batch_size": batch_size, "seed": seed}
+        if given is None:
+            options |= self._length(n, batch_size)
+        else:
+            options |= {"epochs": given, "patience": max(given // 3, 10)}
         if self.lr is not None:
             options["lr"] = float(self.lr)
         elif self.model in SHORT:
             options["lr"] = SHORT[self.model][2]
         return options | own
 
+    def _length(self, n: int, batch_size: int) -> dict[str, int]:
+        """How long training on n rows lasts, and its patience."""
+        steps = -(-n // max(batch_size, 1))  # of a pass
+        most = SHORT[self.model][0] if self.model in SHORT else STEPS
+        if steps >= EPOCH:
+            epochs = max(most // steps, 1)
+            return {"epochs": epochs, "patience": max(2 * epochs // 5, 3)}
+        length = {"epochs": 0, "steps": min(most, MOST_PASSES * steps)}
+        epochs, _ = TrainingConfig(batch_size=batch_size, **length).plan(n)
+        return length | {"patience": 2 * epochs // 5}
+
     def _encode(self, X: Any, **options: Any) -> Tensor:
         """Rows as the model takes them, (N, D)."""
         x = self._rows.encode(X, self.model_.domain.columns, **options)
         return torch.from_numpy(x).to(self.model_.device)
 
+    def _rows_to_score(self, X: Any) -> Tensor:
+        """Rows as the model takes them, (N, D), NaN also where training had no missing cell, if these have a term."""
+        return self._encode(self._read(X), allow_missing=isinstance(self.model_, Factorises))
+
     def _log_prob(self, x: Tensor) -> np.ndarray:
-        """The log-likelihood of each row as the model takes it (N, D), (N,) nats."""
+        """The log-likelihood of each row as the model takes it (N, D), (N,) nats.
+
+        A missing cell of a column that had none in training costs log UNHEARD, and the cells after it see a usual one.
+        """
+        odd = x.isnan() & ~self._usual.isnan()
+        rows = torch.where(odd, self._usual.to(x), x).split(chunk(x.shape[1]))
         with exact_arithmetic(self.model_):
-            parts = [self.model_.log_prob(part) for part in x.split(chunk(x.shape[1]))]
-        return torch.cat(parts).cpu().numpy()
+            if not odd.any():
+                return torch.cat([self.model_.log_prob(part) for part in rows]).cpu().numpy()
+            terms = torch.cat([self.model_.log_prob(part, reduce=False) for part in rows]).double()
+        return torch.where(odd, math.log(UNHEARD), terms).sum(1).cpu().numpy()
 
 
 def draw_seed(random_state: Any) -> int:

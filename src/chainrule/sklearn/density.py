@@ -35,12 +35,13 @@ class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
         Column name → "categorical", "number", "integer", "real", "date" or "drop". The columns of a DataFrame are
         inferred, see `chainrule.data.columns`, and `columns` overrides. In an array, and in a DataFrame whose labels
         are 0, 1, 2, …, columns are x0, x1, … and all numbers are real, whole ones too, unless `columns` says
-        otherwise; "infer" infers these as well.
+        otherwise; "infer" infers these as well. Rows come out in the array's type, whole numbers rounded.
 
     epochs : int, default=None
-        Passes over the training rows, at most; by default what makes 1000 steps of "made", 1600 of others, but no more
-        than 200. Training ends early when validation has not become better in half of them. Where a model tries
-        several settings on few rows, as "made" does, unless its `dropout` is given, this holds for each.
+        Passes over the training rows, at most; training ends early when validation has not become better in a third of
+        them. By default what makes 1000 steps of "made", 1600 of others, but no more than 200 passes, and two fifths of
+        them; where a pass has fewer than 50 steps, validation looks after several. Where a model tries several
+        settings, as "made" does on 100 to 12,000 training rows unless its `dropout` is given, this holds for each.
 
     batch_size : int, default=None
         Rows a step; by default 1/20 of the rows, between 16 and 128.
@@ -83,8 +84,9 @@ class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
     Notes
     -----
     A missing cell (NaN) is left out of the likelihood by models that know every conditional ("deep-nade", "eonade").
-    For the others it is an outcome with a probability of its own, in the columns that had one in training, and an
-    error in the rest. A category never seen in training is an error.
+    For the others it is an outcome with a probability of its own, in the columns that had one in training; in the rest
+    it has a probability of 10⁻⁶, or is an error where a model has no term of each column. A category never seen in
+    training has a small probability.
 
     References
     ----------
@@ -108,7 +110,7 @@ class AutoregressiveDensity(DensityMixin, AutoregressiveEstimator):
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Exact log-likelihood of each row, (n_samples,) nats: a log-density in the columns that are real."""
-        return self._log_prob(self._encode(self._read(X)))
+        return self._log_prob(self._rows_to_score(X))
 
     def score(self, X: Any, y: None = None) -> float:
         """Mean log-likelihood of the rows, nats: higher is better. As GaussianMixture's; KernelDensity's is a sum."""

@@ -15,6 +15,7 @@ from chainrule.errors import ChainruleError, nearest
 from chainrule.models.base.capabilities import Marginalises
 from chainrule.sklearn.base import AutoregressiveEstimator, chunk, draw_seed
 from chainrule.sklearn.fingerprints import fingerprints
+from chainrule.sklearn.rows import array_type, as_frame
 from chainrule.tasks.gaps import rows_with_gaps
 
 STRATEGIES = ("sample", "most_probable", "mean")
@@ -108,8 +109,11 @@ class AutoregressiveImputer(OneToOneFeatureMixin, TransformerMixin, Autoregressi
 
     def transform(self, X: Any) -> Any:
         """X with its missing cells filled: an array, or a DataFrame with the training one's types."""
-        X = self._read(X)
+        dtype = array_type(X)
+        given, X = X, self._read(X)
         x = self._encode(X, allow_missing=True)
+        if dtype is not None and dtype.kind != "f":  # which has no gaps
+            return as_frame(given).copy()
         gaps = x.isnan()
         rows = rows_with_gaps(gaps)
         seed, whole = draw_seed(self.random_state), isinstance(self.random_state, Integral)

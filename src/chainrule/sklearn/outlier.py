@@ -112,7 +112,7 @@ class AutoregressiveOutlierDetector(OutlierMixin, AutoregressiveEstimator):
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Exact log-likelihood of each row, less `optimism_` of rows trained on, (n_samples,) nats; low is abnormal."""
-        x = self._encode(self._read(X))
+        x = self._rows_to_score(X)
         seen = np.isin(fingerprints(x.cpu().numpy()), self._trained)
         return self._log_prob(x) - np.where(seen, self.optimism_, 0.0)
 

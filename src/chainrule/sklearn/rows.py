@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from pandas.api.types import is_bool_dtype, is_float_dtype, is_integer_dtype, is_numeric_dtype
+from pandas.api.types import (
+    is_bool_dtype,
+    is_float_dtype,
+    is_integer_dtype,
+    is_numeric_dtype,
+    pandas_dtype,
+)
+from pyarrow.types import is_integer
 from torch import Tensor
 
 from chainrule.data import decode, encode
@@ -35,6 +42,7 @@ class Rows:
         labels: the frame's own column labels; None for an array.
         dtypes: those of the frame's columns.
         carried: how those that are not modelled go on in new rows.
+        dtype: that of the array, if drawn rows are to have it.
     """
 
     columns: tuple[Column, ...]
@@ -42,14 +50,16 @@ class Rows:
     labels: pd.Index | None = None
     dtypes: tuple[Any, ...] = ()
     carried: tuple[Carried, ...] = ()
+    dtype: Any = None
 
     @classmethod
-    def of(cls, X: Any, kinds: Mapping[str, str] | str | None) -> Rows:
+    def of(cls, X: Any, kinds: Mapping[str, str] | str | None, dtype: Any = None) -> Rows:
         """Infer the columns of a frame; numbers without column names are real, unless `kinds` overrides it.
 
         Args:
             X: of the training rows.
             kinds: column name → a kind, see `find_columns`; "infer" for a frame's rules in an array too.
+            dtype: of the array that the user gave.
         """
         if isinstance(kinds, str) and kinds != "infer":
             raise ChainruleError(f"columns: expected 'infer' or a dictionary name → kind, got {kinds!r}")
@@ -70,7 +80,7 @@ class Rows:
             Column(column.name, "real", missing=column.missing) if column.name in plain else column
             for column in found.columns
         ]
-        return cls(tuple(columns), tuple(frame.columns), labels, dtypes, tuple(found.carried))
+        return cls(tuple(columns), tuple(frame.columns), labels, dtypes, tuple(found.carried), dtype)
 
     def encode(self, X: Any, columns: Sequence[Column] = (), *, allow_missing: bool = False) -> np.ndarray:
         """(N, D) float64: codes of categories, numbers, NaN where missing.
@@ -107,7 +117,7 @@ class Rows:
         if ids:
             frame = with_fresh(frame, self.carried, torch.Generator().manual_seed(seed))
         if self.labels is None:
-            return frame.to_numpy()
+            return _as_array(frame.to_numpy(), self.dtype)
         places = [self.names.index(name) for name in frame]
         for name, place in zip(frame, places, strict=True):
             frame[name] = _in_type(frame[name], self.dtypes[place])
@@ -122,7 +132,7 @@ class Rows:
         modelled = {self.names.index(column.name): d for d, column in enumerate(self.columns)}
         if isinstance(X, np.ndarray):
             drawn = X.copy()
-            drawn[:, list(modelled)] = decode(x, self.columns).to_numpy(X.dtype)
+            drawn[:, list(modelled)] = _as_array(decode(x, self.columns).to_numpy(X.dtype), self.dtype)
             return np.where(np.isnan(X), drawn, X)
         filled = {}
         for place in range(X.shape[1]):
@@ -173,6 +183,18 @@ def _say_left(left: Mapping[str, str]) -> None:
         )
 
 
+def _as_array(values: np.ndarray, dtype: Any) -> np.ndarray:
+    """Numbers in a type, whole ones rounded and clipped to what it holds."""
+    if dtype is None:
+        return values
+    if dtype.kind == "b":
+        return values.astype(float) >= 0.5
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        values = np.rint(values.astype(float)).clip(limits.min, limits.max)
+    return values.astype(dtype)
+
+
 def _in_type(values: pd.Series, dtype: Any) -> pd.Series:
     """In a type, drawn numbers clipped to what it holds; as they are where it would cut them off."""
     if is_bool_dtype(dtype) and values.isna().any():
@@ -189,6 +211,12 @@ def _in_type(values: pd.Series, dtype: Any) -> pd.Series:
         return values
 
 
+def array_type(X: Any) -> Any:
+    """The type of an array or tensor of numbers; None for other rows."""
+    dtype = getattr(as_frame(X), "dtype", None)
+    return dtype if getattr(dtype, "kind", "") in list("biuf") else None
+
+
 def as_frame(X: Any) -> Any:
     """Frames of other libraries, lists of dictionaries and arrays with text as a frame of pandas; all else as it is."""
     if isinstance(X, Tensor):
@@ -199,7 +227,13 @@ def as_frame(X: Any) -> Any:
         if not any(isinstance(cell, str) for cell in X.flat):
             return X
         return pd.DataFrame(X).infer_objects()
-    return as_arrow(X).to_pandas()
+    table = as_arrow(X)
+    frame = table.to_pandas()
+    for place, cells in enumerate(table.columns):
+        if is_integer(cells.type) and cells.null_count:  # which would be floats
+            name = str(cells.type).replace("uint", "UInt").replace("int", "Int")
+            frame.isetitem(place, cells.to_pandas(types_mapper=lambda _, name=name: pandas_dtype(name)))
+    return frame
 
 
 def domain_of(columns: Sequence[Column]) -> Domain:

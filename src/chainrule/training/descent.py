@@ -53,6 +53,8 @@ def descend(session: Session, model: Model, data: Data, config: TrainingConfig) 
     recorder, turn = Recorder(session, config, epochs), InTurn()
     # Another thread may sample from the model: until the end it stays as it is.
     trained = copy.deepcopy(model).train()
+    if not config.compile:  # a compiled loss looks nothing up
+        trained.remember(data.train, data.valid)
     with quiet(), _restored_interrupt():
         trainer = _trainer(session, config, epochs, [turn, *_callbacks(session, config, recorder)])
         module = Likelihood(trained, config, epochs * len(train), recorder.elapsed)

@@ -14,6 +14,7 @@ from chainrule.layers.numbers.calendar import Calendar
 from chainrule.layers.numbers.fit_curve import fit_curve
 from chainrule.layers.numbers.float64 import Float64
 from chainrule.layers.numbers.marginal_map import MarginalMap
+from chainrule.layers.numbers.remembered import Remembered, affordable
 
 NOWHERE = torch.finfo(torch.float64).max  # where there is no end, no point
 FAR = 1e6  # scores at the ends of a support: a logistic has nothing beyond
@@ -88,6 +89,7 @@ class Numbers(Float64):
         self.register_buffer("allowed", allowed, persistent=False)
         self.register_buffer("bounded", (self.ends.abs() < NOWHERE).any(-1), persistent=False)
         self.register_buffer("order", torch.arange(len(columns)), persistent=False)
+        self._remembered: Remembered | None = None
 
     def _grids(self, column: Column) -> list[tuple[float, float] | None]:
         own = (column.step, 0.0) if column.step else None
@@ -112,10 +114,65 @@ class Numbers(Float64):
         """2 + J + L."""
         return 2 + self.count + self.lattices
 
+    def kinds(self, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Which of the m (1 + L) grids and lattices of columns (m,) there are, and which columns have no grid.
+
+        Elsewhere than on the CPU all are named: a number that depends on values would wait for the device.
+        """
+        if columns.device.type != "cpu" or torch.compiler.is_compiling():
+            every = torch.arange(len(columns) * (1 + self.lattices), device=columns.device)
+            return every, every[: len(columns)]
+        step = self.cells.index_select(0, columns)[..., 0]
+        return (step.flatten() > 0).nonzero()[:, 0], (step[:, 0] == 0).nonzero()[:, 0]
+
+    @torch.no_grad()
+    def remember(self, x: Tensor) -> None:
+        """Keep what values x (N, m) of all columns read as, NaN where missing, while the maps stay as they are.
+
+        Where these are too many to keep, or not on the CPU, nothing is kept.
+        """
+        self._remembered = None
+        sizes = self._sizes()
+        if affordable(x, sum(sizes)):
+            self._remembered = Remembered(x.double(), self._packed)
+
+    def _packed(self, values: Tensor, column: int) -> Tensor:
+        """What values (n,) of one column read as, in a row each, (n, F) float64."""
+        parts = self.read(values[:, None], self.only(column))
+        return torch.cat([part.double().reshape(len(values), -1) for part in parts], dim=-1)
+
+    def _sizes(self) -> list[int]:
+        """How many numbers each part of a reading of one value is."""
+        cells = 1 + self.lattices
+        return [1, 1, self.count, cells, cells, cells, cells, 1, 1]
+
+    def _recall(self, x: Tensor, columns: Tensor) -> Reading | None:
+        """What numbers x (…, m) read as, if they are remembered; any reading where they are missing."""
+        if self._remembered is None or x.device.type != "cpu":  # the model may have moved
+            return None
+        rows = self._remembered.find(x, columns.tolist())
+        if rows is None:
+            return None
+        z, log_slope, point, member, low, high, width, inside, outside = rows.split(self._sizes(), dim=-1)
+        return Reading(
+            z[..., 0],
+            log_slope[..., 0],
+            point.bool(),
+            member.bool(),
+            low,
+            high,
+            width,
+            inside[..., 0].bool(),
+            outside[..., 0],
+        )
+
     @torch.no_grad()
     def read(self, x: Tensor, columns: Tensor) -> Reading:
         """Numbers x (…, m) of the columns (m,) by number; what a missing one reads as means nothing."""
-        x = x.double().nan_to_num()
+        x = x.double()
+        if (known := self._recall(x, columns)) is not None:
+            return known
+        x = x.nan_to_num()
         step, start, _, _ = self.cells.index_select(0, columns).unbind(-1)
         index, member = self._members(x, columns)
         middle = start + index * step
@@ -141,11 +198,18 @@ class Numbers(Float64):
 
         Marks are whether x is each point, whether it lies on each lattice, and its parts of the calendar.
         """
-        x = x.double().nan_to_num()
-        marks = [self._is_point(x, columns).double(), self._members(x, columns)[1][..., 1:].double()]
-        if self.calendar.size:
-            marks.append(self.calendar(x, columns))
-        return self.map(x, columns)[0], torch.cat(marks, dim=-1)
+        x = x.double()
+        known, x = self._recall(x, columns), x.nan_to_num()
+        if known is not None:
+            scores, point, member = known.z, known.point, known.member
+        else:
+            scores, point, member = (
+                self.map(x, columns)[0],
+                self._is_point(x, columns),
+                self._members(x, columns)[1],
+            )
+        marks = torch.cat([point, member[..., 1:]], dim=-1)
+        return scores, torch.cat([marks, self.calendar(x, columns)], dim=-1) if self.calendar.size else marks
 
     def _is_point(self, x: Tensor, columns: Tensor) -> Tensor:
         """Whether x (…, m) is each of its column's points, (…, m, J)."""

@@ -320,6 +320,11 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
             self.head.fit_widths(self.ordering.flatten(self.units.scale[None])[0])
             fit_marginals(self.head, self.ordering.flatten(self.domain.check(x)))
 
+    def remember(self, *splits: Tensor) -> None:
+        """Keep what the numbers of a table read as."""
+        if isinstance(self.head, ColumnHeads):
+            self.head.remember(self.ordering.flatten(self.domain.check(torch.cat(splits))))
+
     def followed(self, first: Tensor) -> list[Any]:
         """The model itself."""
         return [self]

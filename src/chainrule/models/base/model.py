@@ -123,6 +123,9 @@ class Model(nn.Module, ABC):
     def prepare(self, x: Tensor) -> None:
         """Look at the training data x (N, *event_shape) before the first step; nothing to see, by default."""
 
+    def remember(self, *splits: Tensor) -> None:
+        """Keep what is read from data (N, *event_shape) again and again; called for a copy that lives for training."""
+
     def trials(self, items: int) -> Sequence[dict]:
         """Hyperparameters that `fit` tries on this many training items, for validation to choose; may be empty."""
         return ()
