@@ -154,9 +154,9 @@ class AutoregressiveEstimator(BaseEstimator):
         if steps >= EPOCH:
             epochs = max(most // steps, 1)
             return {"epochs": epochs, "patience": max(2 * epochs // 5, 3)}
-        length = {"epochs": 0, "steps": min(most, MOST_PASSES * steps)}
-        epochs, _ = TrainingConfig(batch_size=batch_size, **length).plan(n)
-        return length | {"patience": 2 * epochs // 5}
+        most = min(most, MOST_PASSES * steps)
+        epochs, _ = TrainingConfig(epochs=0, steps=most, batch_size=batch_size).plan(n)
+        return {"epochs": 0, "steps": most, "patience": 2 * epochs // 5}
 
     def _encode(self, X: Any, **options: Any) -> Tensor:
         """Rows as the model takes them, (N, D)."""
