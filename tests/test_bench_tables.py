@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from chainrule.bench.tables import case
-from chainrule.bench.tables.holes import holes, spoilt
+from chainrule.bench.tables.holes import MECHANISMS, holes, spoilt
 from chainrule.bench.tables.measures import judge_columns, judge_imputation
 from chainrule.bench.tables.peer import PROGRAM, run_peer
 from chainrule.bench.tables.tables import TABLES, Table
@@ -242,9 +242,11 @@ def test_a_run_goes_on_where_it_stopped(fake, tmp_path):
     assert len(fake) == 2 * first and len(whole["results"]) == 2 * len(record["results"])
     kept = json.loads((tmp_path / "a" / "anomaly-cells" / "lof.json").read_text())
     assert kept in record["results"] and kept["auroc"] == 1 and kept["rows"] == 200
-    assert "knn failed on a, anomaly-cells: it broke" in case.notes(record)
+    imputed = ", ".join(f"a imputation-{mechanism}" for mechanism in MECHANISMS)
+    assert case.notes(record) == [f"knn failed on {imputed}, a anomaly-cells: it broke."]
     columns, table = case.table(record)
-    assert table == [["anomaly-cells", "auroc", "lof", "1", "1.00", "1.000", "1"]] and len(columns) == 7
+    shown = [[figure, "1", "lof 1.0 (1)"] for figure in ("auroc", "processor_seconds")]
+    assert table == [["anomaly-cells", *row] for row in shown] and len(columns) == 4
 
 
 def test_unknown_names(fake, tmp_path):

@@ -22,12 +22,13 @@ LIMIT = 300.0  # seconds a peer has for one task on one table
 UCI = "uci"  # the folder of the named sets that has tables
 # The figures by which peers are ranked, and whether more is better.
 SHOWN: dict[str, dict[str, bool]] = {
-    "synthesis": {"usefulness": True, "two_sample": False, "distance_ratio": False, "farthest_number": False,
-                  "outside": False, "negative": False, "frequent_gap": False, "level_gap": False,
-                  "log_density": True},
+    "synthesis": {"log_density": True, "usefulness": True, "two_sample": False, "distance_ratio": False,
+                  "farthest_number": False, "outside": False, "negative": False, "frequent_gap": False,
+                  "level_gap": False},
     "imputation": {"score": False, "rmse": False, "accuracy": True},
     "anomaly": {"auroc": True},
 }  # fmt: skip
+SPENT = "processor_seconds"
 
 
 def measure(
@@ -105,26 +106,33 @@ def _record(path: Path, name: str, task: str, kind: str, peer: str, frame: Any, 
 
 
 def table(record: dict) -> tuple[list[str], list[list[str]]]:
-    """A row for each task, figure and peer: on how many tables it worked, its mean rank, and the mean of the figure."""
+    """A row for each task and figure: the mean rank of each peer over tables, and the mean of its figure."""
     rows = []
     for task, (kind, _) in TASKS.items():
         results = [each for each in record["results"] if each["task"] == task]
-        for figure, more in SHOWN[kind].items():
+        for figure, more in {**SHOWN[kind], SPENT: False}.items():
             ranks = mean_ranks(results, figure, more)
-            for peer in sorted(ranks, key=lambda peer: ranks[peer]):
-                own = [each for each in results if each["peer"] == peer and each.get(figure) is not None]
-                mean = sum(each[figure] for each in own) / len(own) if own else math.nan
-                seconds = sum(each["processor_seconds"] for each in own)
-                rows.append(
-                    [task, figure, peer, str(len(own)), f"{ranks[peer]:.2f}", f"{mean:.3f}", f"{seconds:.0f}"]
-                )
-    return ["task", "figure", "peer", "tables", "mean rank", "mean", "CPU s"], rows
+            order = sorted(ranks, key=lambda peer: ranks[peer])
+            shown = ", ".join(
+                f"{peer} {ranks[peer]:.1f} ({_mean(results, peer, figure):.3g})" for peer in order
+            )
+            count = len({each["table"] for each in results if each["peer"] in ranks})
+            rows += [[task, figure, str(count), shown]] if shown else []
+    return ["task", "figure", "tables", "mean rank (and mean) of each, the best first"], rows
+
+
+def _mean(results: Sequence[dict], peer: str, figure: str) -> float:
+    own = [each[figure] for each in results if each["peer"] == peer and each.get(figure) is not None]
+    return sum(own) / len(own) if own else math.nan
 
 
 def notes(record: dict) -> list[str]:
     """What failed, and on what."""
-    failed = [each for each in record["results"] if "error" in each]
-    return [f"{each['peer']} failed on {each['table']}, {each['task']}: {each['error']}" for each in failed]
+    failed = defaultdict(list)
+    for each in record["results"]:
+        if "error" in each:
+            failed[each["peer"], each["error"]].append(f"{each['table']} {each['task']}")
+    return [f"{peer} failed on {', '.join(where)}: {error}." for (peer, error), where in failed.items()]
 
 
 def mean_ranks(results: Sequence[dict], figure: str, more: bool) -> dict[str, float]:
