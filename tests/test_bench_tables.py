@@ -246,7 +246,8 @@ def test_a_run_goes_on_where_it_stopped(fake, tmp_path):
     assert case.notes(record) == [f"knn failed on {imputed}, a anomaly-cells: it broke."]
     columns, table = case.table(record)
     shown = [[figure, "1", "lof 1.0 (1)"] for figure in ("auroc", "processor_seconds")]
-    assert table == [["anomaly-cells", *row] for row in shown] and len(columns) == 4
+    none = [[f"imputation-{mechanism}", "processor_seconds", "0", "none"] for mechanism in MECHANISMS]
+    assert table == [*none, *(["anomaly-cells", *row] for row in shown)] and len(columns) == 4
 
 
 def test_unknown_names(fake, tmp_path):

@@ -623,7 +623,7 @@ def test_table_of_mixed_columns_with_missing_cells(table):
     data = load_data(table(text))
     assert str(data.domain) == (
         "table:age: number (whole), may be missing, job: categorical (2 and others), may be missing, "
-        "score: number (multiples of 0.5), may be missing"
+        "score: number (multiples of 0.5, ≥ 0), may be missing"
     )
     assert (len(data.train), len(data.valid), len(data.test)) == (22, 2, 2)
     x = everything(data)
@@ -752,7 +752,10 @@ def test_parquet_table(hub):
         hub / "a.parquet", {"a": list(range(10)), "b": [k / 2 for k in range(10)], "c": [True] * 10}
     )
     data = load_data(f"hf:{path}")
-    assert str(data.domain) == "table:a: number (whole), b: number (multiples of 0.5), c: categorical (1)"
+    assert (
+        str(data.domain)
+        == "table:a: number (whole), b: number (multiples of 0.5), c: categorical (1 and others)"
+    )
     assert len(data.train) == 8 and data.name == "a"
     assert "columns a, b, c" in data.source and "seeded split 80/10/10, seed 0" in data.source
     x = everything(data)

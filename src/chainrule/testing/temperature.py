@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chainrule.domain import Domain
 from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError
 from chainrule.models import AutoregressiveModel
@@ -50,7 +51,7 @@ def temperature(subject: Subject) -> None:
         if model.domain.lengths == "ends":
             raise LawNotBinding("the model's warm items may end sooner, and then have less entropy")
         randomise(model, subject.generator(), CALM)
-        spread = _entropy if model.domain.discrete else _distance
+        spread = _entropy if _finite(model.domain) else _distance
         found = [spread(subject, sample(DRAWS, warmth)) for warmth in MIXED]
         require(_rises(found), f"temperature: at {MIXED} samples spread by {found}")
         return
@@ -78,6 +79,12 @@ def _many(cond: Tensor | None, n: int) -> Tensor | None:
 
 def _rises(values: list[float]) -> bool:
     return all(warm > cold for cold, warm in pairwise(values))
+
+
+def _finite(domain: Domain) -> bool:
+    """Whether there are finitely many items; the distances of numbers between two ends need not grow."""
+    ended = [column.levels or (column.step and None not in column.ends) for column in domain.columns]
+    return domain.discrete or (bool(ended) and all(ended))
 
 
 def _entropy(subject: Subject, drawn: Tensor) -> float:

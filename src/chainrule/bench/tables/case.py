@@ -117,7 +117,8 @@ def table(record: dict) -> tuple[list[str], list[list[str]]]:
                 f"{peer} {ranks[peer]:.1f} ({_mean(results, peer, figure):.3g})" for peer in order
             )
             count = len({each["table"] for each in results if each["peer"] in ranks})
-            rows += [[task, figure, str(count), shown]] if shown else []
+            if shown or (results and figure == SPENT):
+                rows.append([task, figure, str(count), shown or "none"])
     return ["task", "figure", "tables", "mean rank (and mean) of each, the best first"], rows
 
 
