@@ -28,7 +28,7 @@ from chainrule.training.fit import fit
 STEPS, MOST_PASSES = 1600, 200  # of training, unless epochs are given
 EPOCH = 50  # steps of an epoch, at least: `TrainingConfig.plan` passes few rows several times
 # Fewer training rows have too few beside them to choose an amount of noise by: this much is taken.
-FEW, NOISE = 100, {"made": {"dropout": 0.5, "input_dropout": 0.2}}
+NOISE = {"made": (100, {"dropout": 0.5, "input_dropout": 0.2}), "deep-nade": (300, {"dropout": 0.3})}
 # Models that lose nothing in fewer steps, with narrower layers and a higher learning rate than their own.
 SHORT = {"made": (1000, 256, 1e-2)}
 CELLS = 1 << 14  # of a chunk when scoring or drawing
@@ -113,8 +113,9 @@ class AutoregressiveEstimator(BaseEstimator):
     def _create(self, rows: Rows, n: int, seed: int) -> Model:
         """The model for n rows with seeded weights; one that sums missing cells out may get any cell missing."""
         hyperparameters = dict(self.hyperparameters or {})
-        if n < FEW and "dropout" not in hyperparameters:
-            hyperparameters = NOISE.get(self.model, {}) | hyperparameters
+        few, noise = NOISE.get(self.model, (0, {}))
+        if n < few and "dropout" not in hyperparameters:
+            hyperparameters = noise | hyperparameters
         if self.model in SHORT:
             width = max(SHORT[self.model][1], len(rows.columns))
             hyperparameters = {"hidden": [width, width]} | hyperparameters

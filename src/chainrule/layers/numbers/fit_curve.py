@@ -11,7 +11,7 @@ from chainrule.domain.column import Column
 from chainrule.layers.numbers.curve import KNOTS, Curve
 from chainrule.layers.numbers.fit_tail import Tail, ended, geometric, open_ended
 
-PIECE = 10  # rows between two knots, at least
+PIECE = 20  # rows between two knots, at least; with fewer the map follows chance
 LEVELS = 30  # of quantiles, at most, to begin with
 UNEVEN = (
     4.0  # a piece with twice as many rows to the unit in one half as in the other, and twice again, is halved
