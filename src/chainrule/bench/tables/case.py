@@ -18,7 +18,7 @@ from chainrule.files import write_text
 from chainrule.records import to_json
 
 RECORDS = Path("bench-tables")
-LIMIT = 300.0  # seconds a peer has for one task on one table
+LIMIT = 300.0  # seconds of a processor that a peer has for one task on one table
 UCI = "uci"  # the folder of the named sets that has tables
 # The figures by which peers are ranked, and whether more is better.
 SHOWN: dict[str, dict[str, bool]] = {

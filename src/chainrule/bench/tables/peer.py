@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -21,6 +23,7 @@ OURS = "chainrule"
 # Peers that need an environment of their own; all others share one.
 ENVIRONMENTS = {peer: peer for peer in ("arfpy", "hyperimpute", "miceforest", "unmasking-trees")}
 SHARED = "main"
+BUSY = 4  # times as long as a processor takes, on a machine with other work
 
 
 def run_peer(
@@ -39,7 +42,7 @@ def run_peer(
         peer: of that task.
         tables: what it is given, by name.
         environments: folder of virtual environments; None for that of this process.
-        seconds: limit, imports included.
+        seconds: limit, of one process on a processor, imports included; of the clock four times that.
         **request: what else it is asked.
 
     Returns:
@@ -56,9 +59,11 @@ def run_peer(
         try:
             code, said = _run(program, seconds, _environment(peer))
         except subprocess.TimeoutExpired:
-            return {"error": f"not done after {seconds:.0f} s"}
+            return {"error": f"not done after {BUSY * seconds:.0f} s"}
         except OSError as error:
             return {"error": f"{program[0]}: {error.strerror}"}
+        if code == -signal.SIGXCPU:
+            return {"error": f"not done after {seconds:.0f} s of a processor"}
         answer = folder / "answer.json"
         if not answer.is_file():  # it was killed, or its Python lacks even pandas
             lines = said.strip().splitlines()
@@ -71,11 +76,22 @@ def run_peer(
 def _run(program: list[str], seconds: float, environment: dict[str, str]) -> tuple[int, str]:
     """Its exit status and what it said; one that takes too long is ended with all that it started."""
     pipe, null = subprocess.PIPE, subprocess.DEVNULL
+    most = math.ceil(seconds)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (most, most + 5))
+
     with subprocess.Popen(
-        program, stdout=null, stderr=pipe, text=True, env=environment, start_new_session=True
+        program,
+        stdout=null,
+        stderr=pipe,
+        text=True,
+        env=environment,
+        start_new_session=True,
+        preexec_fn=limit,
     ) as process:
         try:
-            _, said = process.communicate(timeout=seconds)
+            _, said = process.communicate(timeout=BUSY * seconds)
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise
