@@ -6,12 +6,14 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from chainrule.domain.column import Column
 from chainrule.layers.numbers.curve import KNOTS, Curve
 from chainrule.layers.numbers.fit_tail import Tail, ended, geometric, open_ended
 
 PIECE = 20  # rows between two knots, at least; with fewer the map follows chance
+HEAVY = 10  # rows that make one cell of a grid a piece by itself
 LEVELS = 30  # of quantiles, at most, to begin with
 UNEVEN = (
     4.0  # a piece with twice as many rows to the unit in one half as in the other, and twice again, is halved
@@ -110,22 +112,24 @@ def _edges(values: Tensor, width: float, column: Column) -> tuple[Tensor, Tensor
     start = next((at for step, at in column.lattices if step == width), 0.0)
     index, counts = torch.round((values - start) / width).unique(return_counts=True)
     n = len(values)
-    least = max(PIECE, math.ceil(n / LEVELS))
+    least, heavy = (max(rows, math.ceil(n / LEVELS)) for rows in (PIECE, HEAVY))
     # The upper edge of each cell that has rows; and the lower one, if there is nothing below it. The outermost ones
     # only of cells with many rows: else these are a tail's.
-    gap = torch.cat([counts[:1] >= least, index.diff() > 1])
+    gap = torch.cat([counts[:1] >= heavy, index.diff() > 1])
     edges = torch.cat([index + 0.5, index[gap] - 0.5])
     first = torch.cat([torch.zeros(len(index), dtype=torch.float64), torch.full_like(index[gap], 0.5)])
-    order = edges.argsort()[: None if counts[-1] >= least else -1]
+    order = edges.argsort()[: None if counts[-1] >= heavy else -1]
     edges, first = edges[order], first[order]
     # Off a lattice values may lie on an edge; half of these are below.
     at = edges * width + start
     below = (torch.searchsorted(values, at) + torch.searchsorted(values, at, right=True)) / 2 + first
     below = below.clamp(max=n - 0.5)
     kept, last = [], 0.0
+    alone = F.pad(
+        below.diff() >= heavy, (1, 1)
+    )  # whether the rows before each edge, and after it, are of one cell
     for i, rows in enumerate(below.tolist()):
-        heavy = i + 1 < len(below) and below[i + 1] - rows >= least
-        if rows - last >= least or heavy:
+        if rows - last >= least or alone[i] or alone[i + 1]:
             kept.append(i)
             last = rows
     kept = kept or ([len(below) // 2] if len(below) else [])
