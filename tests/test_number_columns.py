@@ -385,3 +385,13 @@ def test_nobody_expects_what_training_never_saw():
     odd = torch.tensor([[2.0, 3.0]], dtype=torch.float64)
     found = blame(model, odd, rows)
     assert found.expected[0, 0] in (0, 1) and found.gain[0, 0] > 2
+
+
+def test_a_few_values_far_apart_keep_their_rows():
+    """Twelve days a year apart, fifteen rows each, on the grid of days: what lies between them has next to nothing."""
+    days = torch.arange(12, dtype=torch.float64) * 365
+    column = MarginalMap(1)
+    column.keep(0, fit_curve(days.repeat_interleave(15), Column("day", "number", step=1.0)))
+    edges = torch.stack([days - 0.5, days + 0.5], dim=1)
+    low, high = column(edges, torch.zeros(2, dtype=torch.long))[0].sigmoid().unbind(1)
+    assert (high - low).sum() > 0.95
