@@ -99,11 +99,11 @@ class AutoregressiveOutlierDetector(OutlierMixin, AutoregressiveEstimator):
         train, usual = np.sort(scores[~held_out]), scores[held_out]
         if auto:
             low, high = np.quantile(usual, [0.25, 0.75])
-            self.offset_, self.optimism_ = float(low - 1.5 * (high - low)), 0.0
+            self.offset_, self.optimism_ = _below(float(low - 1.5 * (high - low))), 0.0
         else:
             share = float(self.contamination)
             # As many of M below it as makes the chance of a new row `contamination`, over draws of the M rows too.
-            self.offset_ = float(np.quantile(usual, share, method="weibull"))
+            self.offset_ = _below(float(np.quantile(usual, share, method="weibull")))
             wanted = round(share * len(scores)) - int((usual < self.offset_).sum())
             place = min(max(wanted, 1), len(train) - 1)
             self.optimism_ = float(train[place - 1 : place + 1].mean()) - self.offset_
@@ -123,3 +123,8 @@ class AutoregressiveOutlierDetector(OutlierMixin, AutoregressiveEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """-1 for outliers, 1 for the others, (n_samples,)."""
         return np.where(self.decision_function(X) < 0, -1, 1)
+
+
+def _below(score: float) -> float:
+    """A little lower, so that the row of this score is not on the threshold: its last bits depend on its company."""
+    return score - 1e-9 * max(abs(score), 1.0)

@@ -106,10 +106,15 @@ def _record(path: Path, name: str, task: str, kind: str, peer: str, frame: Any, 
 
 
 def table(record: dict) -> tuple[list[str], list[list[str]]]:
-    """A row for each task and figure: the mean rank of each peer over tables, and the mean of its figure."""
-    rows = []
+    """A row for each task and figure: the mean rank of each peer over tables, and the mean of its figure.
+
+    Where several peers were run, a task that one of them did is no comparison, and is left out.
+    """
+    rows, alone = [], len({each["peer"] for each in record["results"]}) == 1
     for task, (kind, _) in TASKS.items():
         results = [each for each in record["results"] if each["task"] == task]
+        if len({each["peer"] for each in results}) == 1 and not alone:
+            continue
         for figure, more in {**SHOWN[kind], SPENT: False}.items():
             ranks = mean_ranks(results, figure, more)
             order = sorted(ranks, key=lambda peer: ranks[peer])
