@@ -246,18 +246,13 @@ def test_a_run_goes_on_where_it_stopped(fake, tmp_path):
     assert case.notes(record) == [f"knn failed on {imputed}, a anomaly-cells: it broke."]
     columns, table = case.table(record)
     shown = [[figure, "1", "lof 1.0 (1)"] for figure in ("auroc", "processor_seconds")]
-    assert table == [["anomaly-cells", *row] for row in shown] and len(columns) == 4
+    none = [[f"imputation-{mechanism}", "processor_seconds", "0", "none"] for mechanism in MECHANISMS]
+    assert table == [*none, *(["anomaly-cells", *row] for row in shown)] and len(columns) == 4
 
 
-def test_a_task_of_one_peer_is_no_comparison():
-    results = [
-        {"table": "a", "task": "anomaly-cells", "peer": "lof", "auroc": 0.5},
-        {"table": "a", "task": "anomaly-cells", "peer": "chainrule", "auroc": 0.7},
-        {"table": "a", "task": "imputation-mar", "peer": "chainrule", "score": 0.7},
-    ]
-    tasks = [row[0] for row in case.table({"results": results})[1]]
-    assert set(tasks) == {"anomaly-cells"}
-    assert [row[0] for row in case.table({"results": results[2:]})[1]].count("imputation-mar") == 2
+def test_one_task_of_a_peer_that_has_several(fake, tmp_path):
+    record = case.measure(100, 1, models=["knn"], tasks=["anomaly-cells"], records=tmp_path)
+    assert {each["task"] for each in record["results"]} == {"anomaly-cells"} and len(fake) == 2 * (1 + 1)
 
 
 def test_unknown_names(fake, tmp_path):
@@ -265,6 +260,8 @@ def test_unknown_names(fake, tmp_path):
         case.measure(9, 1, models=["loff"], records=tmp_path)
     with pytest.raises(ChainruleError, match="no such table: 'c'"):
         case.measure(9, 1, tables=["c"], records=tmp_path)
+    with pytest.raises(ChainruleError, match="no such task: 'anomaly'; did you mean 'anomaly-"):
+        case.measure(9, 1, tasks=["anomaly"], records=tmp_path)
 
 
 def test_ranks():

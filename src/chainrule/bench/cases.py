@@ -125,7 +125,7 @@ CASES = {
         2000,
         tables.measure,
         tables.table,
-        ("models", "tables", "peers", "records", "tell"),
+        ("models", "tables", "tasks", "peers", "records", "tell"),
         tables.notes,
     ),
 }
@@ -142,6 +142,7 @@ def run_case(
     drafts: list[Path] | None = None,
     files: list[Path] | None = None,
     tables: list[str] | None = None,
+    tasks: list[str] | None = None,
     peers: Path | None = None,
     records: Path | None = None,
     tell: Callable[[str], object] = str,
@@ -158,6 +159,7 @@ def run_case(
         drafts: run folders of drafts for them, for "predictive".
         files: for models of bytes, for "compression".
         tables: which ones, for "tables".
+        tasks: which ones of each table, for "tables".
         peers: folder of the environments of peers, for "tables".
         records: folder of the records of each table, for "tables".
         tell: called with what is measured next, where that takes minutes.
@@ -167,7 +169,7 @@ def run_case(
     """
     case = find_case(name)
     given: dict[str, Any] = {"models": models, "runs": runs, "drafts": drafts, "files": files}
-    given |= {"tables": tables, "peers": peers, "records": records}
+    given |= {"tables": tables, "tasks": tasks, "peers": peers, "records": records}
     for choice, value in given.items():
         if value and choice not in case.choices:
             takers = " and ".join(other for other, its in CASES.items() if choice in its.choices)

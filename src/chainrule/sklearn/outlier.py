@@ -31,8 +31,8 @@ class AutoregressiveOutlierDetector(OutlierMixin, AutoregressiveEstimator):
     Attributes
     ----------
     offset_ : float
-        The threshold in nats: the quantile `contamination` of held-out rows' log-likelihoods. About that part of new
-        rows lies below it.
+        The threshold in nats: a little below the quantile `contamination` of held-out rows' log-likelihoods. About that
+        part of new rows lies below it.
 
     optimism_ : float
         Nats by which rows are likelier for having been trained on, at the threshold. It is taken off the scores of
@@ -126,5 +126,5 @@ class AutoregressiveOutlierDetector(OutlierMixin, AutoregressiveEstimator):
 
 
 def _below(score: float) -> float:
-    """A little lower, so that the row of this score is not on the threshold: its last bits depend on its company."""
+    """A little lower: a held-out row may have just this score, whose last bits depend on the rows it is scored with."""
     return score - 1e-9 * max(abs(score), 1.0)

@@ -37,6 +37,7 @@ def measure(
     *,
     models: Sequence[str] | None = None,
     tables: Sequence[str] | None = None,
+    tasks: Sequence[str] | None = None,
     peers: Path | None = None,
     records: Path = RECORDS,
     tell: Callable[[str], object] = str,
@@ -48,15 +49,16 @@ def measure(
         repeats: not used; a table is split once.
         models: names of peers; all by default.
         tables: names of tables; all by default.
+        tasks: which of `TASKS`; all by default.
         peers: folder of the peers' environments; None for that of this process.
         records: folder of the records, TABLE/TASK/PEER.json.
         tell: called with what is run next.
 
     Raises:
-        ChainruleError: on an unknown peer or table, or a table that cannot be read.
+        ChainruleError: on an unknown peer, table or task, or a table that cannot be read.
     """
     known = sorted({peer for its in PEERS.values() for peer in its})
-    for given, names, what in ((models, known, "peer"), (tables, TABLES, "table")):
+    for given, names, what in ((models, known, "peer"), (tables, TABLES, "table"), (tasks, TASKS, "task")):
         wrong = next((name for name in given or () if name not in names), None)
         if wrong is not None:
             raise ChainruleError(f"bench tables: no such {what}: {wrong!r}; {nearest(wrong, names)}")
@@ -66,7 +68,9 @@ def measure(
         for task, (kind, _) in TASKS.items():
             for peer in PEERS[kind]:
                 path = records / name / task / f"{peer}.json"
-                if (models and peer not in models) or (task == "anomaly-class" and not TABLES[name].usual):
+                if (models and peer not in models) or (tasks and task not in tasks):
+                    continue
+                if task == "anomaly-class" and not TABLES[name].usual:
                     continue
                 if not path.is_file():
                     tell(f"{name}: {task} by {peer}")
@@ -106,15 +110,10 @@ def _record(path: Path, name: str, task: str, kind: str, peer: str, frame: Any, 
 
 
 def table(record: dict) -> tuple[list[str], list[list[str]]]:
-    """A row for each task and figure: the mean rank of each peer over tables, and the mean of its figure.
-
-    Where several peers were run, a task that one of them did is no comparison, and is left out.
-    """
-    rows, alone = [], len({each["peer"] for each in record["results"]}) == 1
+    """A row for each task and figure: the mean rank of each peer over tables, and the mean of its figure."""
+    rows = []
     for task, (kind, _) in TASKS.items():
         results = [each for each in record["results"] if each["task"] == task]
-        if len({each["peer"] for each in results}) == 1 and not alone:
-            continue
         for figure, more in {**SHOWN[kind], SPENT: False}.items():
             ranks = mean_ranks(results, figure, more)
             order = sorted(ranks, key=lambda peer: ranks[peer])

@@ -30,6 +30,15 @@ Tables = Annotated[
     list[str] | None,
     typer.Option("--table", metavar="TABLE", help="Table, for tables; repeatable. Default: all."),
 ]
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--task",
+        metavar="TASK",
+        help="Task, for tables: synthesis, imputation-mcar, -mar or -mnar, anomaly-cells or -class; repeatable. "
+        "Default: all.",
+    ),
+]
 Peers = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Environments of the peers, for tables. Default: the one that runs."),
@@ -62,6 +71,7 @@ class BenchOptions:
     draft: Drafts = None
     file: Files = None
     table: Tables = None
+    task: Tasks = None
     peers: Peers = None
     records: Records = None
     batch: Batch = None
@@ -76,6 +86,7 @@ class BenchOptions:
             "drafts": self.draft,
             "files": self.file,
             "tables": self.table,
+            "tasks": self.task,
             "peers": self.peers,
             "records": self.records,
             "batch": self.batch,
