@@ -1,5 +1,19 @@
 """Shared by all tests: one thread a worker, so that two workers fill two cores."""
 
+from contextlib import suppress
+
 import torch
 
+from chainrule.engine import auto
+
 torch.set_num_threads(1)
+# Native steps are the same up to rounding. Tests compare draws, so short ones are eager unless a test says otherwise.
+auto.RECORDING = 2.0
+
+
+def pytest_sessionstart() -> None:
+    """Compile the native loop, so that no test waits for it, or begins to compile it in the background."""
+    with suppress(ImportError):  # there is no numba
+        from chainrule.engine.native import machine
+
+        machine.keep()

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import chainrule as cr
+from chainrule.engine import rows
 from chainrule.errors import ChainruleError, ConditionError
-from chainrule.models import MODELS
+from chainrule.models import MODELS, tiny_model
 from chainrule.models.base import capabilities
 from chainrule.models.base.capabilities import (
     Bounded,
@@ -111,6 +112,30 @@ def test_every_model_refuses_the_same_bad_arguments(case):
         known = torch.ones(4, dtype=torch.bool)
         with pytest.raises(ChainruleError, match="particles: expected an integer ≥ 1, got 0"):
             model.complete(torch.zeros(1, 4, dtype=torch.int64), known, particles=0)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_items_drawn_in_parts_are_those_drawn_at_once(name, monkeypatch):
+    model = tiny_model(name).eval()
+    if not isinstance(model, Samples):
+        return
+    whole = model.sample(11, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(capabilities, "FEW", 0)
+    monkeypatch.setattr(rows, "MOST_ROWS", 4)
+    parts = list(model.sample_parts(11, generator=torch.Generator().manual_seed(0)))
+    assert [len(part) for part in parts] == [4, 4, 3]
+    assert torch.allclose(torch.cat(parts).double(), whole.double(), atol=1e-5)
+    assert torch.equal(model.sample(11, generator=torch.Generator().manual_seed(0)), torch.cat(parts))
+
+
+def test_rows_drawn_at_once_have_small_states():
+    model = cr.create_model("transformer", cr.Domain.sequence(256, 64), channels=64, depth=2)
+    each = rows.state_bytes(model)
+    assert each >= 2 * 2 * 256 * 64 * 4  # keys and values
+    assert rows.rows_at_once(model, each) == rows.HELD // each
+    assert (
+        rows.rows_at_once(model, rows.HELD * 2) == 1 and rows.rows_at_once(model) == rows.HELD // 256 // 512
+    )
 
 
 @pytest.mark.parametrize("domain", [BITS, REALS], ids=str)

@@ -15,7 +15,7 @@ from PIL import Image
 
 import chainrule as cr
 from chainrule.cli import main
-from chainrule.cli.app import app
+from chainrule.cli.commands import COMMANDS
 from chainrule.cli.parsing import parse_settings
 from children import child, outcome
 
@@ -289,9 +289,6 @@ def test_bench_and_reproduce(tmp_path):
     (record,) = call("reproduce", "digits", "--only", "uniform", "--json", "--out", "r").json
     assert record["test"]["nats"] == pytest.approx(64 * math.log(17))
     assert json.loads((tmp_path / "r" / "digits" / "uniform.json").read_text()) == record
-
-
-COMMANDS = [command.name for command in app.registered_commands]
 
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])

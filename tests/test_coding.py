@@ -23,12 +23,13 @@ from chainrule.coding.about import unpack as unpack_about
 from chainrule.coding.archive import Packed, unpack
 from chainrule.coding.container import Reader, unzigzag, varint, zigzag
 from chainrule.coding.contexts import Contexts
-from chainrule.coding.items import block_rows
+from chainrule.coding.items import MOST_HELD, block_rows, threads
 from chainrule.coding.names import fault_of
 from chainrule.coding.range_coder import PRECISION, Decoder, Encoder
 from chainrule.coding.streams import compress_stream, decompress_stream
 from chainrule.coding.symbols import code_whole
 from chainrule.domain.column import Column
+from chainrule.engine.rows import state_bytes
 from chainrule.errors import ChainruleError, CodeError
 from chainrule.heads import DiscretisedLogistic
 from chainrule.heads.mixture import BinnedMixtureConditional
@@ -131,6 +132,40 @@ def test_blocks_and_workers_change_nothing_but_time():
     seen = []
     assert torch.equal(cr.decompress(model, blob, workers=3, progress=seen.append), x)
     assert seen == [2621, 5242, 6000]
+
+
+@pytest.mark.parametrize("each, expected", [(1, 64), (MOST_HELD // 3, 3), (MOST_HELD, 1), (9 * MOST_HELD, 1)])
+def test_many_cores_hold_no_more_than_a_few(each, expected, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    assert threads(None, each) == expected
+    assert threads(8, each) == 8  # as the user says
+
+
+def test_blocks_of_bytes_in_flight_hold_a_gigabyte_at_most(bytes_model, monkeypatch):
+    """Their counts of contexts take as much as a quarter of that."""
+    used = []
+
+    def recorded(function, tasks, workers):
+        used.append(workers)
+        return map(function, tasks)
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    monkeypatch.setattr("chainrule.coding.streams.in_order", recorded)
+    blob = stream(bytes_model, b"abc" * 20, runner="eager")
+    assert unstream(bytes_model, blob) == b"abc" * 20
+    assert used == [64, 4]  # a short file is one small block; how long a file is that is read is not known
+    assert Contexts.held(256, 1 << 16) == sum(own.nbytes for own in Contexts(256, 1, 1 << 16)._counts)
+
+
+def test_rows_of_large_states_are_few_in_a_block(monkeypatch):
+    model = cr.create_model("lstm", cr.Domain.binary(8), width=4).eval()
+    x = torch.randint(2, (40, 8), generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr("chainrule.coding.items.HELD", 16 * state_bytes(model))
+    done = []
+    blob = cr.compress(model, x, runner="eager", progress=done.append)
+    assert done == [16, 32, 40] and torch.equal(cr.decompress(model, blob), x)
 
 
 def test_threads_to_come_are_not_slowed_down():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from chainrule import Domain, Ordering
+from chainrule.domain.domain import CHECKED
 from chainrule.errors import DomainError
 
 
@@ -63,6 +64,19 @@ def test_equal_levels_are_one_number():
 def test_check_of_levels(x, words):
     with pytest.raises(DomainError, match=words):
         Domain.categorical(3, 5).check(x)
+
+
+def test_many_items_are_checked_in_parts():
+    """The message names the item all the same."""
+    x = torch.zeros(3 * CHECKED // 8, 8, dtype=torch.uint8)
+    x[-1, 3] = 2
+    with pytest.raises(DomainError, match=rf"got 2 at index \({len(x) - 1}, 3\)"):
+        Domain.binary(8).check(x)
+    reals = torch.zeros(CHECKED // 4, 8)
+    reals[-2, 0] = torch.inf
+    with pytest.raises(DomainError, match=rf"got inf at index \({len(reals) - 2}, 0\)"):
+        Domain.vector(8).validate(reals)
+    assert Domain.binary(8).check(x[:-1]).dtype == torch.int64
 
 
 def test_check_of_columns_and_reals():

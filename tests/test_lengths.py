@@ -113,6 +113,17 @@ def test_each_step_counts_once(lengths, context):
     assert (seen == 1).all()
 
 
+def test_windows_side_by_side_share_the_memory_of_their_stream():
+    domain = cr.Domain.sequence(8, 7)
+    source = streams(21)
+    windows = source.disjoint(domain)
+    assert windows.x.tolist() == [source.values[:8].tolist(), source.values[8:16].tolist()]
+    assert windows.x.data_ptr() == source.values.data_ptr()
+    source = streams(9, 16, 9)  # the last step of the first is in none
+    windows = source.disjoint(domain)
+    assert windows.x.tolist() == [source.values[at : at + 8].tolist() for at in (0, 9, 17, 25)]
+
+
 def test_one_window_is_the_item():
     domain = cr.Domain.sequence(16, 7, lengths="given")
     model = build("gru", domain, width=8)

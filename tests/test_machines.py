@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -44,44 +45,71 @@ def test_training_needs_no_home(tmp_path):
     assert (tmp_path / "run" / "report.html").is_file()
 
 
-def test_compiled_code_is_kept_only_where_there_is_a_place(tmp_path, monkeypatch):
-    numba = pytest.importorskip("numba")
-    from numba.core.caching import CacheImpl
-
-    from chainrule.engine.native.numba_cache import keep_compiled
-
-    def compiled():
-        def one_more(x):
-            return x + 1
-
-        made = numba.njit(one_more)
-        keep_compiled(made)
-        return made
-
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
-    first = compiled()
-    assert first(1) == 2
-    kept = sorted(path for path in (tmp_path / "cache").rglob("*") if path.is_file())
-    assert {path.suffix for path in kept} == {".nbi", ".nbc"}
-    for path in kept:  # damaged: made again
-        path.write_bytes(path.read_bytes()[:20])
-    again = compiled()
-    assert again(1) == 2
-    for path in kept:  # cannot be written
-        path.unlink(missing_ok=True)
-        path.mkdir()
-    assert compiled()(1) == 2
-    monkeypatch.setattr(CacheImpl, "_locator_classes", [])  # no folder at all, as in a read-only install
-    nowhere = compiled()
-    assert nowhere.stats.cache_path is None and nowhere(1) == 2
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """Two empty folders for the compiled loop, which is compiled at once."""
+    machine = pytest.importorskip("chainrule.engine.native.machine")
+    folders = [tmp_path / "first", tmp_path / "second"]
+    code, name = machine._unpacked(machine.load() and machine._kept())
+    monkeypatch.setattr(machine, "places", lambda: iter(folders))
+    made = []
+    data = zlib.crc32(name.encode() + b"\n" + code).to_bytes(4, "little") + name.encode() + b"\n" + code
+    monkeypatch.setattr(machine, "_compiled", lambda: made.append(1) or data)
+    return machine, folders, made
 
 
-def test_the_native_loop_loads_where_nothing_can_be_kept():
-    code = (
-        "from numba.core.caching import CacheImpl; CacheImpl._locator_classes = []\n"
-        "from chainrule.engine.native import compiled; print(compiled())"
-    )
-    assert ended(code, program=PYTHON)[:2] == (0, "False\n")
+def test_the_loop_is_compiled_once_and_kept(places):
+    machine, (first, second), made = places
+    assert not machine.find() and machine.keep() == machine.find() == first / machine._name()
+    assert machine.keep() and machine._kept() and made == [1]
+    assert not second.exists() and [path.name for path in first.iterdir()] == [machine._name()]
+
+
+def test_a_damaged_loop_is_compiled_again(places):
+    machine, _, made = places
+    path = machine.keep()
+    for damage in (path.read_bytes()[:-9], b"", b"\0" + path.read_bytes()[1:]):
+        path.write_bytes(damage)
+        assert machine._kept() is None and not path.exists()
+        assert machine._made() == machine._compiled()
+    assert len(made) >= 4
+
+
+def test_the_loop_is_kept_where_it_can_be(places, tmp_path):
+    machine, folders, _ = places
+    (tmp_path / "first").write_text("no folder")
+    assert machine.keep().parent == folders[1]
+    machine.find().unlink()
+    folders[1].rmdir()
+    folders[1].write_text("neither")
+    assert machine.keep() is None and machine._made() == machine._compiled()  # in memory
+
+
+@linux
+def test_a_private_folder_is_ours_alone(tmp_path):
+    machine = pytest.importorskip("chainrule.engine.native.machine")
+    own, open_to_all, link = tmp_path / "own", tmp_path / "open", tmp_path / "link"
+    own.mkdir(mode=0o700)
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    link.symlink_to(own)
+    assert [machine._private(path) for path in (tmp_path / "none", own, open_to_all, link)] == [
+        True, True, False, False,
+    ]  # fmt: skip
+
+
+def test_another_process_compiles_once(places, monkeypatch):
+    machine, _, _ = places
+    begun = []
+    monkeypatch.setattr(machine, "_compiler", [])
+    monkeypatch.setattr(machine.subprocess, "Popen", lambda command, **options: begun.append(command))
+    machine.compile_soon()
+    machine.compile_soon()
+    assert len(begun) == 1 and begun[0][-1] == machine.BACKGROUND
+    machine._compiler.clear()
+    machine.keep()
+    machine.compile_soon()
+    assert len(begun) == 1
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ from torch.nn import functional as F
 import chainrule as cr
 from chainrule.engine import auto as automatic
 from chainrule.engine import exact_arithmetic
-from chainrule.engine.native import NativeRunner, Unsupported
+from chainrule.engine.native import NativeRunner, Unsupported, machine
 from chainrule.engine.native.assembler import Builder
 from chainrule.engine.native.constants import Weights
 from chainrule.engine.native.instruction import INSTRUCTIONS
 from chainrule.engine.native.instructions import Unary
-from chainrule.engine.native.interpreter import run
 from chainrule.engine.native.lower.lower import lower
+from chainrule.engine.native.machine import run
 from chainrule.engine.native.opcodes import Kind, Opcode
 from chainrule.engine.native.shard import Share
 from chainrule.engine.native.trace import Recording, record
@@ -199,7 +199,7 @@ def sample(net, **options) -> Tensor:
 def test_runner_by_name():
     net = model()
     assert torch.equal(sample(net, runner="native"), sample(net, runner="eager"))
-    with pytest.raises(ChainruleError, match="expected eager, native or native-bf16, got 'fast'"):
+    with pytest.raises(ChainruleError, match="expected eager, native, native-bf16, native-int8; got 'fast'"):
         net.sample(1, runner="fast")
 
 
@@ -235,32 +235,52 @@ def test_automatic_goes_native_when_many_sites_are_left(monkeypatch):
     monkeypatch.setattr(NativeRunner, "loop", lambda self, *a, **k: used.append(1) or loop(self, *a, **k))
     sample(net)
     assert not used  # a few milliseconds are not worth it
-    monkeypatch.setattr(automatic, "PATIENCE", 0.0)
-    monkeypatch.setattr(automatic, "LONG_PATIENCE", 0.0)
-    monkeypatch.setattr(automatic, "COMPILING", 0.0)
+    monkeypatch.setattr(automatic, "RECORDING", -1.0)
+    monkeypatch.setattr(automatic, "LOADING", -1.0)
     assert torch.equal(sample(net), sample(net, runner="eager"))
     assert used
 
 
-def test_automatic_compiles_nothing_for_a_few_seconds(monkeypatch):
+def test_automatic_keeps_account_over_calls(monkeypatch, caplog):
+    """Calls that are short each, and of other batches, are native once they have been long together."""
     net, used = model(), []
     loop = NativeRunner.loop
     monkeypatch.setattr(NativeRunner, "loop", lambda self, *a, **k: used.append(1) or loop(self, *a, **k))
-    monkeypatch.setattr(automatic, "PATIENCE", 0.0)
-    monkeypatch.setattr(automatic, "LONG_PATIENCE", 0.0)
-    monkeypatch.setattr("chainrule.engine.native.compiled", lambda: False)
+    machine.load()
+    with caplog.at_level(logging.INFO, logger="chainrule"):
+        sample(net)
+        first = automatic.account_of(net).spent
+        assert first > 0 and not used
+        monkeypatch.setattr(automatic, "RECORDING", 1.5 * first)
+        calls = 0
+        while not used:
+            assert (calls := calls + 1) < 20
+            sample(net)
+        sample(net)
+        sample(net)
+    assert len(used) == 3 and "wavenet: native steps" in caplog.text
+    with torch.no_grad():
+        next(net.parameters()).add_(0.1)
     sample(net)
-    assert not used
-    monkeypatch.setattr(automatic, "COMPILING", 0.0)
-    sample(net)
-    assert used
+    assert len(used) == 3  # other numbers are other programs: these are bought anew
+
+
+def test_automatic_waits_for_no_compiler(monkeypatch, caplog):
+    net, asked = model(), []
+    monkeypatch.setattr(automatic, "RECORDING", -1.0)
+    monkeypatch.setattr(automatic, "LOADING", -1.0)
+    monkeypatch.setattr(machine, "ready", lambda: False)
+    monkeypatch.setattr(machine, "compile_soon", lambda: asked.append(1))
+    with caplog.at_level(logging.INFO, logger="chainrule"):
+        drawn = sample(net)
+    assert asked and "wavenet: eager steps: the native loop is not compiled yet" in caplog.text
+    assert torch.equal(drawn, sample(net, runner="eager"))
 
 
 def test_automatic_says_why_it_stays_eager(monkeypatch, caplog):
     net = model()
-    monkeypatch.setattr(automatic, "PATIENCE", 0.0)
-    monkeypatch.setattr(automatic, "LONG_PATIENCE", 0.0)
-    monkeypatch.setattr(automatic, "COMPILING", 0.0)
+    monkeypatch.setattr(automatic, "RECORDING", -1.0)
+    monkeypatch.setattr(automatic, "LOADING", -1.0)
     with caplog.at_level(logging.INFO, logger="chainrule"):
         drawn = sample(net, top_p=0.9)
     assert "wavenet: native runner: its step uses sort" in caplog.text
@@ -285,7 +305,14 @@ def test_works_after_a_fork():
     child.join()
 
 
-def test_half_weights_are_the_rounded_model():
+def to_int8(weight):
+    """Each row at steps of its own."""
+    step = weight.abs().amax(1, keepdim=True).clamp(min=1e-30) / 127
+    return (weight / step).round() * step
+
+
+@pytest.mark.parametrize("rounding, rounded", [("bf16", lambda weight: weight.bfloat16()), ("int8", to_int8)])
+def test_rounded_weights_are_the_rounded_model(rounding, rounded):
     rows, steps = 5, 6
     net = cr.create_model("lstm", cr.Domain.sequence(steps, 40), width=24, depth=2).eval()
     x = torch.randint(0, 40, (rows, steps, 1), generator=torch.Generator().manual_seed(0))
@@ -299,13 +326,13 @@ def test_half_weights_are_the_rounded_model():
         return torch.stack(found)
 
     with exact_arithmetic(net):
-        exact, half = params(NativeRunner(net)), params(NativeRunner(net, half=True))
+        exact, ours = params(NativeRunner(net)), params(NativeRunner(net, rounding=rounding))
         for parameter in net.parameters():
             if parameter.ndim > 1:
-                parameter.copy_(parameter.bfloat16())
-        rounded = params(NativeRunner(net))
-    assert torch.allclose(half, rounded, atol=1e-6)
-    assert not torch.allclose(half, exact, atol=1e-4)
+                parameter.copy_(rounded(parameter))
+        expected = params(NativeRunner(net))
+    assert torch.allclose(ours, expected, atol=1e-6)
+    assert not torch.allclose(ours, exact, atol=1e-4)
 
 
 def builder_of(*tensors: Tensor) -> tuple[Builder, list[View]]:

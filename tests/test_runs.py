@@ -10,8 +10,9 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import RunError
+from chainrule.run_files import WRITTEN
 from chainrule.training import Run, replacement
-from chainrule.training.folder import WRITTEN, locked, written
+from chainrule.training.folder import locked, written
 from chainrule.training.recorder import Recorder
 from children import PYTHON, child
 from test_cli import call

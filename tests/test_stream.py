@@ -292,9 +292,8 @@ def test_what_has_no_next_symbol():
 def test_native_streams_are_eager_ones(name, block, monkeypatch):
     model, steps = build(name), 3 * T + 1
     eager = take(model.stream(batch=3, generator=seeded(), block=block), steps)
-    monkeypatch.setattr(automatic, "PATIENCE", 0.0)
-    monkeypatch.setattr(automatic, "LONG_PATIENCE", 0.0)
-    monkeypatch.setattr(automatic, "COMPILING", 0.0)
+    monkeypatch.setattr(automatic, "RECORDING", -1.0)
+    monkeypatch.setattr(automatic, "LOADING", -1.0)
     drawn, draw = [], Session.draw
     monkeypatch.setattr(Session, "draw", lambda *a, **k: drawn.append(1) or draw(*a, **k))
     native = take(model.stream(batch=3, generator=seeded(), block=block), steps)

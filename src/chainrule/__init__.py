@@ -4,21 +4,23 @@ Letters for shapes, everywhere: B items, D variables, T sites (what a network em
 K levels, C channels, H and W height and width, P parameters a site, n sites of a prefix.
 """
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from chainrule import errors
+from chainrule import errors, late
 from chainrule._version import __version__
-from chainrule.domain import Domain
-from chainrule.domain.ordering import Ordering
-from chainrule.domain.part import between
-from chainrule.models import AutoregressiveModel, create_model, list_models, register_model
 
 if TYPE_CHECKING:
     from chainrule import sklearn, testing
     from chainrule.coding import compress, decompress
     from chainrule.data import Data, get_data, list_data, load_data
     from chainrule.distribution import as_distribution
+    from chainrule.domain import Domain, Ordering
+    from chainrule.domain.part import between
+    from chainrule.models import AutoregressiveModel, create_model, list_models, register_model
     from chainrule.tasks.comparison.compare import compare_tables
+    from chainrule.tasks.onnx.export import export
     from chainrule.tasks.predict import predict, predict_proba
     from chainrule.tasks.purify import purify
     from chainrule.tasks.sample_given import sample_given
@@ -40,6 +42,7 @@ __all__ = [
     "create_model",
     "decompress",
     "errors",
+    "export",
     "fit",
     "get_data",
     "list_data",
@@ -56,34 +59,40 @@ __all__ = [
     "testing",
 ]
 
-# Imported when first used, so that `import chainrule` costs little more than `import torch`.
+# Imported when first used: the command line shows help and refuses what is not there without torch.
 _LAZY = {
+    "AutoregressiveModel": "models",
+    "Data": "data",
+    "Domain": "domain",
+    "Ordering": "domain",
+    "Run": "training",
     "as_distribution": "distribution",
+    "between": "domain.part",
     "compare_tables": "tasks.comparison.compare",
     "compress": "coding",
+    "create_model": "models",
     "decompress": "coding",
-    "Data": "data",
+    "export": "tasks.onnx.export",
+    "fit": "training",
     "get_data": "data",
     "list_data": "data",
-    "load_data": "data",
-    "Run": "training",
-    "fit": "training",
+    "list_models": "models",
     "load": "training",
+    "load_data": "data",
     "predict": "tasks.predict",
     "predict_proba": "tasks.predict",
     "purify": "tasks.purify",
+    "register_model": "models",
     "sample_given": "tasks.sample_given",
     "score": "tasks.score",
 }
 
 
 def __getattr__(name: str) -> Any:
-    import importlib
-
-    if name in ("sklearn", "testing"):
-        return importlib.import_module(f"chainrule.{name}")
     if name in _LAZY:
-        return getattr(importlib.import_module(f"chainrule.{_LAZY[name]}"), name)
+        return getattr(import_module(f"chainrule.{_LAZY[name]}"), name)
+    if not name.startswith("_") and find_spec(f"chainrule.{name}"):
+        return import_module(f"chainrule.{name}")
     raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
 
 
@@ -97,4 +106,4 @@ def _infer_columns(source: Any, kinds: dict[str, str] | None) -> Any:
     return infer_columns(source, kinds)
 
 
-Domain.infer_columns = staticmethod(_infer_columns)
+late.infer_columns = _infer_columns

@@ -16,9 +16,10 @@ from functools import lru_cache
 from pathlib import Path
 from platform import node
 
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, DataError
 from chainrule.locks import lock
 
+HUB = "hf:"  # how sources on the Hugging Face hub begin
 STANDARD = "-"  # standard input or output; with an ending, such as -.npy, in that format
 # Temporaries of this machine. Their processes lock them, and a lock is only sure to be seen on one machine.
 OURS = f".chainrule-tmp-{zlib.crc32(node().encode()):08x}-"
@@ -199,6 +200,17 @@ def _pour(source: Path, target: Path) -> None:
             return
         with target.open("ab") as stream:  # nothing is truncated that a descriptor leads to
             shutil.copyfileobj(file, stream)
+
+
+def check_there(source: str | Path) -> None:
+    """Refuse a source of data that can only be a file or a folder, and is not there; named sets have no such names.
+
+    Raises:
+        DataError: if so.
+    """
+    path = Path(source).expanduser()
+    if (isinstance(source, Path) or path.suffix or os.path.dirname(source)) and not path.exists():
+        raise DataError(f"{path}: no such file or folder")
 
 
 def check_apart(output: str | Path, inputs: Iterable[str | Path], name: str = "-o") -> None:

@@ -6,14 +6,18 @@ Groups are `chainrule.models`, `chainrule.readers`, `chainrule.writers` and
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from chainrule.errors import ChainruleError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 def entries(kind: Literal["models", "readers", "writers", "commands"]) -> dict[str, EntryPoint]:
     """The entry points of a kind by name; nothing is imported. Of two with one name the first on the path counts."""
+    from importlib.metadata import entry_points
+
     found: dict[str, EntryPoint] = {}
     for entry in entry_points(group=f"chainrule.{kind}"):
         found.setdefault(entry.name, entry)

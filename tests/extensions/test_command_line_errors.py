@@ -16,5 +16,6 @@ import pytest
 )
 def test_what_cannot_be_trained(shell, outside, model, message):
     (outside / "json.py").write_text("")
+    (outside / "small.npy").write_bytes(b"")  # is not read
     status, _, said = shell("train", "--data", "small.npy", *model.split())
     assert status == 1 and said.splitlines()[-1].startswith(f"error: {message}")

@@ -93,7 +93,7 @@ CASES = {
         ("runs", "drafts"),
     ),
     "rounding": Case(
-        "likelihoods with weights rounded to bfloat16, beside the trained ones",
+        "likelihoods with weights rounded to bfloat16 and int8, beside the trained ones",
         64,
         rounding.measure,
         rounding.table,

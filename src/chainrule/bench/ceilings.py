@@ -74,7 +74,7 @@ def _native(threads: int, rows: int, size: int) -> Iterator[Way]:
     Raises:
         ImportError: where there is no numba.
     """
-    from chainrule.engine.native.interpreter import run
+    from chainrule.engine.native.machine import run
 
     outer = max(size // (4 * INNER), 1)
     products = [_product(rows, outer) for _ in range(threads)]

@@ -31,9 +31,8 @@ from chainrule.data.readers.text import is_bytes
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
-from chainrule.models.store import WEIGHTS
+from chainrule.run_files import CONFIG, WEIGHTS
 from chainrule.training import Recipe, Run
-from chainrule.training.folder import CONFIG
 
 MOST = 1 << 17  # variables of a run's items
 CODECS: dict[str, Callable[[bytes], bytes]] = {

@@ -12,8 +12,8 @@ from torch import Tensor
 from chainrule.bench.peers import Peer, hugging_face, nflows_maf, zuko_maf
 from chainrule.bench.premasked import premasked
 from chainrule.domain import Domain
-from chainrule.engine import Sample, draw_noise
-from chainrule.models import AutoregressiveModel, create_model
+from chainrule.engine import Runner, Sample, draw_noise
+from chainrule.models import AutoregressiveModel, Factorises, create_model
 
 BITS, COLOURS = Domain.image(1, 28, 28, levels=2), Domain.image(3, 32, 32, levels=256)
 TOKENS = Domain.sequence(256, levels=65)
@@ -45,13 +45,14 @@ class Net:
     together: int = 16
     peers: Mapping[str, Peer] = field(default_factory=dict)
 
-    def build(self) -> AutoregressiveModel:
+    def build(self) -> Any:
         """The model in evaluation mode, always with the same weights."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(SEED)
-            return create_model(self.name, self.domain, **self.hyperparameters).factorisation.eval()
+            model = create_model(self.name, self.domain, **self.hyperparameters).eval()
+        return model.factorisation if isinstance(model, Factorises) else model
 
-    def draw(self, model: AutoregressiveModel, batch: int, runner: str) -> Tensor:
+    def draw(self, model: AutoregressiveModel, batch: int, runner: Runner | None = None) -> Tensor:
         """Draw the measured sites (B, n, V)."""
         noise = draw_noise(batch, self.domain.size, torch.Generator().manual_seed(SEED))
         return model.rollout(Sample(noise), batch, None, stop=self.steps(model), runner=runner).values
@@ -120,5 +121,34 @@ NETS = {
         {"hidden": (256, 256), "residual": False, "components": 1, "kernel": "gaussian"},
         (256,),
         peers={"zuko": zuko_maf, "nflows": nflows_maf},
+    ),
+}
+
+FLOW = {"hidden": (128, 128), "transforms": 5}
+# What `bench training` trains: these nets, but flows of several transforms.
+TRAINED = {
+    **NETS,
+    "pixelcnn-plus-plus": Net(
+        "40 channels, 2 blocks at 3 scales, 32×32 colours",
+        "pixelcnn-plus-plus",
+        COLOURS,
+        {"channels": 40, "depth": 2, "scales": 3},
+        (8,),
+    ),
+    "tcn": Net("5 × 128", "tcn", TOKENS, {"channels": 128, "depth": 5}, (16,)),
+    "maf": Net("5 × 128-128, 64 reals", "maf", Domain.vector(64), FLOW, (256,)),
+    "nsf": Net(
+        "5 × 128-128, 8 bins, 64 reals",
+        "nsf",
+        Domain.vector(64),
+        {**FLOW, "bins": 8, "transform": "autoregressive"},
+        (256,),
+    ),
+    "nsf-coupling": Net(
+        "5 × 128-128, 8 bins, 64 reals",
+        "nsf",
+        Domain.vector(64),
+        {**FLOW, "bins": 8, "transform": "coupling"},
+        (256,),
     ),
 }

@@ -71,16 +71,27 @@ def nflows_maf(domain: Domain, sizes: Mapping[str, Any]) -> Sampler:
     return draw
 
 
-def find_peers(peers: Mapping[str, Peer], domain: Domain, sizes: Mapping[str, Any]) -> tuple[dict, dict]:
-    """The samplers that work here, and why the others do not, by name."""
-    found: dict[str, Sampler] = {}
+def find_peers(
+    peers: Mapping[str, Callable[[Domain, Mapping[str, Any]], Any]],
+    domain: Domain,
+    sizes: Mapping[str, Any],
+    attempt: Callable[[Any], object] = lambda sampler: sampler(2),
+) -> tuple[dict, dict]:
+    """The peers that work here, and why the others do not, by name.
+
+    Args:
+        peers: builders.
+        domain, sizes: what they are built for.
+        attempt: what a peer is tried by; drawing two items by default.
+    """
+    found: dict[str, Any] = {}
     absent: dict[str, str] = {}
     for name, make in peers.items():
         try:
             with torch.random.fork_rng(devices=[]):
-                sampler = make(domain, sizes)
-                sampler(2)
-            found[name] = sampler
+                peer = make(domain, sizes)
+                attempt(peer)
+            found[name] = peer
         except ModuleNotFoundError as error:
             absent[name] = f"{error.name} is not installed"
         except Exception as error:  # of another library, under versions it may not know

@@ -1,4 +1,4 @@
-"""What weights rounded to bfloat16 cost in likelihood: the model `native-bf16` draws from, beside the trained one."""
+"""What rounded weights cost in likelihood: the models that `native-bf16` and `native-int8` draw from."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from chainrule.engine.native import NativeRunner
 from chainrule.errors import ChainruleError
 from chainrule.models import AutoregressiveModel
 from chainrule.models.base.capabilities import Factorises
+from chainrule.run_files import CONFIG
 from chainrule.tasks.likelihood import log_probs
 from chainrule.training import Recipe, Run
-from chainrule.training.folder import CONFIG
+
+ROUNDINGS = ("bf16", "int8")
 
 
 def measure(batch: int, repeats: int, runs: Sequence[Path] = ()) -> dict:
-    """The likelihood of test items by native steps in float32 and with rounded weights.
+    """The likelihood of test items by native steps in float32, and with weights rounded to bfloat16 and to int8.
 
     Args:
         batch: items.
@@ -33,7 +35,7 @@ def measure(batch: int, repeats: int, runs: Sequence[Path] = ()) -> dict:
     if not runs:
         raise ChainruleError("bench rounding: expected trained models, --run RUN, got none")
     return {
-        "about": "Likelihood of test items with weights rounded to bfloat16",
+        "about": "Likelihood of test items with weights rounded to bfloat16, and to int8",
         "rows": [_measure(folder, batch) for folder in runs],
     }
 
@@ -48,31 +50,34 @@ def _measure(folder: Path, batch: int) -> dict:
     cond = data.cond("test") if model.conditional else None
     cond = None if cond is None else cond[:batch]
     trained = log_probs(model, x, cond)
-    rounded = native_log_prob(model.factorisation, x, cond, half=True)
-    more = trained - rounded
+    exact = native_log_prob(model.factorisation, x, cond)
     return {
         "run": str(folder),
         "model": model.name,
         "items": len(x),
         "nats": -trained.mean().item(),
-        "nats_rounded": -rounded.mean().item(),
-        "more_nats": more.mean().item(),
-        "more_nats_se": (more.std() / math.sqrt(len(more))).item(),
-        "native_is_off_by": (native_log_prob(model.factorisation, x, cond, half=False) - trained)
-        .abs()
-        .max()
-        .item(),
+        "native_is_off_by": (exact - trained).abs().max().item(),
+        "more_nats": {
+            kind: _mean_and_error(trained - native_log_prob(model.factorisation, x, cond, kind))
+            for kind in ROUNDINGS
+        },
     }
 
 
-def native_log_prob(model: AutoregressiveModel, x: Tensor, cond: Tensor | None, *, half: bool) -> Tensor:
+def _mean_and_error(more: Tensor) -> tuple[float, float]:
+    return more.mean().item(), (more.std() / math.sqrt(len(more))).item()
+
+
+def native_log_prob(
+    model: AutoregressiveModel, x: Tensor, cond: Tensor | None, rounding: str | None = None
+) -> Tensor:
     """log p(x) as native steps accumulate it: (B, *event_shape) → (B,) nats."""
     sites = model.to_sites(model.domain.check(x))
     values = model.readable(sites).flatten(1)
     rule = Known(
         values, torch.ones_like(values, dtype=torch.bool), Sample(torch.zeros(values.shape).double())
     )
-    drawn = model.rollout(rule, len(x), cond, score=True, runner=NativeRunner(model, half=half))
+    drawn = model.rollout(rule, len(x), cond, score=True, runner=NativeRunner(model, rounding=rounding))
     assert drawn.log_prob is not None
     behind = sites.flatten(1) < 0 if model.domain.lengths == "given" else False  # the end of an item: no term
     return drawn.log_prob.flatten(1).masked_fill(torch.as_tensor(behind), 0.0).sum(1)
@@ -85,9 +90,8 @@ def table(record: dict) -> tuple[list[str], list[list[str]]]:
             Path(row["run"]).parent.name + ", " + row["model"],
             f"{row['items']}",
             f"{row['nats']:.3f}",
-            f"{row['nats_rounded']:.3f}",
-            f"{row['more_nats']:+.4f} ± {row['more_nats_se']:.4f}",
+            *("{:+.4f} ± {:.4f}".format(*row["more_nats"][kind]) for kind in ROUNDINGS),
         ]
         for row in record["rows"]
     ]
-    return ["", "items", "nats, float32", "nats, bf16 weights", "difference"], rows
+    return ["", "items", "nats, float32", *(f"more nats, {kind}" for kind in ROUNDINGS)], rows

@@ -16,11 +16,11 @@ from chainrule.bench.peers import Sampler, find_peers
 from chainrule.bench.roofline import roofline
 from chainrule.bench.timing import time_interleaved
 from chainrule.engine import exact_arithmetic
+from chainrule.engine.auto import NATIVE, find_runner
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import AutoregressiveModel
 
-WAYS = ("naive", "eager", "native", "native-bf16")
-EXACT = {"eager", "native"}  # runners that draw from the model as it is, not from one with rounded weights
+WAYS = ("naive", "default", "eager", *NATIVE)
 SECONDS = 2.0  # of counted rounds, of each net, batch size and number of threads
 
 
@@ -58,13 +58,16 @@ def measure(
         peers, missing = find_peers(net.peers, net.domain, net.hyperparameters)
         versions |= {peer: metadata.version(peer) for peer in peers}
         absent |= missing
-        ways: dict[str, Callable[[int], object]] = {"eager": partial(net.draw, model, runner="eager")}
+        ways: dict[str, Callable[[int], object]] = {
+            "default": partial(net.draw, model),
+            "eager": partial(net.draw, model, runner="eager"),
+        }
         reason = _refusal(net, model)
         if reason:
             absent[f"the native runner of {name}"] = reason
         else:
             native.append(name)
-            ways |= {way: partial(net.draw, model, runner=way) for way in ("native", "native-bf16")}
+            ways |= {way: partial(net.draw, model, runner=find_runner(model, way)) for way in NATIVE}
         for count in counts:
             with torch_threads(count):
                 for size in (batch,) if batch else net.batches:
@@ -102,17 +105,17 @@ def _measure(
     steps = net.steps(model)
     # One pass over all items for each site, its time taken from one pass.
     seconds = times.medians() | {"naive": times.median("naive") * steps * batch / together}
-    best = min(EXACT & set(runners), key=lambda name: seconds[name])
     bound = roofline(model, batch, steps)
     return {
         "batch": batch,
         "steps": steps,
         "parameters": sum(p.numel() for p in model.parameters()),
         "steps_per_second": {name: steps / taken for name, taken in seconds.items()},
-        "best": best,
-        "speedup": {name: taken / seconds[best] for name, taken in seconds.items() if name not in runners},
+        "speedup": {
+            name: taken / seconds["default"] for name, taken in seconds.items() if name not in runners
+        },
         "roofline": bound,
-        "of_roofline": bound["seconds"] / seconds[best],
+        "of_roofline": bound["seconds"] / seconds["default"],
     }
 
 

@@ -29,7 +29,11 @@ class Times:
 
 
 def time_interleaved(
-    ways: Mapping[str, Callable[[], object]], repeats: int, *, seconds: float = math.inf
+    ways: Mapping[str, Callable[[], object]],
+    repeats: int,
+    *,
+    seconds: float = math.inf,
+    least: float = 0.0,
 ) -> Times:
     """Run every way once unmeasured, then `repeats` rounds of all of them.
 
@@ -37,16 +41,28 @@ def time_interleaved(
         ways: by name.
         repeats: counted rounds.
         seconds: no further round begins after the counted ones have taken this long.
+        least: a way that takes less than this is called more often in a round, about as long; its time is a call's.
     """
     for run in ways.values():
         run()
+    calls = {way: _calls(run, least) for way, run in ways.items()}
     rounds: dict[str, list[float]] = {way: [] for way in ways}
     begun = time.perf_counter()
     for _ in range(repeats):
         for way, run in ways.items():
             start = time.perf_counter()
-            run()
-            rounds[way].append(time.perf_counter() - start)
+            for _ in range(calls[way]):
+                run()
+            rounds[way].append((time.perf_counter() - start) / calls[way])
         if time.perf_counter() - begun > seconds:
             break
     return Times(rounds)
+
+
+def _calls(run: Callable[[], object], least: float) -> int:
+    """How many calls take about `least` seconds."""
+    if not least:
+        return 1
+    start = time.perf_counter()
+    run()
+    return max(1, round(least / (time.perf_counter() - start)))

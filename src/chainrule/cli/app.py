@@ -11,68 +11,26 @@ from typing import Any
 
 import typer
 
-from chainrule.cli import (
-    bench,
-    catalogue,
-    classify,
-    compare_tables,
-    complete,
-    compress,
-    continuation,
-    decompress,
-    demo,
-    evaluate,
-    get,
-    interpolate,
-    predict,
-    purify,
-    reproduce,
-    sample,
-    score,
-    show,
-    train,
-)
 from chainrule.cli.commands import Commands
-from chainrule.cli.options.group import grouped
-from chainrule.cli.output import say, say_error, unwritable
+from chainrule.cli.output import logged, say, say_error, unwritable
 from chainrule.cli.own_code import import_code, take_imports
 from chainrule.cli.process import STOPPED, TERMINATED, UNREAD, catch_sigterm, check_arguments
 from chainrule.cli.streams import drop_output, ready_streams
-from chainrule.cli.verb import Verb
-from chainrule.errors import ChainruleError
-from chainrule.models import ApproximateCompletionWarning
+from chainrule.errors import ApproximateCompletionWarning, ChainruleError
 
 app = typer.Typer(
     cls=Commands,
+    callback=lambda: None,  # makes it a group: its commands are built when they are asked for
     help="Deep autoregressive generative models with exact likelihood.\n\n"
     "Example: `chainrule train causal-conv1d --data digits`",
     epilog="Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped. --debug, anywhere, shows tracebacks; "
+    "--verbose, anywhere, says what is decided on the way, such as whether steps are native; "
     "--import MODULE, anywhere, imports your own code first, such as package.module or ./my_model.py.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-app.command("models", cls=Verb)(grouped(catalogue.models))
-app.command("data", cls=Verb)(grouped(catalogue.data))
-app.command("data get", cls=Verb)(grouped(get.get))
-app.command("train", cls=Verb)(grouped(train.train))
-app.command("evaluate", cls=Verb)(grouped(evaluate.evaluate))
-app.command("sample", cls=Verb)(grouped(sample.sample))
-app.command("interpolate", cls=Verb)(grouped(interpolate.interpolate))
-app.command("continue", cls=Verb)(grouped(continuation.continue_))
-app.command("complete", cls=Verb)(grouped(complete.complete))
-app.command("classify", cls=Verb)(grouped(classify.classify))
-app.command("predict", cls=Verb)(grouped(predict.predict))
-app.command("compare-tables", cls=Verb)(grouped(compare_tables.compare_tables))
-app.command("compress", cls=Verb)(grouped(compress.compress))
-app.command("decompress", cls=Verb)(grouped(decompress.decompress))
-app.command("score", cls=Verb)(grouped(score.score))
-app.command("purify", cls=Verb)(grouped(purify.purify))
-app.command("show", cls=Verb)(grouped(show.show))
-app.command("bench", cls=Verb)(grouped(bench.bench))
-app.command("reproduce", cls=Verb)(grouped(reproduce.reproduce))
-app.command("demo", cls=Verb)(grouped(demo.demo))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -88,8 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
     ready_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"]
-    with catch_sigterm() as caught:
+    verbose = "--verbose" in arguments
+    arguments = [argument for argument in arguments if argument not in ("--debug", "--verbose")]
+    with catch_sigterm() as caught, logged(verbose):
         try:
             check_arguments(arguments)
             command = shlex.join(["chainrule", *arguments])

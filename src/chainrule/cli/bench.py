@@ -43,7 +43,7 @@ def bench(
 
     predictive: predictive sampling from trained models, beside cached steps.
 
-    rounding: likelihoods of test items with weights rounded to bfloat16, as native-bf16 samples.
+    rounding: likelihoods of test items with rounded weights, as native-bf16 and native-int8 sample.
 
     compression: bytes of trained models' test items, beside gzip, xz, zstd, PNG, WebP and FLAC.
 

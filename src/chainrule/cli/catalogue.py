@@ -10,11 +10,8 @@ import typer
 from chainrule.cli.columns import describe_columns, print_columns
 from chainrule.cli.options.common import DataDir, Json
 from chainrule.cli.options.reading import ReadingOptions
+from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, print_table, tell
-from chainrule.data import data_folder, list_data, load_data
-from chainrule.data.dataset import SPLITS
-from chainrule.data.limits import shown
-from chainrule.models import hyperparameters_of, list_models, model_entry
 
 # What every network takes, for a model of items that have labels or vectors.
 CONDITIONS = ("classes", "embedding")
@@ -25,6 +22,8 @@ def models(json: Json = False) -> None:
 
     Example: `chainrule models`
     """
+    from chainrule.models import hyperparameters_of, list_models, model_entry
+
     names = list_models()
     if json:
         print_json(
@@ -51,6 +50,7 @@ def data(
         str | None,
         typer.Argument(
             metavar="SOURCE",
+            callback=source_there,
             help="Named set, file, folder, or hf:NAME; ./get for a file called get.",
         ),
     ] = None,
@@ -71,6 +71,9 @@ def data(
 
     `chainrule data photos --size 32 --fit pad`
     """
+    from chainrule.data import load_data
+    from chainrule.data.dataset import SPLITS
+
     if source is None:
         _named_sets(data_dir, json)
         return
@@ -90,6 +93,9 @@ def data(
 
 def _named_sets(data_dir: Path | None, json: bool) -> None:
     """All named sets, and whether they are here."""
+    from chainrule.data import data_folder, list_data
+    from chainrule.data.limits import shown
+
     sets = list_data(data_dir)
     if json:
         print_json([{**vars(s), "path": None if s.path is None else str(s.path)} for s in sets])

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from torch import Tensor
 
 from chainrule.cli.inputs import items_of
 from chainrule.cli.opening import open_run
 from chainrule.cli.options.common import DataDir, Device, Json, RunFolder, Split
+from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, put, say
 from chainrule.cli.verb import named
 from chainrule.errors import ConditionError, DataError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="INPUT", callback=source_there, help="Named set, image, array or folder to classify."
+    ),
+]
+Out = Annotated[Path | None, typer.Option("-o", help="Output .csv, one row per item. Default: the terminal.")]
+
 
 def classify(
     run: RunFolder,
-    source: Annotated[
-        str, typer.Argument(metavar="INPUT", help="Named set, image, array or folder to classify.")
-    ],
-    out: Annotated[
-        Path | None, typer.Option("-o", help="Output .csv, one row per item. Default: the terminal.")
-    ] = None,
+    source: Source,
+    out: Out = None,
     split: Split = None,
     data_dir: DataDir = None,
     device: Device = "auto",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
 from chainrule.cli.output import print_table, say, say_notes
-from chainrule.data import Data
-from chainrule.data.dataset import SPLITS
+
+if TYPE_CHECKING:
+    from chainrule.data import Data
 
 
 def describe_columns(data: Data) -> list[dict]:
     """Name, kind, why, number of levels and share of missing cells of each column; empty if it is no table."""
+    import torch
+
+    from chainrule.data.dataset import SPLITS
+
     if not data.domain.columns:
         return []
     missing = torch.cat([getattr(data, split) for split in SPLITS]).isnan().double().mean(0).tolist()

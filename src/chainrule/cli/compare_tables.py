@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chainrule.cli.options.common import Json, Seed
+from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, print_table, say, tell
 from chainrule.cli.verb import arrived
 
@@ -16,12 +17,24 @@ if TYPE_CHECKING:
     from chainrule.tasks.comparison.compare import TableComparison
 
 Real = Annotated[
-    str, typer.Argument(metavar="REAL", help="Table of real rows, unseen by the generator if there are any.")
+    str,
+    typer.Argument(
+        metavar="REAL",
+        callback=source_there,
+        help="Table of real rows, unseen by the generator if there are any.",
+    ),
 ]
-Synthetic = Annotated[str, typer.Argument(metavar="SYNTHETIC", help="Table of drawn rows.")]
+Synthetic = Annotated[
+    str, typer.Argument(metavar="SYNTHETIC", callback=source_there, help="Table of drawn rows.")
+]
 Train = Annotated[
     str | None,
-    typer.Option("--train", metavar="FILE", help="Table of the real rows that the generator was trained on."),
+    typer.Option(
+        "--train",
+        metavar="FILE",
+        callback=source_there,
+        help="Table of the real rows that the generator was trained on.",
+    ),
 ]
 Target = Annotated[
     list[str] | None,

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
 import typer
 
-from chainrule.cli.complete_table import complete_table, worth_in_words
 from chainrule.cli.inputs import items_of
 from chainrule.cli.opening import candidates, check_label, open_run
 from chainrule.cli.options.common import (
@@ -25,15 +23,20 @@ from chainrule.cli.options.common import (
     Unknown,
 )
 from chainrule.cli.options.drawing import Given
+from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, say, span
 from chainrule.cli.verb import arrived, named
-from chainrule.data import Items
 from chainrule.errors import ChainruleError
-from chainrule.models.base.capabilities import Factorises
-from chainrule.training import Run
+
+if TYPE_CHECKING:
+    from chainrule.data import Items
+    from chainrule.training import Run
 
 Source = Annotated[
-    str, typer.Argument(metavar="INPUT", help="Named set, image, array, folder or table to complete.")
+    str,
+    typer.Argument(
+        metavar="INPUT", callback=source_there, help="Named set, image, array, folder or table to complete."
+    ),
 ]
 Out = Annotated[
     Path,
@@ -91,6 +94,9 @@ def complete(
 
     `chainrule complete runs/people gaps.csv --given "age>=40" -o filled.csv`
     """
+    import torch
+
+    from chainrule.cli.complete_table import complete_table, worth_in_words
     from chainrule.report.export import check_output
 
     opened = open_run(run, device)
@@ -100,9 +106,7 @@ def complete(
     out, source = named(out, opened), arrived(source, opened)
     check_output(out, model.domain, opened.rate)
     temperature = 0.0 if most_probable else temperature
-    # The candidates that one factorisation gives for the most probable completion are all the same.
-    single = temperature == 0 and isinstance(model, Factorises)
-    particles = 1 if single else candidates(opened, particles)
+    particles = candidates(opened, particles, temperature)
     how: dict[str, Any] = {"cond": check_label(opened, label), "temperature": temperature}
     how |= {"particles": particles, "generator": torch.Generator().manual_seed(seed)}
     if model.domain.columns:

@@ -12,6 +12,7 @@ from chainrule.cli.coding_bar import coding_bar
 from chainrule.cli.inputs import items_of
 from chainrule.cli.opening import open_run
 from chainrule.cli.options.common import DataDir, Json, RunFolder, Split
+from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, say
 from chainrule.cli.verb import arrived
 from chainrule.errors import ChainruleError
@@ -20,6 +21,7 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="INPUT",
+        callback=source_there,
         help="Input: any file or folder, for a model of bytes; else text, arrays, pictures, recordings, a table or a "
         "named set, as the model's.",
     ),

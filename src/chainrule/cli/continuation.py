@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from chainrule.cli.drawing import Drawing
+from typing import TYPE_CHECKING
+
 from chainrule.cli.options.drawing import DrawingOptions, Length, Prompt
-from chainrule.training.folder import SAMPLES
+from chainrule.run_files import SAMPLES
+
+if TYPE_CHECKING:
+    from chainrule.cli.drawing import Drawing
 
 
 def continue_(*, prompt: Prompt = None, length: Length = None, drawing: DrawingOptions) -> None:
@@ -16,6 +20,8 @@ def continue_(*, prompt: Prompt = None, length: Length = None, drawing: DrawingO
 
     `chainrule continue runs/spoken -n 1 --label digit=7 --length 80000 -o long.wav`
     """
+    from chainrule.cli.drawing import Drawing
+
     prolong(Drawing(drawing, SAMPLES), prompt, length)
 
 

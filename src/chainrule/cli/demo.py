@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch
 import typer
 
 from chainrule.cli.output import print_table, say
-from chainrule.data import Data, load_data
-from chainrule.tasks import Evaluation, Likelihood
-from chainrule.training import Recipe, Run, fit
-from chainrule.training.folder import COMPLETIONS, SAMPLES, STRUCTURE
+from chainrule.run_files import COMPLETIONS, SAMPLES, STRUCTURE
+
+if TYPE_CHECKING:
+    from chainrule.data import Data
+    from chainrule.tasks import Evaluation, Likelihood
+    from chainrule.training import Run
 
 PUBLISHED = 88.72  # nats, validation: Tomczak (2021), see recipes/digits/post.yaml
 MODEL = "causal-conv1d"
@@ -40,8 +41,10 @@ def demo(
 
     Example: `chainrule demo`
     """
+    from chainrule.data import load_data
     from chainrule.report import write_report
     from chainrule.tasks import evaluate
+    from chainrule.training import Recipe, fit
 
     data = load_data("digits")
     say(f"{data.describe()}\n{data.source}\n")
@@ -77,6 +80,8 @@ def _compare(results: dict[str, dict[str, Evaluation]]) -> None:
 
 def _draw(run: Run, data: Data, folder: Path) -> None:
     """Samples, completions and the connections, as pictures."""
+    import torch
+
     from chainrule.files import atomic_path
     from chainrule.report import completion_grid, draw_structure, export_items
     from chainrule.tasks import known_mask

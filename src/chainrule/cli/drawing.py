@@ -15,7 +15,8 @@ from chainrule.cli.options.drawing import DrawingOptions
 from chainrule.cli.output import print_json, put, say, span
 from chainrule.cli.verb import named
 from chainrule.errors import ChainruleError
-from chainrule.tasks import Drawn
+from chainrule.report.text import as_text, text_as_drawn
+from chainrule.tasks import Drawn, Parts
 from chainrule.training import Run
 
 
@@ -75,11 +76,11 @@ class Drawing:
         one = self.options.n == 1 and self.run.vocabulary is not None
         return one and self.out is None and not self.options.json
 
-    def finish(self, drawn: Tensor | Drawn, n: int, steps: int | None = None, **about: Any) -> None:
+    def finish(self, drawn: Tensor | Drawn | Parts, n: int, steps: int | None = None, **about: Any) -> None:
         """Write the items to their file, or print them.
 
         Args:
-            drawn: the items (N, *event_shape), or sequences that are yet to be drawn.
+            drawn: the items (N, *event_shape), or sequences or items that are yet to be drawn.
             n: number of samples, or of rows.
             steps: items of a row.
             about: further entries of the JSON.
@@ -92,8 +93,10 @@ class Drawing:
             domain = drawn.domain
             files = self._stream(drawn)
             drawn = torch.zeros(0) if files else drawn.whole()
+        elif isinstance(drawn, Parts) and (self.out is None or self.options.ids is not None):
+            drawn = drawn.whole()
         if self.out is not None and not files:
-            files = self._export(drawn, domain, steps)
+            files = self._export(drawn, domain, self.out, steps)
         if self.options.json:
             along: dict[str, Any] = {} if steps is None else {"steps": steps}
             along |= {"files": files} if len(files) > 1 else {}
@@ -113,38 +116,32 @@ class Drawing:
             return []
         return export_sounds(drawn.parts, drawn.n, drawn.domain, self.out, self.run.rate)
 
-    def _export(self, x: Tensor, domain: Any, steps: int | None) -> list[Path]:
-        from chainrule.report.export import export_items
+    def _export(self, drawn: Any, domain: Any, out: Path, steps: int | None) -> list[Path]:
+        from chainrule.report.export import export_parts
 
-        assert self.out is not None
         if self.options.ids is not None:
-            return export_rows(self.run, x, self.options, self.out)
+            return export_rows(self.run, drawn, self.options, out)
+        items = drawn if isinstance(drawn, Parts) else Parts(len(drawn), iter([drawn]))
         about: Any = {"vocabulary": self.run.vocabulary, "rate": self.run.rate, "columns": steps}
         about |= {"safe_csv": self.options.safe_csv, "tempo": self.options.tempo}
-        return export_items(x, domain, self.out, resolution=self.run.reading.resolution or 1, **about)
+        about["resolution"] = self.run.reading.resolution or 1
+        return export_parts(items.parts, items.n, domain, out, **about)
 
-    def _plain(self, x: Tensor, domain: Any) -> list:
+    def _plain(self, x: Any, domain: Any) -> list:
         """Items for JSON: records of a table, texts, or lists of numbers."""
-        from chainrule.report.text import as_text
-
         if domain.columns:
             return records_of(self.run, x, self.options)
         if self.run.vocabulary is None:
             return x.tolist()
         return [as_text(item[None], self.run.vocabulary, domain)[:-1] for item in x]
 
-    def _print(self, x: Tensor, domain: Any) -> None:
-        from chainrule.report.text import as_text
-
+    def _print(self, x: Any, domain: Any) -> None:
         if domain.columns:
             put(text_of(self.run, x, self.options), end="")
         else:
             put(as_text(x, self.run.vocabulary, domain), end="")
 
     def _print_live(self, drawn: Drawn) -> None:
-        from chainrule.report.text import text_as_drawn
-
-        assert self.run.vocabulary is not None
         for text in text_as_drawn(drawn.parts, self.run.vocabulary, drawn.domain):
             put(text, end="")
         put("")

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from torch import Tensor
 
 from chainrule.cli.inputs import data_of, items_of
 from chainrule.cli.opening import open_run
 from chainrule.cli.options.common import DataDir, Device, Json, RunFolder, Unknown
+from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, print_table, say
-from chainrule.data import Items
 from chainrule.errors import ChainruleError
-from chainrule.models.base.capabilities import Bounded, Exact
-from chainrule.tasks import Evaluation, ReconstructionCost
-from chainrule.tasks.likelihood import StepLikelihood
-from chainrule.training import Run
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from chainrule.data import Items
+    from chainrule.tasks import Evaluation, ReconstructionCost
+    from chainrule.tasks.likelihood import StepLikelihood
+    from chainrule.training import Run
 
 Other = Annotated[
     str | None,
     typer.Option(
-        "--data", help="Other data, encoded as the run's. Default: the data the run was trained on."
+        "--data",
+        callback=source_there,
+        help="Other data, encoded as the run's. Default: the data the run was trained on.",
     ),
 ]
 OwnSplit = Annotated[
@@ -67,6 +72,7 @@ def evaluate(
 
     Example: `chainrule evaluate runs/digits-causal-conv1d --split test`
     """
+    from chainrule.models.base.capabilities import Bounded, Exact
     from chainrule.tasks import evaluate as task
     from chainrule.tasks import reconstruction_cost
 

@@ -18,9 +18,6 @@ from rich.progress import (
 
 from chainrule.cli.options.common import DataDir
 from chainrule.cli.output import console, say
-from chainrule.data import data_folder, get_data, list_data
-from chainrule.data.limits import shown
-from chainrule.data.sets.sources.catalogue import SOURCES
 from chainrule.errors import DataError
 
 
@@ -47,6 +44,10 @@ def get(
 
     `chainrule data get nltcs plants --data-dir ~/data`
     """
+    from chainrule.data import data_folder, get_data, list_data
+    from chainrule.data.limits import shown
+    from chainrule.data.sets.sources.catalogue import SOURCES
+
     if bool(names) == every:
         raise DataError(f"data get: expected names of sets or --all; known: {', '.join(SOURCES)}")
     folder, licences = data_folder(data_dir), {known.name: known.licence for known in list_data(data_dir)}

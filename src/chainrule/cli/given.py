@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chainrule.cli.drawing import Drawing
 from chainrule.cli.opening import candidates
 from chainrule.cli.output import say
+
+if TYPE_CHECKING:
+    from chainrule.cli.drawing import Drawing
 
 
 def draw_given(opened: Drawing, given: list[str], n: int, particles: int | None) -> None:

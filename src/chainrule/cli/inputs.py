@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chainrule.cli.output import say, say_notes
 from chainrule.cli.verb import arrived
-from chainrule.data import Data, Items, load_items
-from chainrule.data.fingerprint import place_of
 from chainrule.errors import ConditionError, RunError
-from chainrule.training import Recipe, Run
-from chainrule.training.folder import CONFIG
-from chainrule.training.unasked import check_unasked
+from chainrule.run_files import CONFIG
+
+if TYPE_CHECKING:
+    from chainrule.data import Data, Items
+    from chainrule.training import Run
 
 
 def data_of(run: Run, data_dir: Path | None) -> Data:
@@ -21,6 +22,9 @@ def data_of(run: Run, data_dir: Path | None) -> Data:
     Raises:
         RunError: if it was made in Python, or is not what it was.
     """
+    from chainrule.training import Recipe
+    from chainrule.training.unasked import check_unasked
+
     assert run.folder is not None
     recipe = Recipe.read(run.folder / CONFIG)
     if "source" not in recipe.data:
@@ -65,6 +69,9 @@ def items_of(
     Raises:
         ChainruleError: if it cannot be read, or the model needs labels or frames that it has not.
     """
+    from chainrule.data import load_items
+    from chainrule.data.fingerprint import place_of
+
     trained_on = run.config.get("data") or {}
     if split is None and not held_out and place_of(source) == trained_on.get("source"):
         say(f"note: {run.folder} was trained on part of {source}; --split test takes what was put aside")

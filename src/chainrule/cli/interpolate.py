@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-from chainrule.cli.drawing import Drawing
 from chainrule.cli.inputs import items_of
 from chainrule.cli.opening import check_label
 from chainrule.cli.options.drawing import Between, DrawingOptions, Steps, To
 from chainrule.errors import ChainruleError
-from chainrule.training.folder import INTERPOLATION
+from chainrule.run_files import INTERPOLATION
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from chainrule.cli.drawing import Drawing
 
 STEPS = 10
 
@@ -27,6 +31,8 @@ def interpolate(
 
     `chainrule interpolate runs/digits-pixel-vae --between digits -n 4 -o between.png`
     """
+    from chainrule.cli.drawing import Drawing
+
     opened = Drawing(drawing, INTERPOLATION)
     if between is not None and to is not None:
         raise ChainruleError("--between: expected no --to")

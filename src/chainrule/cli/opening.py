@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from chainrule.errors import ChainruleError, ConditionError
-from chainrule.models.base.capabilities import Exact
-from chainrule.training import Run
-from chainrule.training.classes import class_codes, each, label_names
+
+if TYPE_CHECKING:
+    import torch
+
+    from chainrule.training import Run
 
 
 def open_run(folder: Path, device: str = "auto") -> Run:
     """A run with its model on the device."""
+    from chainrule.training import Run
+
     chosen = read_device(device)
     run = Run.open(folder)
     run.model.to(chosen)
@@ -27,6 +30,8 @@ def read_device(name: str) -> torch.device:
     Raises:
         ChainruleError: if torch has no such device here.
     """
+    import torch
+
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -40,11 +45,15 @@ def read_device(name: str) -> torch.device:
     return device
 
 
-def candidates(run: Run, particles: int | None) -> int:
+def candidates(run: Run, particles: int | None, temperature: float = 1.0) -> int:
     """The particles asked for, or what suits: in tables any cell may be known, in other items mostly the first.
 
     What is latent needs many anyway.
     """
+    from chainrule.models.base.capabilities import Exact, Factorises
+
+    if temperature == 0 and isinstance(run.model, Factorises):
+        return 1  # those that one factorisation gives for the most probable completion are all the same
     return particles or (64 if run.model.domain.columns else 1 if isinstance(run.model, Exact) else 16)
 
 
@@ -59,6 +68,8 @@ def check_label(run: Run, given: list[str] | None, option: str = "--label") -> i
     Raises:
         ConditionError: if they are not what the model takes.
     """
+    from chainrule.training.classes import class_codes, each, label_names
+
     condition, known = run.model.condition, run.labels
     if not condition.counts:
         if given:

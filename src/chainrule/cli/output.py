@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chainrule.data import Notes
 from chainrule.printable import printable
+
+if TYPE_CHECKING:
+    from chainrule.data import Notes
 
 # Names of files and domains are printed as they are: [x] is no markup, vector:100:2 holds no emoji.
 console = Console(stderr=True, markup=False, emoji=False, highlight=False)
@@ -51,6 +55,26 @@ def unwritable(error: OSError) -> OSError:
 def say(text: str) -> None:
     """A remark to the user."""
     console.print(printable(text, "\n"), soft_wrap=True)
+
+
+class _Said(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
+
+
+@contextmanager
+def logged(wanted: bool) -> Iterator[None]:
+    """What the library logs is said, if it is wanted."""
+    log, handler = logging.getLogger("chainrule"), _Said(logging.INFO)
+    level = log.level
+    if wanted:
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
 
 
 def tell(text: str) -> None:

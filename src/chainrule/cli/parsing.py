@@ -1,11 +1,16 @@
-"""KEY=VALUE options as dictionaries."""
+"""KEY=VALUE options as dictionaries, and where they belong."""
 
 from __future__ import annotations
 
-import typer
-import yaml
+from dataclasses import fields
+from typing import TYPE_CHECKING
 
-from chainrule.training.yaml_text import parse_yaml
+import typer
+
+from chainrule.errors import ChainruleError, nearest
+
+if TYPE_CHECKING:
+    from chainrule.training import Recipe
 
 
 def parse_settings(settings: list[str]) -> dict:
@@ -14,6 +19,10 @@ def parse_settings(settings: list[str]) -> dict:
     Raises:
         typer.BadParameter: if one has no '='.
     """
+    import yaml
+
+    from chainrule.training.yaml_text import parse_yaml
+
     parsed = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
@@ -39,3 +48,24 @@ def parse_kinds(settings: list[str] | None) -> dict[str, str] | None:
             raise typer.BadParameter(f"expected NAME=KIND, got {setting!r}", param_hint="--column")
         parsed[name.strip()] = kind.strip()
     return parsed or None
+
+
+def place(recipe: Recipe, key: str, value: object) -> None:
+    """Into the model's hyperparameters or the training options, whichever has the name.
+
+    Raises:
+        ChainruleError: if none has.
+    """
+    from chainrule.models import hyperparameters_of
+    from chainrule.training import TrainingConfig
+
+    known, options = hyperparameters_of(recipe.model), [field.name for field in fields(TrainingConfig)]
+    if key in known:
+        recipe.hyperparameters[key] = value
+    elif key in options:
+        recipe.training[key] = value
+    else:
+        raise ChainruleError(
+            f"--set {key}: neither a hyperparameter of {recipe.model} nor a training option; "
+            f"{nearest(key, [*known, *options])}"
+        )

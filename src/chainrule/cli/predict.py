@@ -9,14 +9,18 @@ import typer
 
 from chainrule.cli.opening import open_run
 from chainrule.cli.options.common import Device, Json, RunFolder, SafeCsv
+from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, put, say, say_notes
 from chainrule.cli.verb import arrived, named
-from chainrule.data import Notes
 from chainrule.errors import ChainruleError
 
 Source = Annotated[
     str,
-    typer.Argument(metavar="TABLE", help="Table whose rows to predict for; the column need not be there."),
+    typer.Argument(
+        metavar="TABLE",
+        callback=source_there,
+        help="Table whose rows to predict for; the column need not be there.",
+    ),
 ]
 Name = Annotated[str, typer.Option(metavar="NAME", help="Column to predict.")]
 Proba = Annotated[
@@ -56,6 +60,7 @@ def predict(
 
     `chainrule predict runs/people people.csv --column income --quantile 0.9 -o high.csv`
     """
+    from chainrule.data import Notes
     from chainrule.data.categories import text_columns
     from chainrule.data.readers.arrow import as_arrow
     from chainrule.report.export import check_ending

@@ -5,21 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from chainrule.cli.inputs import items_of
 from chainrule.cli.opening import check_label, open_run
 from chainrule.cli.options.common import DataDir, Device, HeldOut, Json, Label, RunFolder
+from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, say, span
 from chainrule.cli.verb import named
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="INPUT", callback=source_there, help="Named set, image, array or folder to purify."
+    ),
+]
 
 
 def purify(
     run: RunFolder,
-    source: Annotated[
-        str, typer.Argument(metavar="INPUT", help="Named set, image, array or folder to purify.")
-    ],
+    source: Source,
     out: Annotated[
         Path,
         typer.Option("-o", help="Output: .png for a grid of pairs; .npy or .csv for the purified items."),
@@ -43,6 +48,8 @@ def purify(
 
     Example: `chainrule purify runs/digits-causal-conv1d digits --epsilon 3 -o purified.png`
     """
+    import torch
+
     from chainrule.files import atomic_path
     from chainrule.report import image_grid
     from chainrule.report.export import check_output, export_items

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chainrule.cli.continuation import continue_, prolong
-from chainrule.cli.drawing import Drawing
 from chainrule.cli.given import draw_given
 from chainrule.cli.inputs import items_of
 from chainrule.cli.interpolate import interpolate
@@ -24,10 +23,11 @@ from chainrule.cli.options.sampler import (
 )
 from chainrule.cli.output import say
 from chainrule.cli.verb import arrived
-from chainrule.engine import Predictive, Runner
 from chainrule.errors import ChainruleError
-from chainrule.tasks.continuation import PART
-from chainrule.training.folder import SAMPLES
+from chainrule.run_files import SAMPLES
+
+if TYPE_CHECKING:
+    from chainrule.engine import Runner
 
 # Options that have become commands of their own.
 Moved = typer.Option(hidden=True)
@@ -88,6 +88,10 @@ def sample(
 
 
 def _sample(options: DrawingOptions, runner: Runner | None) -> None:
+    from chainrule.cli.drawing import Drawing
+    from chainrule.engine import Predictive
+    from chainrule.tasks import Parts
+
     opened = Drawing(options, SAMPLES)
     if opened.live and runner is None:
         prolong(opened, None, None)
@@ -95,7 +99,7 @@ def _sample(options: DrawingOptions, runner: Runner | None) -> None:
     model, n = opened.run.model, opened.count(64)
     how = opened.how if runner is None else {**opened.how, "runner": runner}
     if not isinstance(runner, Predictive):
-        opened.finish(model.sample(n, opened.cond, **how), n)
+        opened.finish(Parts(n, model.sample_parts(n, opened.cond, **how)), n)
         return
     sites = model.factorisation.sites  # refused before anything is drawn
     drawn = model.sample(n, opened.cond, **how)
@@ -108,7 +112,9 @@ def _conditioned(
     options: DrawingOptions, like: str | None, given: list[str] | None, particles: int | None
 ) -> None:
     """Given features of recordings, or values of some columns."""
+    from chainrule.cli.drawing import Drawing
     from chainrule.tasks import resynthesise
+    from chainrule.tasks.continuation import PART
 
     if given and like is not None:
         raise ChainruleError("expected --given or --like, got both")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from chainrule.cli.alarms import Alarms, frame_of, print_least_likely
 from chainrule.cli.inputs import data_of, items_of
 from chainrule.cli.opening import open_run
 from chainrule.cli.options.common import DataDir, Device, Json, RunFolder, SafeCsv, Split, Unknown
@@ -28,9 +25,12 @@ from chainrule.cli.options.scoring import (
 from chainrule.cli.output import print_json
 from chainrule.cli.verb import named
 from chainrule.errors import ChainruleError
-from chainrule.models import Model
-from chainrule.tasks.score import score as score_items
-from chainrule.training import Run
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from chainrule.models import Model
+    from chainrule.training import Run
 
 
 def score(
@@ -66,16 +66,13 @@ def score(
 
     `chainrule score runs/people new.csv --false-alarms 0.01 --blame -o scores.csv`
     """
-    from chainrule.report.export import check_ending
+    from chainrule.cli.alarms import Alarms, frame_of, print_least_likely
     from chainrule.report.frame import export_frame
+    from chainrule.tasks.score import score as score_items
 
     opened = open_run(run, device)
     model = opened.model
-    out = None if out is None else named(out, opened, ".csv")
-    if out is not None:
-        check_ending(out, (".csv", ".parquet"))
-    if picture is not None:
-        check_ending(picture, (".png",))
+    out = _checked(out, picture, opened)
     given = items_of(opened, source, split, data_dir, unknown).first(items)
     held, held_cond = _reference(opened, data, reference, reference_items, data_dir)
     other = None if background is None else open_run(background, device).model
@@ -93,6 +90,18 @@ def score(
         return
     print_least_likely(frame)
     alarms.tell(out, model)
+
+
+def _checked(out: Path | None, picture: Path | None, run: Run) -> Path | None:
+    """The output with an ending, once both are seen to have one that suits."""
+    from chainrule.report.export import check_ending
+
+    out = None if out is None else named(out, run, ".csv")
+    if out is not None:
+        check_ending(out, (".csv", ".parquet"))
+    if picture is not None:
+        check_ending(picture, (".png",))
+    return out
 
 
 def _reference(

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch
 import typer
-from torch import Tensor
 
 from chainrule.cli.opening import check_label, open_run
 from chainrule.cli.options.common import DataDir, Json, Label, RunFolder
+from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, print_table, say
-from chainrule.cli.show_bits import show_bits
-from chainrule.domain.measure import reference_measure
-from chainrule.models import Model
-from chainrule.models.base.capabilities import Bounded, Exact, Sequential
-from chainrule.training import Run
-from chainrule.training.folder import BITS, FIELD, STRUCTURE
+from chainrule.run_files import BITS, FIELD, STRUCTURE
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from chainrule.models import Model
+    from chainrule.training import Run
 
 DRAWN = 16  # samples around which gradients are taken
 
@@ -31,6 +31,7 @@ def show(
         str | None,
         typer.Option(
             metavar="INPUT",
+            callback=source_there,
             help="Images whose bits per pixel to draw instead: a named set, an image, an array or a folder.",
         ),
     ] = None,
@@ -49,6 +50,8 @@ def show(
 
     `chainrule show runs/digits-causal-conv1d --bits digits -o bits.png`
     """
+    from chainrule.cli.show_bits import show_bits
+    from chainrule.models.base.capabilities import Bounded, Exact, Sequential
     from chainrule.report.export import check_ending
 
     opened = open_run(run, "cpu")
@@ -87,6 +90,8 @@ def _parts(run: Run, json: bool) -> None:
 
 def _measure(model: Model) -> dict[str, str]:
     """What likelihoods of a table are measured by."""
+    from chainrule.domain.measure import reference_measure
+
     columns = model.domain.columns
     return {"measure": reference_measure(columns)} if columns else {}
 
@@ -97,6 +102,8 @@ def _shapes(model: Model) -> None:
 
 
 def _structure(run: Run, out: Path, label: list[str] | None, json: bool) -> None:
+    import torch
+
     from chainrule.report import draw_receptive_fields, draw_structure
 
     model = run.model.factorisation
@@ -132,6 +139,8 @@ def _structure(run: Run, out: Path, label: list[str] | None, json: bool) -> None
 
 def _condition(run: Run, label: list[str] | None) -> Tensor | None:
     """Classes for each sample, 0 by default; or zeros, or None, as the model takes it."""
+    import torch
+
     condition = run.model.condition
     if condition.counts:
         first = torch.zeros(condition.item_shape, dtype=torch.int64)

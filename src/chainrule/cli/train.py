@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -25,13 +25,11 @@ from chainrule.cli.options.training import (
 )
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.cli.own_code import model_name
-from chainrule.cli.parsing import parse_settings
-from chainrule.data import Data
-from chainrule.errors import ChainruleError, nearest
-from chainrule.models import hyperparameters_of
-from chainrule.models.base.capabilities import Bounded, Exact
-from chainrule.training import Recipe, Run, TrainingConfig, fit
-from chainrule.training.replacement import replacing
+from chainrule.cli.parsing import parse_settings, place
+
+if TYPE_CHECKING:
+    from chainrule.data import Data
+    from chainrule.training import Recipe, Run
 
 
 def train(
@@ -71,9 +69,11 @@ def train(
 
     `chainrule train runs/names/config.yaml --out runs/names-again`
     """
+    from chainrule.training import Recipe, TrainingConfig, fit
+
     recipe = Recipe.read(model) if model.endswith((".yaml", ".yml")) else Recipe(model_name(model))
     for key, value in parse_settings(set_ or []).items():
-        _place(recipe, key, value)
+        place(recipe, key, value)
     own = {"epochs": epochs, "minutes": minutes, "seed": seed}
     recipe.training |= {name: value for name, value in own.items() if value is not None}
     _read_by(recipe, data, reading.given())
@@ -88,12 +88,18 @@ def train(
     try:
         run = fit(built, loaded, out=out, **options)
     except KeyboardInterrupt:
-        if overwrite and replacing(out):
-            say(f"stopped; the run in {out} is the old one, --overwrite --resume continues the new one")
-        else:
-            say(f"stopped; the run in {out} can be used as it is, or resumed with --resume")
+        _say_stopped(out, overwrite)
         raise
     _report(run, loaded, recipe.model, command=context.obj, json=json)
+
+
+def _say_stopped(out: Path, overwrite: bool) -> None:
+    from chainrule.training.replacement import replacing
+
+    if overwrite and replacing(out):
+        say(f"stopped; the run in {out} is the old one, --overwrite --resume continues the new one")
+    else:
+        say(f"stopped; the run in {out} can be used as it is, or resumed with --resume")
 
 
 def _read_by(recipe: Recipe, source: str | None, how: dict) -> None:
@@ -110,6 +116,7 @@ def _read_by(recipe: Recipe, source: str | None, how: dict) -> None:
 
 def _report(run: Run, data: Data, name: str, *, command: str, json: bool) -> None:
     """Evaluate on the validation split, write the report, print both."""
+    from chainrule.models.base.capabilities import Bounded, Exact
     from chainrule.report import write_report
     from chainrule.tasks import Evaluation, ReconstructionCost, evaluate, reconstruction_cost
 
@@ -132,17 +139,3 @@ def _report(run: Run, data: Data, name: str, *, command: str, json: bool) -> Non
         if result.measure:
             say(result.measure)
     say(f"run: {run.folder}\nreport: {report}")
-
-
-def _place(recipe: Recipe, key: str, value: object) -> None:
-    """Into the model's hyperparameters or the training options, whichever has the name."""
-    known, options = hyperparameters_of(recipe.model), [field.name for field in fields(TrainingConfig)]
-    if key in known:
-        recipe.hyperparameters[key] = value
-    elif key in options:
-        recipe.training[key] = value
-    else:
-        raise ChainruleError(
-            f"--set {key}: neither a hyperparameter of {recipe.model} nor a training option; "
-            f"{nearest(key, [*known, *options])}"
-        )

@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand
 
 from chainrule.cli.output import keep_free
 from chainrule.errors import ChainruleError
 from chainrule.files import STANDARD, check_apart, is_standard, is_stream, scratch
-from chainrule.training import Run
-from chainrule.training.folder import CONFIG, KEPT
+from chainrule.run_files import CONFIG, KEPT
+
+if TYPE_CHECKING:
+    from chainrule.training import Run
 
 READ = (
     *("model", "run", "source", "data", "background", "draft", "known", "like", "between", "bits"),

@@ -37,6 +37,11 @@ class Contexts:
         using adaptive coding and partial string matching".
     """
 
+    @staticmethod
+    def held(levels: int, symbols: int) -> int:
+        """Bytes of the counts."""
+        return 2 * levels * (LONGEST + 1) << min(PLACES, symbols.bit_length())
+
     def __init__(self, levels: int, rows: int, symbols: int) -> None:
         self._places = 1 << min(PLACES, symbols.bit_length())
         self._counts = [torch.zeros(self._places, levels, dtype=torch.int16) for _ in range(LONGEST + 1)]

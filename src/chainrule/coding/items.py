@@ -20,12 +20,14 @@ from chainrule.coding.parallel import in_order
 from chainrule.coding.runner import choose_runner
 from chainrule.domain import Domain
 from chainrule.engine.auto import find_runner
+from chainrule.engine.rows import HELD, state_bytes
 from chainrule.errors import CodeError, ConditionError
-from chainrule.models import Model
+from chainrule.models import AutoregressiveModel, Model
 
 AUTO = "auto"
 # Variables of a block at most, unless 16 rows have more: what is held of a block does not grow with what is coded.
 BLOCK, FEWEST, MOST_ROWS = 1 << 18, 16, 4096
+MOST_HELD = 1 << 30  # bytes of all blocks that are coded at once
 Progress = Callable[[int], None]
 
 
@@ -81,15 +83,15 @@ def write_items(
 ) -> int:
     """`compress` into a file, with a description of its source; returns the number of bytes written."""
     alphabet = Alphabet(model)
-    x = model.domain.check(x)
+    model.domain.validate(x)
     uncoded = None if model.condition.counts else cond
     cond = model.expand_cond(cond, len(x))
     model.check_cond(cond)
     if model.conditional:
         model.condition(cond, len(x))  # raises now
-    rows = block_rows(model.domain)
+    rows, held = _sizes(alphabet.model)
     parts = [(x[i : i + rows], None if cond is None else cond[i : i + rows]) for i in range(0, len(x), rows)]
-    workers = threads(workers)
+    workers = threads(workers, held)
     with repeatable(model):
         if runner == AUTO:
             first = None if cond is None else cond[:rows]
@@ -178,7 +180,7 @@ def read_items(
         raise ConditionError("cond: expected the condition that `compress` was given, got a different one")
     runner = find_runner(model, reader.header.arithmetic.runner)
     done = 0
-    workers = threads(workers)
+    workers = threads(workers, _sizes(alphabet.model)[1])
     with repeatable(model):
         tasks = _with_cond(reader.blocks(block_rows(model.domain)), model, uncoded)
         for block, rows in in_order(partial(_decoded, alphabet, runner), tasks, workers):
@@ -205,6 +207,15 @@ def block_rows(domain: Domain) -> int:
     return min(max(BLOCK // domain.size, FEWEST), MOST_ROWS)
 
 
+def _sizes(model: AutoregressiveModel) -> tuple[int, int]:
+    """Rows of a block that is written, fewer where their states are large; and the bytes of these states."""
+    kind = torch.int64 if model.condition.counts else model.dtype
+    one = torch.zeros(1, *model.condition.item_shape, dtype=kind) if model.conditional else None
+    each = max(state_bytes(model, one), 1)
+    rows = max(min(block_rows(model.domain), HELD // each), FEWEST)
+    return rows, rows * each
+
+
 def check_header(model: Model, header: Header, kind: str, anyway: bool) -> None:
     """Refuse a file before anything of it is decoded.
 
@@ -224,7 +235,7 @@ def check_header(model: Model, header: Header, kind: str, anyway: bool) -> None:
 
 def _encoded(alphabet: Alphabet, runner: Any, part: tuple[Tensor, Tensor | None]) -> Block:
     x, cond = part
-    symbols, there = alphabet.symbols(x)
+    symbols, there = alphabet.symbols(alphabet.model.domain.check(x))
     classes = bool(alphabet.model.condition.counts)
     rows = Rows(symbols, there, cond if classes else None, None if classes else cond)
     return encode(alphabet.model, runner, rows)
@@ -253,6 +264,11 @@ def _check_of(cond: Tensor | int | None) -> int:
     return zlib.crc32(torch.as_tensor(cond).detach().double().contiguous().numpy().astype("<f8").tobytes())
 
 
-def threads(workers: int | None) -> int:
-    """How many blocks are coded at once."""
-    return max(1, workers or min(torch.get_num_threads(), os.cpu_count() or 1))
+def threads(workers: int | None, each: int) -> int:
+    """How many blocks are coded at once.
+
+    Args:
+        workers: as the user says; None for as many as there are cores, unless they would hold too much.
+        each: bytes that a block takes.
+    """
+    return max(1, workers or min(torch.get_num_threads(), os.cpu_count() or 1, MOST_HELD // max(each, 1)))

@@ -9,8 +9,12 @@ import torch
 from torch import Tensor
 
 from chainrule.engine import Incremental
-from chainrule.engine.auto import LONG_PATIENCE, TRIED, find_native, pays
+from chainrule.engine.auto import TRIED, find_native
 from chainrule.models import AutoregressiveModel
+
+# Seconds of eager steps that are worth a file which only the same version of numba reads; and those that are worth
+# compiling the loop first, where nobody has.
+WORTH, COMPILING = 2.0, 60.0
 
 
 def choose_runner(model: AutoregressiveModel, rows: int, blocks: int, cond: Tensor | None) -> str:
@@ -20,7 +24,7 @@ def choose_runner(model: AutoregressiveModel, rows: int, blocks: int, cond: Tens
     tried = list(enumerate(phases))[:TRIED]
     _try(model, model, rows, cond, tried)
     seconds = (time.perf_counter() - start) / len(tried) * len(phases) * blocks
-    native = find_native(model) if seconds > LONG_PATIENCE and pays(seconds) else "it would not pay"
+    native = find_native(model) if _pays(seconds) else "it would not pay"
     if isinstance(native, str):
         return "eager"
     from chainrule.engine.native import Unsupported
@@ -31,6 +35,19 @@ def choose_runner(model: AutoregressiveModel, rows: int, blocks: int, cond: Tens
     except Unsupported:
         return "eager"
     return "native"
+
+
+def _pays(seconds: float) -> bool:
+    if seconds <= WORTH:
+        return False
+    try:
+        from chainrule.engine.native import machine
+    except ImportError:  # `find_native` says why
+        return False
+    if seconds <= COMPILING and not machine.ready():
+        machine.compile_soon()
+        return False
+    return True
 
 
 @torch.no_grad()

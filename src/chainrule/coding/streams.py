@@ -23,6 +23,7 @@ from chainrule.coding.parallel import in_order
 from chainrule.coding.runner import choose_runner
 from chainrule.coding.symbols import Mixer
 from chainrule.engine.auto import find_runner
+from chainrule.engine.rows import state_bytes
 from chainrule.errors import CodeError, DomainError
 from chainrule.models import AutoregressiveModel, Model
 from chainrule.models.resize import of_length
@@ -107,7 +108,7 @@ def compress_stream(
     size = block_symbols(model) * width
     chunks = iter(lambda: source.read(size), b"")
     first, cuts = next(chunks, b""), Cuts(model)
-    workers = threads(workers)
+    workers = threads(workers, _held(cuts, kind, len(first) // width))
     with repeatable(model):
         if runner == AUTO:
             own = cuts.of(len(first) // width)
@@ -154,8 +155,9 @@ def decompress_stream(
         raise CodeError(f"expected a file, a folder, a sound or a text, got {header.kind}")
     model, done = check_stream(model, header.kind), 0
     check_header(model, header, header.kind, anyway)
-    task = partial(_decoded, Cuts(model), header)
-    workers = threads(workers)
+    cuts = Cuts(model)
+    task = partial(_decoded, cuts, header)
+    workers = threads(workers, _held(cuts, header.kind, block_symbols(model)))
     with repeatable(model):
         for block, rows in in_order(task, reader.blocks(block_symbols(model)), workers):
             reader.agree(block, rows.check())
@@ -200,6 +202,13 @@ def cut(model: AutoregressiveModel, symbols: Tensor) -> Rows:
     """Symbols (n,) in rows as long as the model's items; what the last one lacks is 0, and not there."""
     there = _there(model, len(symbols))
     return Rows(torch.zeros(there.shape, dtype=torch.int64).masked_scatter(there, symbols), there)
+
+
+def _held(cuts: Cuts, kind: str, symbols: int) -> int:
+    """Bytes that a block of this number of symbols takes: states of its rows, and counts."""
+    model = cuts.of(symbols)
+    counts = Contexts.held(model.domain.max_levels, symbols) if kind in MIXED else 0
+    return _rows(model, symbols) * state_bytes(model) + counts
 
 
 def _rows(model: AutoregressiveModel, symbols: int) -> int:

@@ -11,6 +11,8 @@ from chainrule.data.raw import Raw
 from chainrule.domain import Domain
 from chainrule.errors import DataError
 
+PART = 1 << 18  # characters that are numbered at once
+
 
 def renumber(raw: Raw, vocabulary: Sequence[str], unknown: str | None, domain: Domain | None) -> None:
     """Number the characters of a text as a run does, in place.
@@ -28,7 +30,8 @@ def renumber(raw: Raw, vocabulary: Sequence[str], unknown: str | None, domain: D
     place = {character: level for level, character in enumerate(vocabulary)}
     counts = np.zeros(len(own) + 1, np.int64)  # one more for the end symbol of lines
     for array in (*raw.arrays.values(), *(part for parts in raw.streams.values() for part in parts)):
-        counts += np.bincount(array.clip(max=len(own)).ravel(), minlength=len(own) + 1)
+        for part in _parts(array):
+            counts += np.bincount(np.minimum(part, len(own), dtype=np.intp), minlength=len(own) + 1)
     foreign = {
         character: int(n) for character, n in zip(own, counts, strict=False) if n and character not in place
     }
@@ -47,6 +50,20 @@ def renumber(raw: Raw, vocabulary: Sequence[str], unknown: str | None, domain: D
         )
     end = domain.max_levels - 1 if domain is not None and domain.lengths == "ends" else len(place)
     table = np.array([*(place.get(c, place.get(unknown or "", 0)) for c in own), end])
-    raw.arrays = {split: table[array.clip(max=len(own))] for split, array in raw.arrays.items()}
-    raw.streams = {split: [table[part] for part in parts] for split, parts in raw.streams.items()}
+    raw.arrays = {split: _looked_up(table, array) for split, array in raw.arrays.items()}
+    raw.streams = {split: [_looked_up(table, part) for part in parts] for split, parts in raw.streams.items()}
     raw.vocabulary, raw.domain = tuple(vocabulary), domain
+
+
+def _parts(array: np.ndarray) -> list[np.ndarray]:
+    """Its values in order, some at a time."""
+    flat = array.reshape(-1)
+    return np.split(flat, range(PART, len(flat), PART))
+
+
+def _looked_up(table: np.ndarray, array: np.ndarray) -> np.ndarray:
+    """table[array], where what is beyond the end of the table is its last entry."""
+    found = np.empty(array.size, np.int32 if table.max(initial=0) > 255 else np.uint8)
+    for part, places in zip(_parts(found), _parts(array), strict=True):
+        part[:] = table[np.minimum(places, len(table) - 1, dtype=np.intp)]
+    return found.reshape(array.shape)

@@ -45,7 +45,10 @@ def assemble(raw: Raw, how: Reading) -> Data:
         given, labels, split = _named(
             raw, None, cut_streams, raw.streams, _stream_labels(raw), domain, how.seed
         )
-        parts = {name: _of_streams(raw, name, given[name], labels.get(name), domain, how) for name in SPLITS}
+        raw.streams = {}  # each is let go once it is a part
+        parts = {
+            name: _of_streams(raw, name, given.pop(name), labels.get(name), domain, how) for name in SPLITS
+        }
     else:
         x, labels, split = _named(raw, None, complete_splits, _arrays(raw, domain), labels_of(raw), how.seed)
         parts = {name: Items(raw.name, x[name], domain, labels=labels.get(name)) for name in SPLITS}
@@ -130,7 +133,11 @@ def _domain(raw: Raw, how: Reading) -> Domain:
 
 
 def _arrays(raw: Raw, domain: Domain, splits: Sequence[str] | None = None) -> dict[str, Tensor]:
-    return {split: _named(raw, split, conform, raw.arrays[split], domain) for split in splits or raw.arrays}
+    tensors = {}
+    for split in splits or raw.arrays:
+        tensors[split] = _named(raw, split, conform, raw.arrays[split], domain)
+        raw.arrays[split] = tensors[split].numpy()  # what was read is let go, where this is a copy of it
+    return tensors
 
 
 def _of_streams(
@@ -154,7 +161,7 @@ def _of_streams(
             before it. None for windows side by side.
     """
     ends = np.cumsum([0, *(len(part) for part in parts)])
-    steps = np.concatenate(parts)
+    steps = np.concatenate(parts) if len(parts) > 1 else parts[0]
     if raw.rate is not None:
         steps = _named(raw, None, to_levels, steps, domain)
     values = _named(raw, split, conform_stream, steps, domain)

@@ -9,6 +9,8 @@ from torch import Tensor
 from chainrule.domain import Domain
 from chainrule.errors import DataError
 
+INTEGERS = (np.uint8, np.int8, np.int16, np.int32, np.int64)  # that tensors are made of as they are
+
 
 def check_numbers(array: np.ndarray, gaps: bool = False) -> None:
     """Refuse anything but an array of finite numbers with at least one value.
@@ -56,12 +58,14 @@ def conform(array: np.ndarray, domain: Domain) -> Tensor:
     array = array.reshape(len(array), *domain.event_shape)
     if domain.columns:
         # No copy of what is of this type: of large tables each counts.
-        return domain.check(torch.from_numpy(np.require(array, np.float64, "W")))
+        table = torch.from_numpy(np.require(array, np.float64, "W"))
+        domain.validate(table)
+        return table
     if not domain.discrete:
         wide = array.dtype.itemsize > (4 if array.dtype.kind == "f" else 2)
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64 if wide else np.float32))
-    x = torch.from_numpy(np.ascontiguousarray(_whole(array)))
-    domain.check(x)
+    x = torch.from_numpy(np.require(_whole(array), None, ["C", "W"]))
+    domain.validate(x)
     return x.to(_smallest_type(domain.max_levels, signed=domain.lengths == "given"))
 
 
@@ -73,7 +77,7 @@ def conform_stream(array: np.ndarray, domain: Domain) -> Tensor:
     """
     if array.shape[1:] != domain.event_shape[1:] or not domain.discrete or domain.layout != "sequence":
         raise DataError(f"steps of shape {array.shape[1:]} do not fit {domain}")
-    x = torch.from_numpy(np.ascontiguousarray(_whole(array)))
+    x = torch.from_numpy(np.require(_whole(array), None, ["C", "W"]))
     low, high = int(x.min()), int(x.max())  # uint8 cannot hold 256, so tensors would compare wrongly
     if low < 0 or high >= domain.max_levels:
         raise DataError(f"expected levels in [0, {domain.max_levels}), got {low} to {high}")
@@ -81,8 +85,10 @@ def conform_stream(array: np.ndarray, domain: Domain) -> Tensor:
 
 
 def _whole(array: np.ndarray) -> np.ndarray:
-    if array.dtype.kind == "b" or array.dtype == np.uint8:
+    if array.dtype.kind == "b":
         return array.view(np.uint8)
+    if array.dtype in INTEGERS:
+        return array
     with np.errstate(invalid="ignore"):
         whole = array.astype(np.int64)
     # Also false for what does not fit int64, so nothing wraps around unseen.

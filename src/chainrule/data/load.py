@@ -16,7 +16,7 @@ from chainrule.data.fingerprint import origin_of
 from chainrule.data.items import Items
 from chainrule.data.labels import match_classes, pick_labels
 from chainrule.data.raw import Raw
-from chainrule.data.readers.formats import read_source, suffixes
+from chainrule.data.readers.formats import read_source
 from chainrule.data.readers.hub import read_hub
 from chainrule.data.readers.kinds import check_options
 from chainrule.data.readers.memory import named_source, raw_of_object
@@ -26,8 +26,7 @@ from chainrule.data.reading import Reading
 from chainrule.data.sets.named import NAMED, read_named
 from chainrule.domain import Domain
 from chainrule.errors import DataError, nearest
-
-HUB = "hf:"
+from chainrule.files import HUB, check_there
 
 
 def load_data(
@@ -185,9 +184,8 @@ def _read(source: Any, data_dir: str | Path | None, how: Reading) -> Raw:
         return as_bytes(raw) if of_bytes(how.domain) and raw.streams and raw.vocabulary else raw
     if not str(source).strip():
         raise DataError("data: expected a name or a path, got an empty text")
+    check_there(source)
     path = Path(source).expanduser()
     if not path.exists():
-        if isinstance(source, Path) or path.suffix.lower() in suffixes() or len(path.parts) != 1:
-            raise DataError(f"{path}: no such file or folder")
-        raise DataError(f"data {source!r}: neither a named set nor a file; {nearest(source, NAMED)}")
+        raise DataError(f"data {source!r}: neither a named set nor a file; {nearest(str(source), NAMED)}")
     return read_source(path, how)

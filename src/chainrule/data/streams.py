@@ -13,6 +13,8 @@ from chainrule.data.frames import Frames
 from chainrule.domain import Domain
 from chainrule.errors import DataError
 
+GATHERED = 1 << 18  # steps that are read at once
+
 
 class Windows(NamedTuple):
     """Windows (N, *event_shape) of streams.
@@ -131,14 +133,25 @@ class Streams:
             first.append(counts)
             stream.append(torch.full((len(own),), i))
         which, start = torch.cat(stream), torch.cat(starts)
-        return Windows(
-            self._gather(domain, self.bounds[which] + start, which), torch.cat(first), which, start
-        )
+        begin = self.bounds[which] + start
+        x = self._shared(domain, begin)
+        if x is None:
+            x = self._gather(domain, begin, which)
+        return Windows(x, torch.cat(first), which, start)
+
+    def _shared(self, domain: Domain, starts: Tensor) -> Tensor | None:
+        """Windows that lie side by side and whole, as they stand in `values`; None if they do not."""
+        first, length = int(starts[0]) if len(starts) else 0, len(starts) * domain.steps
+        if first + length > len(self.values) or not bool((starts.diff() == domain.steps).all()):
+            return None
+        return self.values[first : first + length].reshape(len(starts), *domain.event_shape)
 
     def _gather(self, domain: Domain, starts: Tensor, stream: Tensor) -> Tensor:
-        at = starts[:, None] + torch.arange(domain.steps)
-        there = at < self.bounds[stream + 1][:, None]
-        x = self.values[at.clamp(max=len(self.values) - 1)]
-        if bool(there.all()):
-            return x
-        return torch.where(there.reshape(*there.shape, *[1] * (x.ndim - 2)), x, -1)
+        x = self.values.new_empty(len(starts), *domain.event_shape)
+        ends, rows = self.bounds[stream + 1], max(GATHERED // domain.steps, 1)
+        for own in (slice(i, i + rows) for i in range(0, len(starts), rows)):
+            at = starts[own, None] + torch.arange(domain.steps)
+            there = at < ends[own, None]
+            part = self.values[at.clamp(max=len(self.values) - 1)]
+            x[own] = torch.where(there.reshape(*there.shape, *[1] * (x.ndim - 2)), part, -1)
+        return x

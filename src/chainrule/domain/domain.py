@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from chainrule import late
 from chainrule.domain.column import Column
 from chainrule.domain.lengths import LENGTHS, canonicalise, counted
 from chainrule.errors import DomainError
 
 LAYOUTS = ("vector", "sequence", "image", "table")
+CHECKED = 1 << 18  # values that are checked at once
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
 
 
@@ -45,9 +47,6 @@ class Domain:
     layout: str = "vector"
     columns: tuple[Column, ...] = ()
     lengths: str = "fixed"
-
-    # Infers the columns of a file or a frame. The package sets it: domains know no reader.
-    infer_columns: ClassVar[Callable[[Any, dict[str, str] | None], Sequence[Column]]]
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
@@ -132,7 +131,7 @@ class Domain:
             Domain('table:age: integer, sex: categorical (2), may be missing')
         """
         if not (isinstance(source, Sequence) and all(isinstance(item, Column) for item in source)):
-            source = cls.infer_columns(source, kinds)
+            source = late.infer_columns(source, kinds)
         columns = tuple(source)
         return cls((len(columns),), tuple(column.levels for column in columns), "table", columns)
 
@@ -253,6 +252,20 @@ class Domain:
         Raises:
             DomainError: on a wrong type, shape or value; the message names the first offender.
         """
+        self.validate(x)
+        if self.discrete:
+            return x.long()
+        return x.double() if self.columns else x
+
+    def validate(self, x: Tensor) -> None:
+        """Refuse what `check` refuses, in memory that does not grow with x.
+
+        Args:
+            x: (B, *event_shape), as for `check`.
+
+        Raises:
+            DomainError: as `check`.
+        """
         if not isinstance(x, Tensor):
             raise DomainError(f"x: expected a torch.Tensor, got {type(x).__name__}")
         if x.ndim == 0 or tuple(x.shape[1:]) != self.event_shape:
@@ -261,38 +274,40 @@ class Domain:
         if self.discrete:
             if x.dtype not in INTEGERS:
                 raise DomainError(f"x: expected integers in [0, {self.max_levels}), got {x.dtype}")
-            x = x.long()
         elif not x.is_floating_point():
             raise DomainError(f"x: expected floats, got {x.dtype}")
-        elif self.columns:
-            x = x.double()
-        if x.numel() and not x.is_meta and not torch.compiler.is_compiling():
-            self._check_values(x)
-        return x
-
-    def _check_values(self, x: Tensor) -> None:
+        if not x.numel() or x.is_meta or torch.compiler.is_compiling():
+            return
         if self.columns:
             # Of many rows a column at a time lies apart in memory, which takes three times as long.
             for column, values in zip(self.columns, x.unbind(1), strict=True):
-                column.check(values.contiguous())
+                column.check(values.double().contiguous())
             return
+        rows = max(CHECKED // self.size, 1)
+        for start in range(0, len(x), rows):
+            self._check_values(x[start : start + rows], start)
+
+    def _check_values(self, x: Tensor, start: int) -> None:
+        """The values of some items, of which the first is item number `start`."""
         if not self.discrete:
-            if not torch.isfinite(x).all():
-                raise DomainError(f"x: expected finite values, got {_first(x, ~torch.isfinite(x))}")
+            # A sum is finite only of finite numbers, and sooner there; that of large ones need not be.
+            if not torch.isfinite(x.sum()) and not torch.isfinite(x).all():
+                raise DomainError(f"x: expected finite values, got {_first(x, ~torch.isfinite(x), start)}")
             return
+        x = x.long()
         limit: Tensor | int = self.levels if isinstance(self.levels, int) else self._limits(x.device)
         bad = (x < (-1 if self.lengths == "given" else 0)) | (x >= limit)
         if bad.any():
             levels = self.levels if isinstance(self.levels, int) else "its column's levels"
-            raise DomainError(f"x: expected integers in [0, {levels}), got {_first(x, bad)}")
+            raise DomainError(f"x: expected integers in [0, {levels}), got {_first(x, bad, start)}")
         if self.lengths != "fixed" and not torch.equal(self.canonicalise(x), x):
             only = "end symbols after the first one" if self.lengths == "ends" else "-1 after the first -1"
-            raise DomainError(f"x: expected only {only}, got {_first(x, self.canonicalise(x) != x)}")
+            raise DomainError(f"x: expected only {only}, got {_first(x, self.canonicalise(x) != x, start)}")
 
     def _limits(self, device: torch.device) -> Tensor:
         return torch.tensor(self.levels_per_variable, device=device).reshape(self.event_shape)
 
 
-def _first(x: Tensor, bad: Tensor) -> str:
-    index = tuple(bad.nonzero()[0].tolist())
-    return f"{x[index].item()} at index {index}"
+def _first(x: Tensor, bad: Tensor, start: int) -> str:
+    row, *rest = bad.nonzero()[0].tolist()
+    return f"{x[row, *rest].item()} at index {(start + row, *rest)}"

@@ -1,11 +1,11 @@
-"""The runner that is used when none is named: eager steps, then a native loop where many are left."""
+"""The runner that is used when none is named: eager steps, and a native loop once it has paid or will pay."""
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from collections.abc import Hashable
-from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -22,21 +22,69 @@ from chainrule.layers import State
 if TYPE_CHECKING:
     from chainrule.engine.native import NativeRunner
 
-MACHINE = "chainrule.engine.native.interpreter"
+NATIVE = {"native": None, "native-bf16": "bf16", "native-int8": "int8"}  # runners, and how they round weights
 TRIED = 4  # sites that are drawn eagerly before the time of the rest is estimated
-# Seconds that the rest must take eagerly before it is worth recording the steps, before it is worth loading the
-# machine, and before it is worth compiling it where nobody has.
-PATIENCE, LONG_PATIENCE, COMPILING = 0.2, 2.0, 30.0
+# Seconds of eager steps, past and to come, that are worth recording a model's step; and where the loop is not loaded.
+RECORDING, LOADING = 0.05, 0.1
+BETWEEN = 1.0  # seconds of eager steps between two looks at whether the loop has been compiled
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Account:
+    """What is known of a model that draws: how long it has drawn eagerly, and which draws are native already.
+
+    Attributes:
+        spent: seconds of eager steps that a native loop could have saved.
+        known: batches and rules whose steps are recorded.
+        refused: those that cannot be.
+        runner: that has the records; another one after the model's numbers have changed.
+        said: the last decision that was logged.
+    """
+
+    spent: float = 0.0
+    known: set[Hashable] = field(default_factory=set)
+    refused: set[Hashable] = field(default_factory=set)
+    runner: NativeRunner | None = None
+    said: str = ""
+
+    def knows(self, key: Hashable, model: Any) -> bool:
+        """Whether the steps of this batch and rule are recorded, with the model's numbers as they are."""
+        return key in self.known and find_native(model) is self.runner
+
+    def learn(self, key: Hashable, model: Any, runner: NativeRunner) -> None:
+        """These steps have been recorded by a runner."""
+        if runner is not self.runner:
+            self.known, self.runner = set(), runner
+        self.known.add(key)
+        self.spent = 0.0
+        self.say(model, "native steps")
+
+    def refuse(self, key: Hashable, model: Any, reason: str) -> None:
+        """These steps cannot be recorded."""
+        self.refused.add(key)
+        self.say(model, f"eager steps: {reason}")
+
+    def say(self, model: Any, decision: str) -> None:
+        """Log a decision, where it is another one than the last."""
+        if decision != self.said:
+            log.info("%s: %s", getattr(model, "name", None) or type(model).__name__, decision)
+        self.said = decision
+
 
 # Of each model its tensors, a copy of their numbers, and the runners made of these.
-_runners: WeakKeyDictionary[Any, tuple[list[Tensor], list[np.ndarray], dict[bool, NativeRunner | str]]]
+_runners: WeakKeyDictionary[Any, tuple[list[Tensor], list[np.ndarray], dict[str | None, NativeRunner | str]]]
 _runners = WeakKeyDictionary()
+_accounts: WeakKeyDictionary[Any, Account] = WeakKeyDictionary()
 
 
 class Automatic:
-    """Runs a model's steps: eagerly, then natively if many are left, if the model is on a CPU, and if it can be done.
+    """Runs a model's steps: natively, where the model is on a CPU, it can be done, and it has paid or will pay.
 
-    Why it cannot be done is logged by the native runner.
+    A native loop costs some hundredths of a second once, for each batch size and rule. A model draws eagerly until what
+    it has spent so, over all calls, and what this call has left are worth that price. Where nobody has compiled the
+    loop, another process begins to, and steps are eager meanwhile.
+    Decisions, and why a model's steps cannot be native, are logged.
 
     Args:
         model: an `engine.rollout.Stepwise`.
@@ -63,44 +111,86 @@ class Automatic:
         self, choose: Choice, values: Tensor, state: State, *, first: int, terms: Tensor | None = None
     ) -> None:
         """Draw sites first … n-1 of `values` (B, n, V)."""
-        length = values.shape[1]
-        on = values.device.type == "cpu" and first + TRIED < length
-        tried = first + TRIED if on else length
-        start = time.perf_counter()
-        state = draw_stepwise(self.model, self.model, choose, values, state, first, tried, terms)
-        left = (time.perf_counter() - start) / TRIED * (length - tried)
-        if pays(left):
-            found = find_native(self.model)
-            if not isinstance(found, str):
-                from chainrule.engine.native import Unsupported
+        model, length = self.model, values.shape[1]
+        account, form = account_of(model), form_of(choose)
+        key = values.shape, form, terms is not None
+        able = bool(form) and values.device.type == "cpu" and key not in account.refused
+        native, t, piece = able and account.knows(key, model), first, TRIED if able else length
+        while t < length:
+            if native:
+                if self._drawn_natively(account, key, choose, values, state, t, terms):
+                    return
+                native = able = False
+            start, end = time.perf_counter(), min(t + piece if able else length, length)
+            state = draw_stepwise(model, model, choose, values, state, t, end, terms)
+            taken = (time.perf_counter() - start) / (end - t)
+            account.spent += taken * (end - t)
+            native = able and pays(account, model, taken * (length - end))
+            t, piece = end, max(int(BETWEEN / taken), 1)
 
-                with suppress(Unsupported):
-                    return found.loop(choose, values, state, first=tried, terms=terms)
-        draw_stepwise(self.model, self.model, choose, values, state, tried, length, terms)
+    def _drawn_natively(
+        self,
+        account: Account,
+        key: Hashable,
+        choose: Choice,
+        values: Tensor,
+        state: State,
+        t: int,
+        terms: Tensor | None,
+    ) -> bool:
+        """Draw sites t … n-1 natively, if the machine can."""
+        found = find_native(self.model)
+        if not isinstance(found, str):
+            from chainrule.engine.native import Unsupported
+
+            try:
+                found.loop(choose, values, state, first=t, terms=terms)
+                account.learn(key, self.model, found)
+                return True
+            except Unsupported as reason:
+                found = str(reason)
+        account.refuse(key, self.model, found)
+        return False
 
 
-def pays(seconds: float) -> bool:
-    """Whether eager steps that take this many seconds are worth a native loop."""
-    if seconds <= (PATIENCE if MACHINE in sys.modules else LONG_PATIENCE):
+def account_of(model: Any) -> Account:
+    """What is known of a model; a new sheet if there is none."""
+    return _accounts.setdefault(model, Account())
+
+
+def form_of(choose: Choice) -> str:
+    """What a rule is beside its tables; empty of one that keeps what it sees, and so cannot be mapped nor recorded."""
+    return repr(choose.map(lambda table: table.new_zeros(0))) if hasattr(choose, "map") else ""
+
+
+def pays(account: Account, model: Any, seconds: float) -> bool:
+    """Whether what a model has spent on eager steps, and this many seconds to come, are worth a native loop."""
+    seconds += account.spent
+    if seconds <= RECORDING:
+        account.say(model, "eager steps: too few to be worth recording")
         return False
     try:
-        from chainrule.engine.native import compiled
+        from chainrule.engine.native import machine
     except ImportError:  # `find_native` says why
         return True
-    return seconds > COMPILING or compiled()
+    if not machine.ready():
+        machine.compile_soon()
+        account.say(model, "eager steps: the native loop is not compiled yet")
+        return False
+    return machine.loaded() or seconds > LOADING
 
 
-def find_native(model: Any, half: bool = False) -> NativeRunner | str:
-    """The native runner of a model as it now is, with weights in bfloat16 if `half`; or why there is none."""
+def find_native(model: Any, rounding: str | None = None) -> NativeRunner | str:
+    """The native runner of a model as it now is, with weights so rounded; or why there is none."""
     if model.device.type != "cpu":
         return f"it is for CPUs, the model is on {model.device}"
     tensors = [*model.parameters(), *model.buffers()]
     kept = _runners.get(model)
     if kept is None or not _same(tensors, kept[0], kept[1]):
         kept = _runners[model] = tensors, [_bytes(tensor).copy() for tensor in tensors], {}
-    if half not in kept[2]:
-        kept[2][half] = _make(model, half)
-    return kept[2][half]
+    if rounding not in kept[2]:
+        kept[2][rounding] = _make(model, rounding)
+    return kept[2][rounding]
 
 
 def find_runner(model: Any, name: str) -> Incremental:
@@ -111,20 +201,20 @@ def find_runner(model: Any, name: str) -> Incremental:
     """
     if name == "eager":
         return model
-    if name not in ("native", "native-bf16"):
-        raise ChainruleError(f"runner: expected eager, native or native-bf16, got {name!r}")
-    found = find_native(model, half=name == "native-bf16")
+    if name not in NATIVE:
+        raise ChainruleError(f"runner: expected eager, {', '.join(NATIVE)}; got {name!r}")
+    found = find_native(model, NATIVE[name])
     if isinstance(found, str):
         raise ChainruleError(f"native runner: {found}")
     return found
 
 
-def _make(model: Any, half: bool) -> NativeRunner | str:
+def _make(model: Any, rounding: str | None) -> NativeRunner | str:
     try:
         from chainrule.engine.native import NativeRunner
     except ImportError as missing:  # numba is not built for every Python on its first day
         return f"numba cannot be loaded: {missing}"
-    return NativeRunner(model, half=half)
+    return NativeRunner(model, rounding=rounding)
 
 
 def _same(tensors: list[Tensor], before: list[Tensor], numbers: list[np.ndarray]) -> bool:

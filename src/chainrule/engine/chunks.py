@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import time
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from chainrule.engine.auto import find_native, pays
+from chainrule.engine.auto import account_of, find_native, form_of, pays
 from chainrule.engine.choice import Choice
 from chainrule.engine.finite import Guard
 from chainrule.engine.site import draw_site
@@ -31,7 +31,7 @@ class Chunks:
 
     def __init__(self, model: Any, *, most: int) -> None:
         self.model, self._most = model, most
-        self._taken = 0.0  # seconds of eager steps
+        self._account = account_of(model)
         self._native: NativeRunner | None = None
 
     def begin(self, state: State, prev: Tensor, t: int) -> None:
@@ -41,36 +41,47 @@ class Chunks:
 
     def draw(self, rule: Choice, site: int, n: int) -> Tensor:
         """n sites (B, n, V), which are the rule's from `site` on."""
+        key = ("stream", len(self._prev), self._most, form_of(rule))
         parts, left = [], n
         while left:
-            if self._session is None and pays(self._taken):
-                self._go_native()
+            if self._session is None and self._pays(key):
+                self._go_native(key)
             now = min(left, FEW) if self._session is None else left
-            part = self._natively(rule, site + n - left, now) if self._session is not None else None
+            part = None
+            if self._session is not None:
+                part = self._natively(key, rule, site + n - left, now)
             parts.append(self._eagerly(rule, site + n - left, now) if part is None else part)
             left -= now
         return torch.cat(parts, dim=1)
 
-    def _go_native(self) -> None:
+    def _pays(self, key: tuple[Hashable, ...]) -> bool:
+        account, model = self._account, self.model
+        if not key[-1] or key in account.refused or self._prev.device.type != "cpu":
+            return False
+        return account.knows(key, model) or pays(account, model, 0.0)
+
+    def _go_native(self, key: Hashable) -> None:
         found = find_native(self.model)
         if isinstance(found, str):
-            self._taken = -math.inf  # nor later
+            self._account.refuse(key, self.model, found)
         else:
             self._native, self._session = found, found.session(self._state, len(self._prev))
 
-    def _natively(self, rule: Choice, site: int, n: int) -> Tensor | None:
+    def _natively(self, key: Hashable, rule: Choice, site: int, n: int) -> Tensor | None:
         from chainrule.engine.native import Unsupported
 
-        assert self._session is not None
+        assert self._session is not None and self._native is not None
         batch, variables = self._prev.shape
         # One buffer of the same size every time, so that one program serves all stretches.
         values = torch.zeros(batch, self._most + 1, variables, dtype=torch.int64)
         values[:, 0] = self._prev
         try:
             self._session.draw(rule, values, self.t, self.t + n, place=1 - self.t, site=site - self.t)
-        except Unsupported:
-            self._native, self._session, self._taken = None, None, -math.inf
+        except Unsupported as reason:
+            self._native, self._session = None, None
+            self._account.refuse(key, self.model, str(reason))
             return None
+        self._account.learn(key, self.model, self._native)
         self._prev, self.t = values[:, n].clone(), self.t + n
         return values[:, 1 : n + 1]
 
@@ -88,5 +99,5 @@ class Chunks:
             drawn.append(self._prev)
             self.t += 1
         guard.close()
-        self._taken += time.perf_counter() - start
+        self._account.spent += time.perf_counter() - start
         return torch.stack(drawn, dim=1)

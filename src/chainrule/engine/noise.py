@@ -34,13 +34,39 @@ class RowNoise:
         return torch.from_numpy(np.concatenate(parts) if parts else np.zeros(0)).reshape(rows, variables)
 
 
-def draw_noise(rows: int, variables: int, generator: torch.Generator | RowNoise | None = None) -> Tensor:
+class Continued:
+    """In place of a generator: one whose branches go on, so that items drawn in parts are those drawn at once.
+
+    Args:
+        generator: where the numbers come from.
+    """
+
+    def __init__(self, generator: Noise) -> None:
+        self.generator = generator
+        self.device: torch.device = torch.device("cpu") if generator is None else generator.device
+        self._branches: dict[int, Continued] = {}
+
+    def draw(self, rows: int, variables: int) -> Tensor:
+        """The next uniform noise (rows, variables) float64."""
+        return draw_noise(rows, variables, self.generator)
+
+    def branch(self, which: int) -> Continued:
+        """The one of this number, from where it was left."""
+        if which not in self._branches:
+            self._branches[which] = Continued(branch(self.generator, which))
+        return self._branches[which]
+
+
+Noise = torch.Generator | RowNoise | Continued | None
+
+
+def draw_noise(rows: int, variables: int, generator: Noise = None) -> Tensor:
     """Uniform noise in [0, 1), (rows, variables) float64, drawn where the generator lives.
 
     Row by row: the first rows of a larger draw are those of a smaller one. Because a value is a function of
     its conditional and of its own number, every runner and every split of the batch gives the same sample.
     """
-    if isinstance(generator, RowNoise):
+    if isinstance(generator, RowNoise | Continued):
         return generator.draw(rows, variables)
     device = "cpu" if generator is None else generator.device
     with turn(generator):
@@ -52,13 +78,15 @@ def draw_normal(rows: int, variables: int, generator: torch.Generator | None = N
     return torch.special.ndtri(draw_noise(rows, variables, generator).clamp(1e-300, 1 - 1e-16))
 
 
-def branch(generator: torch.Generator | RowNoise | None, which: int = 0) -> Any:
+def branch(generator: Noise, which: int = 0) -> Any:
     """A new generator (or noise of rows), seeded from the position of this one, which does not advance.
 
     What is drawn in turn from one generator depends on how much was drawn before, so on the number of rows. Of what is
     drawn in parts (latent numbers, then pixels) all but one come from branches, each of another number: then the first
     rows of a larger draw are those of a smaller one in every part.
     """
+    if isinstance(generator, Continued):
+        return generator.branch(which)
     if isinstance(generator, RowNoise):
         return replace(generator, stream=generator.stream * 64 + which + 1)
     source = torch.default_generator if generator is None else generator

@@ -165,8 +165,8 @@ def keep_final(values: Tensor, final: Tensor, otherwise: Tensor | float) -> Tens
 
 
 # What may run a rollout: steps, or passes; "eager" names the steps of torch, "native" those of a native loop, and
-# "native-bf16" the same with rounded weights.
-Runner: TypeAlias = Incremental | Predictive | Literal["eager", "native", "native-bf16"]
+# "native-bf16" and "native-int8" the same with rounded weights.
+Runner: TypeAlias = Incremental | Predictive | Literal["eager", "native", "native-bf16", "native-int8"]
 
 
 def generate(

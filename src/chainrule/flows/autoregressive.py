@@ -78,6 +78,7 @@ class Autoregressive(Bijection):
 
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """(B, D) → (B, D), (B,)."""
+        y = y.T.contiguous().T  # variable by variable in memory, and so each parameter of all items
         z, log_slope = self.univariate(y, self.network(y[..., None]))
         return z, log_slope.sum(1)
 

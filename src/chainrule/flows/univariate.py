@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -86,13 +87,41 @@ class Standardise(Univariate):
 
     def forward(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         """(…,), (…, 2) → (…,), (…,)."""
-        mean, log_scale = params[..., 0], _limited(params[..., 1])
-        return (y - mean) * (-log_scale).exp(), -log_scale
+        result: Any = _Standardised.apply(y, params.to(y.dtype))  # a net under autocast gives bfloat16
+        return result
 
     def inverse(self, z: Tensor, params: Tensor) -> Tensor:
         """(…,), (…, 2) → (…,)."""
         mean, log_scale = params[..., 0], _limited(params[..., 1])
         return mean + log_scale.exp() * z
+
+
+class _Standardised(torch.autograd.Function):
+    """z and -log σ of y and the parameters: few operations, and gradients of all parameters in one tensor."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        gate = torch.sigmoid(params[..., 1] * (2 / STEEPEST))
+        log_slope = torch.rsub(gate, STEEPEST, alpha=2 * STEEPEST)
+        slope = log_slope.exp()
+        z = (y - params[..., 0]).mul_(slope)
+        ctx.save_for_backward(y, params, gate, slope, z)
+        return z, log_slope
+
+    @staticmethod
+    def backward(ctx: Any, of_z: Tensor, of_slope: Tensor) -> tuple[Tensor, Tensor]:
+        y, params, gate, slope, z = ctx.saved_tensors
+        if torch.is_grad_enabled():  # of higher derivatives
+            gate = torch.sigmoid(params[..., 1] * (2 / STEEPEST))
+            slope = torch.exp(STEEPEST - 2 * STEEPEST * gate)
+            z = (y - params[..., 0]) * slope
+            of_raw = -4 * gate * (1 - gate) * (of_slope + of_z * z)
+            return of_z * slope, torch.stack([-of_z * slope, of_raw], dim=-1)
+        of_y, of_params = of_z * slope, torch.empty_like(params)
+        of_log = torch.addcmul(of_slope, of_z, z)
+        torch.neg(of_y, out=of_params[..., 0])
+        torch.mul(torch.ops.aten.sigmoid_backward(of_log, gate), -4, out=of_params[..., 1])
+        return of_y, of_params
 
 
 class Spline(Univariate):
@@ -140,10 +169,12 @@ class Spline(Univariate):
 
     def _knots(self, raw: Tensor) -> Tensor:
         """(…, K) → the places (…, K+1) of the knots, from -B to B."""
-        inner = torch.softmax(_limited(raw, ALIKE), dim=-1).cumsum(-1)[..., :-1]
+        # A softmax: its logits need no largest one taken off, and torch's own is slow over so few.
+        ends = _limited(raw, ALIKE).exp().cumsum(-1)
+        inner = ends[..., :-1] / ends[..., -1:]
         return self.bound * (2 * F.pad(F.pad(inner, (1, 0)), (0, 1), value=1.0) - 1)
 
 
 def _limited(raw: Tensor, limit: float = STEEPEST) -> Tensor:
-    """In ±`limit`, softly."""
-    return limit * torch.tanh(raw / limit)
+    """limit · tanh(raw / limit), by the logistic function, which takes a fifth of the time."""
+    return torch.sigmoid(raw * (2 / limit)) * (2 * limit) - limit

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from chainrule.heads.conditional import CategoricalConditional, Conditional
+from chainrule.heads.coupled_mixture import coupled_mixture
 from chainrule.heads.head import Head
 from chainrule.heads.kernels import LOG_SCALES
 from chainrule.heads.mixture import MixtureConditional, logistic_masses
@@ -109,24 +110,30 @@ class DiscretisedLogistic(Head):
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, P), (…, V) → (…, V) nats."""
-        log_weights, means, log_scales, coefficients = self.init_state(params)
-        for u in range(self.variables - 1):
-            means = self._coupled(means, coefficients, u, x[..., u])
-        masses = log_masses(x, means, log_scales, self.levels)
-        before = F.pad(masses[..., :-1, :].cumsum(-2), (0, 0, 1, 0))
-        # Normalised before the next term comes in: small terms then survive next to a large sum.
-        posterior = torch.log_softmax(log_weights[..., None, :] + before, dim=-1)
-        return torch.logsumexp(posterior + masses, dim=-1)
+        sites = x.reshape(-1, self.variables).T
+        flat = params.reshape(-1, self.size).T.contiguous()
+        (logits,), means, log_scales, coefficients = self._components(flat, 0)
+        terms = coupled_mixture(logits, means, log_scales, coefficients, sites, self.levels)
+        return terms.T.reshape(x.shape)
 
     def init_state(self, params: Tensor) -> State:
         """Log-weights (B, K), means and log-scales (B, V, K), coefficients (B, V(V-1)/2, K)."""
+        logits, *rest = self._components(params, -1)
+        return torch.log_softmax(logits[..., 0, :], dim=-1), *rest
+
+    def _components(self, params: Tensor, dim: int) -> tuple[Tensor, ...]:
+        """Parameters along `dim` → logits, means, log-scales, tanh of coefficients: K there, 1, V, V, pairs before."""
         v, k = self.variables, self.components
         params = params.to(torch.promote_types(params.dtype, torch.float32))
         spread = torch.arange(1 - k, k, 2, device=params.device, dtype=params.dtype) / k
-        rows = params.unflatten(-1, (-1, k))
-        logits, means, log_scales, coefficients = rows.split([1, v, v, self.pairs], dim=-2)
+        if dim == 0:
+            spread = spread[:, None]
+        rows = params.unflatten(dim, (-1, k))
+        logits, means, log_scales, coefficients = rows.split(
+            [1, v, v, self.pairs], dim=dim if dim >= 0 else -2
+        )
         return (
-            torch.log_softmax(logits[..., 0, :], dim=-1),
+            logits,
             means + spread,
             (log_scales + LOG_SCALE_AT_ZERO).clamp(*self.log_scales),
             torch.tanh(coefficients),

@@ -7,8 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.errors import ChainruleError
+from chainrule.layers.dropout import Dropout, dropout
 from chainrule.layers.layer import CausalLayer
 from chainrule.layers.state import State, put_at, write_at
+
+QUERIES = 64  # of attention with dropout, at once
 
 
 class CausalAttention(CausalLayer):
@@ -89,10 +92,31 @@ class CausalAttention(CausalLayer):
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None) -> Tensor:
         """Queries (B, n, C) over all keys up to their own place, or over those that are `seen`, (m,) booleans."""
         q, k, v = (self._split(part) for part in (q, k, v))
-        mask = None if seen is None else torch.where(seen, 0.0, -torch.inf).to(q.dtype)[None]
         dropped = self.dropout if self.training else 0.0
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropped, is_causal=mask is None)
+        if dropped and seen is None and q.device.type == "cpu":
+            y = _attend_with_dropout(q, k, v, dropped)
+        else:
+            mask = None if seen is None else torch.where(seen, 0.0, -torch.inf).to(q.dtype)[None]
+            y = F.scaled_dot_product_attention(
+                q, k, v, attn_mask=mask, dropout_p=dropped, is_causal=mask is None
+            )
         return self.write(y.transpose(1, 2).flatten(2))
+
+
+def _attend_with_dropout(q: Tensor, k: Tensor, v: Tensor, p: float) -> Tensor:
+    """Causal attention (B, heads, n, d) with dropout of its weights, which torch has no fast kernel for on a CPU.
+
+    Some queries at once, so that the keys after them cost nothing.
+    """
+    batch, heads, n, d = q.shape
+    q, k, v = (part.reshape(-1, n, d) for part in (q, k, v))
+    parts = []
+    for start in range(0, n, QUERIES):
+        stop = min(start + QUERIES, n)
+        later = q.new_full((stop - start, stop), -torch.inf).triu_(start + 1)
+        scores = torch.baddbmm(later, q[:, start:stop], k[:, :stop].transpose(1, 2), alpha=d**-0.5)
+        parts.append(dropout(torch.softmax(scores, dim=-1), p) @ v[:, :stop])
+    return torch.cat(parts, dim=1).view(batch, heads, n, d)
 
 
 class Residual(CausalLayer):
@@ -106,7 +130,7 @@ class Residual(CausalLayer):
 
     def __init__(self, norm: nn.Module, layer: CausalLayer, dropout: float = 0.0) -> None:
         super().__init__()
-        self.norm, self.layer, self.dropout = norm, layer, nn.Dropout(dropout)
+        self.norm, self.layer, self.dropout = norm, layer, Dropout(dropout)
 
     @property
     def receptive_field(self) -> int | None:

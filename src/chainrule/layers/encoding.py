@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chainrule.layers.asinh import asinh
 from chainrule.layers.numbers.numbers import Numbers
 
 # Categories of a column up to this many have a unit vector each; more share a learned vector of this length.
@@ -67,7 +68,11 @@ class Real(Encoding):
 
     def forward(self, sites: Tensor) -> Tensor:
         """(…, V) → (…, V)."""
-        return torch.asinh(sites)
+        return asinh(sites)
+
+    def at(self, prev: Tensor, index: Tensor) -> Tensor:
+        """(B, V) → (B, V)."""
+        return torch.asinh(prev)
 
 
 class OneHot(Encoding):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from chainrule.layers.dropout import Dropout
 from chainrule.layers.layer import CausalLayer, Pointwise, Serial
 from chainrule.layers.state import State
 from chainrule.layers.weight_norm_conv1d import WeightNormConv1d
@@ -29,7 +30,7 @@ class TemporalBlock(CausalLayer):
         layers: list[CausalLayer] = []
         for channels in (inputs, outputs):
             layers.append(WeightNormConv1d(channels, outputs, kernel_size=kernel_size, dilation=dilation))
-            layers += [Pointwise(nn.ReLU()), Pointwise(nn.Dropout(dropout))]
+            layers += [Pointwise(nn.ReLU()), Pointwise(Dropout(dropout))]
         self.body = Serial(*layers)
         self.shortcut = nn.Identity() if inputs == outputs else nn.Linear(inputs, outputs)
 

@@ -39,7 +39,7 @@ class Constant(Network):
 
     def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
         """(B, T, V) → (B, T, P)."""
-        return self.params.expand(len(sites), -1, -1)
+        return self.params.expand(sites.shape[0], -1, -1)
 
     def init_state(
         self, batch: int, *, cond: Tensor | None = None, length: int, device: torch.device, dtype: torch.dtype
@@ -49,11 +49,11 @@ class Constant(Network):
 
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable = None) -> tuple[Tensor, State]:
         """Row t."""
-        return self.params.index_select(0, t.reshape(1)).expand(len(prev), -1), state
+        return self.params.index_select(0, t.reshape(1)).expand(prev.shape[0], -1), state
 
     def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
         """The first n rows."""
-        return self.params[: sites.shape[1]].expand(len(sites), -1, -1), state
+        return self.params[: sites.shape[1]].expand(sites.shape[0], -1, -1), state
 
     @property
     def receptive_field(self) -> int:

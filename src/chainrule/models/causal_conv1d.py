@@ -9,6 +9,7 @@ from torch import nn
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.layers import CausalConv1d, CausalLayer, Condition, Pointwise, Position, Serial, StrictInput
+from chainrule.layers.dropout import Dropout
 from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.models.parts.encoders import EncodingName
 from chainrule.models.parts.sequence import OutputName, sequence_parts
@@ -66,7 +67,7 @@ class CausalConv1dARM(AutoregressiveModel):
         first = CausalConv1d(inputs, channels, kernel_size=kernel_size)
         layers: list[CausalLayer] = [Position(length, channels)] if positions else []
         for i in range(1, depth):
-            layers += [Pointwise(nn.LeakyReLU()), Pointwise(nn.Dropout(dropout))]
+            layers += [Pointwise(nn.LeakyReLU()), Pointwise(Dropout(dropout))]
             outputs = channels if i < depth - 1 else head.size
             layers.append(CausalConv1d(channels, outputs, kernel_size=kernel_size, dilation=dilation))
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
-from torch import nn
-
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.layers import (
@@ -19,6 +17,7 @@ from chainrule.layers import (
     PixelConv,
     StrictConv2d,
 )
+from chainrule.layers.dropout import Dropout
 from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.models.parts.image import ImageParts, check_sizes, image_condition, image_parts, in_groups
 from chainrule.models.pixelcnn import last_layers
@@ -126,7 +125,7 @@ def single_stack(
     features = in_groups(channels, groups)
 
     def rest() -> list[GridLayer]:
-        return [Gate(groups), Everywhere(nn.Dropout(dropout)), PixelConv(features, features, groups=groups)]
+        return [Gate(groups), Everywhere(Dropout(dropout)), PixelConv(features, features, groups=groups)]
 
     def block() -> GridLayer:
         conv = MaskedConv2d(features, 2 * features, kernel_size=kernel_size, groups=groups)

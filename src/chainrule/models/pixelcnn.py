@@ -17,6 +17,7 @@ from chainrule.layers import (
     PixelConv,
     StrictConv2d,
 )
+from chainrule.layers.dropout import Dropout
 from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.models.parts.image import check_sizes, image_condition, image_parts, in_groups
 from chainrule.networks import RasterStack
@@ -70,7 +71,7 @@ class PixelCNN(AutoregressiveModel):
                     Everywhere(nn.ReLU()),
                     MaskedConv2d(h, h, kernel_size=kernel_size, groups=groups),
                     Everywhere(nn.ReLU()),
-                    Everywhere(nn.Dropout(dropout)),
+                    Everywhere(Dropout(dropout)),
                     PixelConv(h, 2 * h, groups=groups),
                 )
             )

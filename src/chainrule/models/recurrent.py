@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.layers import CausalLayer, Condition, Pointwise, Recurrent, Serial, StrictInput
+from chainrule.layers.dropout import Dropout
 from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.models.parts.encoders import EncodingName
 from chainrule.models.parts.sequence import OutputName, sequence_parts
@@ -82,11 +83,11 @@ class RecurrentNet(AutoregressiveModel):
         enter = nn.Linear(inputs, width)
         layers: list[CausalLayer] = []
         for _ in range(depth):
-            layers += [Pointwise(nn.Dropout(dropout)), Recurrent(width, width, cell=cell)]
+            layers += [Pointwise(Dropout(dropout)), Recurrent(width, width, cell=cell)]
         if tied and head.size != inputs - 1:
             raise ChainruleError(f"tied: expected one-hot levels, one variable a step, got {domain}")
         last = Tied(enter, head.size) if tied else nn.Linear(width, head.size)
-        layers += [Pointwise(nn.Dropout(dropout)), Pointwise(last)]
+        layers += [Pointwise(Dropout(dropout)), Pointwise(last)]
 
         condition = Condition(width, classes=classes, embedding=embedding)
         network = Stack(StrictInput(values), Pointwise(enter), Serial(*layers), condition)

@@ -8,6 +8,7 @@ from torch import nn
 
 from chainrule.domain import Domain
 from chainrule.layers import CausalConv1d, CausalLayer, Condition, Pointwise, Reversible, Serial, StrictInput
+from chainrule.layers.dropout import Dropout
 from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.models.parts.encoders import EncodingName
 from chainrule.models.parts.sequence import OutputName, sequence_parts
@@ -63,7 +64,7 @@ class RevNet(AutoregressiveModel):
             for _ in range(2):
                 layers += [Pointwise(nn.LayerNorm(channels)), Pointwise(nn.ReLU())]
                 layers.append(CausalConv1d(channels, channels, kernel_size=kernel_size, dilation=dilation))
-            return Serial(*layers, Pointwise(nn.Dropout(dropout)))
+            return Serial(*layers, Pointwise(Dropout(dropout)))
 
         dilations = [2 ** (i % cycle) for i in range(depth)]
         pairs = Reversible(*(residual(d) for d in dilations for _ in "FG"), recompute=recompute)

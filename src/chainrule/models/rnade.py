@@ -11,6 +11,7 @@ from chainrule.domain.ordering import Ordering
 from chainrule.errors import DomainError
 from chainrule.heads import Mixture
 from chainrule.layers import Condition
+from chainrule.layers.dropout import Dropout
 from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.models.base.model import VECTOR_TRAINING
 from chainrule.models.parts.encoders import vector_encoder
@@ -64,7 +65,7 @@ class RNADE(AutoregressiveModel):
             hidden,
             head.size,
             condition,
-            activation=nn.Sequential(nn.ReLU(), nn.Dropout(dropout)),
+            activation=nn.Sequential(nn.ReLU(), Dropout(dropout)),
             rescale=True,
         )
         super().__init__(network, domain, head, ordering=order)

@@ -18,11 +18,11 @@ from chainrule.heads import ColumnHeads
 from chainrule.models.base.model import Model
 from chainrule.models.registry import create_model
 from chainrule.models.sketch import check_sizes, sketch
+from chainrule.run_files import CARD, WEIGHTS
 
 FORMAT = 1
 MOST_BYTES = 2**26  # of a card: names and categories of a wide table are long
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-WEIGHTS, CARD = "model.safetensors", "model.json"
 
 
 def save_model(model: Model, folder: str | Path, *, version: str) -> None:

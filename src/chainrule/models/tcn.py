@@ -18,6 +18,7 @@ from chainrule.layers import (
     TemporalBlock,
     WeightNormConv1d,
 )
+from chainrule.layers.dropout import Dropout
 from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.models.parts.encoders import EncodingName
 from chainrule.models.parts.sequence import OutputName, sequence_parts
@@ -87,4 +88,4 @@ class TCN(AutoregressiveModel):
 def _half(channels: int, *, kernel_size: int, dilation: int, dropout: float) -> CausalLayer:
     """One of the two convolutions of a block."""
     conv = WeightNormConv1d(channels, channels, kernel_size=kernel_size, dilation=dilation)
-    return Serial(conv, Pointwise(nn.ReLU()), Pointwise(nn.Dropout(dropout)))
+    return Serial(conv, Pointwise(nn.ReLU()), Pointwise(Dropout(dropout)))

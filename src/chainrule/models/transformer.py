@@ -20,6 +20,7 @@ from chainrule.layers import (
     Serial,
     StrictInput,
 )
+from chainrule.layers.dropout import Dropout
 from chainrule.models.base.autoregressive import AutoregressiveModel
 from chainrule.models.parts.encoders import EncodingName
 from chainrule.models.parts.sequence import OutputName, sequence_parts
@@ -74,7 +75,7 @@ class Transformer(AutoregressiveModel):
 
         stream = 2 * channels if reversible else channels
         layers: list[CausalLayer] = [] if positions == "rotary" else [Position(length, stream)]
-        layers.append(Pointwise(nn.Dropout(dropout)))
+        layers.append(Pointwise(Dropout(dropout)))
         blocks: list[CausalLayer] = []
         for _ in range(depth):
             attention = CausalAttention(
@@ -85,7 +86,7 @@ class Transformer(AutoregressiveModel):
             for layer, last in ((attention, attention.write), (perceptron, narrow)):
                 norm = nn.LayerNorm(channels)
                 if reversible:
-                    blocks.append(Serial(Pointwise(norm), layer, Pointwise(nn.Dropout(dropout))))
+                    blocks.append(Serial(Pointwise(norm), layer, Pointwise(Dropout(dropout))))
                 else:
                     blocks.append(Residual(norm, layer, dropout))
                 _initialise(layer)

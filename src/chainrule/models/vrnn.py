@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from chainrule.domain import Domain
 from chainrule.layers import Recurrent, State
+from chainrule.layers.dropout import Dropout
 from chainrule.models.base.latent_sequence import LatentSequence, Level, perceptron
 from chainrule.models.parts.encoders import EncodingName
 from chainrule.models.parts.latent_normal import LatentNormal
@@ -53,11 +54,11 @@ class VRNN(LatentSequence):
         encoding: EncodingName | None = None,
     ) -> None:
         super().__init__(domain, latents=latent, output=output, encoding=encoding)
-        self.of_x = nn.Sequential(nn.Linear(self.channels, width), nn.ReLU(), nn.Dropout(dropout))
+        self.of_x = nn.Sequential(nn.Linear(self.channels, width), nn.ReLU(), Dropout(dropout))
         self.of_z = nn.Sequential(nn.Linear(latent, width), nn.ReLU())
         self.prior = perceptron(width, width, 2 * latent)
         self.posterior = perceptron(2 * width, width, 2 * latent)
-        self.decoder = nn.Sequential(nn.Dropout(dropout), perceptron(2 * width, width, self.head.size))
+        self.decoder = nn.Sequential(Dropout(dropout), perceptron(2 * width, width, self.head.size))
         self.recurrence = Recurrent(2 * width, width, cell=cell)
 
     def infer(self, codes: Tensor, noise: Tensor) -> tuple[Tensor, Sequence[Level]]:

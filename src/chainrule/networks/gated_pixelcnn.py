@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.layers.condition import Condition
+from chainrule.layers.dropout import Dropout
 from chainrule.layers.encoding import Encoding
+from chainrule.layers.gate import gate_images
 from chainrule.layers.grid.grid import GridLayer, GridSerial
 from chainrule.layers.grid.pixel_conv import PixelConv
 from chainrule.layers.grid.row_conv import RowConv, shift_down
@@ -17,17 +19,14 @@ from chainrule.layers.state import State
 from chainrule.networks.raster import Raster
 
 
-def gate(z: Tensor, groups: int = 1) -> Tensor:
-    """tanh(z_f) ⊙ σ(z_g), the two halves of each group of channels: (B, 2C, …) → (B, C, …). (Eq. 2.)"""
-    if groups > 1:
-        halves = z.unflatten(1, (groups, 2, -1))
-        return (torch.tanh(halves[:, :, 0]) * torch.sigmoid(halves[:, :, 1])).flatten(1, 2)
+def gate(z: Tensor) -> Tensor:
+    """tanh(z_f) ⊙ σ(z_g), the two halves of the channels of a pixel or a row: (B, 2C, …) → (B, C, …). (Eq. 2.)"""
     f, g = z.chunk(2, dim=1)
     return torch.tanh(f) * torch.sigmoid(g)
 
 
 class Gate(GridLayer):
-    """`gate` as a layer of images.
+    """`gate_images` as a layer.
 
     Args:
         groups: G.
@@ -39,7 +38,7 @@ class Gate(GridLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 2C, H, W) → (B, C, H, W)."""
-        return gate(x, self.groups)
+        return gate_images(x, self.groups)
 
     def init_state(self, batch: int, *, width: int, device: torch.device, dtype: torch.dtype) -> State:
         """Nothing to remember."""
@@ -79,18 +78,25 @@ class GatedBlock(nn.Module):
         wide = along.outs[-1]
         self.vertical, self.along, self.residual, self.groups = vertical, along, residual, groups
         self.link = nn.Conv2d(wide, wide, 1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.out = PixelConv(wide // 2, wide // 2, groups=groups)
 
-    def forward(self, v: Tensor, h: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Both stacks, (B, C, H, W) each; the condition (B, 4C, H, W), or broadcast to it."""
-        z = self.vertical(v)
+    def forward(
+        self, v: Tensor, h: Tensor, cond: Tensor | None, below: RowConv | None
+    ) -> tuple[Tensor, Tensor]:
+        """Both stacks, (B, C, H, W) each; the condition (B, 4C, H, W), or broadcast to it.
+
+        The vertical one is framed by the zeros that its convolution reads, and given framed for the next block's,
+        `below`; without one it is not made.
+        """
+        z = self.vertical.within(v)
         base = self.link(z)
         if cond is not None:
             for_v, for_h = cond.chunk(2, dim=1)
             z, base = z + for_v, base + for_h
-        y = self.out(self.dropout(gate(self.along(h) + base, self.groups)))
-        return gate(z), h + y if self.residual else y
+        y = self.out(self.dropout(gate_images(self.along(h) + base, self.groups)))
+        v = v if below is None else gate_images(z, above=below.rows - 1, side=below.side)
+        return v, h + y if self.residual else y
 
     def start_row(self, v: Tensor, cond: Tensor | None, state: State) -> tuple[Tensor, Tensor, State]:
         """A row of the vertical stack (B, C, W) → the next one's, and what it adds to the horizontal one (B, W, 2C)."""
@@ -187,10 +193,17 @@ class GatedStack(Raster):
 
     def paint(self, codes: Tensor, cond: Tensor | None) -> Tensor:
         """(B, C, H, W) → (B, G·P, H, W)."""
-        v, h = shift_down(codes), codes
-        for block, added in self._with(cond):
-            v, h = block(v, h, added)
-        return self.last(h)
+        return self._through(codes, cond)[0]
+
+    def _through(self, codes: Tensor, cond: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        """The parameters, and what each vertical convolution reads, framed."""
+        blocks = self._with(cond)
+        convs = [block.vertical for block, _ in blocks]
+        v, h, read = convs[0].frame(shift_down(codes)), codes, []
+        for (block, added), below in zip(blocks, [*convs[1:], None], strict=True):
+            read.append(v)
+            v, h = block(v, h, added, below)
+        return self.last(h), read
 
     def init_body(self, batch: int, *, device: torch.device, dtype: torch.dtype) -> State:
         """Zeros."""
@@ -226,11 +239,10 @@ class GatedStack(Raster):
 
     def paint_rows(self, codes: Tensor, cond: Tensor | None, body: State) -> tuple[Tensor, State]:
         """The vertical convolutions keep their last rows; the rest begins afresh with the next row."""
-        v, h, rows = shift_down(codes), codes, []
-        for (block, added), above in zip(self._with(cond), body.rows, strict=True):
-            rows.append(block.vertical.prefill(v, above)[1])
-            v, h = block(v, h, added)
-        return self.last(h), body._replace(rows=tuple(rows))
+        params, read = self._through(codes, cond)
+        kept = zip(self._with(None), read, body.rows, strict=True)
+        rows = tuple(block.vertical.keep(block.vertical.inside(v), above) for (block, _), v, above in kept)
+        return params, body._replace(rows=rows)
 
     def connect(self, reads: Tensor, cond: Tensor | None = None) -> Tensor:
         """The reads of both stacks; the condition's enter both gates of each block."""

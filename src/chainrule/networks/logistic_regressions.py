@@ -40,7 +40,7 @@ class LogisticRegressions(Network):
 
     def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
         """(B, D, 1) → (B, D, P)."""
-        added = self.condition(cond, len(sites))
+        added = self.condition(cond, sites.shape[0])
         params = self.linear(self.code(sites).flatten(1))
         return (params if added is None else params + added).unflatten(1, (-1, self.size))
 

@@ -12,7 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chainrule.layers import Condition, Encoding, MaskedLinear, State, put_at, strictly_lower, write_at
+from chainrule.layers.dropout import Dropout
+from chainrule.layers.linear import by_hand
 from chainrule.networks import Network, Reordered
+from chainrule.networks.perceptron_pass import PerceptronPass
 
 
 class MaskedState(NamedTuple):
@@ -61,7 +64,7 @@ class MaskedPerceptron(Network):
     ) -> None:
         super().__init__(condition)
         self.code, self.channels, self.sizes, self.residual = code, channels, list(sizes), residual
-        self.dropout, self.input_dropout = nn.Dropout(dropout), nn.Dropout1d(input_dropout)
+        self.dropout, self.input_dropout = Dropout(dropout), nn.Dropout1d(input_dropout)
         first = 1 if condition.expected is None else 0
         self.degrees = [_spread(width, first, length - 1) for width in hidden]
 
@@ -87,7 +90,10 @@ class MaskedPerceptron(Network):
     def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
         """(B, D, 1) → (B, D, P)."""
         codes = self.input_dropout(self.code(sites))
-        return self._pass(codes, self.condition(cond, len(sites)))[0]
+        added = self.condition(cond, sites.shape[0])
+        if by_hand(codes) and not (self.training and self.dropout.p):
+            return self._apart(self._whole(codes.flatten(1), added))
+        return self._apart(self._pass(codes, added)[0])
 
     def init_state(
         self, batch: int, *, cond: Tensor | None = None, length: int, device: torch.device, dtype: torch.dtype
@@ -136,6 +142,7 @@ class MaskedPerceptron(Network):
         n = sites.shape[1]
         codes = torch.cat([self.code(sites), state.codes[:, n:]], dim=1)
         params, hidden = self._pass(codes, state.cond if isinstance(state.cond, Tensor) else None)
+        params = self._apart(params)
         # After n steps the units of degree below n are final; the code of site n - 1 is written by the next step.
         kept = tuple(h * (degrees.to(h.device) < n) for h, degrees in zip(hidden, self.degrees, strict=True))
         return params[:, :n], MaskedState(codes, kept, state.cond)
@@ -174,8 +181,12 @@ class MaskedPerceptron(Network):
             return Reordered(self, tensors)
         other = copy.copy(self)
         other.sizes = [self.sizes[site] for site in sites.tolist()]
+        tables = other._output_tables()
+        other._modules = self._modules | {
+            name: getattr(self, name).under(tables.pop(f"{name}.mask")) for name in ("out", "direct")
+        }
         device = self.out.weight.device
-        return Reordered(other, tensors | {k: v.to(device) for k, v in other._output_tables().items()})
+        return Reordered(other, tensors | {k: v.to(device) for k, v in tables.items()})
 
     def _output_tables(self) -> dict[str, Tensor]:
         """What follows from the sizes of the sites: masks, each site's first row, and where rows go among D·P."""
@@ -197,18 +208,28 @@ class MaskedPerceptron(Network):
         return self.code
 
     def _pass(self, codes: Tensor, added: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        """Codes (B, D, C) → parameters (B, D, P) and the hidden layers."""
+        """Codes (B, D, C) → the parameters of all sites, one after the other, and the hidden layers."""
         below, hidden = codes.flatten(1), []
         for i, layer in enumerate(self.layers):
             rows = layer(below)
             rows = F.relu(rows if added is None or i else rows + added)
             below = self.dropout(rows) + below if self.residual and i else self.dropout(rows)
             hidden.append(below)
-        params = self.out(below) + self.direct(codes.flatten(1))
-        if min(self.sizes) < max(self.sizes):
-            padded = params.new_zeros(len(params), len(self.sizes) * max(self.sizes))
-            params = padded.index_copy(1, self.places, params)
-        return params.unflatten(1, (len(self.sizes), -1)), hidden
+        return self.out(below) + self.direct(codes.flatten(1)), hidden
+
+    def _whole(self, codes: Tensor, added: Tensor | None) -> Tensor:
+        """The same of codes (B, D·C) in one piece, without dropout."""
+        layers = [*self.layers, self.out, self.direct]
+        parameters = [p for layer in layers for p in (layer.weight, layer.bias) if p is not None]
+        result: Any = PerceptronPass.apply(codes, added, layers, self.residual, *parameters)
+        return result
+
+    def _apart(self, params: Tensor) -> Tensor:
+        """The parameters of all sites, one after the other → (B, D, P)."""
+        length, size = len(self.sizes), max(self.sizes)
+        if params.shape[1] < length * size:
+            params = params.new_zeros(len(params), length * size).index_copy(1, self.places, params)
+        return params.unflatten(1, (length, size))
 
 
 def _spread(width: int, first: int, last: int) -> Tensor:

@@ -89,7 +89,7 @@ class MultiScale(Network):
         """(B, T, V) → (B, T, P)."""
         codes = self.code(sites)
         known = codes[:, : self.first]
-        seen = self._map(known, self.condition(cond, len(sites)))
+        seen = self._map(known, self.condition(cond, sites.shape[0]))
         rest = self.large(codes.index_select(1, self.inverse), seen)
         return torch.cat([self.small(known, cond), rest.index_select(1, self.raster[self.first :])], dim=1)
 
@@ -183,5 +183,5 @@ class MultiScale(Network):
 
     def _show(self, codes: Tensor, cond: State, large: State) -> State:
         """The large net's fresh state, now that x_s is known."""
-        features = self.large.condition(self._map(codes, cond), len(codes))
+        features = self.large.condition(self._map(codes, cond), codes.shape[0])
         return large._replace(cond=features.contiguous())  # convolutions choose their own strides

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from chainrule.layers.condition import Condition
 from chainrule.layers.encoding import Encoding
-from chainrule.layers.linear import strictly_lower
+from chainrule.layers.linear import by_hand, strictly_lower
 from chainrule.layers.state import State
 from chainrule.networks.network import Network
 from chainrule.networks.reordered import Reordered
+from chainrule.networks.sigmoid_scan import SigmoidScan
 
 FIRST, AFTER = "first", "after"
 # Variables that the parallel pass takes at once: the product below grows with it, the number of products falls.
@@ -62,7 +63,7 @@ class RunningHidden(Network):
 
     def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
         """(B, D, 1) → (B, D, P)."""
-        return self.scan(sites, self._start(cond, len(sites)))
+        return self.scan(sites, self._start(cond, sites.shape[0]))
 
     def init_state(
         self, batch: int, *, cond: Tensor | None = None, length: int, device: torch.device, dtype: torch.dtype
@@ -118,6 +119,12 @@ class RunningHidden(Network):
         the sums are written once, where they are used, and gradients come out of products too.
         """
         codes = self.code(sites)
+        if self.activation is torch.sigmoid and self.factors is None and by_hand(codes):
+            n = sites.shape[1]
+            result: Any = SigmoidScan.apply(
+                codes.transpose(0, 1), start, self.weight[:n], self.out_weight[:n]
+            )
+            return (result + self.out_bias[:n, None]).transpose(0, 1)
         factors = () if self.factors is None else self.factors.split(TILE)
         weights, outs, biases = (p.split(TILE) for p in (self.weight, self.out_weight, self.out_bias))
         params = []

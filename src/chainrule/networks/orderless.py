@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from chainrule.layers import Encoding
+from chainrule.layers.dropout import Dropout
 from chainrule.networks import RunningHidden
 
 
@@ -43,7 +44,7 @@ class OrderlessHidden(RunningHidden):
     def guess(self, sites: Tensor, seen: Tensor, cond: Tensor | None = None) -> Tensor:
         """The parameters of every site given those seen alone: (B, D, 1), booleans (B, D) → (B, D, P)."""
         codes = self.code(sites) * seen[..., None]
-        first = self._start(cond, len(sites)) + codes.flatten(1) @ self.weight.flatten(0, 1)
+        first = self._start(cond, sites.shape[0]) + codes.flatten(1) @ self.weight.flatten(0, 1)
         params = self.activation(first) @ self.out_weight.flatten(0, 1).T
         return params.unflatten(1, self.out_bias.shape) + self.out_bias
 
@@ -62,7 +63,7 @@ class Residual(nn.Module):
 
 def residual_layers(hidden: Sequence[int], dropout: float) -> nn.Module:
     """What follows the first pre-activation."""
-    layers: list[nn.Module] = [nn.ReLU(), nn.Dropout(dropout)]
+    layers: list[nn.Module] = [nn.ReLU(), Dropout(dropout)]
     for before, width in pairwise(hidden):
-        layers.append(Residual(nn.Linear(before, width), nn.ReLU(), nn.Dropout(dropout)))
+        layers.append(Residual(nn.Linear(before, width), nn.ReLU(), Dropout(dropout)))
     return nn.Sequential(*layers)

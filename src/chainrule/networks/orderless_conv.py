@@ -74,11 +74,11 @@ class ImageGuesser(Network):
         """The parameters of every site given those seen alone: (B, D, 1), booleans (B, D) → (B, D, P)."""
         codes = self.code(sites)
         shown = seen[..., None].to(codes.dtype)
-        return self._evaluate(codes * shown, shown, self.condition(cond, len(sites)))
+        return self._evaluate(codes * shown, shown, self.condition(cond, sites.shape[0]))
 
     def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
         """(B, D, 1) → (B, D, P)."""
-        return self._along(self.code(sites), self.condition(cond, len(sites)), sites.shape[1])
+        return self._along(self.code(sites), self.condition(cond, sites.shape[0]), sites.shape[1])
 
     def init_state(
         self, batch: int, *, cond: Tensor | None = None, length: int, device: torch.device, dtype: torch.dtype
@@ -93,7 +93,7 @@ class ImageGuesser(Network):
         index, drawn = torch.clamp(t - 1, min=0), (t > 0).to(state.seen.dtype)
         code = torch.where(t > 0, self.code.at(prev, index), torch.zeros_like(state.codes[:, 0]))
         codes = write_at(state.codes, index, code)
-        seen = write_at(state.seen, index, drawn.expand(len(prev), 1))
+        seen = write_at(state.seen, index, drawn.expand(prev.shape[0], 1))
         params = self._evaluate(codes, seen, state.cond if isinstance(state.cond, Tensor) else None)
         return params.index_select(1, t.reshape(1))[:, 0], SeenState(codes, seen, state.cond)
 

@@ -97,7 +97,7 @@ class Raster(Network):
 
     def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
         """(B, T, V) → (B, T, P)."""
-        return self._sites(self.paint(self.image(sites), self._features(cond, len(sites))))
+        return self._sites(self.paint(self.image(sites), self._features(cond, sites.shape[0])))
 
     def init_state(
         self, batch: int, *, cond: Tensor | None = None, length: int, device: torch.device, dtype: torch.dtype

@@ -41,7 +41,7 @@ class Stack(Network):
 
     def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
         """(B, T, V) → (B, T, P)."""
-        added = self.condition(cond, len(sites))
+        added = self.condition(cond, sites.shape[0])
         features = self.first(self.input(sites))
         return self.body(features if added is None else features + added[:, None])
 

@@ -59,11 +59,12 @@ class SkipStack(Network):
     def forward(self, sites: Tensor, cond: Tensor | None = None) -> Tensor:
         """(B, T, V) → (B, T, P)."""
         codes = self.input(sites)
-        stream = self._enter(self.first(codes))
-        added = self._along(self.condition(cond, len(sites)), sites.shape[1])
+        x, gated = self.first(codes), []
+        added = self._along(self.condition(cond, sites.shape[0]), sites.shape[1])
         for block, own in zip(self.blocks, added, strict=True):
-            stream = block(stream, own)
-        params = self.last(stream)
+            x, z = block(x, own)
+            gated.append(z)
+        params = self.last(GatedResidual.skips(self.blocks, gated))
         return params if self.linear is None else params + self.linear(codes)
 
     def init_state(

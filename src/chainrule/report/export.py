@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from chainrule.data.pcm import to_samples
@@ -46,6 +48,27 @@ def export_items(x: Tensor, domain: Domain, path: str | Path, **about: Any) -> l
     for number, own in enumerate(paths):
         _write(writer, replace(items, x=x[number : number + 1]), own)
     return paths
+
+
+def export_parts(parts: Iterator[Tensor], n: int, domain: Domain, path: Path, **about: Any) -> list[Path]:
+    """Write items as they are drawn; in memory that does not grow with their number, where the format allows that.
+
+    Args:
+        parts: one after another, (m, *event_shape), at least one.
+        n: number of items.
+        domain, path, about: as for `export_items`.
+
+    Returns:
+        The files.
+    """
+    first = next(parts)
+    items, every = Export(first, domain, **about), chain([first], parts)
+    writer = check_output(path, domain, items.rate)
+    if writer.append is None:
+        return export_items(torch.cat(list(every)), domain, path, **about)
+    with atomic_path(path) as temporary:
+        writer.append(temporary, items, every, n)
+    return [path]
 
 
 def _write(writer: Writer, items: Export, path: Path) -> None:

@@ -38,22 +38,25 @@ def write_frame(
         frame.to_parquet(path, index=False)
 
 
-def as_csv(frame: pd.DataFrame, columns: Sequence[Column] = (), *, safe: bool = False) -> str:
+def as_csv(
+    frame: pd.DataFrame, columns: Sequence[Column] = (), *, safe: bool = False, header: bool = True
+) -> str:
     """A frame as CSV, without its index.
 
     Args:
         frame: to write.
         columns: their numbers and booleans are spelt as they were read, such as $1,000.00.
         safe: whether to write no cell that is a formula.
+        header: whether to begin with the names of the columns.
     """
     spelt = {
         c.name: cells for c in columns if (cells := respelt(c.written, frame[c.name].tolist())) is not None
     }
     frame = frame.assign(**spelt)
     frame = without_formulas(frame) if safe else frame
-    text = frame.to_csv(index=False)
+    text = frame.to_csv(index=False, header=header)
     if "\r" in text:  # left bare by the writer of CSV, and taken for an end of line by all who read it
-        text = frame.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
+        text = frame.to_csv(index=False, header=header, quoting=csv.QUOTE_NONNUMERIC)
     return text
 
 

@@ -20,6 +20,7 @@ from chainrule.report.pictures import as_source, completion_grid, image_grid, is
 from chainrule.report.sounds import show_sounds
 from chainrule.report.template import render
 from chainrule.report.text import as_text
+from chainrule.run_files import REPORT
 from chainrule.tasks import (
     Evaluation,
     ReconstructionCost,
@@ -31,7 +32,6 @@ from chainrule.tasks import (
 )
 from chainrule.tasks.comparison.compare import TableComparison, compare_tables
 from chainrule.training import Run
-from chainrule.training.folder import REPORT
 
 SHOWN, ROLLS = 64, 8  # items in a grid; rolls, which are large
 COMPLETED, DRAWS = 8, 8  # items completed, draws of each

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from chainrule.data import decode
 from chainrule.data.pcm import to_samples
 from chainrule.data.readers.sound import WRITTEN as SOUNDS
 from chainrule.data.readers.sound import sound_writer
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.plugins import entries, load_entry
-from chainrule.report.frame import write_frame
+from chainrule.report.frames import write_frames
 from chainrule.report.midi import TEMPO, check_midi, midi_file
 from chainrule.report.pictures import image_grid
 from chainrule.report.text import as_bytes, as_lines
@@ -56,12 +56,15 @@ class Writer:
         suits: whether the format is for items of a domain, and of a rate in Hz if they are recordings.
         check: raises a `ChainruleError` that names the path if items of such a domain cannot be written after all.
         single: whether a file holds one item; several items are then as many files.
+        append: writes items that come some at a time, n of them: parts (m, *event_shape), the first of which the items
+            have. None where a format needs all of them.
     """
 
     write: Callable[[Path, Export], None]
     suits: Callable[[Domain, int | None], bool] = lambda domain, rate: True
     check: Callable[[Path, Domain], None] = lambda path, domain: None
     single: bool = False
+    append: Callable[[Path, Export, Iterator[Tensor], int], None] | None = None
 
 
 def _write_sound(path: Path, items: Export) -> None:
@@ -81,21 +84,35 @@ def _check_grid(path: Path, domain: Domain) -> None:
         )
 
 
-def _write_array(path: Path, items: Export) -> None:
+def _append_array(path: Path, items: Export, parts: Iterator[Tensor], n: int) -> None:
     with path.open("wb") as file:
-        np.save(file, items.x.cpu().numpy(), allow_pickle=False)
+        for number, part in enumerate(parts):
+            values = np.ascontiguousarray(part.cpu().numpy())
+            if not number:
+                kind = np.lib.format.dtype_to_descr(values.dtype)
+                header = {"descr": kind, "fortran_order": False, "shape": (n, *values.shape[1:])}
+                np.lib.format.write_array_header_1_0(file, header)
+            file.write(values.data)
 
 
-def _write_rows(path: Path, items: Export) -> None:
-    if items.domain.columns:
-        columns = items.domain.columns
-        write_frame(decode(items.x, columns), path, columns, safe_csv=items.safe_csv)
-    else:
-        path.write_text(as_lines(items.x, ","), encoding="utf-8")
+def _append_rows(path: Path, items: Export, parts: Iterator[Tensor], n: int) -> None:
+    if columns := items.domain.columns:
+        write_frames(parts, path, columns, safe_csv=items.safe_csv)
+        return
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(as_lines(part, ",") for part in parts)
 
 
-def _write_text(path: Path, items: Export) -> None:
-    path.write_bytes(as_bytes(items.x, items.vocabulary, items.domain))
+def _append_text(path: Path, items: Export, parts: Iterator[Tensor], n: int) -> None:
+    with path.open("wb") as file:
+        file.writelines(as_bytes(part, items.vocabulary, items.domain) for part in parts)
+
+
+def _growing(append: Callable[[Path, Export, Iterator[Tensor], int], None], **about: Any) -> Writer:
+    """A format that items can be appended to."""
+    return Writer(
+        lambda path, items: append(path, items, iter([items.x]), len(items.x)), **about, append=append
+    )
 
 
 def _write_midi(path: Path, items: Export) -> None:
@@ -119,10 +136,10 @@ def _is_sound(domain: Domain, rate: int | None) -> bool:
 WRITERS: dict[str, Writer] = {
     **{ending: Writer(_write_sound, _is_sound, single=True) for ending in SOUNDS},
     ".png": Writer(_write_grid, _no_table, _check_grid),
-    ".npy": Writer(_write_array),
-    ".csv": Writer(_write_rows),
-    ".parquet": Writer(_write_rows, _is_table),
-    ".txt": Writer(_write_text, _no_table),
+    ".npy": _growing(_append_array),
+    ".csv": _growing(_append_rows),
+    ".parquet": _growing(_append_rows, suits=_is_table),
+    ".txt": _growing(_append_text, suits=_no_table),
     ".mid": Writer(_write_midi, _no_table, check_midi, single=True),
 }
 

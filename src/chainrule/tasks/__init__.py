@@ -9,7 +9,7 @@ from chainrule.tasks.complexity import complexity_bits
 from chainrule.tasks.conditional import ConditionalLikelihood, conditional_log_prob
 from chainrule.tasks.conditions import parse_conditions, parts_of
 from chainrule.tasks.continuation import continuation
-from chainrule.tasks.drawn import Drawn
+from chainrule.tasks.drawn import Drawn, Parts
 from chainrule.tasks.evaluate import Evaluation, evaluate
 from chainrule.tasks.hidden import HiddenNats, hidden_nats
 from chainrule.tasks.interpolate import interpolate, interpolate_latent
@@ -36,6 +36,7 @@ __all__ = [
     "GivenSample",
     "HiddenNats",
     "Likelihood",
+    "Parts",
     "Posterior",
     "ReconstructionCost",
     "Scores",

@@ -1,4 +1,4 @@
-"""Sequences that are drawn step by step, in parts."""
+"""What is drawn in parts: sequences step by step, and many items some at a time."""
 
 from __future__ import annotations
 
@@ -28,3 +28,20 @@ class Drawn:
     def whole(self) -> Tensor:
         """Draw all that is left: (n, T) or (n, T, K)."""
         return torch.cat(list(self.parts), dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Items under way: nothing is drawn before it is asked for.
+
+    Attributes:
+        n: number of items.
+        parts: one after another, (m, *event_shape), at least one.
+    """
+
+    n: int
+    parts: Iterator[Tensor]
+
+    def whole(self) -> Tensor:
+        """Draw all that is left: (n, *event_shape)."""
+        return torch.cat(list(self.parts))

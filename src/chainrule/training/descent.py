@@ -16,9 +16,9 @@ from chainrule.data import Data
 from chainrule.engine import end_training
 from chainrule.errors import ChainruleError, RunError
 from chainrule.models import Model
-from chainrule.models.store import WEIGHTS, load_weights, save_card
+from chainrule.models.store import load_weights, save_card
+from chainrule.run_files import LAST, WEIGHTS
 from chainrule.training.config import TrainingConfig
-from chainrule.training.folder import LAST
 from chainrule.training.quiet import quiet
 from chainrule.training.session import Session
 

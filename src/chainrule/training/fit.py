@@ -15,10 +15,11 @@ from chainrule.errors import DataError, RunError
 from chainrule.files import scratch
 from chainrule.models import Model, save_model
 from chainrule.models.base.capabilities import ClosedForm
+from chainrule.run_files import CONFIG
 from chainrule.training.config import TrainingConfig
 from chainrule.training.descent import descend
 from chainrule.training.device import find_device
-from chainrule.training.folder import CONFIG, locked, read_config, write_config, written
+from chainrule.training.folder import locked, read_config, write_config, written
 from chainrule.training.mutation import check_mutable
 from chainrule.training.replacement import NEXT, finish, place_beside, replace
 from chainrule.training.run import Run

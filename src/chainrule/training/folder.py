@@ -11,18 +11,8 @@ import yaml
 from chainrule.errors import RunError
 from chainrule.files import write_text
 from chainrule.locks import lock
-from chainrule.models.store import CARD, WEIGHTS
+from chainrule.run_files import CONFIG, LAST, LOCK, TRIALS, WRITTEN
 from chainrule.training.yaml_text import read_yaml
-
-CONFIG, METRICS, REPORT = "config.yaml", "metrics.csv", "report.html"
-LAST = Path("checkpoints") / "last.safetensors"
-TRIALS = "trials"  # a folder each, by number, with files of these names
-# What verbs write there where no other place is named.
-SAMPLES, INTERPOLATION, COMPLETIONS = "samples.png", "interpolation.png", "completions.png"
-STRUCTURE, FIELD, BITS = "structure.png", "receptive-field.png", "bits.png"
-KEPT = (CONFIG, CARD, WEIGHTS, METRICS, LAST)  # what cannot be drawn again
-WRITTEN = (*KEPT, REPORT, SAMPLES, INTERPOLATION, COMPLETIONS, STRUCTURE, FIELD, BITS)
-LOCK = ".chainrule-lock"
 
 
 def written(folder: Path) -> list[Path]:

@@ -15,9 +15,9 @@ from chainrule.bits import bits_per_dim, is_density
 from chainrule.errors import ChainruleError
 from chainrule.files import write_text
 from chainrule.models.base.capabilities import Bounded, Exact
-from chainrule.models.store import WEIGHTS, save_weights
+from chainrule.models.store import save_weights
+from chainrule.run_files import LAST, METRICS, WEIGHTS
 from chainrule.training.config import TrainingConfig
-from chainrule.training.folder import LAST, METRICS
 from chainrule.training.module import Likelihood
 from chainrule.training.run import COLUMNS
 from chainrule.training.session import Session, minutes_in_words

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from chainrule.errors import RunError
 from chainrule.locks import lock
-from chainrule.training.folder import LOCK, read_config, remove_written
+from chainrule.run_files import LOCK
+from chainrule.training.folder import read_config, remove_written
 
 NEXT, READY, MOVED = ".chainrule-next", ".chainrule-ready", ".chainrule-moved"
 PATIENCE = 10.0  # seconds; the moves take milliseconds

@@ -17,9 +17,10 @@ from chainrule.data.carried import FRESH, Carried, with_fresh
 from chainrule.errors import ChainruleError, RunError
 from chainrule.files import read_text
 from chainrule.models import Model, load_model
-from chainrule.models.store import CARD, MOST_BYTES, WEIGHTS
+from chainrule.models.store import MOST_BYTES
+from chainrule.run_files import CARD, CONFIG, METRICS, WEIGHTS, check_run_folder
 from chainrule.training.classes import class_codes, label_names
-from chainrule.training.folder import CONFIG, METRICS, read_config
+from chainrule.training.folder import read_config
 from chainrule.training.replacement import settle
 
 if TYPE_CHECKING:
@@ -188,8 +189,7 @@ class Run:
             RunError: if it is missing, incomplete, corrupt, or of a newer version.
         """
         folder = Path(folder)
-        if not folder.is_dir():
-            raise RunError(f"{folder}: no such run folder")
+        check_run_folder(folder)
         settle(folder)
         loaded = load_model(folder, model)
         run = cls(folder, loaded, read_config(folder), read_metrics(folder / METRICS))

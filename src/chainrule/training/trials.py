@@ -12,10 +12,10 @@ from pathlib import Path
 from chainrule._version import __version__
 from chainrule.data import Data
 from chainrule.models import Model
-from chainrule.models.store import WEIGHTS, load_weights, save_card
+from chainrule.models.store import load_weights, save_card
+from chainrule.run_files import METRICS, TRIALS, WEIGHTS
 from chainrule.training.config import TrainingConfig
 from chainrule.training.descent import descend
-from chainrule.training.folder import METRICS, TRIALS
 from chainrule.training.run import best_of, read_metrics
 from chainrule.training.session import Session, minutes_in_words
 

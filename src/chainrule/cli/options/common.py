@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
+from chainrule.cli.options.there import run_there
+
 RunFolder = Annotated[
-    Path, typer.Argument(metavar="RUN", help="Run folder, as written by `chainrule train`.")
+    Path,
+    typer.Argument(metavar="RUN", callback=run_there, help="Run folder, as written by `chainrule train`."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed.")]

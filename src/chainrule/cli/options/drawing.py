@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.options.common import DataDir, Device, Json, Label, RunFolder, SafeCsv, Seed, Temperature
+from chainrule.cli.options.there import source_there
 
 Number = Annotated[
     int | None,
@@ -52,6 +53,7 @@ Between = Annotated[
     str | None,
     typer.Option(
         metavar="INPUT",
+        callback=source_there,
         help="Items to interpolate between, two per row, for a model with latent variables: a named set, an image, an "
         "array or a folder. Both ends are reconstructed.",
     ),
@@ -73,6 +75,7 @@ Like = Annotated[
     str | None,
     typer.Option(
         metavar="SOURCE",
+        callback=source_there,
         help="Recording to draw again from its features, for a model trained with --features; or a set: one sample per "
         "recording.",
     ),

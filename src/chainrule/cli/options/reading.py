@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.parsing import parse_kinds
-from chainrule.data import Reading
 
 DomainText = Annotated[
     str | None,
@@ -141,6 +140,8 @@ class ReadingOptions:
         Raises:
             ChainruleError: on a value that makes no sense.
         """
+        from chainrule.data import Reading
+
         options = {field.name: getattr(self, field.name) for field in fields(self)}
         options["columns"] = parse_kinds(options.pop("column"))
         plain = Reading.of(options).to_dict()

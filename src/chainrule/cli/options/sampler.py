@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chainrule.cli.opening import open_run
-from chainrule.engine import FixedPoint, Predictive, Runner, Speculative
+from chainrule.cli.options.there import run_there
 from chainrule.errors import ChainruleError
+
+if TYPE_CHECKING:
+    from chainrule.engine import Predictive, Runner
 
 
 class Sampler(StrEnum):
@@ -20,6 +23,7 @@ class Sampler(StrEnum):
     EAGER = "eager"
     NATIVE = "native"
     NATIVE_BF16 = "native-bf16"
+    NATIVE_INT8 = "native-int8"
     FIXED_POINT = "fixed-point"
     SPECULATIVE = "speculative"
 
@@ -28,14 +32,16 @@ SamplerOption = Annotated[
     Sampler,
     typer.Option(
         "--sampler",
-        help="Runner; each draws the same sample. steps: native for long loops, else torch; eager: torch; native: "
-        "compiled steps; native-bf16: weights rounded to bfloat16, nearly the same sample; fixed-point: predictive "
+        help="Runner; each draws the same sample. steps: native where it pays, else torch; eager: torch; native: "
+        "compiled steps; native-bf16, native-int8: rounded weights, nearly the same sample; fixed-point: predictive "
         "sampling; speculative: --draft proposes, the model verifies.",
     ),
 ]
 Draft = Annotated[
     Path | None,
-    typer.Option(metavar="RUN", help="Cheaper model of the same data, for --sampler speculative."),
+    typer.Option(
+        metavar="RUN", callback=run_there, help="Cheaper model of the same data, for --sampler speculative."
+    ),
 ]
 
 
@@ -46,6 +52,8 @@ def open_sampler(sampler: Sampler, draft: Path | None, device: str) -> Runner | 
         ChainruleError: if there is a draft and no use for it, or the reverse.
         RunError: if the draft is no run folder.
     """
+    from chainrule.engine import FixedPoint, Speculative
+
     if (draft is not None) != (sampler is Sampler.SPECULATIVE):
         raise ChainruleError(
             f"--draft: expected with --sampler speculative and only then, got --sampler {sampler}"
@@ -59,6 +67,7 @@ def open_sampler(sampler: Sampler, draft: Path | None, device: str) -> Runner | 
         Sampler.EAGER: "eager",
         Sampler.NATIVE: "native",
         Sampler.NATIVE_BF16: "native-bf16",
+        Sampler.NATIVE_INT8: "native-int8",
     }
     return by_name.get(sampler)
 

@@ -7,8 +7,13 @@ from typing import Annotated
 
 import typer
 
+from chainrule.cli.options.there import run_there, source_there
+
 Source = Annotated[
-    str, typer.Argument(metavar="INPUT", help="Named set, image, array, folder or table to score.")
+    str,
+    typer.Argument(
+        metavar="INPUT", callback=source_there, help="Named set, image, array, folder or table to score."
+    ),
 ]
 Out = Annotated[Path | None, typer.Option("-o", help="Output .csv or .parquet, one row per item.")]
 First = Annotated[int | None, typer.Option(min=1, help="Number of items, the first of INPUT. Default: all.")]
@@ -20,12 +25,16 @@ ReferenceItems = Annotated[
     int, typer.Option(min=1, help="Number of reference items, the first of the split.")
 ]
 ReferenceData = Annotated[
-    str | None, typer.Option("--data", help="Reference data. Default: the data the run was trained on.")
+    str | None,
+    typer.Option(
+        "--data", callback=source_there, help="Reference data. Default: the data the run was trained on."
+    ),
 ]
 Background = Annotated[
     Path | None,
     typer.Option(
         metavar="RUN",
+        callback=run_there,
         help="Background model, as trained with --set mutate=0.1; adds the likelihood ratio.",
     ),
 ]

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from chainrule.cli.options.there import source_there
+
 ModelName = Annotated[
     str,
     typer.Argument(
@@ -14,7 +16,9 @@ ModelName = Annotated[
         help="Name of a model, see `chainrule models`; your own package.module:Class or ./file.py:Class; or a recipe.",
     ),
 ]
-Source = Annotated[str | None, typer.Option(help="Named set, file, folder, or hf:NAME.")]
+Source = Annotated[
+    str | None, typer.Option(callback=source_there, help="Named set, file, folder, or hf:NAME.")
+]
 Out = Annotated[Path | None, typer.Option(help="Run folder. Default: runs/DATA-MODEL.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Maximum number of epochs.")]
 Minutes = Annotated[

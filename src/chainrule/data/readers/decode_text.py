@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
 
 from chainrule.errors import DataError
@@ -17,6 +18,7 @@ MARKS = (
 )
 PLAIN = "UTF-8"
 BYTES = "a model of bytes reads any file: --domain sequence:64:256"
+HALF = re.compile("[\ud800-\udfff]")  # of a character
 AROUND = 12  # characters that a message shows on both sides of the one in question
 CONTROLS = 0.05  # share of control characters that no text has
 LIKELY = 0.5  # share of letters, among what is not ASCII, that a text has
@@ -65,12 +67,10 @@ def _text(text: str, where: str, name: str) -> str:
         wide = _wide(text.encode("latin-1", "replace")) if name == PLAIN else None
         guess = f"it may be {wide} without a mark: --encoding {wide}; or " if wide else ""
         raise DataError(f"{where}: character {at:,} is NUL, which no text holds; {guess}{BYTES}")
-    try:
-        text.encode("utf-32-le")
-    except UnicodeEncodeError as error:
+    if half := HALF.search(text):
         raise DataError(
-            f"{where}: character {error.start:,} of {name} is not Unicode; give another encoding with --encoding"
-        ) from None
+            f"{where}: character {half.start():,} of {name} is not Unicode; give another encoding with --encoding"
+        )
     return text
 
 

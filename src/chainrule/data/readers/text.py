@@ -24,7 +24,8 @@ SUFFIXES = (".txt", ".md")
 WINDOW = 64  # characters
 BYTES = tuple(map(chr, range(256)))
 LINE_END = re.compile(r"\r\n|\r|\n")  # not what str.splitlines takes for one besides, such as a form feed
-EACH = 24  # bytes of memory for a byte of text, on the way to levels
+EACH = 8  # bytes of memory for a byte of text, on the way to levels: few characters beyond Latin make all of them wide
+PART = 1 << 18  # characters that are numbered at once
 
 
 def is_bytes(vocabulary: str) -> bool:
@@ -42,8 +43,7 @@ def as_bytes(raw: Raw) -> Raw:
     points = np.array([ord(character) for character in raw.vocabulary or ()], np.uint32)
     streams = {
         split: [
-            np.frombuffer(points[part].tobytes().decode("utf-32-le").encode(), np.uint8).astype(np.intp)
-            for part in parts
+            np.frombuffer(points[part].tobytes().decode("utf-32-le").encode(), np.uint8) for part in parts
         ]
         for split, parts in raw.streams.items()
     }
@@ -104,7 +104,7 @@ def read_text(source: Path, how: Reading, held: Sequence[int] | None = None) -> 
 
 def _bytes_of(path: Path) -> np.ndarray:
     with reading(str(path)):
-        return np.frombuffer(path.read_bytes(), np.uint8).astype(np.intp)
+        return np.fromfile(path, np.uint8)
 
 
 def _texts(files: Files, encoding: str | None, notes: Notes) -> dict[Path, str]:
@@ -122,10 +122,16 @@ def _texts(files: Files, encoding: str | None, notes: Notes) -> dict[Path, str]:
 
 def _numbered(texts: dict[Path, str]) -> tuple[dict[Path, np.ndarray], tuple[str, ...]]:
     """The levels of each text, and the character that each level stands for."""
-    points = {path: np.frombuffer(text.encode("utf-32-le"), np.uint32) for path, text in texts.items()}
-    different = np.unique(np.concatenate([np.unique(own) for own in points.values()]))
-    levels = {path: np.searchsorted(different, own) for path, own in points.items()}
-    return levels, tuple(map(chr, different.tolist()))
+    different = sorted(set().union(*texts.values()))
+    points = np.array([ord(character) for character in different], np.uint32)
+    kind = np.min_scalar_type(-len(different)) if len(different) > 256 else np.dtype(np.uint8)
+    levels = {}
+    for path, text in texts.items():
+        own = levels[path] = np.empty(len(text), kind)
+        for i in range(0, len(text), PART):
+            part = np.frombuffer(text[i : i + PART].encode("utf-32-le"), np.uint32)
+            own[i : i + PART] = np.searchsorted(points, part)
+    return levels, tuple(different)
 
 
 def _long_enough(raw: Raw, files: Files, sizes: dict[Path, int], unit: str) -> Files:

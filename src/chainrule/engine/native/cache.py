@@ -26,13 +26,13 @@ class Programs:
     Args:
         name: of the model.
         dtype: of its parameters.
-        half: whether products take weights of float32 rounded to bfloat16.
+        rounding: of the weights of float32 that products take: None, "bf16" or "int8".
     """
 
-    def __init__(self, name: str, dtype: torch.dtype, half: bool = False) -> None:
+    def __init__(self, name: str, dtype: torch.dtype, rounding: str | None = None) -> None:
         self.name, self.tolerance = name, TOLERANCE.get(dtype, 0.0)
         self._weights = Weights()
-        self._halves = Weights(half=True) if half else None
+        self._rounded = None if rounding is None else Weights(rounding)
         self._kept: dict[Hashable, Program | Unsupported] = {}
         self._lock = Lock()
 
@@ -77,8 +77,8 @@ class Programs:
         expected = [*tried[: len(inputs) - leaves], *(recording.tensor(view) for view in results)]
         if not all(_agree(a, b, self.tolerance) for a, b in zip(share.inputs, expected, strict=True)):
             raise Unsupported("a native step differs from the recorded one")
-        if self._halves is not None:
-            program = lower(recording, results, recording.inputs[len(inputs) - leaves :], self._halves)
+        if self._rounded is not None:
+            program = lower(recording, results, recording.inputs[len(inputs) - leaves :], self._rounded)
         return program
 
 

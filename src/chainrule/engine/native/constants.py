@@ -13,11 +13,11 @@ class Weights:
     """Keeps what was made of constants: the programs of one model share it.
 
     Args:
-        half: whether weights of float32 are rounded to bfloat16.
+        rounding: of weights of float32: None, "bf16" or "int8".
     """
 
-    def __init__(self, half: bool = False) -> None:
-        self.half = half
+    def __init__(self, rounding: str | None = None) -> None:
+        self.rounding = rounding
         self._kept: dict[Any, Tensor] = {}
 
     def get(self, key: tuple[Any, ...], tensor: Tensor, make: Callable[[], Tensor]) -> Tensor:

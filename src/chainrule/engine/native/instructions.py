@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from chainrule.engine.native import external
 from chainrule.engine.native.instruction import Instruction, Reach, instruction, vector
-from chainrule.engine.native.kernels import elementwise, external, scalar
-from chainrule.engine.native.kernels.intrinsics import PANEL
-from chainrule.engine.native.kernels.reductions import REDUCTIONS
-from chainrule.engine.native.kernels.simd import DOUBLE, FLOAT
-from chainrule.engine.native.opcodes import Kind, Opcode
+from chainrule.engine.native.kernels import formulas
+from chainrule.engine.native.kernels.simd import DOUBLE, FLOAT, PANEL
+from chainrule.engine.native.opcodes import REDUCTIONS, SCALAR, Kind, Opcode
 from chainrule.engine.native.views import View, natural
 
 DIMENSIONS, COPIED = 4, 6  # of an elementwise instruction, and of a copy
@@ -70,7 +69,7 @@ class Unary(Elementwise):
     a_steps: Vector = vector(DIMENSIONS)
 
     def _functions(self) -> Sequence[str]:
-        return list(elementwise.UNARY if self.kind == Kind.FLOAT32 else elementwise.UNARY_F64)
+        return list(formulas.UNARY if self.kind == Kind.FLOAT32 else formulas.UNARY_F64)
 
 
 @instruction(Opcode.UNARY_SCALAR)
@@ -78,7 +77,7 @@ class UnaryScalar(Unary):
     """out = function(a), one element at a time."""
 
     def _functions(self) -> Sequence[str]:
-        return scalar.UNARY
+        return SCALAR
 
 
 @instruction(Opcode.CAST)
@@ -111,7 +110,7 @@ class Binary(Elementwise):
     b_steps: Vector = vector(DIMENSIONS)
 
     def _functions(self) -> Sequence[str]:
-        return list(elementwise.BINARY)
+        return list(formulas.BINARY)
 
 
 @instruction(Opcode.BINARY_INT)
@@ -121,7 +120,7 @@ class BinaryInt(Binary):
     kinds = (Kind.INT64,)
 
     def _functions(self) -> Sequence[str]:
-        return list(elementwise.BINARY_INT)
+        return list(formulas.BINARY_INT)
 
 
 @instruction(Opcode.COMPARE)
@@ -131,7 +130,7 @@ class Compare(Binary):
     kinds = tuple(Kind)
 
     def _functions(self) -> Sequence[str]:
-        return list(elementwise.COMPARE)
+        return list(formulas.COMPARE)
 
     def _kind_of(self, name: str) -> Kind:
         return Kind.INT64 if name == "out" else self.kind
@@ -228,12 +227,12 @@ class CopyAt(Instruction):
 
 @instruction(Opcode.MATMUL_PACKED)
 class MatmulPacked(Instruction):
-    """out (R, N) += a (R, K) weight (K, N), a constant packed in panels of columns, of bfloat16 if `half`."""
+    """out (R, N) += a (R, K) weight (K, N), a constant in panels of columns; in float32 of bfloat16 or int8 too."""
 
     kinds = FLOATS
     writes = ("out", "spare")
     kind: Kind
-    half: bool
+    bytes: int  # of an element of the weight
     out: View
     a: View
     a_row: int
@@ -249,7 +248,9 @@ class MatmulPacked(Instruction):
         return {
             "out": _dense(self.kind, self.rows, self.outer),
             "a": Reach(self.kind, (self.rows, self.inner), (self.a_row, 1)),
-            "weight": _dense(Kind.INT64, packed // 4) if self.half else _dense(self.kind, packed),
+            "weight": _dense(self.kind, packed)
+            if self.bytes == self.kind.bytes
+            else _dense(Kind.INT64, packed * self.bytes // 8),
             "spare": _dense(self.kind, self.rows, panel),
         }
 

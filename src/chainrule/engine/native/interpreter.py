@@ -5,7 +5,6 @@ A row is an instruction's code; `row[UNARY.kind]` is its field `kind`, by the la
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numba as nb
@@ -15,8 +14,7 @@ from chainrule.engine.native.kernels import elementwise, external, matmul, reduc
 from chainrule.engine.native.kernels.attention import attend_f32, attend_f64
 from chainrule.engine.native.kernels.intrinsics import FAR, f32, f64, i64
 from chainrule.engine.native.kernels.matmul import FAST
-from chainrule.engine.native.numba_cache import keep_compiled
-from chainrule.engine.native.opcodes import Kind, Opcode
+from chainrule.engine.native.opcodes import REDUCTIONS, Kind, Opcode
 
 # Where the fields of each instruction lie.
 UNARY, CAST, BINARY, WHERE = (
@@ -33,7 +31,7 @@ PACKED, MATMUL, ATTENTION = (
 )
 SOFTMAX, REDUCE, SEARCH = instructions.Softmax.at, instructions.Reduce.at, instructions.Search.at
 LAYER_NORM, GATHER = instructions.LayerNorm.at, instructions.Gather.at
-ARGMAX = reductions.REDUCTIONS.index("argmax")
+ARGMAX = REDUCTIONS.index("argmax")
 LENGTH = 1  # of the row, after its opcode
 INLINE: dict[str, Any] = {**FAST, "forceinline": True}  # each is called from one place
 
@@ -210,7 +208,9 @@ def _packed(row):
     kind, out, a, a_row = row[PACKED.kind], row[PACKED.out], row[PACKED.a], row[PACKED.a_row]
     weight, spare = row[PACKED.weight], row[PACKED.spare]
     rows, inner, outer = row[PACKED.rows], row[PACKED.inner], row[PACKED.outer]
-    if row[PACKED.half]:
+    if row[PACKED.bytes] == 1:
+        matmul.product_i8(out, a, a_row, weight, rows, inner, outer, spare)
+    elif row[PACKED.bytes] == 2:
         matmul.product_bf16(out, a, a_row, weight, rows, inner, outer, spare)
     elif kind == Kind.FLOAT32:
         matmul.product_f32(out, a, a_row, weight, rows, inner, outer, spare)
@@ -357,44 +357,46 @@ def _step(row):
     return True
 
 
-def _source() -> int:
-    """A number that changes with any line that is compiled: part of the key under which the compiled loop is kept."""
-    import zlib
+def _run(code, starts, clock, first, last):
+    """Sites first … last-1: the instructions at `starts[t - first]`, with t at the address `clock`.
 
-    value, folder = 0, Path(__file__).parent
-    for path in sorted([*folder.glob("*.py"), *folder.glob("kernels/*.py")]):
-        value = zlib.crc32(path.read_bytes(), value)
-    return value
-
-
-def _make(source: int) -> Any:
-    @nb.njit(nogil=True, fastmath=FAST["fastmath"], error_model="numpy")
-    def run(code, starts, clock, first, last):
-        """Sites first … last-1: the instructions at `starts[t - first]`, with t at the address `clock`.
-
-        Returns:
-            The first site at which an index pointed outside of its tensor; -1 if none did.
-        """
-        key = source  # numba keeps compiled functions by the values they close over  # noqa: F841
-        time = i64(clock, 1)
-        for t in range(first, last):
-            time[0] = t
-            at = starts[t - first]
-            while code[at] != Opcode.END:
-                row = code[at:]
-                if not _step(row):
-                    return t
-                at += row[LENGTH]
-        return -1
-
-    return run
+    Returns:
+        The first site at which an index pointed outside of its tensor; -1 if none did.
+    """
+    code, starts, time = i64(code, FAR), i64(starts, FAR), i64(clock, 1)
+    for t in range(first, last):
+        time[0] = t
+        at = starts[t - first]
+        while code[at] != Opcode.END:
+            row = code[at:]
+            if not _step(row):
+                return t
+            at += row[LENGTH]
+    return -1
 
 
-run = _make(_source())
-keep_compiled(run)
+def compile_loop() -> tuple[bytes, str]:
+    """The loop as an object file for this processor, and the name of its function in it; it takes some 20 seconds.
 
+    numba's calling convention: the address of the result, that of an exception, then the arguments of `_run`.
+    """
+    from numba.core import compiler, types
+    from numba.core.compiler_lock import global_compiler_lock
+    from numba.core.registry import cpu_target
 
-def compiled() -> bool:
-    """Whether the loop is in memory or on disk; its first use ever takes some 30 seconds."""
-    folder = run.stats.cache_path  # None where it is kept in memory alone
-    return bool(run.signatures or (folder and any(Path(folder).glob("interpreter.*.nbc"))))
+    flags = compiler.Flags()
+    flags.nrt = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+    flags.error_model = "numpy"
+    with global_compiler_lock:
+        found = compiler.compile_extra(
+            cpu_target.typing_context,
+            cpu_target.target_context,
+            _run,
+            (types.int64,) * 5,
+            types.int64,
+            flags,
+            {},
+        )
+        library = found.library
+        code = library.codegen._tm.emit_object(library._final_module)
+    return code, found.fndesc.llvm_func_name

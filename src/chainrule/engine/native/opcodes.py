@@ -1,4 +1,4 @@
-"""The numbers of instructions and element types."""
+"""The numbers of instructions, of the functions that they name, and of element types."""
 
 from __future__ import annotations
 
@@ -51,3 +51,6 @@ KINDS = {
     torch.int64: Kind.INT64,
     torch.bool: Kind.INT64,
 }
+REDUCTIONS = ("sum", "cumsum", "amax", "argmax")
+# Functions that nobody has in vectors; those that are have theirs in `kernels.formulas`.
+SCALAR = ("log", "log1p", "expm1", "asinh", "log_sigmoid_forward", "gelu", "special_ndtri")

@@ -25,13 +25,14 @@ class NativeRunner:
     Args:
         model: an `engine.rollout.Stepwise`, on the CPU. If its parameters change, a new runner is needed.
         threads: number of threads that share the rows; torch's own number by default.
-        half: whether products take the weights rounded to bfloat16, half the bytes to read; sums stay float32. The
-            model is then another one, whose likelihoods a rollout with `score` gives.
+        rounding: of the weights of products: "bf16", half the bytes to read, or "int8", a quarter, with a scale for
+            each output; sums stay float32. The model is then another one, whose likelihoods a rollout with `score`
+            gives.
     """
 
-    def __init__(self, model: Any, threads: int | None = None, *, half: bool = False) -> None:
+    def __init__(self, model: Any, threads: int | None = None, *, rounding: str | None = None) -> None:
         self.model, self.threads = model, threads
-        self.programs = Programs(getattr(model, "name", None) or type(model).__name__, model.dtype, half)
+        self.programs = Programs(getattr(model, "name", None) or type(model).__name__, model.dtype, rounding)
 
     def init_state(
         self, batch: int, *, cond: Tensor | None, length: int, device: torch.device, dtype: torch.dtype

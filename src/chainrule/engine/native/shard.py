@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chainrule.engine.native.interpreter import run
+from chainrule.engine.native.machine import run
 from chainrule.engine.native.program import ALIGNMENT, Program
 
 BETWEEN = 64  # sites between two looks at whether to stop

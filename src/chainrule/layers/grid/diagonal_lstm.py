@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -62,15 +63,7 @@ class DiagonalLSTM(GridLayer):
 
     def paint(self, x: Tensor, *, mirrored: bool = False) -> tuple[Tensor, Tensor]:
         """(B, C, H, W) → h and c, (B, C', H, W) each; a loop over diagonals. Mirrored, right is left."""
-        return recur(
-            self.along(x),
-            self.weight,
-            self.cell,
-            diagonal_fronts(*x.shape[2:], mirrored=mirrored),
-            reads=(LEFT, ABOVE),
-            remembers=self.remembers,
-            groups=self.groups,
-        )
+        return scan([self], x, [mirrored])[0]
 
     def init_state(self, batch: int, *, width: int, device: torch.device, dtype: torch.dtype) -> State:
         """Zeros."""
@@ -91,7 +84,7 @@ class DiagonalLSTM(GridLayer):
         read = torch.cat([near[LEFT][:, 0], near[ABOVE][:, 0]], dim=1)
         z, along = self.along.step(x, state.along, column, group)
         z = torch.addmm(z, read, self.weight[outs].T).unflatten(1, (self.cell.gates, -1)).transpose(0, 1)
-        h, c, _ = self.cell(z, [near[line][:, 1, first:last] for line in self.remembers])
+        h, c = self.cell(z, [near[line][:, 1, first:last] for line in self.remembers])
         row, left, newest = state.row, state.left, torch.stack([h, c], dim=1)
         if self.groups > 1:
             newest = torch.cat([state.newest[:, :, :first], newest, state.newest[:, :, last:]], dim=2)
@@ -102,8 +95,12 @@ class DiagonalLSTM(GridLayer):
     def prefill(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, C, r, W) → (B, C', r, W)."""
         h, c = self.paint(x)
+        return h, self.keep(h, c, state)
+
+    def keep(self, h: Tensor, c: Tensor, state: State) -> State:
+        """The state below the rows whose states these are, (B, C', r, W) each."""
         row = torch.stack([h[:, :, -1], c[:, :, -1]], dim=1)
-        return h, state._replace(row=row.permute(0, 3, 1, 2).contiguous())
+        return state._replace(row=row.permute(0, 3, 1, 2).contiguous())
 
     def connect(self, reads: Tensor) -> Tensor:
         """Booleans (G, H, W, N) → (G, H, W, N)."""
@@ -111,6 +108,20 @@ class DiagonalLSTM(GridLayer):
         # What the states of a pixel read: all that its neighbours to the left and above do, and their neighbours.
         states = out.any(0).int().cumsum(0).cumsum(1) > 0
         return out | F.pad(states[:, :-1], (0, 0, 1, 0)) | F.pad(states[:-1], (0, 0, 0, 0, 1, 0))
+
+
+def scan(layers: Sequence[DiagonalLSTM], x: Tensor, mirrored: Sequence[bool]) -> list[tuple[Tensor, Tensor]]:
+    """h and c of each layer, in one loop over diagonals; layers of one kind and size, each its own way round."""
+    first = layers[0]
+    return recur(
+        [layer.along(x) for layer in layers],
+        [layer.weight for layer in layers],
+        first.cell,
+        [diagonal_fronts(*x.shape[2:], mirrored=way) for way in mirrored],
+        reads=(LEFT, ABOVE),
+        remembers=first.remembers,
+        groups=first.groups,
+    )
 
 
 class SpatialLSTM(DiagonalLSTM):
@@ -163,7 +174,12 @@ class DiagonalBiLSTM(GridLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → (B, C', H, W)."""
-        return self.left(x) + shift_down(self.right.paint(x, mirrored=True)[0])
+        (left, _), (right, _) = self._paint(x)
+        return left + shift_down(right)
+
+    def _paint(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """h and c of both, side by side in one loop."""
+        return scan([self.left, self.right], x, [False, True])
 
     def init_state(self, batch: int, *, width: int, device: torch.device, dtype: torch.dtype) -> State:
         """Zeros."""
@@ -186,7 +202,7 @@ class DiagonalBiLSTM(GridLayer):
         states = []
         for own, up in zip(z.flip(0), above.flip(1).unbind(1), strict=True):
             gates = torch.addmm(own, torch.cat([h, up], dim=1), weight)
-            h, c, _ = cell(gates.unflatten(1, (cell.gates, -1)).transpose(0, 1), [c])
+            h, c = cell(gates.unflatten(1, (cell.gates, -1)).transpose(0, 1), [c])
             states.append(h)
         return torch.stack(states[::-1], dim=1)
 
@@ -200,8 +216,9 @@ class DiagonalBiLSTM(GridLayer):
 
     def prefill(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, C, r, W) → (B, C', r, W); the last row is scanned by the next `start_row`."""
-        y, left = self.left.prefill(x, state.left)
-        right = F.pad(self.right.paint(x, mirrored=True)[0], (0, 0, 1, 0))
+        (y, c), (right, _) = self._paint(x)
+        left = self.left.keep(y, c, state.left)
+        right = F.pad(right, (0, 0, 1, 0))
         row, above = (part.transpose(1, 2).contiguous() for part in (x[:, :, -1], right[:, :, -2]))
         return y + right[:, :, :-1], BiState(left, row, above, torch.ones_like(state.begun))
 

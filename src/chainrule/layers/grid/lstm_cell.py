@@ -24,32 +24,47 @@ class Cell(ABC):
         """Q = K + 3."""
         return self.forgets + 3
 
-    def __call__(self, z: Tensor, memories: Sequence[Tensor]) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """Gates before their squashing (Q, …) and c_k, (…) each → h, c, and what `backward` needs."""
-        s, g = torch.sigmoid(z[:-1]), torch.tanh(z[-1])
-        c = s[1] * g
-        for forget, memory in zip(s[2:].unbind(), memories, strict=True):
+    def __call__(self, z: Tensor, memories: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Gates before their squashing (Q, …) and c_k, (…) each → h and c."""
+        o, i, *forgets = torch.sigmoid(z[:-1]).unbind()
+        c = i * torch.tanh(z[-1])
+        for forget, memory in zip(forgets, memories, strict=True):
             c = torch.addcmul(c, forget, memory)
-        h, kept = self.emit(s[0], c)
-        return h, c, (s, g, kept)
+        return self.emit(o, c), c
+
+    def squash(self, z: Tensor, memories: Tensor, states: Tensor) -> None:
+        """The same in place: gates (Q, …) are squashed; c, h and what the gradient needs go into `states` (3, …)."""
+        c, h, kept = states.unbind()
+        o, i, *forgets = z[:-1].sigmoid_().unbind()
+        torch.mul(i, z[-1].tanh_(), out=c)
+        for forget, memory in zip(forgets, memories, strict=True):
+            c.addcmul_(forget, memory)
+        self.emit_into(o, c, h, kept)
 
     def backward(
-        self, dh: Tensor, dc: Tensor, c: Tensor, kept: Sequence[Tensor], memories: Sequence[Tensor]
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Gradients of h and c → those of z, (Q, …), and of each c_k."""
-        s, g, of_emit = kept
-        do, through = self.emit_backward(dh, s[0], c, of_emit)
+        self, dh: Tensor, dc: Tensor, squashed: Tensor, memories: Tensor, states: Tensor, *, out: Tensor
+    ) -> list[Tensor]:
+        """Gradients of h and c → those of z, (Q, …), into `out`; and of each c_k. The rest is what `squash` left."""
+        s, g = squashed[:-1], squashed[-1]
+        do, through = self.emit_backward(dh, s[0], states)
         dc = dc + through
-        ds = torch.stack([do, dc * g, *(dc * memory for memory in memories)])
-        dz = torch.cat([sigmoid_backward(ds, s), tanh_backward(dc * s[1], g)[None]])
-        return dz, [dc * forget for forget in s[2:]]
+        out[0] = do
+        for part, beside in zip(out[1:-1], (g, *memories), strict=True):
+            torch.mul(dc, beside, out=part)
+        sigmoid_backward.grad_input(out[:-1], s, grad_input=out[:-1])
+        tanh_backward.grad_input(dc * s[1], g, grad_input=out[-1])
+        return [dc * forget for forget in s[2:]]
 
     @abstractmethod
-    def emit(self, o: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """h, and what its gradient needs."""
+    def emit(self, o: Tensor, c: Tensor) -> Tensor:
+        """h."""
 
     @abstractmethod
-    def emit_backward(self, dh: Tensor, o: Tensor, c: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+    def emit_into(self, o: Tensor, c: Tensor, h: Tensor, kept: Tensor) -> None:
+        """h, and what its gradient needs, into the last two."""
+
+    @abstractmethod
+    def emit_backward(self, dh: Tensor, o: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
         """The gradient of h → those of o and c."""
 
 
@@ -58,14 +73,17 @@ class LSTMCell(Cell):
 
     forgets = 1
 
-    def emit(self, o: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """h, and tanh(c)."""
-        t = torch.tanh(c)
-        return o * t, t
+    def emit(self, o: Tensor, c: Tensor) -> Tensor:
+        """h."""
+        return o * torch.tanh(c)
 
-    def emit_backward(self, dh: Tensor, o: Tensor, c: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+    def emit_into(self, o: Tensor, c: Tensor, h: Tensor, kept: Tensor) -> None:
+        """h, and tanh(c)."""
+        torch.mul(o, torch.tanh(c, out=kept), out=h)
+
+    def emit_backward(self, dh: Tensor, o: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
         """The gradients of o and c."""
-        return dh * kept, tanh_backward(dh * o, kept)
+        return dh * states[2], tanh_backward(dh * o, states[2])
 
 
 class SpatialCell(Cell):
@@ -73,12 +91,15 @@ class SpatialCell(Cell):
 
     forgets = 2
 
-    def emit(self, o: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """h twice."""
-        h = torch.tanh(c * o)
-        return h, h
+    def emit(self, o: Tensor, c: Tensor) -> Tensor:
+        """h."""
+        return torch.tanh(c * o)
 
-    def emit_backward(self, dh: Tensor, o: Tensor, c: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+    def emit_into(self, o: Tensor, c: Tensor, h: Tensor, kept: Tensor) -> None:
+        """h; nothing else is needed."""
+        torch.mul(c, o, out=h).tanh_()
+
+    def emit_backward(self, dh: Tensor, o: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
         """The gradients of o and c."""
-        dh = tanh_backward(dh, kept)
-        return dh * c, dh * o
+        dh = tanh_backward(dh, states[1])
+        return dh * states[0], dh * o

@@ -35,10 +35,26 @@ class RowConv(nn.Module):
         """How many rows a kernel reads."""
         return self.weight.shape[2]
 
+    @property
+    def side(self) -> int:
+        """How many pixels to the left of its own, and to the right, an output reads."""
+        return self.weight.shape[3] // 2
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → (B, C', H, W)."""
-        side = self.weight.shape[3] // 2
-        return F.conv2d(F.pad(x, (side, side, self.rows - 1, 0)), self.weight, self.bias)
+        return self.within(self.frame(x))
+
+    def frame(self, x: Tensor) -> Tensor:
+        """With the zeros around it that are read: (B, C, H, W) → (B, C, rows - 1 + H, W + 2·side)."""
+        return F.pad(x, (self.side, self.side, self.rows - 1, 0))
+
+    def inside(self, framed: Tensor) -> Tensor:
+        """Without them."""
+        return framed[:, :, self.rows - 1 :, self.side : framed.shape[3] - self.side]
+
+    def within(self, framed: Tensor) -> Tensor:
+        """`forward` of what is framed."""
+        return F.conv2d(framed, self.weight, self.bias)
 
     def init_state(self, batch: int, *, width: int, device: torch.device, dtype: torch.dtype) -> State:
         """The last rows (B, C, rows, W): zeros."""
@@ -47,16 +63,19 @@ class RowConv(nn.Module):
     def step(self, row: Tensor, state: State) -> tuple[Tensor, State]:
         """One row: (B, C, W) → (B, C', W)."""
         state = torch.cat([state[:, :, 1:], row[:, :, None]], dim=2)
-        side = self.weight.shape[3] // 2
-        return F.conv2d(state, self.weight, self.bias, padding=(0, side))[:, :, 0], state
+        return F.conv2d(state, self.weight, self.bias, padding=(0, self.side))[:, :, 0], state
 
     def prefill(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Rows 0 … r-1 at once: (B, C, r, W) → (B, C', r, W)."""
-        return self(x), torch.cat([state, x], dim=2)[:, :, -self.rows :].contiguous()
+        return self(x), self.keep(x, state)
+
+    def keep(self, x: Tensor, state: State) -> State:
+        """The state after rows 0 … r-1, (B, C, r, W)."""
+        return torch.cat([state, x], dim=2)[:, :, -self.rows :].contiguous()
 
     def connect(self, reads: Tensor) -> Tensor:
         """Booleans (G, H, W, N) → (G, H, W, N); every group of the output reads all groups of the input."""
-        side, width = self.weight.shape[3] // 2, reads.shape[2]
+        side, width = self.side, reads.shape[2]
         padded = F.pad(reads.any(0), (0, 0, side, side, self.rows - 1, 0))
         out = torch.zeros_like(reads[0])
         for i in range(self.rows):

@@ -58,15 +58,16 @@ class RowLSTM(GridLayer):
 
     def _paint(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, H, W) → h and c, (B, C', H, W) each; a loop over rows."""
-        return recur(
-            self.along(x),
-            self.weight,
+        (states,) = recur(
+            [self.along(x)],
+            [self.weight],
             self.cell,
-            row_fronts(*x.shape[2:]),
+            [row_fronts(*x.shape[2:])],
             reads=range(-self.receptive_field, self.receptive_field + 1),
             remembers=(0,),
             groups=self.groups,
         )
+        return states
 
     def init_state(self, batch: int, *, width: int, device: torch.device, dtype: torch.dtype) -> State:
         """Zeros."""
@@ -92,7 +93,7 @@ class RowLSTM(GridLayer):
         site = column * self.groups + group
         h_row, c_row = (by_site(row, self.groups) for row in (state.h, state.c))
         memory = c_row.index_select(1, site.reshape(1))[:, 0]
-        h, c, _ = self.cell(z.unflatten(1, (self.cell.gates, -1)).transpose(0, 1), [memory])
+        h, c = self.cell(z.unflatten(1, (self.cell.gates, -1)).transpose(0, 1), [memory])
         h_row, c_row = (write_at(row, site, new).view_as(state.h) for row, new in ((h_row, h), (c_row, c)))
         return h, RowState(h_row, c_row, state.above, along)
 

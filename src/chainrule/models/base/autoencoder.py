@@ -37,6 +37,7 @@ class Autoencoder(Reconstructs):
         "no exact likelihood: there is no distribution of codes h to draw from",
         "reconstruct(x), or decoder.sample(n, h)",
     )
+    sample_parts = sample
     complete = Lacks(
         "no exact likelihood: a code h(x) has seen all of x, also what is unknown",
         "reconstruct(x), or decoder.complete(x, known, cond=h)",

@@ -10,17 +10,23 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from chainrule.domain.ordering import Ordering
-from chainrule.engine import Runner, Sample
+from chainrule.engine import Predictive, Runner, Sample
+from chainrule.engine.noise import Continued, RowNoise
+from chainrule.engine.rows import rows_at_once, state_bytes
 from chainrule.errors import check_count
 from chainrule.heads import Head
 from chainrule.models.base.model import Model
 from chainrule.models.parts.constraints import known_part
+
+FEW = 64  # items that are always drawn at once
 
 
 class Exact(Model):
@@ -153,9 +159,48 @@ class Samples(Model):
             ChainruleError: on a bad number, or an option that the model has no use for.
             ConditionError: if the condition is missing, superfluous or of the wrong kind.
         """
+        how: Any = {"top_k": top_k, "top_p": top_p, "runner": runner}
+        parts = list(self.sample_parts(n, cond, temperature, generator, **how))
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+    def sample_parts(
+        self,
+        n: int,
+        cond: Tensor | int | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        *,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        runner: Runner | None = None,
+    ) -> Iterator[Tensor]:
+        """The items of `sample`, some at a time, in memory that does not grow with n.
+
+        Args:
+            n, cond, temperature, generator, top_k, top_p, runner: as for `sample`. A predictive sampler draws all at
+                once, since it counts its passes over all.
+
+        Yields:
+            (m, *event_shape), at least once.
+
+        Raises:
+            ChainruleError, ConditionError: as `sample`, with the first part.
+        """
         check_count("n: expected a number of items", n, 0)
         rule = Sample(torch.empty(n, 0), temperature, top_k, top_p)
-        return self._draw(n, self.expand_cond(cond, n), rule, generator, runner)
+        cond = self.expand_cond(cond, n)
+        rows = max(n, 1) if isinstance(runner, Predictive) else self._rows(n, cond, generator)
+        noise: Any = generator if n <= rows else Continued(generator)
+        for start in range(0, max(n, 1), rows):
+            own = None if cond is None else cond[start : start + rows]
+            m = min(rows, n - start)
+            yield self._draw(m, own, replace(rule, noise=torch.empty(m, 0)), noise, runner)
+
+    def _rows(self, n: int, cond: Tensor | None, generator: Any) -> int:
+        """How many of n items are drawn at once."""
+        if n <= FEW or isinstance(generator, RowNoise):  # rows that have noise of their own are few
+            return max(n, 1)
+        return rows_at_once(self, state_bytes(self, cond) if isinstance(self, Factorises) else 0)
 
     @abstractmethod
     def _draw(

@@ -52,6 +52,7 @@ class Model(nn.Module, ABC):
     )
     log_prob_bound: Any = Lacks("no likelihood, nor a bound of it", "loss(x)")
     sample: Any = Lacks("no distribution to draw from", "another model")
+    sample_parts: Any = sample
     complete: Any = Lacks(
         "no conditionals of some variables given others", "an autoregressive model, or sample"
     )

@@ -43,6 +43,7 @@ class Units(nn.Module):
         self.register_buffer("scaled", scaled, persistent=False)
         self.register_buffer("whole", torch.tensor([kind == "integer" for kind in kinds]), persistent=False)
         self.register_buffer("own_level", torch.tensor(own), persistent=False)
+        self.levelled = any(column.categories and column.missing for column in domain.columns)
 
     @torch.no_grad()
     def fit(self, x: Tensor) -> None:
@@ -88,6 +89,8 @@ class Units(nn.Module):
     def standardise(self, x: Tensor, dtype: torch.dtype) -> Tensor:
         """(B, D) float64 → (B, D)."""
         z = (x.double() - self.shift.double()) / self.scale.double()
+        if not self.levelled:
+            return z.to(dtype)
         return torch.where(x.isnan() & (self.own_level >= 0), self.own_level.double(), z).to(dtype)
 
     def restore(self, z: Tensor) -> Tensor:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chainrule.layers.dropout import Dropout
 from chainrule.layers.grid.weight_norm_conv2d import WeightNormConv2d
 from chainrule.layers.state import State
+from chainrule.networks.pixelcnn_plus_plus.framed import framed_elu, gated, unframed
 
 
 class Feature(NamedTuple):
-    """Features (B, C, …) and what blocks read of them, their concat-ELU (B, 2C, …)."""
+    """Features (B, C, …) and what blocks read of them, their concat-ELU (B, 2C, …); of whole images in its frame."""
 
     raw: Tensor
     act: Tensor
@@ -54,21 +57,33 @@ class PlusResidual(nn.Module):
         sizes = {"rows": 2, "columns": columns, "left": 1}
         self.first = WeightNormConv2d(2 * channels, channels, **sizes)
         self.nin = WeightNormConv2d(auxiliary, channels) if auxiliary else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.second = WeightNormConv2d(2 * channels, 2 * channels, **sizes, gain=0.1)
 
-    def forward(
-        self, x: Feature, auxiliary: Tensor | None, cond: Tensor | None, above: State = (None, None)
-    ) -> tuple[Tensor, State]:
-        """(B, C, H, W) → (B, C, H, W), and what the row below reads.
+    def feature(self, x: Tensor) -> Feature:
+        """Whole images (B, C, H, W), with their activation framed for another block of this kind."""
+        return Feature(x, framed_elu(x, self.first.sides))
 
-        That is what both convolutions were given in the last row, (B, 2C, 1, W) each; `above` is the same of the row
-        above, by default zeros.
-        """
+    def forward(self, x: Feature, auxiliary: Sequence[Tensor], cond: Tensor | None) -> tuple[Tensor, State]:
+        """(B, C, H, W) → (B, C, H, W), and what both convolutions were given, framed like the auxiliary activations."""
+        hidden, width = self.first.within(x.act), x.raw.shape[3]
+        if self.nin is not None:
+            for mixed in self.nin.mix(auxiliary):
+                hidden = hidden + unframed(mixed, width)
+        dropped = self.dropout.p if self.training else 0.0
+        inner = framed_elu(hidden, self.first.sides, dropped)
+        gates = self.second.within(inner, 1 - dropped)
+        y = gated(x.raw, gates if cond is None else gates + cond)
+        return y, (x.act, inner)
+
+    def row(
+        self, x: Feature, auxiliary: Tensor | None, cond: Tensor | None, above: State
+    ) -> tuple[Tensor, State]:
+        """The same for one row (B, C, 1, W), below what was given in the row above, (B, 2C, 1, W) each."""
         hidden = self.first(x.act, above[0])
         if self.nin is not None:
             hidden = hidden + self.nin(auxiliary)
-        inner = self.dropout(concat_elu(hidden))
+        inner = concat_elu(hidden)
         gates = self.second(inner, above[1])
         return _gated(x.raw, gates if cond is None else gates + cond), (last_row(x.act), last_row(inner))
 
@@ -119,14 +134,17 @@ class PlusBlock(nn.Module):
         self.u = PlusResidual(channels, wide * shortcut, columns=3, dropout=dropout)
         self.ul = PlusResidual(channels, wide * (1 + shortcut), columns=2, dropout=dropout)
 
+    def features(self, u: Tensor, ul: Tensor) -> Twin:
+        """Whole images with their activations, for another block."""
+        return Twin(self.u.feature(u), self.ul.feature(ul))
+
     def forward(self, x: Twin, skip: Twin | None, cond: Tensor | None) -> tuple[Twin, State, State]:
-        """Features (B, C, H, W) → the same, and what each stream leaves for the row below."""
+        """Whole images (B, C, H, W) → the same, and what the convolutions of each stream were given."""
         for_u, for_ul = _halves(cond)
-        y, below_u = self.u(x.u, skip.u.act if skip else None, for_u)
-        u = feature(y)
-        auxiliary = torch.cat([u.act, skip.ul.act], dim=1) if skip else u.act
-        ul, below_ul = self.ul(x.ul, auxiliary, for_ul)
-        return Twin(u, feature(ul)), below_u, below_ul
+        y, below_u = self.u(x.u, [skip.u.act] if skip else [], for_u)
+        u = self.u.feature(y)
+        ul, below_ul = self.ul(x.ul, [u.act, skip.ul.act] if skip else [u.act], for_ul)
+        return Twin(u, self.ul.feature(ul)), below_u, below_ul
 
     def start_row(
         self, u: Feature, skip: Feature | None, cond: Tensor | None, above: State, rows: State
@@ -136,7 +154,7 @@ class PlusBlock(nn.Module):
         `above` is what u left in the row above, `rows` what ul did.
         """
         for_u, for_ul = _halves(cond)
-        y, below = self.u(u, skip.act if skip else None, for_u, above)
+        y, below = self.u.row(u, skip.act if skip else None, for_u, above)
         u = feature(y)
         return u, below, self.ul.above(rows, u.act, for_ul)
 

@@ -78,36 +78,43 @@ class PlusLevel(nn.Module):
         """The number of features of the condition: 4C for each block, here and inside."""
         return 4 * self.channels * len(self.blocks) + (self.inner.features if self.inner else 0)
 
-    def forward(self, x: Twin, cond: Tensor | None, state: LevelState) -> tuple[Twin, LevelState]:
-        """Rows 0 … r-1 at once, from a fresh state: features (B, C, r, W) → the same, and the state below them."""
+    def forward(
+        self, x: Twin, cond: Tensor | None, state: LevelState | None = None
+    ) -> tuple[Twin, LevelState | None]:
+        """Rows 0 … r-1 at once: framed features (B, C, r, W) → the same; and from a fresh state the one below them."""
         parts, rest = self._parts(cond)
-        left_u: list[State] = []
-        left_ul: list[Tensor] = []
+        width = x.u.raw.shape[3]
+        given_u: list[State] = []
+        given_ul: list[Tensor] = []
         went_down: list[Tensor] = []
 
         def through(i: int, x: Twin, skip: Twin | None) -> Twin:
             x, u, ul = self.blocks[i](x, skip, parts[i])
-            left_u.append(u)
-            left_ul.extend(ul)
+            if state is not None:
+                given_u.append(tuple(_last_in_frame(part, width) for part in u))
+                given_ul.extend(_last_in_frame(part, width) for part in ul)
             return x
 
         def around(x: Twin) -> Twin:
             nonlocal state
             u, ul = x.u.raw, x.ul.raw
-            went_down.append(last_row(ul))
-            low = Twin(feature(self.down_u(u)), feature(self.down_ul(ul)))
-            low, inner = self.inner(low, rest, state.inner)
+            low = self.inner.blocks[0].features(self.down_u(u), self.down_ul(ul))
+            low, inner = self.inner(low, rest, None if state is None else state.inner)
             wide = Twin(self.up_u(low.u.raw), self.up_ul(low.ul.raw))
-            state = state._replace(
-                down=last_row(u),
-                risen_u=wide.u[:, :, -2:].contiguous(memory_format=torch.channels_last),
-                risen_ul=wide.ul[:, :, -2:].permute(0, 3, 2, 1).flatten(2),
-                inner=inner,
-            )
-            return Twin(*(feature(part[:, :, : u.shape[2], : u.shape[3]]) for part in wide))
+            if state is not None:
+                went_down.append(last_row(ul))
+                state = state._replace(
+                    down=last_row(u),
+                    risen_u=wide.u[:, :, -2:].contiguous(memory_format=torch.channels_last),
+                    risen_ul=wide.ul[:, :, -2:].permute(0, 3, 2, 1).flatten(2),
+                    inner=inner,
+                )
+            return self.blocks[0].features(*(part[:, :, : u.shape[2], : u.shape[3]] for part in wide))
 
         x = self._travel(x, through, around)
-        return x, state._replace(u=tuple(left_u), row=by_pixel(left_ul + went_down))
+        if state is None:
+            return x, None
+        return x, state._replace(u=tuple(given_u), row=by_pixel(given_ul + went_down))
 
     def init_state(self, batch: int, *, width: int, device: torch.device, dtype: torch.dtype) -> LevelState:
         """Zeros above the first row, and the weights' scales."""
@@ -248,3 +255,8 @@ class PlusLevel(nn.Module):
             return [None] * n, None
         own = 4 * self.channels * n
         return cond[:, :own].chunk(n, dim=1), cond[:, own:, ::2, ::2]
+
+
+def _last_in_frame(x: Tensor, width: int) -> Tensor:
+    """(B, C, 1 + H, 1 + W + …) → (B, C, 1, W)."""
+    return last_row(x[..., 1 : 1 + width])

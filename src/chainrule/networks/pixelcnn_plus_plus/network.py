@@ -80,19 +80,22 @@ class PlusStack(Raster):
 
     def paint(self, codes: Tensor, cond: Tensor | None) -> Tensor:
         """(B, C', H, W) → (B, P, H, W)."""
-        # Nothing of a fresh state is read, so one of no items will do.
-        fresh = self.init_body(0, device=codes.device, dtype=codes.dtype)
-        return self.paint_rows(codes, cond, fresh)[0]
+        return self._whole(codes, cond, None)[0]
 
     def paint_rows(self, codes: Tensor, cond: Tensor | None, body: State) -> tuple[Tensor, State]:
         """(B, C', r, W) → (B, P, r, W)."""
+        params, level = self._whole(codes, cond, body.level)
+        return params, body._replace(codes=last_row(shift_down(codes)), level=level)
+
+    def _whole(self, codes: Tensor, cond: Tensor | None, state: State) -> tuple[Tensor, State]:
+        """The parameters (B, P, r, W), and of a fresh state of the levels the one below."""
         above = shift_down(codes)
         first = self.first_u(above), self.first_above(above) + self.first_left(codes)
-        x, level = self.level(Twin(*map(feature, first)), cond, body.level)
+        x, level = self.level(self.level.blocks[0].features(*first), cond, state)
         # In bf16 a mean near 1 would be known to half a level of 256 only.
         with torch.autocast("cpu" if codes.is_meta else codes.device.type, enabled=False):
-            params = self.last(F.elu(x.ul.raw).to(self.last.bias.dtype))
-        return params, body._replace(codes=last_row(above), level=level)
+            (params,) = self.last.mix([F.elu(x.ul.raw).to(self.last.bias.dtype)])
+        return params, level
 
     def init_body(self, batch: int, *, device: torch.device, dtype: torch.dtype) -> State:
         """Zeros, and scales."""

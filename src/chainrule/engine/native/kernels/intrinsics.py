@@ -24,7 +24,6 @@ from chainrule.engine.native.kernels.simd import (
 )
 from chainrule.engine.native.kernels.simd import store as store_vector
 
-PANEL = {kind: 2 * LANES[kind] for kind in (FLOAT, DOUBLE)}  # columns of a packed weight that lie together
 FAR = 1 << 40  # a size for arrays whose end nobody asks for
 
 
@@ -54,11 +53,11 @@ def i64(address: int, size: int) -> Any:
     return nb.carray(_pointer(address), (size,), nb.int64)
 
 
-def _block(scalar: Any, rows: int, panels: int, half: bool = False) -> Any:
+def _block(scalar: Any, rows: int, panels: int, weight_size: int) -> Any:
     """y[r, n] += Σ_k x[r, k] w[k, n] for a few rows and panels of columns, which stay in registers.
 
     Each sum runs over k in order, one fused multiply-add a term, whatever the number of rows and panels: a row's
-    result does not depend on the batch it is in. With `half`, the weights are bfloat16, the upper halves of float32.
+    result does not depend on the batch it is in. Beside float32, weights of two bytes are bfloat16, of one int8.
     """
     lanes, size = LANES[scalar], BYTES[scalar]
     kind = ir.VectorType(scalar, lanes)
@@ -76,13 +75,16 @@ def _block(scalar: Any, rows: int, panels: int, half: bool = False) -> Any:
                 return builder.add(address, builder.mul(elements, I64(size)))
 
             def weight_at(panel: int, index: Any) -> Any:
-                if not half:
+                if weight_size == size:
                     return load(builder, at(w, panel, w_panel, index), kind)
                 elements = builder.add(builder.mul(I64(panel), w_panel), index)
-                place = builder.add(w, builder.mul(elements, I64(2)))
-                short, whole = ir.VectorType(ir.IntType(16), lanes), ir.VectorType(I32, lanes)
-                bits = builder.zext(builder.load(pointer(builder, place, short), align=2), whole)
-                return builder.bitcast(builder.shl(bits, ir.Constant(whole, [16] * lanes)), kind)
+                place = builder.add(w, builder.mul(elements, I64(weight_size)))
+                short, whole = ir.VectorType(ir.IntType(8 * weight_size), lanes), ir.VectorType(I32, lanes)
+                bits = builder.load(pointer(builder, place, short), align=weight_size)
+                if weight_size == 1:
+                    return builder.sitofp(builder.sext(bits, whole), kind)
+                upper = builder.shl(builder.zext(bits, whole), ir.Constant(whole, [16] * lanes))
+                return builder.bitcast(upper, kind)
 
             places = [at(y, r, y_row, I64(c * lanes)) for r in range(rows) for c in range(columns)]
 
@@ -209,9 +211,10 @@ def _combine(scalar: Any) -> Any:
 
 # Of eight, four and one row, and of one row and two panels.
 SHAPES = ((8, 1), (4, 1), (1, 1), (1, 2))
-BLOCKS_F32 = tuple(_block(FLOAT, rows, panels) for rows, panels in SHAPES)
-BLOCKS_F64 = tuple(_block(DOUBLE, rows, panels) for rows, panels in SHAPES)
-BLOCKS_BF16 = tuple(_block(FLOAT, rows, panels, half=True) for rows, panels in SHAPES)
+BLOCKS_F32, BLOCKS_BF16, BLOCKS_I8 = (
+    tuple(_block(FLOAT, rows, panels, size) for rows, panels in SHAPES) for size in (4, 2, 1)
+)
+BLOCKS_F64 = tuple(_block(DOUBLE, rows, panels, 8) for rows, panels in SHAPES)
 dot_f32, dot_f64 = _dot(FLOAT, types.float32), _dot(DOUBLE, types.float64)
 sum_f32, sum_f64 = _sum(FLOAT, types.float32), _sum(DOUBLE, types.float64)
 combine_f32, combine_f64 = _combine(FLOAT), _combine(DOUBLE)

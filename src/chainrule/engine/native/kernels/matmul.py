@@ -7,7 +7,7 @@ from typing import Any
 import numba as nb
 
 from chainrule.engine.native.kernels import intrinsics as ir
-from chainrule.engine.native.kernels.simd import DOUBLE, FLOAT
+from chainrule.engine.native.kernels.simd import DOUBLE, FLOAT, PANEL
 
 # Compiled functions that only compiled ones call need no doors to Python.
 FAST: dict[str, Any] = {
@@ -16,7 +16,7 @@ FAST: dict[str, Any] = {
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
 }
-PANEL_F32, PANEL_F64 = ir.PANEL[FLOAT], ir.PANEL[DOUBLE]
+PANEL_F32, PANEL_F64 = PANEL[FLOAT], PANEL[DOUBLE]
 
 
 def _product(view: Any, blocks: tuple[Any, Any, Any, Any], width: int, size: int, weight_size: int) -> Any:
@@ -74,7 +74,9 @@ def _product(view: Any, blocks: tuple[Any, Any, Any, Any], width: int, size: int
 
 product_f32 = _product(ir.f32, ir.BLOCKS_F32, PANEL_F32, 4, 4)
 product_f64 = _product(ir.f64, ir.BLOCKS_F64, PANEL_F64, 8, 8)
-product_bf16 = _product(ir.f32, ir.BLOCKS_BF16, PANEL_F32, 4, 2)  # weights alone are bfloat16
+# Weights alone are of a shorter type.
+product_bf16 = _product(ir.f32, ir.BLOCKS_BF16, PANEL_F32, 4, 2)
+product_i8 = _product(ir.f32, ir.BLOCKS_I8, PANEL_F32, 4, 1)
 
 
 @nb.njit(**FAST)

@@ -8,11 +8,11 @@ import numba as nb
 
 from chainrule.engine.native.kernels import elementwise
 from chainrule.engine.native.kernels import intrinsics as ir
+from chainrule.engine.native.kernels.formulas import UNARY
 from chainrule.engine.native.kernels.matmul import FAST, dot_f32, dot_f64, sum_f32, sum_f64
 
 FLOAT32 = nb.float32
-REDUCTIONS = ("sum", "cumsum", "amax", "argmax")
-EXP = list(elementwise.UNARY).index("exp")
+EXP = list(UNARY).index("exp")
 
 
 @nb.njit(**FAST)

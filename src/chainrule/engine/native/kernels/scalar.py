@@ -8,8 +8,6 @@ import numba as nb
 
 from chainrule.engine.native.kernels.matmul import FAST
 
-UNARY = ("log", "log1p", "expm1", "asinh", "log_sigmoid_forward", "gelu", "special_ndtri")
-
 
 @nb.njit(**FAST)
 def ndtri(p):
@@ -66,7 +64,7 @@ def ndtri(p):
 
 @nb.njit(**FAST)
 def unary(fn, out, a, n, a_step):
-    """Elementary functions that nobody has in vectors: `UNARY[fn]`."""
+    """Elementary functions that nobody has in vectors: `SCALAR[fn]`."""
     for i in range(n):
         x = float(a[i * a_step])
         if fn == 0:

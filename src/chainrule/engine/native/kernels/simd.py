@@ -14,6 +14,7 @@ I64, I32, BIT = ir.IntType(64), ir.IntType(32), ir.IntType(1)
 FLOAT, DOUBLE = ir.FloatType(), ir.DoubleType()
 BYTES = {FLOAT: 4, DOUBLE: 8, I64: 8}
 LANES = {FLOAT: 16, DOUBLE: 8, I64: 8}  # 512 bits; a processor with shorter vectors takes several of them
+PANEL = {kind: 2 * LANES[kind] for kind in (FLOAT, DOUBLE)}  # columns of a packed weight that lie together
 NAMES = {FLOAT: "f32", DOUBLE: "f64", I64: "i64"}
 
 

@@ -18,7 +18,7 @@ from chainrule.engine.native.instructions import (
     UnaryScalar,
     Where,
 )
-from chainrule.engine.native.kernels.elementwise import COMPARE, UNARY, UNARY_F64
+from chainrule.engine.native.kernels.formulas import COMPARE, UNARY, UNARY_F64
 from chainrule.engine.native.lower.registry import lowers
 from chainrule.engine.native.opcodes import Kind
 from chainrule.engine.native.trace import Call, Unsupported

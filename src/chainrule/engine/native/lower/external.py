@@ -6,11 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from inspect import signature
 
-from numba.core.errors import NumbaError
-
+from chainrule.engine.native import external
 from chainrule.engine.native.assembler import Builder
 from chainrule.engine.native.instructions import External
-from chainrule.engine.native.kernels import external
 from chainrule.engine.native.lower.registry import lowers
 from chainrule.engine.native.opcodes import Kind
 from chainrule.engine.native.trace import Call, Unsupported
@@ -41,9 +39,6 @@ def _external(name: str, builder: Builder, call: Call) -> None:
     kind, operands = builder.kind(call.out), call.args
     if kind == Kind.INT64 or call.kwargs or len(operands) != external.arity(name):
         raise Unsupported(f"its step uses {name} of integers, or with options")
-    try:
-        external.address(name, kind == Kind.FLOAT64)
-    except NumbaError as error:
-        raise Unsupported(f"numba cannot compile {name}: {str(error).splitlines()[0]}") from error
+    external.address(name, kind == Kind.FLOAT64)
     views = [builder.operand(value, call.out.dtype) for value in operands]
     builder.loop(partial(External, kind, name), call.out, [views[0], views[-1]])

@@ -20,12 +20,17 @@ from chainrule.engine.native.views import View
 FEW = 4  # columns of a weight that are not worth a panel
 
 
-def packed(weight: Tensor, half: bool = False) -> Tensor:
-    """(K, N) → (⌈N / PANEL⌉, K, PANEL), zero after column N; of bfloat16, four to an int64, if `half`."""
+def packed(weight: Tensor, rounded: torch.dtype | None = None) -> Tensor:
+    """(K, N) → (⌈N / PANEL⌉, K, PANEL), zero after column N; of a shorter type, several to an int64, if `rounded`."""
     panel = PANELS[KINDS[weight.dtype]]
     padded = torch.nn.functional.pad(weight, (0, -weight.shape[1] % panel))
     panels = padded.unflatten(1, (-1, panel)).transpose(0, 1).contiguous()
-    return panels.bfloat16().view(torch.int64) if half else panels
+    return panels if rounded is None else panels.to(rounded).view(torch.int64)
+
+
+def step_of_int8(weight: Tensor) -> Tensor:
+    """The distance between two whole numbers, of each column of a weight (K, N): the largest is ±127; (N,)."""
+    return (weight.abs().amax(0) / 127).clamp(min=torch.finfo(weight.dtype).tiny)
 
 
 def product(builder: Builder, out: View, x: View, weight: View) -> None:
@@ -39,11 +44,11 @@ def product(builder: Builder, out: View, x: View, weight: View) -> None:
         x = builder.dense(x)
     tensor = builder.tensor_of(weight)
     if tensor is not None and outer > FEW:
-        half = builder.weights.half and kind == Kind.FLOAT32
-        laid = builder.weights.get(("panels", half), tensor, lambda: packed(tensor, half))
-        spare = builder.scratch((rows, PANELS[kind]), out.dtype)
-        w, row = builder.constant(laid), x.strides[0]
-        builder.emit(MatmulPacked(kind, half, out, x, row, w, rows, inner, outer, spare))
+        rounding = builder.weights.rounding if kind == Kind.FLOAT32 else None
+        if rounding == "int8":
+            _int8_product(builder, out, x, tensor)
+        else:
+            _packed_product(builder, out, x, tensor, torch.bfloat16 if rounding else None)
         return
     if inner == 1:
         outer_product = builder.scratch(out.shape, out.dtype)
@@ -56,6 +61,27 @@ def product(builder: Builder, out: View, x: View, weight: View) -> None:
         weight = builder.dense(weight.permuted((1, 0))).permuted((1, 0))
     strides = x.strides[0], weight.strides[1]
     builder.emit(Matmul(kind, out, x, strides[0], weight, strides[1], rows, inner, outer))
+
+
+def _packed_product(
+    builder: Builder, out: View, x: View, weight: Tensor, rounded: torch.dtype | None
+) -> None:
+    kind, (rows, inner), outer = builder.kind(out), x.shape, weight.shape[1]
+    laid = builder.weights.get(("panels", rounded), weight, lambda: packed(weight, rounded))
+    spare = builder.scratch((rows, PANELS[kind]), out.dtype)
+    size = kind.bytes if rounded is None else rounded.itemsize
+    w, row = builder.constant(laid), x.strides[0]
+    builder.emit(MatmulPacked(kind, size, out, x, row, w, rows, inner, outer, spare))
+
+
+def _int8_product(builder: Builder, out: View, x: View, weight: Tensor) -> None:
+    """out += (x q) s: whole numbers q in [-127, 127], and a step s for each column."""
+    step = step_of_int8(weight)
+    whole = builder.scratch(out.shape, out.dtype)
+    builder.fill(whole, 0)
+    _packed_product(builder, whole, x, (weight / step).round(), torch.int8)
+    binary(builder, "mul", whole, whole, builder.constant(step))
+    binary(builder, "add", out, out, whole)
 
 
 @lowers("mm")
