@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+import pytest
 import torch
 
 from chainrule.engine import auto
@@ -17,3 +18,10 @@ def pytest_sessionstart() -> None:
         from chainrule.engine.native import machine
 
         machine.keep()
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """A test that leaves more threads behind slows down all that follow."""
+    yield
+    assert torch.get_num_threads() == 1

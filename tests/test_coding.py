@@ -27,7 +27,7 @@ from chainrule.coding.items import MOST_HELD, block_rows, threads
 from chainrule.coding.names import fault_of
 from chainrule.coding.range_coder import PRECISION, Decoder, Encoder
 from chainrule.coding.streams import compress_stream, decompress_stream
-from chainrule.coding.symbols import code_whole
+from chainrule.coding.symbols import code_whole, uniform
 from chainrule.domain.column import Column
 from chainrule.engine.rows import state_bytes
 from chainrule.errors import ChainruleError, CodeError
@@ -152,6 +152,7 @@ def test_blocks_of_bytes_in_flight_hold_a_gigabyte_at_most(bytes_model, monkeypa
 
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)  # it would set back 64
     monkeypatch.setattr("chainrule.coding.streams.in_order", recorded)
     blob = stream(bytes_model, b"abc" * 20, runner="eager")
     assert unstream(bytes_model, blob) == b"abc" * 20
@@ -240,6 +241,20 @@ def test_what_cannot_be_coded_is_refused_plainly():
     ]:
         with pytest.raises(ChainruleError, match=message):
             cr.compress(model, torch.zeros(1, *model.domain.event_shape).long())
+
+
+@pytest.mark.parametrize("total", [1e-280, 1e-295, 1e-305, 1e-310, 5e-324])
+def test_numbers_that_are_hardly_possible_come_back(total):
+    """A total of less than the least normal number was not normalised."""
+
+    def masses(edges):
+        return uniform(edges) / uniform(edges).sum(1, keepdim=True) * total
+
+    whole, numbers = torch.ones(3, dtype=torch.bool), torch.tensor([-(2**53), 5, 2**53])
+    encoder = Encoder()
+    code_whole(masses, (-(2**53), 2**53), encoder, numbers, whole)
+    found = code_whole(masses, (-(2**53), 2**53), Decoder(encoder.finish()), None, whole)
+    assert torch.equal(found, numbers)
 
 
 @settings(max_examples=150, deadline=None)

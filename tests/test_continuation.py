@@ -117,9 +117,9 @@ def test_one_text_is_printed_as_it_is_drawn(folder, run):
     ("options", "message"),
     [
         (("--prompt", "the", "--given", "0=1"), "expected --given, or --prompt and --length, got both"),
-        (("--prompt", "the", "--like", "x.wav"), "expected --like, or --prompt and --length, got both"),
-        (("--given", "0=1", "--like", "x.wav"), "expected --given or --like, got both"),
-        (("--like", "x.wav"), "--like: expected a run that was trained with --features"),
+        (("--prompt", "the", "--like", __file__), "expected --like, or --prompt and --length, got both"),
+        (("--given", "0=1", "--like", __file__), "expected --given or --like, got both"),
+        (("--like", __file__), "--like: expected a run that was trained with --features"),
         (("--sampler", "eager", "--length", 9), "--sampler eager: expected none of"),
     ],
 )

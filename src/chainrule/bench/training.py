@@ -77,9 +77,7 @@ def measure(
     for name, size in sizes.items():
         tell(f"{name}, batch {size}")
         net, x = TRAINED[name], items(TRAINED[name].domain, size)
-        peers, missing = find_peers(
-            PEERS.get(name, {}), net.domain, net.hyperparameters, partial(_scored, x)
-        )
+        peers, missing = find_peers(PEERS.get(name, {}), net.domain, net.hyperparameters, partial(_scored, x))
         rows.append(_measure(name, x, repeats, peaks, peers))
         versions |= {peer: _version(peer) for peer in peers}
         absent |= missing

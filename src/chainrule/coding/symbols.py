@@ -14,6 +14,7 @@ from chainrule.heads import Conditional
 
 MOST_LEVELS = 4096  # that are coded at once; of more, digit after digit
 BASE = 256
+SEEN = 1e-290  # the coder cannot scale masses of less than this in all
 MISSING = -(2**63)  # the symbol of a missing number
 
 
@@ -105,8 +106,8 @@ def code_whole(
         edges = start[:, None] + width * torch.arange(digits + 1)
         edges = edges.clamp(max=greatest + 1)
         p = masses(edges)
-        # Where the model sees nothing at all, numbers are alike.
-        p = torch.where(p.sum(1, keepdim=True) > 0, p, (edges.diff(dim=1) > 0).double())
+        # Where the model sees next to nothing, numbers are alike.
+        p = torch.where(p.sum(1, keepdim=True) > SEEN, p, (edges.diff(dim=1) > 0).double())
         digit = None if symbols is None else (symbols - start).div(width, rounding_mode="floor")
         start = start + width * code_levels(p, coder, digit, rows)
         width //= BASE
