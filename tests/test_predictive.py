@@ -218,5 +218,6 @@ def test_the_command_draws_the_same_and_tells_the_calls(runs, capsys):
     ],
 )
 def test_refusals_of_the_command(runs, capsys, options, message):
-    status, out, err = call(capsys, runs / "target", *options)
+    there = [runs / option if option == "draft" else option for option in options]
+    status, out, err = call(capsys, runs / "target", *there)
     assert status == 1 and out == "" and err.startswith("error: ") and message in err

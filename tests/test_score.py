@@ -86,7 +86,7 @@ def test_its_error_is_how_much_it_varies():
 def models():
     torch.manual_seed(0)
     domain = cr.Domain.image(1, 4, 4, levels=7)
-    return [cr.create_model("gated-pixelcnn", domain, channels=4, depth=1).eval() for _ in range(2)]
+    return [cr.create_model("gated-pixelcnn", domain, channels=4, depth=1).eval().double() for _ in range(2)]
 
 
 def test_each_score_is_what_it_says(models):

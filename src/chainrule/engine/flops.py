@@ -37,6 +37,8 @@ class _Counter(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         packet = func._overloadpacket
+        if packet not in flop_registry:  # what works in place has the formula of what does not
+            packet = getattr(torch.ops.aten, packet.__name__.rstrip("_"), packet)
         if packet in flop_registry:
             self.total += flop_registry[packet](*args, **(kwargs or {}), out_val=out)
         elif not self._is_free(func):

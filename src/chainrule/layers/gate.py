@@ -69,8 +69,8 @@ def _empty(like: Tensor, *shape: int) -> Tensor:
 
 
 def _tanh(x: Tensor) -> Tensor:
-    """2σ(2x) - 1, on a CPU a third of the time that torch's own takes; x, if of 32 bits or more, is overwritten."""
+    """2σ(2x) - 1, on a CPU a third of the time that torch's own takes."""
     if x.device.type != "cpu":
         return torch.tanh(x)
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
-    return wide.mul_(2).sigmoid_().mul_(2).sub_(1).to(x.dtype)
+    return wide.mul(2).sigmoid_().mul_(2).sub_(1).to(x.dtype)

@@ -74,7 +74,8 @@ class RunningHidden(Network):
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable = None) -> tuple[Tensor, State]:
         """(B, 1) → (B, P)."""
         if phase == AFTER:
-            state = state + self.code.at(prev, t - 1) @ self.weight.index_select(0, (t - 1).reshape(1))[0]
+            code, rows = self.code.at(prev, t - 1), self.weight.index_select(0, (t - 1).reshape(1))[0]
+            state = torch.addcmul(state, code, rows) if len(rows) == 1 else state + code @ rows
         index = t.reshape(1)
         scaled = state if self.factors is None else state * self.factors.index_select(0, index)
         hidden = self.activation(scaled)
