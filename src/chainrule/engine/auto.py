@@ -186,10 +186,10 @@ def find_native(model: Any, rounding: str | None = None) -> NativeRunner | str:
     """The native runner of a model as it now is, with weights so rounded; or why there is none."""
     if model.device.type != "cpu":
         return f"it is for CPUs, the model is on {model.device}"
-    tensors = _lasting(model)
+    tensors, marks = _marked(model)
     kept = _runners.get(model)
-    if kept is None or not _same(tensors, kept[0], kept[1]):
-        kept = _runners[model] = tensors, [_Mark.of(tensor) for tensor in tensors], {}
+    if kept is None or not _same(tensors, marks, kept[0], kept[1]):
+        kept = _runners[model] = tensors, marks, {}
     if rounding not in kept[2]:
         kept[2][rounding] = _make(model, rounding)
     return kept[2][rounding]
@@ -245,17 +245,19 @@ class _Mark(NamedTuple):
         return self.version == other.version and torch.equal(self.sums, other.sums)
 
 
-def _same(tensors: list[Tensor], before: list[Tensor], marks: list[_Mark]) -> bool:
+def _same(tensors: list[Tensor], marks: list[_Mark], before: list[Tensor], those: list[_Mark]) -> bool:
     """Whether these are the tensors of before, with all their numbers."""
     return len(tensors) == len(before) and all(
-        tensor is own and _Mark.of(tensor).fits(mark)
-        for tensor, own, mark in zip(tensors, before, marks, strict=True)
+        tensor is own and mark.fits(other)
+        for tensor, own, mark, other in zip(tensors, before, marks, those, strict=True)
     )
 
 
-def _lasting(model: Any) -> list[Tensor]:
-    """Parameters and buffers, but for those that follow from the model's sizes, such as masks."""
+def _marked(model: Any) -> tuple[list[Tensor], list[_Mark]]:
+    """Parameters and buffers, and marks of them; of buffers that are not saved, such as masks, the version alone."""
     passing = {
         id(module._buffers[name]) for module in model.modules() for name in module._non_persistent_buffers_set
     }
-    return [*model.parameters(), *(buffer for buffer in model.buffers() if id(buffer) not in passing)]
+    tensors = [*model.parameters(), *model.buffers()]
+    none = torch.empty(0, dtype=torch.int64)
+    return tensors, [_Mark(t._version, none) if id(t) in passing else _Mark.of(t) for t in tensors]

@@ -152,8 +152,8 @@ class Samples(Model):
                 of z.
             generator: where the randomness comes from.
             top_k, top_p: keep only the most probable levels of each conditional.
-            runner: what executes the steps, such as a predictive sampler; eager steps by default. A mixture takes only
-                predictive ones, a model without steps of its own none.
+            runner: what executes the steps: "eager", "native", or a predictive sampler; by default, on a CPU, native
+                steps once they pay. A mixture takes only predictive ones, a model without steps of its own none.
 
         Raises:
             ChainruleError: on a bad number, or an option that the model has no use for.
