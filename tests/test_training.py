@@ -18,6 +18,7 @@ from chainrule.training.batches import CropOrder, EpochOrder
 from chainrule.training.checkpoint import SafetensorsIO
 from chainrule.training.module import Likelihood
 from chainrule.training.progress import ProgressLine
+from chainrule.training.ranks import Ranks
 from chainrule.training.recorder import Recorder
 from chainrule.training.session import Session
 from children import SECONDS, appears, child, outcome
@@ -231,7 +232,7 @@ def test_order_depends_on_seed_and_epoch_alone():
 
 def test_order_of_windows_depends_on_seed_and_epoch_and_reaches_everywhere():
     def starts(seed, epoch):
-        order = CropOrder(100, 8, seed, passes=2, extent=1000)
+        order = CropOrder(100, 8, seed, passes=2, extent=1000, ranks=Ranks())
         order.set_epoch(epoch)
         drawn = list(order)
         assert len(drawn) == len(order) == 26 and {len(batch) for batch in drawn} == {8, 4}

@@ -20,6 +20,7 @@ COMMANDS = {
     "data get": "chainrule.cli.get:get",
     "train": "chainrule.cli.train:train",
     "evaluate": "chainrule.cli.evaluate:evaluate",
+    "compare": "chainrule.cli.compare:compare",
     "sample": "chainrule.cli.sample:sample",
     "interpolate": "chainrule.cli.interpolate:interpolate",
     "continue": "chainrule.cli.continuation:continue_",

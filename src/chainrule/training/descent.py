@@ -7,7 +7,8 @@ import copy
 import signal
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -19,7 +20,10 @@ from chainrule.models import Model
 from chainrule.models.store import load_weights, save_card
 from chainrule.run_files import LAST, WEIGHTS
 from chainrule.training.config import TrainingConfig
+from chainrule.training.launch import run_in_processes
+from chainrule.training.loggers import open_loggers
 from chainrule.training.quiet import quiet
+from chainrule.training.ranks import Ranks
 from chainrule.training.session import Session
 
 if TYPE_CHECKING:
@@ -34,7 +38,7 @@ def descend(session: Session, model: Model, data: Data, config: TrainingConfig) 
     """Gradient descent in a run folder, until the epochs, the patience or the time are spent.
 
     Args:
-        session: where, and what is kept and shown.
+        session: where, by how many processes, and what is kept and shown.
         model: gets the best weights at the end, and is in evaluation mode then; a copy is trained.
         data: its training and validation splits are used.
         config: how.
@@ -42,45 +46,65 @@ def descend(session: Session, model: Model, data: Data, config: TrainingConfig) 
     Raises:
         KeyboardInterrupt: on Ctrl-C, with weights left in the folder.
         SystemExit: 143 on SIGTERM, likewise.
+        RunError: if one of several processes was killed.
     """
+    if session.ranks.world > 1 and not session.ranks.running:
+        run_in_processes(session.ranks, _descend_as, session, model, data, config)
+    else:
+        # Another thread may sample from the model: until the end it stays as it is.
+        stopped = _descend(session, copy.deepcopy(model), data, config)
+        if stopped is not None:
+            raise stopped
+    session.ranks.wait()
+    load_weights(model, session.folder / WEIGHTS)
+    end_training(model)
+
+
+def _descend_as(
+    ranks: Ranks, session: Session, model: Model, data: Data, config: TrainingConfig
+) -> BaseException | None:
+    """One of several processes, which have the model to themselves."""
+    shown = session.progress and ranks.first
+    return _descend(replace(session, ranks=ranks, progress=shown), model, data, config)
+
+
+def _descend(session: Session, model: Model, data: Data, config: TrainingConfig) -> BaseException | None:
+    """Train the model in place; what stopped it, if it was the user."""
     with quiet():
         from chainrule.training.in_turn import InTurn
         from chainrule.training.module import Likelihood
         from chainrule.training.recorder import Recorder
 
-    train, valid = _loaders(model, data, config)
+    train, valid = _loaders(model, data, config, session.ranks)
+    order: Any = train.sampler
     epochs, _ = config.plan(len(data.train))
     recorder, turn = Recorder(session, config, epochs), InTurn()
-    # Another thread may sample from the model: until the end it stays as it is.
-    trained = copy.deepcopy(model).train()
+    if session.ranks.first:
+        save_card(model, session.folder, version=__version__)
+    model.train()
     if not config.compile:  # a compiled loss looks nothing up
-        trained.remember(data.train, data.valid)
+        model.remember(data.train, data.valid)
     with quiet(), _restored_interrupt():
         trainer = _trainer(session, config, epochs, [turn, *_callbacks(session, config, recorder)])
-        module = Likelihood(trained, config, epochs * len(train), recorder.elapsed)
-        save_card(model, session.folder, version=__version__)
+        module = Likelihood(model, config, epochs * order.steps, recorder.elapsed, order, valid.sampler)
         try:
-            stopped = _run(session, trainer, module, recorder, train, valid)
+            return _run(session, trainer, module, recorder, train, valid)
         finally:
             turn.release()
-    if stopped is not None:
-        raise stopped
-    load_weights(model, session.folder / WEIGHTS)
-    end_training(model)
 
 
-def _loaders(model: Model, data: Data, config: TrainingConfig) -> tuple[DataLoader, DataLoader]:
+def _loaders(model: Model, data: Data, config: TrainingConfig, ranks: Ranks) -> tuple[DataLoader, DataLoader]:
     """Batches of the training and the validation split."""
-    from chainrule.training.batches import batches, crops
+    from chainrule.training.batches import crops, in_order, shuffled
 
     conds = {split: data.cond(split) if model.conditional else None for split in ("train", "valid")}
     _, passes = config.plan(len(data.train))
     size = config.batch_of(len(data.train))
     if "train" in data.streams:
-        train = crops(data, size, config.seed, passes, conditional=model.conditional)
+        train = crops(data, size, config.seed, passes, conditional=model.conditional, ranks=ranks)
     else:
-        train = batches(data.train, conds["train"], size, seed=config.seed, passes=passes)
-    return train, batches(data.valid, conds["valid"], max(4 * size, 256))
+        train = shuffled(data.train, conds["train"], size, config.seed, passes, ranks)
+    return train, in_order(data.valid, conds["valid"], max(4 * size, 256), ranks)
 
 
 def _callbacks(session: Session, config: TrainingConfig, recorder: Recorder) -> Iterator[pl.Callback]:
@@ -94,32 +118,49 @@ def _callbacks(session: Session, config: TrainingConfig, recorder: Recorder) -> 
         yield WeightEMA(config.ema)
     if session.progress:
         yield ProgressLine(recorder, Console(stderr=True), session)
+    yield from session.callbacks
 
 
 def _trainer(
     session: Session, config: TrainingConfig, epochs: int, callbacks: list[pl.Callback]
 ) -> pl.Trainer:
     import lightning.pytorch as pl
-    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
     from chainrule.training.checkpoint import SafetensorsIO
 
+    ranks = session.ranks
     return pl.Trainer(
         accelerator=session.device.type,
-        devices=1,
+        devices=ranks.devices,
+        num_nodes=ranks.nodes,
+        strategy=_strategy(ranks),
+        accumulate_grad_batches=ranks.accumulate,
+        use_distributed_sampler=False,
         precision=config.lightning_precision(session.device),
         max_epochs=epochs,
         gradient_clip_val=config.clip or None,
         callbacks=callbacks,
-        # One process, whatever a cluster's or a launcher's variables say of others.
-        plugins=[SafetensorsIO(), LightningEnvironment()],
+        plugins=[SafetensorsIO(), ranks.environment()],
         default_root_dir=session.folder,
-        logger=False,
+        logger=open_loggers(session.loggers, session.folder) or False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
+
+
+def _strategy(ranks: Ranks) -> Any:
+    if ranks.world == 1:
+        return "auto"
+    if ranks.sharded:
+        from chainrule.training.sharding import Sharded
+
+        return Sharded(ranks.world)
+    from lightning.pytorch.strategies import DDPStrategy
+
+    # Some nets have weights that not every batch uses.
+    return DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
 
 
 def _run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -12,11 +13,12 @@ from chainrule.errors import ChainruleError, nearest
 from chainrule.models import Model, check_hyperparameters, create_model
 from chainrule.randomness import seeded
 from chainrule.training.config import TrainingConfig
+from chainrule.training.needs import checked
 from chainrule.training.yaml_text import read_yaml
 
 # What a recipe and the `config.yaml` of a run may hold; the latter also says what was used and found.
 KEYS = ("model", "data", "hyperparameters", "training", "published")
-OF_A_RUN = ("chainrule", "torch", "domain", "vocabulary", "rate", "labels", "carried")
+OF_A_RUN = ("chainrule", "torch", "domain", "vocabulary", "rate", "labels", "carried", "start")
 DATA = ("source", "checksum", *(field.name for field in fields(Reading)))
 
 
@@ -83,7 +85,12 @@ class Recipe:
         return load_data(**self.data, data_dir=data_dir)
 
     def build(self, data: Data) -> Model:
-        """The model, its initial weights drawn from the recipe's seed."""
+        """The model, its initial weights drawn from the recipe's seed.
+
+        Raises:
+            ChainruleError: if it cannot be built, or what training keeps of its weights does not fit into memory.
+        """
         seed = TrainingConfig.of({}, {k: v for k, v in self.training.items() if k == "seed"}).seed
+        make = partial(create_model, self.model, data.domain, **self.hyperparameters)
         with seeded(seed):
-            return create_model(self.model, data.domain, **self.hyperparameters)
+            return checked(make, self.model, data.domain, len(data.train))
