@@ -19,6 +19,7 @@ COMMANDS = {
     "data": "chainrule.cli.catalogue:data",
     "data get": "chainrule.cli.get:get",
     "train": "chainrule.cli.train:train",
+    "tune": "chainrule.cli.tune:tune",
     "evaluate": "chainrule.cli.evaluate:evaluate",
     "compare": "chainrule.cli.compare:compare",
     "sample": "chainrule.cli.sample:sample",

@@ -151,9 +151,8 @@ def _fit(recipe: Recipe, data: Data, out: Path, options: dict[str, Any]) -> Run:
     built = recipe.build(data)
     parameters = parameters_of(built)
     if parameters:
-        say(
-            f"{recipe.model}: {parameters:,} parameters, {shown(BYTES * parameters)} with all that training keeps of them"
-        )
+        kept = shown(BYTES * parameters)
+        say(f"{recipe.model}: {parameters:,} parameters, {kept} with what training keeps of them")
     try:
         return fit(built, data, out=out, **options, **recipe.training)
     except KeyboardInterrupt:
