@@ -267,6 +267,26 @@ def test_automatic_keeps_account_over_calls(monkeypatch, caplog):
     assert len(used) == 3  # other numbers are other programs: these are bought anew
 
 
+@pytest.mark.parametrize("change", ["swap rows", "swap columns", "negate a zero", "add to one"])
+def test_other_numbers_are_another_program(change):
+    """`.data` changes numbers unseen by autograd."""
+    net = model()
+    weight = max(net.parameters(), key=lambda p: p.numel())
+    weight.data.view(-1)[3] = 0.0
+    kept = automatic.find_native(net)
+    assert automatic.find_native(net) is kept
+    flat = weight.data.flatten(1) if weight.ndim > 1 else weight.data[None]
+    if change == "swap rows":
+        flat[[0, 1]] = flat[[1, 0]]
+    elif change == "swap columns":
+        flat[:, [0, 1]] = flat[:, [1, 0]]
+    elif change == "negate a zero":
+        weight.data.view(-1)[3] = -0.0
+    else:
+        weight.data.view(-1)[-1] += 1e-6
+    assert automatic.find_native(net) is not kept
+
+
 def test_automatic_waits_for_no_compiler(monkeypatch, caplog):
     net, asked = model(), []
     monkeypatch.setattr(automatic, "RECORDING", -1.0)

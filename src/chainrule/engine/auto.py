@@ -6,10 +6,9 @@ import logging
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,6 +25,7 @@ NATIVE = {"native": None, "native-bf16": "bf16", "native-int8": "int8"}  # runne
 TRIED = 4  # sites that are drawn eagerly before the time of the rest is estimated
 # Seconds of eager steps, past and to come, that are worth recording a model's step; and where the loop is not loaded.
 RECORDING, LOADING = 0.05, 0.1
+WORDS = 1024  # of a row, when the numbers of a tensor are summed
 BETWEEN = 1.0  # seconds of eager steps between two looks at whether the loop has been compiled
 log = logging.getLogger(__name__)
 
@@ -48,9 +48,9 @@ class Account:
     runner: NativeRunner | None = None
     said: str = ""
 
-    def knows(self, key: Hashable, model: Any) -> bool:
-        """Whether the steps of this batch and rule are recorded, with the model's numbers as they are."""
-        return key in self.known and find_native(model) is self.runner
+    def known_runner(self, key: Hashable, model: Any) -> NativeRunner | None:
+        """What has the steps of this batch and rule recorded, with the model's numbers as they are."""
+        return self.runner if key in self.known and find_native(model) is self.runner else None
 
     def learn(self, key: Hashable, model: Any, runner: NativeRunner) -> None:
         """These steps have been recorded by a runner."""
@@ -72,8 +72,8 @@ class Account:
         self.said = decision
 
 
-# Of each model its tensors, a copy of their numbers, and the runners made of these.
-_runners: WeakKeyDictionary[Any, tuple[list[Tensor], list[np.ndarray], dict[str | None, NativeRunner | str]]]
+# Of each model its tensors, marks of their numbers, and the runners made of these.
+_runners: WeakKeyDictionary[Any, tuple[list[Tensor], list[_Mark], dict[str | None, NativeRunner | str]]]
 _runners = WeakKeyDictionary()
 _accounts: WeakKeyDictionary[Any, Account] = WeakKeyDictionary()
 
@@ -115,21 +115,24 @@ class Automatic:
         account, form = account_of(model), form_of(choose)
         key = values.shape, form, terms is not None
         able = bool(form) and values.device.type == "cpu" and key not in account.refused
-        native, t, piece = able and account.knows(key, model), first, TRIED if able else length
+        native: NativeRunner | str | None = account.known_runner(key, model) if able else None
+        t, piece = first, TRIED if able else length
         while t < length:
-            if native:
-                if self._drawn_natively(account, key, choose, values, state, t, terms):
+            if native is not None:
+                if self._drawn_natively(native, account, key, choose, values, state, t, terms):
                     return
-                native = able = False
+                native, able = None, False
             start, end = time.perf_counter(), min(t + piece if able else length, length)
             state = draw_stepwise(model, model, choose, values, state, t, end, terms)
             taken = (time.perf_counter() - start) / (end - t)
             account.spent += taken * (end - t)
-            native = able and pays(account, model, taken * (length - end))
+            if able and pays(account, model, taken * (length - end)):
+                native = find_native(model)
             t, piece = end, max(int(BETWEEN / taken), 1)
 
     def _drawn_natively(
         self,
+        found: NativeRunner | str,
         account: Account,
         key: Hashable,
         choose: Choice,
@@ -138,8 +141,7 @@ class Automatic:
         t: int,
         terms: Tensor | None,
     ) -> bool:
-        """Draw sites t … n-1 natively, if the machine can."""
-        found = find_native(self.model)
+        """Draw sites t … n-1 natively, if there is a runner and the machine can."""
         if not isinstance(found, str):
             from chainrule.engine.native import Unsupported
 
@@ -184,10 +186,10 @@ def find_native(model: Any, rounding: str | None = None) -> NativeRunner | str:
     """The native runner of a model as it now is, with weights so rounded; or why there is none."""
     if model.device.type != "cpu":
         return f"it is for CPUs, the model is on {model.device}"
-    tensors = [*model.parameters(), *model.buffers()]
+    tensors = _lasting(model)
     kept = _runners.get(model)
     if kept is None or not _same(tensors, kept[0], kept[1]):
-        kept = _runners[model] = tensors, [_bytes(tensor).copy() for tensor in tensors], {}
+        kept = _runners[model] = tensors, [_Mark.of(tensor) for tensor in tensors], {}
     if rounding not in kept[2]:
         kept[2][rounding] = _make(model, rounding)
     return kept[2][rounding]
@@ -217,22 +219,43 @@ def _make(model: Any, rounding: str | None) -> NativeRunner | str:
     return NativeRunner(model, rounding=rounding)
 
 
-def _same(tensors: list[Tensor], before: list[Tensor], numbers: list[np.ndarray]) -> bool:
-    """Whether these are the tensors of before, with all their numbers: `.data` changes them unseen by autograd."""
+class _Mark(NamedTuple):
+    """What tells a tensor of before from one with other numbers, without keeping those of before."""
+
+    version: int
+    sums: Tensor
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> Self:
+        """Its version, and sums of its bytes over rows and columns of `WORDS` whole numbers, which may overflow.
+
+        `.data` changes numbers unseen by autograd, which counts versions; numbers that change places change sums.
+        """
+        raw = tensor.detach().contiguous().flatten().view(torch.uint8)
+        words = raw[: len(raw) // 8 * 8].view(torch.int64)
+        rest = raw[len(raw) // 8 * 8 :].long()
+        table, last = (
+            words[: len(words) // WORDS * WORDS].view(-1, WORDS),
+            words[len(words) // WORDS * WORDS :],
+        )
+        return cls(tensor._version, torch.cat([table.sum(0), table.sum(1), last, rest]))
+
+    def fits(self, other: _Mark) -> bool:
+        """Whether both are of the same numbers."""
+        return self.version == other.version and torch.equal(self.sums, other.sums)
+
+
+def _same(tensors: list[Tensor], before: list[Tensor], marks: list[_Mark]) -> bool:
+    """Whether these are the tensors of before, with all their numbers."""
     return len(tensors) == len(before) and all(
-        tensor is own and _equal(_bytes(tensor), kept)
-        for tensor, own, kept in zip(tensors, before, numbers, strict=True)
+        tensor is own and _Mark.of(tensor).fits(mark)
+        for tensor, own, mark in zip(tensors, before, marks, strict=True)
     )
 
 
-def _bytes(tensor: Tensor) -> np.ndarray:
-    """The bytes of a tensor's numbers: -0 differs from 0, and NaN equals itself."""
-    return tensor.detach().contiguous().flatten().view(torch.uint8).numpy()
-
-
-def _equal(a: np.ndarray, b: np.ndarray) -> bool:
-    words = len(a) // 8 * 8  # eight bytes at once take as long as one
-    return len(a) == len(b) and bool(
-        np.array_equal(a[:words].view(np.int64), b[:words].view(np.int64))
-        and np.array_equal(a[words:], b[words:])
-    )
+def _lasting(model: Any) -> list[Tensor]:
+    """Parameters and buffers, but for those that follow from the model's sizes, such as masks."""
+    passing = {
+        id(module._buffers[name]) for module in model.modules() for name in module._non_persistent_buffers_set
+    }
+    return [*model.parameters(), *(buffer for buffer in model.buffers() if id(buffer) not in passing)]

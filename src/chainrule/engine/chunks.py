@@ -58,7 +58,7 @@ class Chunks:
         account, model = self._account, self.model
         if not key[-1] or key in account.refused or self._prev.device.type != "cpu":
             return False
-        return account.knows(key, model) or pays(account, model, 0.0)
+        return account.known_runner(key, model) is not None or pays(account, model, 0.0)
 
     def _go_native(self, key: Hashable) -> None:
         found = find_native(self.model)

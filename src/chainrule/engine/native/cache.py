@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable, Sequence
 from threading import Lock
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,6 +36,9 @@ class Programs:
         self._weights = Weights()
         self._rounded = None if rounding is None else Weights(rounding)
         self._kept: dict[Hashable, Program | Unsupported] = {}
+        self.kinds: tuple[list[tuple[Hashable, Any]], np.ndarray] | None = (
+            None  # of sites, once they are known
+        )
         self._lock = Lock()
 
     def get(self, kind: Hashable, site: Site, inputs: Sequence[Tensor], leaves: int, t: int) -> Program:

@@ -97,19 +97,27 @@ class Session:
                 if leaf is not after:  # a boolean one, which the machine kept as whole numbers
                     leaf.copy_(after)
 
-    def _kinds(self, first: int, last: int) -> tuple[dict[int, tuple[Hashable, Any, int]], list[int]]:
+    def _kinds(self, first: int, last: int) -> tuple[dict[int, tuple[Hashable, Any, int]], np.ndarray]:
         """The kinds of sites there are (phase, head, a site of it) by number, and that of each site."""
-        end, head = self.model.sites - 1, self.model.head
-        phases = self.model.schedule(self.model.sites)
+        kinds, numbers = self.programs.kinds or self._all_kinds()
+        sites = np.minimum(np.arange(first, last), len(numbers) - 1)
+        own, where = np.unique(numbers[sites], return_index=True)
+        found = {int(n): (*kinds[n], first + int(t)) for n, t in zip(own, where, strict=True)}
+        return found, numbers[sites]
+
+    def _all_kinds(self) -> tuple[list[tuple[Hashable, Any]], np.ndarray]:
+        """The kinds of all sites of the model; those after its last one are of its kind."""
+        head, phases = self.model.head, self.model.schedule(self.model.sites)
         found: dict[Hashable, int] = {}
-        kinds: dict[int, tuple[Hashable, Any, int]] = {}
-        numbers = []
-        for t in range(first, last):
-            own = head.at(min(t, end))
-            number = found.setdefault((phases[min(t, end)], id(own)), len(found))
-            kinds.setdefault(number, (phases[min(t, end)], own, t))
-            numbers.append(number)
-        return kinds, numbers
+        kinds: list[tuple[Hashable, Any]] = []
+        numbers = np.empty(self.model.sites, dtype=np.int64)
+        for t, phase in enumerate(phases):
+            own = head.at(t)
+            numbers[t] = found.setdefault((phase, id(own)), len(found))
+            if len(found) > len(kinds):
+                kinds.append((phase, own))
+        self.programs.kinds = kinds, numbers
+        return self.programs.kinds
 
     def _step(self, choose: Choice, phase: Hashable, head: Any, columns: int, score: bool) -> Site:
         model, tree = self.model, self._tree

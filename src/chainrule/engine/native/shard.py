@@ -29,7 +29,12 @@ class Share:
         self.run({0: program}, [0], t, t + 1, Event())
 
     def run(
-        self, programs: Mapping[int, Program], numbers: Sequence[int], first: int, last: int, stop: Event
+        self,
+        programs: Mapping[int, Program],
+        numbers: Sequence[int] | np.ndarray,
+        first: int,
+        last: int,
+        stop: Event,
     ) -> None:
         """Sites first … last-1, each by the program of its number, until `stop` is set.
 
@@ -45,9 +50,10 @@ class Share:
         _memory, start = allocate(max(p.size for p in programs.values()))
         addresses = [tensor.data_ptr() for tensor in self.inputs]
         bound = {number: program.bind(addresses, start) for number, program in programs.items()}
-        starts = dict(zip(bound, np.cumsum([0, *map(len, bound.values())]), strict=False))
+        starts = np.zeros(max(bound) + 1, dtype=np.int64)
+        starts[list(bound)] = np.cumsum([0, *map(len, bound.values())])[:-1]
         code = np.concatenate(list(bound.values()))
-        where = np.array([starts[number] for number in numbers], dtype=np.int64)
+        where = starts[numbers]
         for site in range(first, last, BETWEEN):
             if stop.is_set():
                 return
