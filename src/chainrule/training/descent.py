@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from chainrule._version import __version__
 from chainrule.data import Data
@@ -18,6 +20,7 @@ from chainrule.engine import end_training
 from chainrule.errors import ChainruleError, RunError
 from chainrule.models import Model
 from chainrule.models.store import load_weights, save_card
+from chainrule.randomness import seeded
 from chainrule.run_files import LAST, WEIGHTS
 from chainrule.training.config import TrainingConfig
 from chainrule.training.launch import run_in_processes
@@ -84,9 +87,10 @@ def _descend(session: Session, model: Model, data: Data, config: TrainingConfig)
     model.train()
     if not config.compile:  # a compiled loss looks nothing up
         model.remember(data.train, data.valid)
+    unused, called = _probe(model, train) if session.ranks.world > 1 else (False, set())
     with quiet(), _restored_interrupt():
-        trainer = _trainer(session, config, epochs, [turn, *_callbacks(session, config, recorder)])
-        module = Likelihood(model, config, epochs * order.steps, recorder.elapsed, order, valid.sampler)
+        trainer = _trainer(session, config, epochs, unused, [turn, *_callbacks(session, config, recorder)])
+        module = Likelihood(model, config, epochs * order.steps, recorder.elapsed, order, valid.sampler, called)
         try:
             return _run(session, trainer, module, recorder, train, valid)
         finally:
@@ -122,7 +126,7 @@ def _callbacks(session: Session, config: TrainingConfig, recorder: Recorder) -> 
 
 
 def _trainer(
-    session: Session, config: TrainingConfig, epochs: int, callbacks: list[pl.Callback]
+    session: Session, config: TrainingConfig, epochs: int, unused: bool, callbacks: list[pl.Callback]
 ) -> pl.Trainer:
     import lightning.pytorch as pl
 
@@ -133,7 +137,7 @@ def _trainer(
         accelerator=session.device.type,
         devices=ranks.devices,
         num_nodes=ranks.nodes,
-        strategy=_strategy(ranks),
+        strategy=_strategy(ranks, unused),
         accumulate_grad_batches=ranks.accumulate,
         use_distributed_sampler=False,
         precision=config.lightning_precision(session.device),
@@ -150,7 +154,7 @@ def _trainer(
     )
 
 
-def _strategy(ranks: Ranks) -> Any:
+def _strategy(ranks: Ranks, unused: bool) -> Any:
     if ranks.world == 1:
         return "auto"
     if ranks.sharded:
@@ -159,8 +163,30 @@ def _strategy(ranks: Ranks) -> Any:
         return Sharded(ranks.world)
     from lightning.pytorch.strategies import DDPStrategy
 
-    # Some nets have weights that not every batch uses.
-    return DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+    return DDPStrategy(find_unused_parameters=unused, broadcast_buffers=False)
+
+
+def _probe(model: Model, train: DataLoader) -> tuple[bool, set[nn.Module]]:
+    """Whether the loss has no gradient for some weights, which costs a search in each step; and what it calls."""
+    weights = [p for p in model.parameters() if p.requires_grad]
+    with _calls() as called, seeded(0):
+        loss = model.loss(*train.dataset[[0]]).mean()
+    with _calls() as again, seeded(0), torch.no_grad():
+        model.eval().valid_loss(*train.dataset[[0]])
+    model.train()
+    unused = any(grad is None for grad in torch.autograd.grad(loss, weights, allow_unused=True))
+    return unused, called & again
+
+
+@contextlib.contextmanager
+def _calls() -> Iterator[set[nn.Module]]:
+    """The modules that are called."""
+    called: set[nn.Module] = set()
+    hook = register_module_forward_pre_hook(lambda module, given: called.add(module))
+    try:
+        yield called
+    finally:
+        hook.remove()
 
 
 def _run(

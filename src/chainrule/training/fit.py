@@ -108,34 +108,34 @@ def fit(
     ranks, place = Ranks.of(devices, nodes, strategy, accumulate), find_device(device)
     more = {"ranks": ranks, "loggers": check_loggers(logger), "callbacks": tuple(callbacks)}
     shown = progress and ranks.first
-    with ranks.joined(place):
-        if out is None:
-            with scratch() as own:
-                folder = Path(ranks.told(str(own)))
-                session = Session(folder, place, False, False, shown, **more)
-                _fit_in(session, model, data, config, start, extend)
-                run = Run.open(folder, model)
-                run.folder = None
-                ranks.wait()  # the first one removes it
-                return run
-        folder = Path(out)
-        with locked(folder) if ranks.first else nullcontext():
-            here = folder
+    ranks.join(place)
+    if out is None:
+        with scratch() as own:
+            folder = Path(ranks.told(str(own)))
+            session = Session(folder, place, False, False, shown, **more)
+            _fit_in(session, model, data, config, start, extend)
+            run = Run.open(folder, model)
+            run.folder = None
+            ranks.wait()  # the first one removes it
+            return run
+    folder = Path(out)
+    with locked(folder) if ranks.first else nullcontext():
+        here = folder
+        if ranks.first:
+            finish(folder)
+            here = place_beside(folder, data.origin, resume) if overwrite else folder
+        here = Path(ranks.told(str(here)))
+        session = Session(here, place, resume, True, shown, **more)
+        try:
+            _fit_in(session, model, data, config, start, extend)
+        finally:
             if ranks.first:
-                finish(folder)
-                here = place_beside(folder, data.origin, resume) if overwrite else folder
-            here = Path(ranks.told(str(here)))
-            session = Session(here, place, resume, True, shown, **more)
-            try:
-                _fit_in(session, model, data, config, start, extend)
-            finally:
-                if ranks.first:
-                    with suppress(OSError):  # nothing was begun
-                        (folder / NEXT).rmdir()
-            if ranks.first and here != folder:
-                replace(folder)
-            ranks.wait()
-            return Run.open(folder, model)
+                with suppress(OSError):  # nothing was begun
+                    (folder / NEXT).rmdir()
+        if ranks.first and here != folder:
+            replace(folder)
+        ranks.wait()
+        return Run.open(folder, model)
 
 
 def _fit_in(

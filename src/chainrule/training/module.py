@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from chainrule.models import Model
 from chainrule.randomness import seeded
@@ -29,6 +29,7 @@ class Likelihood(pl.LightningModule):
         elapsed: the seconds of training so far, for the cosine where time is limited.
         train: in which order training items come.
         valid: in which order items of the validation do.
+        called: the modules that a pass calls, where the model is to be cut into shares.
     """
 
     def __init__(
@@ -39,11 +40,12 @@ class Likelihood(pl.LightningModule):
         elapsed: Callable[[], float],
         train: EpochOrder,
         valid: InOrder,
+        called: Collection[nn.Module] = (),
     ) -> None:
         super().__init__()
         self.elapsed, self.train_order, self.valid_order = elapsed, train, valid
-        self.ranks = train.ranks
-        self._loss = torch.compile(model.loss, dynamic=False) if config.compile else model.loss
+        self.ranks, self._called = train.ranks, [called]  # in a list: they are modules of the model
+        self._compiled = torch.compile(model.loss, dynamic=False) if config.compile else None
         self.model, self.config, self.steps = model, config, steps
         self._trained: list[Tensor] = []
         self.train_nats: list[Tensor] = []
@@ -69,7 +71,7 @@ class Likelihood(pl.LightningModule):
         with seeded(seed % 2**63, self.device):
             if self.config.mutate:
                 batch = [mutated(batch[0], self.model.domain, self.config.mutate), *batch[1:]]
-            nats = self._loss(*batch)
+            nats = (self._compiled or self.model.loss)(*batch)
         weight = self.train_order.weight(index)
         if weight:
             self.train_nats.append(nats.detach())
@@ -96,7 +98,7 @@ class Likelihood(pl.LightningModule):
         if self.ranks.sharded:
             from chainrule.training.sharding import shard
 
-            shard(self.model, self.trainer.strategy.device_mesh["data_parallel"])
+            shard(self.model, self._called[0], self.trainer.strategy.device_mesh["data_parallel"])
 
     def configure_optimizers(self) -> Any:
         """The optimiser, and a rate that rises over `warmup` steps, then falls along half a cosine."""

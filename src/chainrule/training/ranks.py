@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -126,26 +125,18 @@ class Ranks:
 
     # --- how they come together ------------------------------------------------------------------
 
-    @contextmanager
-    def joined(self, device: torch.device) -> Iterator[None]:
-        """The process group of those that a launcher has started."""
+    def join(self, device: torch.device) -> None:
+        """Come together with the others that a launcher has started; the group lasts as long as this process."""
         if not self._several or dist.is_initialized():
-            yield
             return
         environment = self.environment()
-        os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = (
-            environment.main_address,
-            str(environment.main_port),
-        )
+        os.environ["MASTER_ADDR"] = environment.main_address
+        os.environ["MASTER_PORT"] = str(environment.main_port)
         if device.type == "cuda":
             torch.cuda.set_device(environment.local_rank())
-        dist.init_process_group(
-            "nccl" if device.type == "cuda" else "gloo", rank=self.rank, world_size=self.world
-        )
-        try:
-            yield
-        finally:
-            dist.destroy_process_group()
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, rank=self.rank, world_size=self.world)
+        atexit.register(dist.destroy_process_group)
 
     def environment(self) -> ClusterEnvironment:
         """What tells Lightning of the other processes."""

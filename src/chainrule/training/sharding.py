@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from lightning.pytorch.strategies import ModelParallelStrategy
@@ -49,10 +49,16 @@ class Sharded(ModelParallelStrategy):
             set_optimizer_state_dict(self.model, optimizer, _named(state, self.model), options=FULL)
 
 
-def shard(model: Model, mesh: Any) -> None:
-    """Cut the parameters of each repeated layer, then of the rest, along their first dimension."""
+def shard(model: Model, called: Collection[nn.Module], mesh: Any) -> None:
+    """Cut the parameters of each repeated layer, then of the rest, along their first dimension.
+
+    Args:
+        model: has been built in full.
+        called: its modules that are called in a pass; the weights of others are used where they are not called.
+        mesh: of the ranks.
+    """
     for layer in [layer for block in model.modules() if isinstance(block, nn.ModuleList) for layer in block]:
-        if any(p.requires_grad for p in layer.parameters()):
+        if layer in called and any(p.requires_grad for p in layer.parameters()):
             fully_shard(layer, mesh=mesh, reshard_after_forward=True)
     fully_shard(model, mesh=mesh, reshard_after_forward=True)
     for name in ("loss", "valid_loss"):
