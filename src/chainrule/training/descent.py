@@ -66,9 +66,9 @@ def descend(session: Session, model: Model, data: Data, config: TrainingConfig) 
 def _descend_as(
     ranks: Ranks, session: Session, model: Model, data: Data, config: TrainingConfig
 ) -> BaseException | None:
-    """One of several processes, which have the model to themselves."""
+    """One of several processes, to which the model comes in memory that they share."""
     shown = session.progress and ranks.first
-    return _descend(replace(session, ranks=ranks, progress=shown), model, data, config)
+    return _descend(replace(session, ranks=ranks, progress=shown), copy.deepcopy(model), data, config)
 
 
 def _descend(session: Session, model: Model, data: Data, config: TrainingConfig) -> BaseException | None:

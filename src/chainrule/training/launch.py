@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 
 from chainrule.errors import ChainruleError, RunError
 from chainrule.training.ranks import Ranks
@@ -41,7 +42,7 @@ def run_in_processes(ranks: Ranks, body: Body, *args: Any) -> None:
         except (KeyboardInterrupt, SystemExit) as error:
             stopped = error
             _interrupt(context.processes)
-        except mp.ProcessException as error:
+        except ProcessException as error:
             stopped = _failure(error)
     while not told.empty():
         stopped = told.get()
@@ -70,7 +71,7 @@ def _rank(rank: int, ranks: Ranks, body: Body, args: tuple, port: int, threads: 
 
 def _failure(error: Any) -> RunError:
     index = error.error_index
-    if isinstance(error, mp.ProcessExitedException):
+    if isinstance(error, ProcessExitedException):
         why = f"was killed by {error.signal_name}" if error.signal_name else f"ended with {error.exit_code}"
     else:
         why = f"failed: {str(error).strip().splitlines()[-1]}"
