@@ -220,7 +220,7 @@ def _make(model: Any, rounding: str | None) -> NativeRunner | str:
 
 
 class _Mark(NamedTuple):
-    """What tells a tensor of before from one with other numbers, without keeping those of before."""
+    """By what a tensor of before is known again, without a copy of its numbers."""
 
     version: int
     sums: Tensor

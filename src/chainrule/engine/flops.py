@@ -21,7 +21,8 @@ FREE = {
     "embedding", "empty", "empty_like", "empty_strided", "fill_", "flip", "floor_divide", "full", "full_like", "gather",
     "index", "index_copy", "index_copy_", "index_put_", "index_select", "lift_fresh", "_local_scalar_dense", "nonzero",
     "log_sigmoid_forward", "log_softmax", "logsumexp", "masked_fill", "max", "mean", "min", "native_layer_norm",
-    "new_empty", "new_zeros", "ones", "ones_like", "promote_types", "rand", "randn", "random", "randperm", "repeat",
+    "new_empty", "new_ones", "new_zeros", "copysign", "ones", "ones_like", "promote_types", "rand", "randn",
+    "random", "randperm", "repeat",
     "repeat_interleave", "roll", "scalar_tensor", "scatter", "searchsorted", "sort", "squeeze_", "stack", "sum", "t_",
     "topk", "transpose_", "tril", "triu", "unsafe_split", "unsqueeze_", "where", "zero_", "zeros", "zeros_like",
 }  # fmt: skip

@@ -72,7 +72,7 @@ class Real(Encoding):
 
     def at(self, prev: Tensor, index: Tensor) -> Tensor:
         """(B, V) → (B, V)."""
-        return asinh(prev)
+        return torch.asinh(prev)
 
 
 class OneHot(Encoding):

@@ -119,7 +119,7 @@ class Raster(Network):
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Any = None) -> tuple[Tensor, State]:
         """(B, V) → (B, P)."""
         row, cond, body = state
-        code = self._codes(prev)
+        code = F.pad(self.code.at(prev, t - 1), (0, 1), value=1.0)
         code = torch.where(t > 0, code, torch.zeros_like(code))
         site = t % (self.width * self.groups)
         row = write_at(row, (site - 1) % (self.width * self.groups), code)
