@@ -42,9 +42,6 @@ if TYPE_CHECKING:
     from chainrule.training import Recipe, Run
 
 
-AUTO = "auto"  # the name of what suits the data
-
-
 def train(
     context: typer.Context,
     model: ModelName,
@@ -106,6 +103,7 @@ def train(
     from chainrule.training import Recipe, TrainingConfig
     from chainrule.training.loggers import check_loggers
     from chainrule.training.ranks import Ranks
+    from chainrule.training.recipe import AUTO
 
     recipe = (
         Recipe.read(model)

@@ -19,6 +19,7 @@ from chainrule.training.yaml_text import read_yaml
 # What a recipe and the `config.yaml` of a run may hold; the latter also says what was used and found.
 KEYS = ("model", "data", "hyperparameters", "training", "published")
 OF_A_RUN = ("chainrule", "torch", "domain", "vocabulary", "rate", "labels", "carried", "start")
+AUTO = "auto"  # stands for the model that suits the data
 DATA = ("source", "checksum", *(field.name for field in fields(Reading)))
 
 
@@ -78,7 +79,8 @@ class Recipe:
             ChainruleError: if the recipe names none, or it cannot be loaded.
         """
         # What is wrong is said before any data is read.
-        check_hyperparameters(self.model, self.hyperparameters)
+        if self.model != AUTO:
+            check_hyperparameters(self.model, self.hyperparameters)
         unknown = [key for key in self.data if key not in DATA]
         if unknown or not isinstance(self.data.get("source"), str):
             raise ChainruleError(f"data: expected source, and perhaps domain and seed, got {self.data}")
