@@ -90,7 +90,9 @@ def _descend(session: Session, model: Model, data: Data, config: TrainingConfig)
     unused, called = _probe(model, train) if session.ranks.world > 1 else (False, set())
     with quiet(), _restored_interrupt():
         trainer = _trainer(session, config, epochs, unused, [turn, *_callbacks(session, config, recorder)])
-        module = Likelihood(model, config, epochs * order.steps, recorder.elapsed, order, valid.sampler, called)
+        module = Likelihood(
+            model, config, epochs * order.steps, recorder.elapsed, order, valid.sampler, called
+        )
         try:
             return _run(session, trainer, module, recorder, train, valid)
         finally:
