@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from hashlib import sha256
@@ -14,6 +15,7 @@ import torch
 import chainrule as cr
 from chainrule import scale
 from chainrule.cli import main
+from chainrule.data import load_items
 from chainrule.errors import ChainruleError
 from chainrule.scale.parts import drawn_parts, parts_of
 
@@ -68,9 +70,9 @@ def test_scores_are_those_of_one_process(place, tmp_path):
     assert done == ROWS and told[0] == (0, ROWS) and told[-1] == (ROWS, ROWS)
     found = pd.read_parquet(tmp_path / "s")
     run = cr.Run.open(place / "run")
-    items = cr.load_data({"test": pd.read_parquet(place / "whole")}, domain=run.model.domain)
+    items = load_items(pd.read_parquet(place / "whole"), run.reading)
     with torch.no_grad():
-        expected = -run.model.log_prob(items.test)
+        expected = -run.model.log_prob(items.x)
     assert found["id"].tolist() == [f"u{i:05d}" for i in range(ROWS)]
     np.testing.assert_allclose(found["nats"], expected, rtol=1e-5)
 
@@ -102,7 +104,10 @@ def test_a_killed_process_loses_no_rows(place, tmp_path):
         until = time.monotonic() + 60
         while time.monotonic() < until and not list((tmp_path / "two").glob("part-*")):
             time.sleep(0.01)
-        children = [int(pid) for pid in os.popen(f"pgrep -P {os.getpid()} -f spawn_main").read().split()]
+        command = ["pgrep", "-P", str(os.getpid()), "-f", "spawn_main"]
+        children = [
+            int(pid) for pid in subprocess.run(command, capture_output=True, check=True).stdout.split()
+        ]
         for pid in children[:1]:
             os.kill(pid, signal.SIGKILL)
         killed.extend(children[:1])

@@ -12,7 +12,7 @@ from chainrule.models.choose import choose_models
 from chainrule.tasks.compare_runs import compare_runs
 from chainrule.training import needs
 
-QUICK = {"channels": 4, "depth": 1}
+QUICK = {"channels": 4, "depth": 2}
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_a_run_starts_with_anothers_weights_and_is_extended(runs, tmp_path):
     about = {"out": tmp_path / "run", "progress": False, "device": "cpu", "lr": 1e-9}
     run = cr.fit(model, data, start=runs / "0", epochs=1, **about)
     assert run.best["valid_nats"] == pytest.approx(cr.Run.open(runs / "0").best["valid_nats"], rel=1e-4)
-    other = cr.create_model("causal-conv1d", data.domain, channels=8, depth=1)
+    other = cr.create_model("causal-conv1d", data.domain, channels=8, depth=2)
     with pytest.raises(RunError, match="cannot be started from: expected a run of the same causal-conv1d"):
         cr.fit(other, data, start=runs / "0", epochs=1, **{**about, "out": tmp_path / "x"})
     with pytest.raises(RunError, match=r"cannot resume: training was \{'epochs': 1"):
@@ -138,7 +138,7 @@ def test_a_model_by_kind_and_size(domain, items, expected):
 def test_trials_are_kept_and_go_on(capsys, tmp_path):
     pytest.importorskip("optuna")
     asked = ["tune", "causal-conv1d", "--data", "digits", "--budget", "5m", "--trials", 2, "--device", "cpu"]
-    asked += ["--set", "epochs=1", "--set", "channels=4", "--set", "depth=1", "--out", tmp_path, "--json"]
+    asked += ["--set", "epochs=1", "--set", "channels=4", "--set", "depth=2", "--out", tmp_path, "--json"]
     first = json.loads(call(capsys, *asked)[1])
     status, out, _ = call(capsys, *asked)
     again = json.loads(out)

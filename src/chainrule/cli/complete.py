@@ -100,7 +100,7 @@ def complete(
     `chainrule complete runs/people gaps.csv --given "age>=40" -o filled.csv`
     """
     if engine is not None:
-        own = {"seed": seed, "particles": particles or 64, "device": worker_device(device)}
+        own: dict[str, Any] = {"seed": seed, "particles": particles or 64, "device": worker_device(device)}
         over_parts(run, "complete", source, out, engine, workers, json=json, **own)
         return
     import torch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -65,7 +65,7 @@ def sample(
     `chainrule sample runs/people -n 1000 --given "job in clerk,smith" --given "age>=40" -o clerks.csv`
     """
     if engine is not None:
-        own = {"n": drawing.n, "seed": drawing.seed, "device": worker_device(drawing.device)}
+        own: dict[str, Any] = {"n": drawing.n, "seed": drawing.seed, "device": worker_device(drawing.device)}
         over_parts(drawing.run, "sample", None, drawing.out, engine, workers, json=drawing.json, **own)
         return
     runner = open_sampler(sampler, draft, drawing.device)

@@ -110,8 +110,9 @@ def train(
         if model.endswith((".yaml", ".yml"))
         else Recipe(model if model == AUTO else model_name(model))
     )
-    for key, value in parse_settings(set_ or []).items():
-        place(recipe, key, value)
+    settings = parse_settings(set_ or [])
+    if recipe.model != AUTO:
+        _place(recipe, settings)
     own = {"epochs": epochs, "minutes": minutes, "seed": seed}
     recipe.training |= {name: value for name, value in own.items() if value is not None}
     _read_by(recipe, data, reading.given())
@@ -126,6 +127,7 @@ def train(
     if recipe.model == AUTO:
         choice = choose_models(loaded.domain, len(loaded.train))[0]
         recipe.model = choice.name
+        _place(recipe, settings)
         say(f"{AUTO}: {choice.name} ({choice.why})")
     out = out or Path("runs") / f"{loaded.name}-{recipe.model.rpartition(':')[2]}"
     options: dict[str, Any] = {"resume": resume, "extend": extend, "overwrite": overwrite, "start": start}
@@ -139,6 +141,12 @@ def train(
     runs = [_fit(own, loaded, out / str(k), options) for k, own in enumerate(_seeded(recipe, seeds))]
     if first:
         _report_seeds(runs, loaded, recipe.model, command=context.obj, json=json)
+
+
+def _place(recipe: Recipe, settings: dict[str, Any]) -> None:
+    """Put each setting where it belongs, as the model's hyperparameters say."""
+    for key, value in settings.items():
+        place(recipe, key, value)
 
 
 def _fit(recipe: Recipe, data: Data, out: Path, options: dict[str, Any]) -> Run:

@@ -80,6 +80,7 @@ def _descend(session: Session, model: Model, data: Data, config: TrainingConfig)
 
     train, valid = _loaders(model, data, config, session.ranks)
     order: Any = train.sampler
+    in_turn: Any = valid.sampler
     epochs, _ = config.plan(len(data.train))
     recorder, turn = Recorder(session, config, epochs), InTurn()
     if session.ranks.first:
@@ -90,9 +91,7 @@ def _descend(session: Session, model: Model, data: Data, config: TrainingConfig)
     unused, called = _probe(model, train) if session.ranks.world > 1 else (False, set())
     with quiet(), _restored_interrupt():
         trainer = _trainer(session, config, epochs, unused, [turn, *_callbacks(session, config, recorder)])
-        module = Likelihood(
-            model, config, epochs * order.steps, recorder.elapsed, order, valid.sampler, called
-        )
+        module = Likelihood(model, config, epochs * order.steps, recorder.elapsed, order, in_turn, called)
         try:
             return _run(session, trainer, module, recorder, train, valid)
         finally:

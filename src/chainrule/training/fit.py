@@ -106,7 +106,7 @@ def fit(
     if model.conditional:
         _check_cond(model, data)
     ranks, place = Ranks.of(devices, nodes, strategy, accumulate), find_device(device)
-    more = {"ranks": ranks, "loggers": check_loggers(logger), "callbacks": tuple(callbacks)}
+    more: dict[str, Any] = {"ranks": ranks, "loggers": check_loggers(logger), "callbacks": tuple(callbacks)}
     shown = progress and ranks.first
     ranks.join(place)
     if out is None:

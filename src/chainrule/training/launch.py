@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-import torch.multiprocessing as mp
-from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
+from torch.multiprocessing import get_context
+from torch.multiprocessing.spawn import ProcessException, ProcessExitedException, start_processes
 
 from chainrule.errors import ChainruleError, RunError
 from chainrule.training.ranks import Ranks
@@ -29,9 +29,9 @@ def run_in_processes(ranks: Ranks, body: Body, *args: Any) -> None:
         RunError: if one was killed, or failed otherwise; the others have been ended.
         KeyboardInterrupt, SystemExit: as one of them was stopped, or this process was.
     """
-    told = mp.get_context("spawn").SimpleQueue()
+    told = get_context("spawn").SimpleQueue()
     share = max(torch.get_num_threads() // ranks.devices, 1)
-    context: Any = mp.start_processes(
+    context: Any = start_processes(
         _rank, (ranks, body, args, _free_port(), share, told), ranks.devices, join=False, start_method="spawn"
     )
     stopped: BaseException | None = None

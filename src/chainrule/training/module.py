@@ -98,7 +98,8 @@ class Likelihood(pl.LightningModule):
         if self.ranks.sharded:
             from chainrule.training.sharding import shard
 
-            shard(self.model, self._called[0], self.trainer.strategy.device_mesh["data_parallel"])
+            strategy: Any = self.trainer.strategy
+            shard(self.model, self._called[0], strategy.device_mesh["data_parallel"])
 
     def configure_optimizers(self) -> Any:
         """The optimiser, and a rate that rises over `warmup` steps, then falls along half a cosine."""

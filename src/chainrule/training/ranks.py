@@ -14,7 +14,7 @@ from torch import Tensor
 from chainrule.errors import ChainruleError, nearest
 
 if TYPE_CHECKING:
-    from lightning.fabric.plugins.environments import ClusterEnvironment
+    from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 
 STRATEGIES = ("auto", "ddp", "fsdp")
 
@@ -140,11 +140,9 @@ class Ranks:
 
     def environment(self) -> ClusterEnvironment:
         """What tells Lightning of the other processes."""
-        from lightning.fabric.plugins.environments import (
-            LightningEnvironment,
-            SLURMEnvironment,
-            TorchElasticEnvironment,
-        )
+        from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+        from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+        from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
         if self._several and TorchElasticEnvironment.detect():
             return TorchElasticEnvironment()
@@ -182,7 +180,7 @@ def whole(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
-def share_of(tensor: Tensor, like: Tensor) -> Tensor:
+def share_of(tensor: Tensor, like: Any) -> Tensor:
     """A whole tensor, cut as another one is."""
     if not hasattr(like, "device_mesh"):
         return tensor.to(like.device)

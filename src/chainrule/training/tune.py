@@ -25,7 +25,7 @@ NAME = "chainrule"
 SIZES = ("hidden", "channels", "width", "depth", "layers")  # half or twice the default
 RATES = (3e-4, 2e-2)
 BATCHES = (16, 32, 64, 128)
-GRACE = 900.0  # seconds after which a trial of a killed process is over
+GRACE = 900  # seconds after which a trial of a killed process is over
 
 
 def tune(
