@@ -139,11 +139,13 @@ def test_trials_are_kept_and_go_on(capsys, tmp_path):
     pytest.importorskip("optuna")
     asked = ["tune", "causal-conv1d", "--data", "digits", "--budget", "5m", "--trials", 2, "--device", "cpu"]
     asked += ["--set", "epochs=1", "--set", "channels=4", "--set", "depth=2", "--out", tmp_path, "--json"]
-    first = json.loads(call(capsys, *asked)[1])
+    told = call(capsys, *asked)
+    assert told[0] == 0, told[2]
+    first = json.loads(told[1])
     status, out, _ = call(capsys, *asked)
     again = json.loads(out)
     assert status == 0 and (first["trials"], again["trials"]) == (2, 4) and again["value"] <= first["value"]
     best = cr.Run.open(again["run"])
     assert best.best["valid_nats"] == pytest.approx(again["value"])
-    status, _, err = call(capsys, *asked[:1], "made", *asked[2:])
+    status, _, err = call(capsys, "tune", "made", *asked[2:6], "--out", tmp_path)
     assert status == 1 and "holds a study of model causal-conv1d" in err

@@ -45,5 +45,5 @@ def over_parts(
 
 
 def worker_device(name: str) -> str:
-    """Workers share no accelerator unless they are told to."""
+    """Workers share no accelerator unless one is asked for."""
     return "cpu" if name == "auto" else name

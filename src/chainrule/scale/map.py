@@ -46,7 +46,7 @@ def map(
         workers: processes, actors or tasks at once.
         n: rows to draw.
         rows: of a part at most.
-        progress: told how many of how many rows are done.
+        progress: called with how many of how many rows are done.
         **options: seed, particles, device.
 
     Returns:

@@ -35,7 +35,7 @@ class Part:
 
     @property
     def name(self) -> str:
-        """Of the file that is made of it."""
+        """The name of the file that is made of it."""
         return f"part-{self.number:06d}.parquet"
 
     def read(self) -> pa.Table:

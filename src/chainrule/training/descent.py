@@ -88,7 +88,9 @@ def _descend(session: Session, model: Model, data: Data, config: TrainingConfig)
     model.train()
     if not config.compile:  # a compiled loss looks nothing up
         model.remember(data.train, data.valid)
-    unused, called = _probe(model, train) if session.ranks.world > 1 else (False, set())
+    unused, called = (
+        _probe(model, train, session.ranks.sharded) if session.ranks.world > 1 else (False, set())
+    )
     with quiet(), _restored_interrupt():
         trainer = _trainer(session, config, epochs, unused, [turn, *_callbacks(session, config, recorder)])
         module = Likelihood(model, config, epochs * order.steps, recorder.elapsed, order, in_turn, called)
@@ -167,16 +169,17 @@ def _strategy(ranks: Ranks, unused: bool) -> Any:
     return DDPStrategy(find_unused_parameters=unused, broadcast_buffers=False)
 
 
-def _probe(model: Model, train: DataLoader) -> tuple[bool, set[nn.Module]]:
-    """Whether the loss has no gradient for some weights, which costs a search in each step; and what it calls."""
+def _probe(model: Model, train: DataLoader, sharded: bool) -> tuple[bool, set[nn.Module]]:
+    """Whether the loss has no gradient for some weights, which costs a search in each step; or what it calls."""
     weights = [p for p in model.parameters() if p.requires_grad]
-    with _calls() as called, seeded(0):
+    with _calls() as called, seeded(0), torch.set_grad_enabled(not sharded):
         loss = model.loss(*train.dataset[[0]]).mean()
     with _calls() as again, seeded(0), torch.no_grad():
         model.eval().valid_loss(*train.dataset[[0]])
     model.train()
-    unused = any(grad is None for grad in torch.autograd.grad(loss, weights, allow_unused=True))
-    return unused, called & again
+    if sharded:
+        return False, called & again
+    return any(grad is None for grad in torch.autograd.grad(loss, weights, allow_unused=True)), set()
 
 
 @contextlib.contextmanager

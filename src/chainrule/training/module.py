@@ -125,8 +125,8 @@ class Likelihood(pl.LightningModule):
         """The rate is that of the configuration, should another one have been asked for since."""
         for state in checkpoint["optimizer_states"]:
             for group in state["param_groups"]:
-                group["lr"] *= self.config.lr / group["initial_lr"]
-                group["initial_lr"] = self.config.lr
+                if group["initial_lr"] != self.config.lr:
+                    group["lr"] = group["initial_lr"] = self.config.lr
         for schedule in checkpoint["lr_schedulers"]:
             schedule["base_lrs"] = [self.config.lr] * len(schedule["base_lrs"])
 

@@ -101,7 +101,7 @@ class ProgressLine(pl.Callback):
 
     @staticmethod
     def _steps(trainer: pl.Trainer) -> float:
-        """Of an epoch."""
+        """The number of steps of an epoch."""
         return int(trainer.num_training_batches) / trainer.accumulate_grad_batches
 
 

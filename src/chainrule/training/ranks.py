@@ -139,7 +139,7 @@ class Ranks:
         atexit.register(dist.destroy_process_group)
 
     def environment(self) -> ClusterEnvironment:
-        """What tells Lightning of the other processes."""
+        """What Lightning knows of the other processes."""
         from lightning.fabric.plugins.environments.lightning import LightningEnvironment
         from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
         from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment

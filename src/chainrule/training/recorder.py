@@ -195,7 +195,11 @@ class Recorder(pl.Callback):
 
     def _save_weights(self, module: Likelihood) -> None:
         """By the first process; gathered from all, where each has a share."""
-        weights = {name: whole(tensor) for name, tensor in module.model.state_dict().items()}
+        weights = {}
+        for name, tensor in module.model.state_dict().items():
+            gathered = whole(tensor)
+            if self.ranks.first:
+                weights[name] = gathered
         if self.ranks.first:
             save_weights(weights, self.session.folder / WEIGHTS)
 

@@ -31,7 +31,7 @@ class Session:
         title: what it is called beside the bar.
         rival: number of epochs → the lowest validation of other runs within it; halfway, a run that is worse stops.
         ranks: the processes that share it.
-        loggers: names of `loggers.LOGGERS`, or Lightning's own, which are told each validation and every 50th step.
+        loggers: names of `loggers.LOGGERS`, or Lightning's own, which get each validation and every 50th step.
         callbacks: Lightning's, beside our own.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +51,7 @@ def tune(
         seconds: after which no trial is begun; the last one is stopped then.
         trials: at most, in this call.
         device: as in `fit`.
-        say: told of each trial.
+        say: called with a line for each trial.
 
     Raises:
         ChainruleError: if optuna is not installed, or the study there is of another model or data.
@@ -61,6 +62,8 @@ def tune(
         raise ChainruleError("tune: needs optuna: pip install 'chainrule[tune]'") from error
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    # Heartbeats, by which trials of a killed process are seen to be over.
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     out, end = Path(out), time.monotonic() + seconds
     out.mkdir(parents=True, exist_ok=True)
     storage = optuna.storages.RDBStorage(
@@ -68,7 +71,7 @@ def tune(
     )
     study = optuna.create_study(
         study_name=NAME, storage=storage, load_if_exists=True, direction="minimize",
-        sampler=optuna.samplers.TPESampler(multivariate=True, warn_independent_sampling=False),
+        sampler=optuna.samplers.TPESampler(),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2),
     )  # fmt: skip
     about = {"model": recipe.model, "data": data.origin.get("checksum") or data.origin.get("source")}
