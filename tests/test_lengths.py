@@ -12,6 +12,7 @@ from chainrule.errors import ChainruleError, DomainError
 from chainrule.tasks import evaluate
 from chainrule.tasks.likelihood import step_likelihood
 from chainrule.training.batches import crops
+from chainrule.training.ranks import Ranks
 
 
 def build(name, domain, **options):
@@ -169,11 +170,11 @@ def test_crops_are_windows_from_anywhere(tmp_path):
     path.write_text("".join(chr(97 + i * i % 26) for i in range(2000)))
     data = cr.load_data(path, domain="sequence:10:26")
     text = "".join(map(str, data.streams["train"].values.tolist()))
-    first = [batch[0] for batch in crops(data, 16, seed=0)]
+    first = [batch[0] for batch in crops(data, 16, seed=0, ranks=Ranks())]
     assert sum(map(len, first)) == len(data.train)
     for x in torch.cat(first):
         assert "".join(map(str, x.tolist())) in text
-    again = [batch[0] for batch in crops(data, 16, seed=0)]
+    again = [batch[0] for batch in crops(data, 16, seed=0, ranks=Ranks())]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     offsets = {tuple(x.tolist()) for x in data.train} & {tuple(x.tolist()) for x in torch.cat(first)}
     assert len(offsets) < len(data.train)

@@ -124,7 +124,7 @@ def small_disk():
 
 
 def _weights(path):
-    save_weights(torch.nn.Linear(100, 100), path)
+    save_weights(torch.nn.Linear(100, 100).state_dict(), path)
 
 
 def _checkpoint(path):
@@ -287,5 +287,6 @@ def test_one_process_whatever_a_launcher_says(launcher, alone, tmp_path, monkeyp
     data, first, expected = alone
     model = cr.create_model("causal-conv1d", data.domain, channels=8)
     model.load_state_dict(first)
-    cr.fit(model, data, out=tmp_path / "run", device="cpu", epochs=1, progress=False)
+    asked = 1 if launcher == "torchrun" else None  # which means to start several, unless one is asked for
+    cr.fit(model, data, out=tmp_path / "run", device="cpu", devices=asked, epochs=1, progress=False)
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == expected

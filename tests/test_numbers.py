@@ -300,7 +300,7 @@ def test_a_wrong_guess_may_be_anything():
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_broken_weights_are_not_loaded(value, tmp_path):
-    save_weights(poisoned("bits", value), tmp_path / "model.safetensors")
+    save_weights(poisoned("bits", value).state_dict(), tmp_path / "model.safetensors")
     with pytest.raises(ChainruleError, match=r"expected finite numbers, got -?(inf|nan)"):
         load_weights(build("bits"), tmp_path / "model.safetensors")
 

@@ -14,10 +14,11 @@ from rich.console import Console
 import chainrule as cr
 from chainrule.cli import main
 from chainrule.training import Recipe, Run, TrainingConfig
-from chainrule.training.batches import CropOrder, EpochOrder
+from chainrule.training.batches import CropOrder, EpochOrder, InOrder
 from chainrule.training.checkpoint import SafetensorsIO
 from chainrule.training.module import Likelihood
 from chainrule.training.progress import ProgressLine
+from chainrule.training.ranks import Ranks
 from chainrule.training.recorder import Recorder
 from chainrule.training.session import Session
 from children import SECONDS, appears, child, outcome
@@ -61,7 +62,8 @@ def test_fit_learns_and_keeps_the_best(digits, tmp_path):
 def test_the_rate_falls_along_the_time_where_that_ends_first(digits):
     now = [0.0]
     config = TrainingConfig(minutes=2.0, warmup=0)
-    module = Likelihood(small(digits), config, steps=1000, elapsed=lambda: now[0])
+    train, valid = EpochOrder(10, 4, 0), InOrder(10, 4, Ranks())
+    module = Likelihood(small(digits), config, 1000, lambda: now[0], train, valid)
     rate = module.configure_optimizers()["lr_scheduler"]["scheduler"].lr_lambdas[0]
     found = []
     for seconds in (0.0, 60.0, 120.0, 200.0):
@@ -103,12 +105,11 @@ def test_the_bar_counts_the_time_where_that_ends_first(digits, tmp_path):
     session = Session(tmp_path, torch.device("cpu"))
     recorder = Recorder(session, TrainingConfig(minutes=2.0), epochs=10)
     line = ProgressLine(recorder, Console(file=io.StringIO()), session)
-    line.on_train_start(SimpleNamespace(num_training_batches=5, global_step=0, current_epoch=0), None)
+    about = {"num_training_batches": 5, "accumulate_grad_batches": 1, "current_epoch": 0}
+    line.on_train_start(SimpleNamespace(global_step=0, **about), None)
     for step, elapsed, done in [(25, 30.0, 0.5), (25, 90.0, 0.75), (50, 90.0, 1.0)]:
         recorder.elapsed = lambda: elapsed  # noqa: B023
-        line.on_train_batch_end(
-            SimpleNamespace(num_training_batches=5, global_step=step, current_epoch=0), None
-        )
+        line.on_train_batch_end(SimpleNamespace(global_step=step, **about), None)
         assert line.bar.tasks[0].completed == pytest.approx(done * line.bar.tasks[0].total, abs=1)
     line.teardown(None, None, "fit")
 
@@ -231,7 +232,7 @@ def test_order_depends_on_seed_and_epoch_alone():
 
 def test_order_of_windows_depends_on_seed_and_epoch_and_reaches_everywhere():
     def starts(seed, epoch):
-        order = CropOrder(100, 8, seed, passes=2, extent=1000)
+        order = CropOrder(100, 8, seed, passes=2, extent=1000, ranks=Ranks())
         order.set_epoch(epoch)
         drawn = list(order)
         assert len(drawn) == len(order) == 26 and {len(batch) for batch in drawn} == {8, 4}

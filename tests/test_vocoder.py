@@ -21,6 +21,7 @@ from chainrule.tasks import resynthesise
 from chainrule.tasks.likelihood import step_likelihood
 from chainrule.training import Recipe, Run
 from chainrule.training.batches import crops
+from chainrule.training.ranks import Ranks
 
 RATE, BANDS, HOP = 8000, 12, 16
 DOMAIN = "sequence:64:256:given"
@@ -185,8 +186,8 @@ def test_training_is_told_the_frames_of_each_window(run):
     """Loud and quiet frames differ: given those of another window, the samples are less likely."""
     opened = Run.open(run)
     data = Recipe.read(run / "config.yaml").load_data()
-    (x, cond), *_ = crops(data, 8, seed=0, conditional=True)
-    assert cond.shape == (8, BANDS, 4) and len(crops(data, 8, seed=0).dataset[[0]]) == 1
+    (x, cond), *_ = crops(data, 8, seed=0, conditional=True, ranks=Ranks())
+    assert cond.shape == (8, BANDS, 4) and len(crops(data, 8, seed=0, ranks=Ranks()).dataset[[0]]) == 1
     first = x[0][x[0] >= 0].tolist()
     whole = data.streams["train"]
     place = next(i for i in range(len(whole.values)) if whole.values[i : i + len(first)].tolist() == first)

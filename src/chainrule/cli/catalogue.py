@@ -17,13 +17,28 @@ from chainrule.cli.output import print_json, print_table, tell
 CONDITIONS = ("classes", "embedding")
 
 
-def models(json: Json = False) -> None:
-    """List the models and their hyperparameters.
+Suited = Annotated[
+    str | None,
+    typer.Option(
+        "--for", metavar="DATA", callback=source_there, help="List those that suit this data, and why."
+    ),
+]
 
-    Example: `chainrule models`
+
+def models(suited: Suited = None, data_dir: DataDir = None, json: Json = False) -> None:
+    """List the models and their hyperparameters, or those that suit a data set.
+
+    Examples:
+
+    `chainrule models`
+
+    `chainrule models --for people.csv`
     """
     from chainrule.models import hyperparameters_of, list_models, model_entry
 
+    if suited is not None:
+        _suited(suited, data_dir, json)
+        return
     names = list_models()
     if json:
         print_json(
@@ -43,6 +58,20 @@ def models(json: Json = False) -> None:
         for n in names
     ]
     print_table("Models", ["name", "what it is", "hyperparameters (--set key=value)"], rows, words=True)
+
+
+def _suited(source: str, data_dir: Path | None, json: bool) -> None:
+    """The models for a source, the first choice first."""
+    from chainrule.data import load_data
+    from chainrule.models.choose import choose_models
+
+    loaded = load_data(source, data_dir=data_dir)
+    choices = choose_models(loaded.domain, len(loaded.train))
+    if json:
+        print_json([choice._asdict() for choice in choices])
+        return
+    title = f"Models for {loaded.name}, {len(loaded.train):,} training items of {loaded.domain}"
+    print_table(title, ["name", "why"], [list(choice) for choice in choices], words=True)
 
 
 def data(

@@ -25,6 +25,7 @@ from chainrule.cli.options.common import (
 from chainrule.cli.options.drawing import Given
 from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, say, span
+from chainrule.cli.over_parts import Engine, Workers, over_parts, worker_device
 from chainrule.cli.verb import arrived, named
 from chainrule.errors import ChainruleError
 
@@ -79,6 +80,8 @@ def complete(
     particles: Particles = None,
     seed: Seed = 0,
     safe_csv: SafeCsv = False,
+    engine: Engine = None,
+    workers: Workers = 1,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
@@ -92,8 +95,14 @@ def complete(
 
     `chainrule complete runs/digits-causal-conv1d digits --keep top -n 8 -o completed.png`
 
+    `chainrule complete runs/people many/ --engine ray --workers 8 -o filled/`
+
     `chainrule complete runs/people gaps.csv --given "age>=40" -o filled.csv`
     """
+    if engine is not None:
+        own: dict[str, Any] = {"seed": seed, "particles": particles or 64, "device": worker_device(device)}
+        over_parts(run, "complete", source, out, engine, workers, json=json, **own)
+        return
     import torch
 
     from chainrule.cli.complete_table import complete_table, worth_in_words

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,7 @@ from chainrule.cli.options.sampler import (
     open_sampler,
 )
 from chainrule.cli.output import say
+from chainrule.cli.over_parts import Engine, Workers, over_parts, worker_device
 from chainrule.cli.verb import arrived
 from chainrule.errors import ChainruleError
 from chainrule.run_files import SAMPLES
@@ -41,6 +42,8 @@ def sample(
     sampler: SamplerOption = Sampler.STEPS,
     draft: Draft = None,
     drawing: DrawingOptions,
+    engine: Engine = None,
+    workers: Workers = 1,
     to: Annotated[int | None, Moved] = None,
     between: Annotated[str | None, Moved] = None,
     steps: Annotated[int | None, typer.Option(min=2, hidden=True)] = None,
@@ -61,6 +64,10 @@ def sample(
 
     `chainrule sample runs/people -n 1000 --given "job in clerk,smith" --given "age>=40" -o clerks.csv`
     """
+    if engine is not None:
+        own: dict[str, Any] = {"n": drawing.n, "seed": drawing.seed, "device": worker_device(drawing.device)}
+        over_parts(drawing.run, "sample", None, drawing.out, engine, workers, json=drawing.json, **own)
+        return
     runner = open_sampler(sampler, draft, drawing.device)
     other = {"--to": to, "--between": between, "--given": given or None}
     other |= {"--prompt": prompt, "--length": length, "--like": like}

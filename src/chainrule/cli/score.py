@@ -23,6 +23,7 @@ from chainrule.cli.options.scoring import (
     Source,
 )
 from chainrule.cli.output import print_json
+from chainrule.cli.over_parts import Engine, Workers, over_parts, worker_device
 from chainrule.cli.verb import named
 from chainrule.errors import ChainruleError
 
@@ -50,6 +51,8 @@ def score(
     known: Known = None,
     picture: Picture = None,
     safe_csv: SafeCsv = False,
+    engine: Engine = None,
+    workers: Workers = 1,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
@@ -64,8 +67,13 @@ def score(
 
     `chainrule score runs/digits-causal-conv1d digits --known top`
 
+    `chainrule score runs/people many/ --engine local --workers 4 -o scored/`
+
     `chainrule score runs/people new.csv --false-alarms 0.01 --blame -o scores.csv`
     """
+    if engine is not None:
+        over_parts(run, "score", source, out, engine, workers, json=json, device=worker_device(device))
+        return
     from chainrule.cli.alarms import Alarms, frame_of, print_least_likely
     from chainrule.report.frame import export_frame
     from chainrule.tasks.score import score as score_items

@@ -20,17 +20,21 @@ COUNTED = (torch.arange, torch.linspace)
 REPEATED = (torch.repeat_interleave, Tensor.repeat_interleave)
 
 
-def sketch(build: Callable[[], nn.Module], weights: int) -> nn.Module:
+class TooLarge(ChainruleError):
+    """A model is larger than it may be."""
+
+
+def sketch(build: Callable[[], nn.Module], most: int) -> nn.Module:
     """A model whose weights have shapes and no memory.
 
     Args:
         build: makes the model.
-        weights: numbers in the file that it is said to belong to.
+        most: numbers that it may be made of.
 
     Raises:
-        ChainruleError: as soon as it is seen to need far more than these.
+        TooLarge: as soon as it is seen to need more than these.
     """
-    with torch.random.fork_rng(devices=[]), _Sketch(4 * weights + SMALL):
+    with torch.random.fork_rng(devices=[]), _Sketch(most):
         return build()
 
 
@@ -63,7 +67,7 @@ class _Sketch(TorchFunctionMode):
             kwargs = {key: value for key, value in kwargs.items() if key != "generator"} | {"device": "meta"}
             asked = self.taken = self.taken + asked + 1  # a million empty layers are too many too
         if asked > self.most:
-            raise ChainruleError(f"it needs over {self.most} numbers, its file has far fewer weights")
+            raise TooLarge(f"it needs over {self.most} numbers")
         return func(*args, **kwargs)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from chainrule.files import atomic_path, read_text, write_text
 from chainrule.heads import ColumnHeads
 from chainrule.models.base.model import Model
 from chainrule.models.registry import create_model
-from chainrule.models.sketch import check_sizes, sketch
+from chainrule.models.sketch import SMALL, TooLarge, check_sizes, sketch
 from chainrule.run_files import CARD, WEIGHTS
 
 FORMAT = 1
@@ -28,7 +29,7 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 def save_model(model: Model, folder: str | Path, *, version: str) -> None:
     """Write both files into `folder`, each atomically; `version` is the library's."""
     save_card(model, folder, version=version)
-    save_weights(model, Path(folder) / WEIGHTS)
+    save_weights(model.state_dict(), Path(folder) / WEIGHTS)
 
 
 def save_card(model: Model, folder: str | Path, *, version: str) -> None:
@@ -45,9 +46,9 @@ def save_card(model: Model, folder: str | Path, *, version: str) -> None:
     write_text(Path(folder) / CARD, json.dumps(card, indent=2) + "\n")
 
 
-def save_weights(model: Model, path: str | Path) -> None:
-    """Write the weights alone."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+def save_weights(weights: Mapping[str, torch.Tensor], path: str | Path) -> None:
+    """Write the weights alone, as a model's `state_dict` has them."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     write_tensors(tensors, path)
 
 
@@ -104,10 +105,14 @@ def _build(card: dict, folder: Path, tensors: dict[str, torch.Tensor]) -> Model:
         domain, hyperparameters = Domain.from_json(card["domain"]), card["hyperparameters"]
         check_sizes(domain, hyperparameters, weights)
         build = partial(create_model, card["name"], domain, **hyperparameters)
-        _check_kinds(sketch(build, weights), tensors, folder / WEIGHTS)
+        _check_kinds(sketch(build, 4 * weights + SMALL), tensors, folder / WEIGHTS)
         return build()
     except RunError:
         raise
+    except TooLarge as error:
+        raise RunError(
+            f"{folder / CARD}: no model can be built from it: {error}, its file has far fewer weights"
+        ) from error
     except KeyError as error:
         raise RunError(f"{folder / CARD}: lacks {error}") from error
     # A ValueError is the library's own word on a name or value; what else a damaged card meets has other types.

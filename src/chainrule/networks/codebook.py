@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -60,10 +61,15 @@ class Codebook(nn.Module):
         """Move each vector towards the mean of those of h (B, E, H, W) whose code it is."""
         rows, which = h.movedim(1, -1).flatten(0, -2).to(self.vectors.dtype), codes.flatten()
         uses = torch.zeros_like(self.uses).index_add_(0, which, torch.ones_like(rows[:, 0]))
-        self.uses.lerp_(uses, 1 - DECAY)
-        self.sums.lerp_(torch.zeros_like(self.sums).index_add_(0, which, rows), 1 - DECAY)
-        dead = self.uses < DEAD
+        sums = torch.zeros_like(self.sums).index_add_(0, which, rows)
         fresh = rows[torch.randint(len(rows), (len(self.uses),), device=rows.device)]
+        if self.training and dist.is_initialized():  # of what all processes have seen, and alike in all
+            dist.all_reduce(uses)
+            dist.all_reduce(sums)
+            dist.broadcast(fresh, 0)
+        self.uses.lerp_(uses, 1 - DECAY)
+        self.sums.lerp_(sums, 1 - DECAY)
+        dead = self.uses < DEAD
         self.uses.masked_fill_(dead, 1.0)
         self.sums.copy_(torch.where(dead[:, None], fresh, self.sums))
         self.vectors.copy_(self.sums / self.uses[:, None])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Mapping
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from chainrule.report.theme import DRAWN, INK, THEME
+from chainrule.report.theme import COLOURS, DRAWN, INK, THEME
 
 
 @mpl.rc_context(THEME)
@@ -42,6 +43,35 @@ def learning_curve(metrics: list[dict[str, float]], baselines: dict[str, float],
         ylim=(low - 0.08 * (high - low), high + 0.12 * (high - low)),
     )
     axes.legend()
+    return to_png(figure)
+
+
+@mpl.rc_context(THEME)
+def curves_of_runs(runs: Mapping[str, list[dict[str, float]]], unit: str = "nats") -> bytes:
+    """A PNG: nats of the validation of each run against the time of training, the best of each marked.
+
+    Args:
+        runs: name → rows of a run; those without rows are left out.
+        unit: of what is learnt.
+    """
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axes = figure.add_subplot()
+    lows, highs = [], []
+    for k, (name, rows) in enumerate((name, rows) for name, rows in runs.items() if rows):
+        finite = [row for row in rows if math.isfinite(row["valid_nats"])]
+        best = min(finite, key=lambda row: row["valid_nats"])
+        seconds, nats = [row["seconds"] for row in finite], [row["valid_nats"] for row in finite]
+        colour = COLOURS[k % len(COLOURS)]
+        axes.plot(seconds, nats, color=colour, linewidth=1.4, label=f"{name}: {best['valid_nats']:.2f}")
+        axes.plot(best["seconds"], best["valid_nats"], "o", color=colour)
+        lows.append(best["valid_nats"])
+        highs.append(sorted(nats)[int(0.9 * (len(nats) - 1))])
+    if lows:
+        low, high = min(lows), max(highs)
+        room = (high - low) or 0.1 * (abs(low) or 1.0)
+        axes.set(ylim=(low - 0.08 * room, high + 0.12 * room))
+        axes.legend(title="best validation", title_fontsize=8)
+    axes.set(xlabel="seconds of training", ylabel=f"{unit} per item, validation")
     return to_png(figure)
 
 

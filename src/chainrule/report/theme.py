@@ -9,6 +9,7 @@ from typing import Any
 
 INK = "#808080"
 REAL, DRAWN = "#b0b0b0", "#2f8fdd"
+COLOURS = (DRAWN, "#d9822b", "#3a9a5b", "#c0485c", "#8a63c7", "#1f9e9e")  # of several runs
 REAL_FILL: Any = {"fill": True, "color": REAL}
 DRAWN_LINE: Any = {"color": DRAWN, "linewidth": 1.4}
 THEME: Any = {

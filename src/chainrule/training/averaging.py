@@ -6,43 +6,64 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
+from chainrule.training.ranks import local, share_of, whole
 
-class WeightEMA(WeightAveraging):
+
+class WeightEMA(pl.Callback):
     """Exponential moving average; its decay at step n is min(decay, (1 + n) / (10 + n)): early weights fade fast.
 
-    Lightning keeps, swaps and stores it. The step itself is done here: torch's own walks through all modules each time,
-    which takes longer than a step of a small net.
+    Where each rank holds its share of the weights, it holds that share of their average.
     """
 
     def __init__(self, decay: float) -> None:
-        super().__init__(use_buffers=False)
-        self.decay = decay
-        self._pairs: tuple[list[Tensor], list[Tensor]] | None = None
-        self._buffers: list[tuple[Tensor, Tensor]] = []
-        self._versions: list[int] = []
+        self.decay, self.steps = decay, 0
+        self._average: list[Tensor] = []
+        self._pair: tuple[list[Tensor], list[Tensor]] = [], []  # average and weights, as this rank holds them
+        self._kept: list[Tensor] = []  # of a checkpoint, whole
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
-        """Move the average towards the weights, after each step of the optimiser; copy buffers that have changed."""
-        if trainer.global_step <= self._latest_update_step or self._average_model is None:
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Begin with the weights, or where a checkpoint was."""
+        weights = [p.detach() for p in module.parameters()]
+        if self._kept:
+            self._average = [share_of(kept, p) for kept, p in zip(self._kept, weights, strict=True)]
+            self._kept = []
+        else:
+            self._average = [p.clone() for p in weights]
+        self._pair = [local(t) for t in self._average], [local(t) for t in weights]
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any) -> None:
+        """Move the average towards the weights, after each step of the optimiser."""
+        if trainer.global_step <= self.steps:
             return
-        own = self._average_model
-        if self._pairs is None:
-            self._pairs = [*own.module.parameters()], [*pl_module.parameters()]
-            self._buffers = list(zip(own.module.buffers(), pl_module.buffers(), strict=True))
-            self._versions = [-1] * len(self._buffers)
-        old, new = self._pairs
-        n = int(own.n_averaged)
+        n, self.steps = self.steps, trainer.global_step
+        average, weights = self._pair
         with torch.no_grad():
             if n:
-                torch._foreach_lerp_(old, new, 1 - min(self.decay, (1 + n) / (10 + n)))
+                torch._foreach_lerp_(average, weights, 1 - min(self.decay, (1 + n) / (10 + n)))
             else:
-                torch._foreach_copy_(old, new)
-            for i, (average, current) in enumerate(self._buffers):
-                if current._version != self._versions[i]:
-                    average.copy_(current)
-                    self._versions[i] = current._version
-            own.n_averaged += 1
-        self._latest_update_step = trainer.global_step
+                torch._foreach_copy_(average, weights)
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Put the average into the model."""
+        self._swap()
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Put the weights back."""
+        self._swap()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The average in full."""
+        return {"steps": self.steps, "average": [whole(tensor) for tensor in self._average]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.steps, self._kept = state["steps"], state["average"]
+
+    def _swap(self) -> None:
+        average, weights = self._pair
+        with torch.no_grad():
+            kept = [weight.clone() for weight in weights]
+            torch._foreach_copy_(weights, average)
+            torch._foreach_copy_(average, kept)

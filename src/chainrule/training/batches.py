@@ -1,4 +1,4 @@
-"""Batches of a split, in an order that depends on the seed and the epoch alone."""
+"""Batches of a split, in an order that depends on the seed and the epoch alone, whoever computes them."""
 
 from __future__ import annotations
 
@@ -10,36 +10,58 @@ from torch.utils.data import DataLoader, Dataset, Sampler, TensorDataset
 
 from chainrule.data import Data, Streams
 from chainrule.domain import Domain
+from chainrule.training.ranks import Ranks
 
 
 class EpochOrder(Sampler):
-    """Lists of indices, a batch each; shuffled by (seed, epoch), or in order if there is no seed.
+    """Lists of indices, shuffled by (seed, epoch): of each batch the parts that this process computes.
 
     Args:
         n: items.
-        batch_size: items a batch; the last may be smaller.
+        batch_size: items a batch, of all processes; the last may be smaller.
         seed: of the shuffle.
         passes: over all items, an epoch.
+        ranks: the processes. A part that would be empty has one item, which weighs nothing.
     """
 
-    def __init__(self, n: int, batch_size: int, seed: int | None = None, passes: int = 1) -> None:
+    def __init__(
+        self, n: int, batch_size: int, seed: int, passes: int = 1, ranks: Ranks | None = None
+    ) -> None:
         self.n, self.batch_size, self.seed, self.passes, self.epoch = n, batch_size, seed, passes, 0
+        self.ranks = ranks or Ranks()
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
         self.epoch = epoch
 
-    def __len__(self) -> int:
+    @property
+    def steps(self) -> int:
+        """The number of batches."""
         return -(-self.n // self.batch_size) * self.passes
 
+    def __len__(self) -> int:
+        return self.steps * self.ranks.accumulate
+
     def __iter__(self) -> Iterator[list[int]]:
-        if self.seed is None:
-            orders = [torch.arange(self.n)]
-        else:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-            orders = [torch.randperm(self.n, generator=generator) for _ in range(self.passes)]
-        for order in orders:
-            yield from (batch.tolist() for batch in order.split(self.batch_size))
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        for _ in range(self.passes):
+            for batch in self._order(generator).split(self.batch_size):
+                for k in range(self.ranks.accumulate):
+                    part = batch.tensor_split(self.ranks.parts)[self.ranks.part(k)]
+                    yield (part if len(part) else batch[:1]).tolist()
+
+    def weight(self, index: int) -> float:
+        """By how much the mean over part `index` is multiplied, so that parts average to the mean over the batch."""
+        parts = self.ranks.parts
+        if parts == 1:
+            return 1.0
+        batch = index // self.ranks.accumulate % (self.steps // self.passes)
+        size = min(self.batch_size, self.n - batch * self.batch_size)
+        share, more = divmod(size, parts)
+        return (share + (self.ranks.part(index) < more)) * parts / size
+
+    def _order(self, generator: torch.Generator) -> Tensor:
+        return torch.randperm(self.n, generator=generator)
 
 
 class CropOrder(EpochOrder):
@@ -47,19 +69,42 @@ class CropOrder(EpochOrder):
 
     Args:
         n: windows an epoch.
-        batch_size, seed, passes: as above.
+        batch_size, seed, passes, ranks: as above.
         extent: steps there are.
     """
 
-    def __init__(self, n: int, batch_size: int, seed: int, passes: int, extent: int) -> None:
-        super().__init__(n, batch_size, seed, passes)
+    def __init__(self, n: int, batch_size: int, seed: int, passes: int, extent: int, ranks: Ranks) -> None:
+        super().__init__(n, batch_size, seed, passes, ranks)
         self.extent = extent
 
+    def _order(self, generator: torch.Generator) -> Tensor:
+        return torch.randint(self.extent, (self.n,), generator=generator)
+
+
+class InOrder(Sampler):
+    """Lists of indices in order, whole batches by turns: so that noise drawn for a batch is that of one process.
+
+    Args:
+        n: items.
+        batch_size: items a batch.
+        ranks: the processes; each has equally many batches, of which those beyond the last count nothing.
+    """
+
+    def __init__(self, n: int, batch_size: int, ranks: Ranks) -> None:
+        self.n, self.batch_size, self.ranks = n, batch_size, ranks
+        self.batches = -(-n // batch_size)
+
+    def __len__(self) -> int:
+        return -(-self.batches // self.ranks.world)
+
     def __iter__(self) -> Iterator[list[int]]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        for _ in range(self.passes):
-            starts = torch.randint(self.extent, (self.n,), generator=generator)
-            yield from (batch.tolist() for batch in starts.split(self.batch_size))
+        for k in range(len(self)):
+            first = self.nth(k) % self.batches * self.batch_size
+            yield [*range(first, min(first + self.batch_size, self.n))]
+
+    def nth(self, index: int) -> int:
+        """Which batch this process's batch `index` is, of all processes'."""
+        return index * self.ranks.world + self.ranks.rank
 
 
 class Crops(Dataset):
@@ -74,25 +119,32 @@ class Crops(Dataset):
 
 
 def crops(
-    data: Data, batch_size: int, seed: int, passes: int = 1, *, conditional: bool = False
+    data: Data, batch_size: int, seed: int, passes: int = 1, *, conditional: bool = False, ranks: Ranks
 ) -> DataLoader:
     """A loader of windows from anywhere in the training streams; an epoch has as many as fit side by side."""
     streams = data.streams["train"]
-    order = CropOrder(len(data.train), batch_size, seed, passes, len(streams.values))
-    return DataLoader(
-        Crops(streams, data.domain, conditional=conditional),
-        sampler=order,
-        batch_size=None,
-        generator=torch.Generator(),
-    )
+    order = CropOrder(len(data.train), batch_size, seed, passes, len(streams.values), ranks)
+    return _loader(Crops(streams, data.domain, conditional=conditional), order)
 
 
-def batches(
-    x: Tensor, cond: Tensor | None, batch_size: int, seed: int | None = None, passes: int = 1
+def shuffled(
+    x: Tensor, cond: Tensor | None, batch_size: int, seed: int, passes: int = 1, ranks: Ranks | None = None
 ) -> DataLoader:
-    """A loader of [x] or [x, cond], taken out of memory a whole batch at a time."""
-    dataset = TensorDataset(x) if cond is None else TensorDataset(x, cond)
+    """A loader of [x] or [x, cond] in an order drawn for each epoch."""
+    return _loader(_dataset(x, cond), EpochOrder(len(x), batch_size, seed, passes, ranks))
+
+
+def in_order(x: Tensor, cond: Tensor | None, batch_size: int, ranks: Ranks) -> DataLoader:
+    """A loader of [x] or [x, cond] as they come."""
+    return _loader(_dataset(x, cond), InOrder(len(x), batch_size, ranks))
+
+
+def _dataset(x: Tensor, cond: Tensor | None) -> TensorDataset:
+    return TensorDataset(x) if cond is None else TensorDataset(x, cond)
+
+
+def _loader(dataset: Dataset, order: Sampler) -> DataLoader:
+    """What is taken out of memory a whole batch at a time."""
     # The sampler gives whole batches of indices, so the loader itself must not batch. It draws a number for processes
     # that it has none of.
-    order = EpochOrder(len(x), batch_size, seed, passes)
     return DataLoader(dataset, sampler=order, batch_size=None, generator=torch.Generator())

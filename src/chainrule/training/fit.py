@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,21 @@ from chainrule.errors import DataError, RunError
 from chainrule.files import scratch
 from chainrule.models import Model, save_model
 from chainrule.models.base.capabilities import ClosedForm
-from chainrule.run_files import CONFIG
+from chainrule.models.store import load_weights
+from chainrule.run_files import CONFIG, WEIGHTS, check_run_folder
 from chainrule.training.config import TrainingConfig
 from chainrule.training.descent import descend
 from chainrule.training.device import find_device
 from chainrule.training.folder import locked, read_config, write_config, written
+from chainrule.training.loggers import check_loggers
 from chainrule.training.mutation import check_mutable
+from chainrule.training.ranks import Ranks
 from chainrule.training.replacement import NEXT, finish, place_beside, replace
 from chainrule.training.run import Run
 from chainrule.training.session import Session
 from chainrule.training.trials import choose_trial
+
+EXTENDED = ("epochs", "steps", "minutes", "patience", "lr", "cosine")  # what another resumption may change
 
 
 def fit(
@@ -33,9 +39,17 @@ def fit(
     *,
     out: str | Path | None = None,
     resume: bool = False,
+    extend: bool = False,
     overwrite: bool = False,
+    start: str | Path | None = None,
     device: str = "auto",
     progress: bool = True,
+    devices: int | None = None,
+    nodes: int | None = None,
+    strategy: str = "auto",
+    accumulate: int = 1,
+    logger: Any = None,
+    callbacks: Sequence[Any] = (),
     **options: Any,
 ) -> Run:
     """Fit a model by maximum likelihood.
@@ -51,11 +65,21 @@ def fit(
         out: the run folder; None keeps nothing on disk. No other process can train there meanwhile.
         resume: go on with the run in `out`, which must have been started with the same settings. The result is that
             of a run never interrupted.
+        extend: with `resume`, let epochs, steps, minutes, patience, lr and cosine be others than before.
         overwrite: replace the run in `out`, once the new one is trained; the old one stays usable until then, and
             where that is never. Only what the library wrote is removed. With `resume`, go on with a replacement that
             was interrupted.
+        start: a run of the same model, whose weights (and units) this one starts with instead of fresh ones.
         device: "auto", "cpu", "cuda" or another that Lightning knows.
         progress: whether to show a progress bar.
+        devices: processes on this machine that share each batch, one to a GPU or to some cores; by default 1, or what
+            torchrun has started. They are started here, unless torchrun or `srun` has started this one among others.
+            `batch_size` items stay those of a step, and the result that of one process, up to rounding.
+        nodes: machines; their processes are started by torchrun or `srun`.
+        strategy: "ddp", or "fsdp", where each process holds its share of the weights alone; "auto" is "ddp".
+        accumulate: passes into which each step's items are cut, for batches that do not fit.
+        logger: "tensorboard", "csv", "wandb" or "mlflow", a logger of Lightning's, or several.
+        callbacks: Lightning's, called beside our own.
         **options: of `TrainingConfig`: epochs, batch_size, lr, seed, …
 
     Raises:
@@ -81,36 +105,43 @@ def fit(
         check_mutable(model.domain)
     if model.conditional:
         _check_cond(model, data)
+    ranks, place = Ranks.of(devices, nodes, strategy, accumulate), find_device(device)
+    more: dict[str, Any] = {"ranks": ranks, "loggers": check_loggers(logger), "callbacks": tuple(callbacks)}
+    shown = progress and ranks.first
+    ranks.join(place)
     if out is None:
-        with scratch() as folder:
-            _fit_in(folder, model, data, config, False, device, progress, resumable=False)
+        with scratch() as own:
+            folder = Path(ranks.told(str(own)))
+            session = Session(folder, place, False, False, shown, **more)
+            _fit_in(session, model, data, config, start, extend)
             run = Run.open(folder, model)
             run.folder = None
+            ranks.wait()  # the first one removes it
             return run
     folder = Path(out)
-    with locked(folder):
-        finish(folder)
-        place = place_beside(folder, data.origin, resume) if overwrite else folder
+    with locked(folder) if ranks.first else nullcontext():
+        here = folder
+        if ranks.first:
+            finish(folder)
+            here = place_beside(folder, data.origin, resume) if overwrite else folder
+        here = Path(ranks.told(str(here)))
+        session = Session(here, place, resume, True, shown, **more)
         try:
-            _fit_in(place, model, data, config, resume, device, progress)
+            _fit_in(session, model, data, config, start, extend)
         finally:
-            with suppress(OSError):  # nothing was begun
-                (folder / NEXT).rmdir()
-        if place != folder:
+            if ranks.first:
+                with suppress(OSError):  # nothing was begun
+                    (folder / NEXT).rmdir()
+        if ranks.first and here != folder:
             replace(folder)
+        ranks.wait()
         return Run.open(folder, model)
 
 
 def _fit_in(
-    folder: Path,
-    model: Model,
-    data: Data,
-    config: TrainingConfig,
-    resume: bool,
-    device: str,
-    progress: bool,
-    resumable: bool = True,
+    session: Session, model: Model, data: Data, config: TrainingConfig, start: str | Path | None, extend: bool
 ) -> None:
+    folder, first = session.folder, session.ranks.first
     record = {
         "chainrule": __version__,
         "torch": str(torch.__version__),
@@ -127,12 +158,17 @@ def _fit_in(
     if isinstance(model, ClosedForm):
         model.estimate(data.train)
         model.eval()
-        _claim(folder, record, resume)
-        save_model(model, folder, version=__version__)
+        if first:
+            _claim(folder, record, session.resume)
+            save_model(model, folder, version=__version__)
+        session.ranks.wait()
         return
     model.prepare(data.train)
-    session = Session(folder, find_device(device), resume, resumable, progress)
-    _claim(folder, record, resume)
+    if start is not None:
+        record["start"] = str(start)
+        _start_from(Path(start), model)
+    if first:
+        _claim(folder, record, session.resume, EXTENDED if extend else ())
     trials = model.trials(len(data.train))
     if trials:
         choose_trial(session, model, data, config, trials)
@@ -172,8 +208,19 @@ def _check_cond(model: Model, data: Data) -> None:
         )
 
 
-def _claim(folder: Path, record: dict, resume: bool) -> None:
-    """Write the configuration, or check that a run to be resumed has the same."""
+def _start_from(folder: Path, model: Model) -> None:
+    """Take over the weights of a run of the same model."""
+    check_run_folder(folder)
+    try:
+        load_weights(model, folder / WEIGHTS)
+    except RunError as error:
+        raise RunError(
+            f"{folder}: cannot be started from: expected a run of the same {model.name} ({error})"
+        ) from error
+
+
+def _claim(folder: Path, record: dict, resume: bool, extended: Sequence[str] = ()) -> None:
+    """Write the configuration, or check that a run to be resumed has the same, but for what may be extended."""
     if not (folder / CONFIG).exists():
         if foreign := written(folder):
             raise RunError(
@@ -186,9 +233,13 @@ def _claim(folder: Path, record: dict, resume: bool) -> None:
     before = read_config(folder)
     for part in ("model", "hyperparameters", "domain", "data", "vocabulary", "rate", "labels", "training"):
         was, now = before.get(part), record[part]
+        if part == "training" and isinstance(was, dict):
+            was = {**was, **{name: now[name] for name in extended}}
         if was == now:
             continue
         if isinstance(was, dict) and isinstance(now, dict):  # only what differs
             differing = sorted(key for key in was.keys() | now.keys() if was.get(key) != now.get(key))
             was, now = ({key: value.get(key) for key in differing} for value in (was, now))
         raise RunError(f"{folder}: cannot resume: {part} was {was}, is now {now}")
+    if extended:
+        write_config(folder, before | {"training": record["training"]})

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from chainrule.models import Model
 from chainrule.randomness import seeded
+from chainrule.training.batches import EpochOrder, InOrder
 from chainrule.training.config import OPTIMIZERS, TrainingConfig
 from chainrule.training.mutation import mutated
+
+APART = 0x9E3779B97F4A7C15  # between the seeds of a batch's parts
 
 
 class Likelihood(pl.LightningModule):
@@ -24,14 +27,25 @@ class Likelihood(pl.LightningModule):
         config: how.
         steps: optimiser steps in all, for the cosine.
         elapsed: the seconds of training so far, for the cosine where time is limited.
+        train: in which order training items come.
+        valid: in which order items of the validation do.
+        called: the modules that a pass calls, where the model is to be cut into shares.
     """
 
     def __init__(
-        self, model: Model, config: TrainingConfig, steps: int, elapsed: Callable[[], float]
+        self,
+        model: Model,
+        config: TrainingConfig,
+        steps: int,
+        elapsed: Callable[[], float],
+        train: EpochOrder,
+        valid: InOrder,
+        called: Collection[nn.Module] = (),
     ) -> None:
         super().__init__()
-        self.elapsed = elapsed
-        self._loss = torch.compile(model.loss, dynamic=False) if config.compile else model.loss
+        self.elapsed, self.train_order, self.valid_order = elapsed, train, valid
+        self.ranks, self._called = train.ranks, [called]  # in a list: they are modules of the model
+        self._compiled = torch.compile(model.loss, dynamic=False) if config.compile else None
         self.model, self.config, self.steps = model, config, steps
         self._trained: list[Tensor] = []
         self.train_nats: list[Tensor] = []
@@ -52,12 +66,16 @@ class Likelihood(pl.LightningModule):
     def training_step(self, batch: list[Tensor], index: int) -> Tensor:
         """Nats per variable, averaged over the batch."""
         # Each step has its own seed: a resumed run draws the dropout and mutations it would have drawn.
-        with seeded(self.config.seed * 1_000_003 + self.global_step, self.device):
+        part = self.ranks.part(index)
+        seed = self.config.seed * 1_000_003 + self.global_step + part * APART
+        with seeded(seed % 2**63, self.device):
             if self.config.mutate:
                 batch = [mutated(batch[0], self.model.domain, self.config.mutate), *batch[1:]]
-            nats = self._loss(*batch)
-        self.train_nats.append(nats.detach())
-        return nats.mean() / self.model.domain.size
+            nats = (self._compiled or self.model.loss)(*batch)
+        weight = self.train_order.weight(index)
+        if weight:
+            self.train_nats.append(nats.detach())
+        return nats.mean() * weight / self.model.domain.size
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
@@ -66,10 +84,22 @@ class Likelihood(pl.LightningModule):
 
     def validation_step(self, batch: list[Tensor], index: int) -> None:
         """Keep the nats of each item, computed in full precision as every stated likelihood is."""
-        seed = self.config.seed * 1_000_003 + index  # of what bounds draw, the same in every epoch
+        nth = self.valid_order.nth(index)
+        seed = self.config.seed * 1_000_003 + nth  # of what bounds draw, the same in every epoch
         with torch.autocast(self.device.type, enabled=False), seeded(seed, self.device):
-            self.valid_nats.append(self.model.valid_loss(*batch))
+            nats = self.model.valid_loss(*batch)
+        if nth >= self.valid_order.batches:
+            return  # another process has it
+        self.valid_nats.append(nats)
         self.valid_variables.append(self.model.counted(batch[0]).flatten(1).sum(1))
+
+    def configure_model(self) -> None:
+        """Cut the model into shares, where no process is to hold it in full."""
+        if self.ranks.sharded:
+            from chainrule.training.sharding import shard
+
+            strategy: Any = self.trainer.strategy
+            shard(self.model, self._called[0], strategy.device_mesh["data_parallel"])
 
     def configure_optimizers(self) -> Any:
         """The optimiser, and a rate that rises over `warmup` steps, then falls along half a cosine."""
@@ -90,6 +120,15 @@ class Likelihood(pl.LightningModule):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The rate is that of the configuration, should another one have been asked for since."""
+        for state in checkpoint["optimizer_states"]:
+            for group in state["param_groups"]:
+                if group["initial_lr"] != self.config.lr:
+                    group["lr"] = group["initial_lr"] = self.config.lr
+        for schedule in checkpoint["lr_schedulers"]:
+            schedule["base_lrs"] = [self.config.lr] * len(schedule["base_lrs"])
 
     def configure_gradient_clipping(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import lightning.pytorch as pl
@@ -14,6 +15,7 @@ from chainrule.training.recorder import Recorder
 from chainrule.training.session import Session, minutes_in_words
 
 PARTS = 10_000  # of the bar
+WARM, TIMED = 5, 10  # steps before those that are timed, and these
 
 
 class ProgressLine(pl.Callback):
@@ -40,6 +42,7 @@ class ProgressLine(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Show the bar, where a resumed run left it."""
+        self._first, self._since = trainer.global_step, 0.0
         limits = f"at most {self.recorder.epochs} epochs"
         if minutes := self.recorder.config.minutes:
             limits += f" or {minutes_in_words(minutes)}"
@@ -50,7 +53,8 @@ class ProgressLine(pl.Callback):
         self.bar.start()
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: object) -> None:
-        """One step further."""
+        """One step further; after some, how long all will take."""
+        self._estimate(trainer)
         self.bar.update(self.task, completed=self._done(trainer), epoch=trainer.current_epoch)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -67,7 +71,7 @@ class ProgressLine(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Say how far it came, and why no further."""
         self.bar.stop()
-        epochs, most = trainer.global_step / int(trainer.num_training_batches), self.recorder.epochs
+        epochs, most = trainer.global_step / self._steps(trainer), self.recorder.epochs
         why = f", then stopped: {self.recorder.ended}" if epochs < most else ""
         self.session.say(f"{round(epochs, 2):g} of {most} epochs{why}")
 
@@ -76,7 +80,31 @@ class ProgressLine(pl.Callback):
         if self.bar.live.is_started:
             self.bar.stop()
 
+    def _estimate(self, trainer: pl.Trainer) -> None:
+        """Say the time of a few steps, after the first ones, times their number; validations come on top."""
+        step, now = trainer.global_step, time.perf_counter()
+        if step == self._first + WARM:
+            self._since = now
+        if step == self._first + WARM + TIMED and self._since:
+            each, self._since = (now - self._since) / TIMED, 0.0
+            left = self._steps(trainer) * self.recorder.epochs - step
+            minutes = each * left / 60
+            if minutes >= 1:
+                self.session.say(
+                    f"{left:,.0f} steps are left, {each:.2g} s each: about {_in_words(minutes)} for all epochs"
+                )
+
     def _done(self, trainer: pl.Trainer) -> int:
         """How many parts of the steps are done, or of the time are over, whichever is more."""
-        steps = int(trainer.num_training_batches) * self.recorder.epochs
+        steps = self._steps(trainer) * self.recorder.epochs
         return round(PARTS * max(trainer.global_step / steps, self.recorder.share))
+
+    @staticmethod
+    def _steps(trainer: pl.Trainer) -> float:
+        """The number of steps of an epoch."""
+        return int(trainer.num_training_batches) / trainer.accumulate_grad_batches
+
+
+def _in_words(minutes: float) -> str:
+    """Such as "12 minutes" or "3.5 hours"."""
+    return f"{minutes / 60:.1f} hours" if minutes >= 90 else f"{minutes:.0f} minutes"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -12,11 +13,13 @@ from chainrule.errors import ChainruleError, nearest
 from chainrule.models import Model, check_hyperparameters, create_model
 from chainrule.randomness import seeded
 from chainrule.training.config import TrainingConfig
+from chainrule.training.needs import checked
 from chainrule.training.yaml_text import read_yaml
 
 # What a recipe and the `config.yaml` of a run may hold; the latter also says what was used and found.
 KEYS = ("model", "data", "hyperparameters", "training", "published")
-OF_A_RUN = ("chainrule", "torch", "domain", "vocabulary", "rate", "labels", "carried")
+OF_A_RUN = ("chainrule", "torch", "domain", "vocabulary", "rate", "labels", "carried", "start")
+AUTO = "auto"  # stands for the model that suits the data
 DATA = ("source", "checksum", *(field.name for field in fields(Reading)))
 
 
@@ -76,14 +79,20 @@ class Recipe:
             ChainruleError: if the recipe names none, or it cannot be loaded.
         """
         # What is wrong is said before any data is read.
-        check_hyperparameters(self.model, self.hyperparameters)
+        if self.model != AUTO:
+            check_hyperparameters(self.model, self.hyperparameters)
         unknown = [key for key in self.data if key not in DATA]
         if unknown or not isinstance(self.data.get("source"), str):
             raise ChainruleError(f"data: expected source, and perhaps domain and seed, got {self.data}")
         return load_data(**self.data, data_dir=data_dir)
 
     def build(self, data: Data) -> Model:
-        """The model, its initial weights drawn from the recipe's seed."""
+        """The model, its initial weights drawn from the recipe's seed.
+
+        Raises:
+            ChainruleError: if it cannot be built, or what training keeps of its weights does not fit into memory.
+        """
         seed = TrainingConfig.of({}, {k: v for k, v in self.training.items() if k == "seed"}).seed
+        make = partial(create_model, self.model, data.domain, **self.hyperparameters)
         with seeded(seed):
-            return create_model(self.model, data.domain, **self.hyperparameters)
+            return checked(make, self.model, data.domain, len(data.train))

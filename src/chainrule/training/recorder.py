@@ -19,8 +19,11 @@ from chainrule.models.store import save_weights
 from chainrule.run_files import LAST, METRICS, WEIGHTS
 from chainrule.training.config import TrainingConfig
 from chainrule.training.module import Likelihood
+from chainrule.training.ranks import whole
 from chainrule.training.run import COLUMNS
 from chainrule.training.session import Session, minutes_in_words
+
+LOGGED = 50  # steps from one line of a logger to the next
 
 
 class Recorder(pl.Callback):
@@ -38,12 +41,13 @@ class Recorder(pl.Callback):
     """
 
     def __init__(self, session: Session, config: TrainingConfig, epochs: int) -> None:
-        self.session, self.config, self.epochs = session, config, epochs
+        self.session, self.config, self.epochs, self.ranks = session, config, epochs, session.ranks
         self.halfway = -(-epochs // 2)
         self.rival = session.rival(self.halfway)
         self.history: list[dict[str, float]] = []
         self.seconds = 0.0  # of training, over all sessions, until the last validation
         self._started = time.perf_counter()
+        self._agreed = 0.0  # of several processes, the first one's time at the last step
         self.going = False  # whether a step has been made since it started or went on
         self.ended = ""
 
@@ -53,7 +57,10 @@ class Recorder(pl.Callback):
         return min(self.history, key=lambda row: row["valid_nats"], default=None)
 
     def elapsed(self) -> float:
-        """The seconds of training until now, over all sessions."""
+        """The seconds of training until now, over all sessions; the same for all processes."""
+        return self._agreed if self.ranks.world > 1 else self._clock()
+
+    def _clock(self) -> float:
         return self.seconds + time.perf_counter() - self._started
 
     @property
@@ -66,16 +73,24 @@ class Recorder(pl.Callback):
         self._started = time.perf_counter()
         self._stop(trainer, self._exhausted())
 
-    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any) -> None:
+    def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any) -> None:
+        """Agree on the time, where it counts."""
+        if self.config.minutes:
+            self._agreed = self.ranks.told(self._clock())
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, *args: Any) -> None:
         """All that a checkpoint holds has been used; look at the clock."""
         self.going = True
         self._stop(trainer, self._late(self.elapsed()))
+        if trainer.loggers and trainer.global_step % LOGGED == 0 and module.train_nats:
+            self._log(trainer, {"train_nats_of_batch": module.train_nats[-1].mean().item()})
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Record the epoch. This runs before the averaged weights are swapped out again."""
         assert isinstance(module, Likelihood)
-        self.seconds, self._started = self.elapsed(), time.perf_counter()
-        valid = torch.cat(module.valid_nats).mean().item()
+        self.seconds = self._agreed = self.ranks.told(self._clock())
+        self._started = time.perf_counter()
+        train, valid, bits = self._means(module)
         if not math.isfinite(valid):
             lr = module.config.lr
             raise ChainruleError(
@@ -84,19 +99,20 @@ class Recorder(pl.Callback):
             )
         best = self.best
         if best is None or valid < best["valid_nats"]:
-            save_weights(module.model, self.session.folder / WEIGHTS)
+            self._save_weights(module)
         self.history.append(
             {
                 "epoch": trainer.current_epoch,
                 "step": trainer.global_step,
-                "train_nats": torch.cat(module.train_nats).mean().item(),
+                "train_nats": train,
                 "valid_nats": valid,
-                "valid_bits_per_dim": _bits_per_dim(module),
+                "valid_bits_per_dim": bits,
                 "lr": trainer.optimizers[0].param_groups[0]["lr"],
                 "seconds": self.seconds,
             }
         )
         self._write_curve()
+        self._log(trainer, self.history[-1])
         self._stop(trainer, self._exhausted())
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -106,9 +122,14 @@ class Recorder(pl.Callback):
 
     def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
         """Stopped before the first validation: keep the weights there are."""
-        stopped = isinstance(exception, KeyboardInterrupt | SystemExit)
-        if stopped and not (self.session.folder / WEIGHTS).exists() and isinstance(module, Likelihood):
-            save_weights(module.model, self.session.folder / WEIGHTS)
+        stopped = isinstance(exception, KeyboardInterrupt | SystemExit) and not self.ranks.sharded
+        if (
+            stopped
+            and self.ranks.first
+            and not (self.session.folder / WEIGHTS).exists()
+            and isinstance(module, Likelihood)
+        ):
+            save_weights(module.model.state_dict(), self.session.folder / WEIGHTS)
 
     def state_dict(self) -> dict[str, Any]:
         """The curve so far."""
@@ -145,17 +166,48 @@ class Recorder(pl.Callback):
         over = 0 < 60 * self.config.minutes <= seconds
         return f"the {minutes_in_words(self.config.minutes)} are over" if over else ""
 
+    @staticmethod
+    def _log(trainer: pl.Trainer, numbers: dict[str, float]) -> None:
+        """Tell the loggers; Lightning's are silent in all processes but the first."""
+        finite = {name: value for name, value in numbers.items() if math.isfinite(value)}
+        for logger in trainer.loggers:
+            logger.log_metrics(finite, step=trainer.global_step)
+
+    def _means(self, module: Likelihood) -> tuple[float, float, float]:
+        """Nats of the training and the validation, and bits/dim of the latter: NaN but for levels or their bound."""
+        nats = [
+            torch.cat([t.double() for t in own]) if own else torch.zeros(0)
+            for own in (module.train_nats, module.valid_nats)
+        ]
+        variables = torch.cat(module.valid_variables) if module.valid_variables else torch.zeros(0)
+        sums = [value for own in nats for value in (own.sum().item(), len(own))]
+        # Exact counts, and sums of one process as of many up to float64's rounding.
+        of_train, trained, of_valid, validated, counted = self.ranks.total(
+            torch.tensor([*sums, variables.sum().item()], dtype=torch.float64)
+        ).tolist()
+        likelihood = isinstance(module.model, Exact | Bounded) and not is_density(module.model.domain)
+        bits = (
+            bits_per_dim(torch.tensor(of_valid, dtype=torch.float64), torch.tensor(counted)).item()
+            if likelihood
+            else math.nan
+        )
+        return of_train / trained, of_valid / validated, bits
+
+    def _save_weights(self, module: Likelihood) -> None:
+        """By the first process; gathered from all, where each has a share."""
+        weights = {}
+        for name, tensor in module.model.state_dict().items():
+            gathered = whole(tensor)
+            if self.ranks.first:
+                weights[name] = gathered
+        if self.ranks.first:
+            save_weights(weights, self.session.folder / WEIGHTS)
+
     def _write_curve(self) -> None:
+        if not self.ranks.first:
+            return
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.history)
         write_text(self.session.folder / METRICS, text.getvalue())
-
-
-def _bits_per_dim(module: Likelihood) -> float:
-    """Bits/dim of the validation, for a likelihood of levels or its bound; NaN for others."""
-    if not isinstance(module.model, Exact | Bounded) or is_density(module.model.domain):
-        return math.nan
-    nats, variables = torch.cat(module.valid_nats).double(), torch.cat(module.valid_variables)
-    return bits_per_dim(nats.sum(), variables.sum()).item()

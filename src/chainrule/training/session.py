@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
+
+from chainrule.training.ranks import Ranks
+
+
+def no_rival(epochs: int) -> float:
+    """No other run to compare with."""
+    return math.inf
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,9 @@ class Session:
         progress: whether to show a bar, and to say which limit ended it.
         title: what it is called beside the bar.
         rival: number of epochs → the lowest validation of other runs within it; halfway, a run that is worse stops.
+        ranks: the processes that share it.
+        loggers: names of `loggers.LOGGERS`, or Lightning's own, which get each validation and every 50th step.
+        callbacks: Lightning's, beside our own.
     """
 
     folder: Path
@@ -30,7 +41,10 @@ class Session:
     resumable: bool = True
     progress: bool = True
     title: str = ""
-    rival: Callable[[int], float] = lambda epochs: math.inf
+    rival: Callable[[int], float] = no_rival
+    ranks: Ranks = field(default_factory=Ranks)
+    loggers: tuple[Any, ...] = ()
+    callbacks: tuple[Any, ...] = ()
 
     def say(self, text: str) -> None:
         """Print a line, after the title, if progress is shown."""

@@ -53,7 +53,7 @@ def choose_trial(
             model.retune(**trial)
             descend(own, model, data, replace(config, minutes=left / (len(trials) - k)))
     finally:
-        _keep_best(session.folder, folders, model, trials)
+        _keep_best(session, folders, model, trials)
 
 
 def _minutes_of(folder: Path) -> float:
@@ -67,7 +67,7 @@ def _best_within(folders: Sequence[Path], epochs: int) -> float:
     return (best_of(rows) or {"valid_nats": float("inf")})["valid_nats"]
 
 
-def _keep_best(folder: Path, folders: Sequence[Path], model: Model, trials: Sequence[dict]) -> None:
+def _keep_best(session: Session, folders: Sequence[Path], model: Model, trials: Sequence[dict]) -> None:
     """Put the files of the best trial into the run folder, and its weights into the model."""
     started = [k for k, place in enumerate(folders) if (place / WEIGHTS).exists()]
     if not started:
@@ -75,9 +75,10 @@ def _keep_best(folder: Path, folders: Sequence[Path], model: Model, trials: Sequ
     lowest = {k: best_of(read_metrics(folders[k] / METRICS)) for k in started}
     best = min(started, key=lambda k: (lowest[k] or {"valid_nats": float("inf")})["valid_nats"])
     model.retune(**trials[best])
-    for name in (METRICS, WEIGHTS):
-        if (folders[best] / name).exists():
-            shutil.copyfile(folders[best] / name, folder / name)
-    save_card(model, folder, version=__version__)
-    load_weights(model, folder / WEIGHTS)
+    if session.ranks.first:
+        for name in (METRICS, WEIGHTS):
+            if (folders[best] / name).exists():
+                shutil.copyfile(folders[best] / name, session.folder / name)
+        save_card(model, session.folder, version=__version__)
+    load_weights(model, folders[best] / WEIGHTS)
     model.eval()

@@ -40,3 +40,38 @@ Overwrite = Annotated[
         "replacement that was stopped.",
     ),
 ]
+Devices = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Processes on this machine that share each batch. Default: 1, or what torchrun started."
+    ),
+]
+Nodes = Annotated[
+    int | None, typer.Option(min=1, help="Machines; torchrun or srun starts the processes on each.")
+]
+Strategy = Annotated[
+    str,
+    typer.Option(help="ddp: each process holds the model. fsdp: each holds its share of it. auto: ddp."),
+]
+Accumulate = Annotated[
+    int, typer.Option(min=1, help="Passes into which each batch is cut; gradients are summed.")
+]
+Extend = Annotated[
+    bool,
+    typer.Option(
+        "--extend",
+        help="With --resume, let epochs, steps, minutes, patience, lr and cosine be others than before.",
+    ),
+]
+From = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="RUN", help="Run of the same model whose weights to start with."),
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option(min=2, help="Number of runs, of seeds --seed, --seed + 1, …, in folders 0, 1, … of --out."),
+]
+Logger = Annotated[
+    list[str] | None,
+    typer.Option(help="Logger beside the run's files: tensorboard, csv, wandb or mlflow; repeatable."),
+]
