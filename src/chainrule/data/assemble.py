@@ -16,6 +16,7 @@ from chainrule.data.dataset import SPLITS, Data
 from chainrule.data.frames import Frames, check_whole
 from chainrule.data.infer import infer_domain
 from chainrule.data.items import Items
+from chainrule.data.large.stored import Stored
 from chainrule.data.mel import mel_frames
 from chainrule.data.notes import counted
 from chainrule.data.pcm import WINDOW, to_levels
@@ -88,7 +89,7 @@ def whole(raw: Raw, how: Reading, split: str | None = None) -> Items:
     else:
         arrays, labels = _arrays(raw, domain, there), labels_of(raw)
         codes = torch.cat([labels[name] for name in there]) if labels.keys() >= set(there) else None
-        x = torch.cat([arrays[name] for name in there])
+        x = arrays[there[0]] if len(there) == 1 else torch.cat([arrays[name][:] for name in there])
         beside = _joined(raw, there) if raw.beside else None
         items = Items(raw.name, x, domain, labels=codes, names=names, beside=beside)
     return replace(items, split=split or "all", notes=raw.notes)
@@ -123,6 +124,8 @@ def _domain(raw: Raw, how: Reading) -> Domain:
     chosen, first = how.domain or raw.domain, next(iter(raw.arrays))
     # Rows are named as they stand in the file, so all checks come before the split.
     for split, array in raw.arrays.items():
+        if isinstance(array, Stored):
+            continue  # its reader knows what they are
         _named(raw, split, check_numbers, array, bool(chosen and chosen.columns))
         if array.shape[1:] != raw.arrays[first].shape[1:]:
             raise DataError(
@@ -135,6 +138,9 @@ def _domain(raw: Raw, how: Reading) -> Domain:
 def _arrays(raw: Raw, domain: Domain, splits: Sequence[str] | None = None) -> dict[str, Tensor]:
     tensors = {}
     for split in splits or raw.arrays:
+        if isinstance(raw.arrays[split], Stored):
+            tensors[split] = raw.arrays[split]
+            continue
         tensors[split] = _named(raw, split, conform, raw.arrays[split], domain)
         raw.arrays[split] = tensors[split].numpy()  # what was read is let go, where this is a copy of it
     return tensors

@@ -7,6 +7,7 @@ import os
 from chainrule.errors import DataError
 
 VARIABLE = "CHAINRULE_MAX_BYTES"
+LARGE = 1 << 30  # bytes from which a source stays in its files
 UNTOLD = 4 << 30  # where a system does not say how much memory it has
 
 
@@ -27,6 +28,11 @@ def check_size(where: str, size: int, usual: int | None = None) -> None:
             f"{where}: would take {shown(size)} of memory, at most {shown(most)} are allowed; "
             f"use less of it, or set {VARIABLE} to a larger number of bytes"
         )
+
+
+def in_parts(size: int, asked: bool | None) -> bool:
+    """Whether a source of so many bytes is read in parts, when items are asked for: as asked, or if it is large."""
+    return size > LARGE if asked is None else asked
 
 
 def most_bytes(usual: int | None = None) -> int:

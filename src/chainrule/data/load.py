@@ -68,6 +68,8 @@ def load_data(
             - background (text): what transparent pictures lie on, such as "white", the default, or "#80ff00".
             - frames: "first", by default, or "all", of animated pictures and of those with several pages.
             - axes (text): of arrays, the order of their axes out of N, C, H and W, such as "NHWC".
+            - in_parts (bool): whether items stay in their files and are read when they are asked for; by default those
+              that would take more than 1 GiB.
             - seed (int): of the permutation that splits a source without splits of its own 80/10/10.
 
     Raises:
@@ -91,7 +93,7 @@ def load_data(
         raise DataError(f"{what}: kinds of columns are for tables, got {data.domain}")
     if not isinstance(source, str | Path):
         return data
-    return replace(data, origin={**origin_of(source, checksum), **how.to_dict()})
+    return replace(data, origin={**origin_of(source, checksum, raw.listing), **how.to_dict()})
 
 
 def load_items(

@@ -26,7 +26,7 @@ class Raw:
     Attributes:
         name: what to call the data set.
         where: the path or address that messages name.
-        arrays: split → (N, …); "train" alone when the source has no splits of its own.
+        arrays: split → (N, …), or `Stored` items in storage of their domain; "train" alone when the source has no splits of its own.
         labels: split → (N,), or (N, k) with names; of each stream, if there are any. Empty when there are none.
         streams: split → its long sequences, (T,) or (T, K) each, in place of arrays; of recordings their samples,
             int16, and else levels, with a domain.
@@ -43,11 +43,12 @@ class Raw:
         items: split → what each item, or each stream, is called, such as its file; where it has a name.
         beside: of tables, split → the columns that are not modelled, such as ids.
         carried: how those columns go on in new rows.
+        listing: of a source that stays in its files, what identifies these.
     """
 
     name: str
     where: str
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    arrays: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, np.ndarray] = field(default_factory=dict)
     streams: dict[str, list[np.ndarray]] = field(default_factory=dict)
     domain: Domain | None = None
@@ -63,6 +64,7 @@ class Raw:
     items: dict[str, list[str]] = field(default_factory=dict)
     beside: dict[str, pa.Table] = field(default_factory=dict)
     carried: tuple[Carried, ...] = ()
+    listing: str = ""
 
 
 @contextmanager

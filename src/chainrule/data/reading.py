@@ -24,6 +24,7 @@ class Reading:
         domain, columns, rate, gain, labels, features, encoding, resolution, tracks, seed: see `load_data`.
         size, fit, mode, background, frames, axes: likewise, of pictures and arrays.
         delimiter, header, na_values: likewise, of tables in text.
+        in_parts: likewise, of large sources.
         vocabulary: of a run on text, the character of each level. New text is numbered by it.
         classes: of a run on labelled data, name of each label → names of its classes. New labels are matched by name.
         unknown: the character that stands for those the vocabulary lacks; None refuses them.
@@ -50,6 +51,7 @@ class Reading:
     delimiter: str | None = None
     header: bool | None = None
     na_values: tuple[str, ...] | None = None
+    in_parts: bool | None = None
     seed: int = 0
     vocabulary: str | None = None
     classes: Mapping[str, Sequence[str]] | None = None
@@ -86,6 +88,8 @@ class Reading:
             raise DataError(f"delimiter: expected one character, such as ; or |, got {self.delimiter!r}")
         if self.header not in (None, True, False):
             raise DataError(f"header: expected True, False or None, got {self.header!r}")
+        if self.in_parts not in (None, True, False):
+            raise DataError(f"in_parts: expected True, False or None, got {self.in_parts!r}")
         if self.na_values is not None and not all(type(text) is str for text in self.na_values):
             raise DataError(f"na_values: expected texts, got {list(self.na_values)!r}")
         if type(self.seed) is not int or self.seed < 0:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from chainrule.data.dataset import SPLITS
+from chainrule.data.large.stored import Stored
 from chainrule.domain import Domain
 from chainrule.errors import DataError
+
+
+HELD = 100_000  # items at most of valid and of test, where these are cut from items in files
 
 
 def held_out(rows: int, parts: int) -> int:
@@ -101,12 +107,21 @@ def complete_splits(
         return splits, labels, "its own split"
     rows = len(splits["train"])
     held = held_out(rows, len(missing))
+    stored = isinstance(splits["train"], Stored)
+    if stored:
+        held = min(held, HELD)
     sizes = [rows - held * len(missing)] + [held] * len(missing)
     order = torch.from_numpy(np.random.default_rng(seed).permutation(rows))
     parts = dict(zip(["train", *missing], order.split(sizes), strict=True))
-    splits = splits | {split: splits["train"][index] for split, index in parts.items()}
+    if stored:
+        parts = {split: index.sort().values for split, index in parts.items()}  # as they lie in their files
+    train: Any = splits["train"]
+    splits = splits | {
+        split: train.only(index.numpy()) if stored else train[index] for split, index in parts.items()
+    }
     if labels:
         labels = labels | {split: labels["train"][index] for split, index in parts.items()}
     if len(missing) == 2:
-        return splits, labels, f"seeded split 80/10/10, seed {seed}"
+        how = f"seeded split 80/10/10, seed {seed}"
+        return splits, labels, f"{held:,} random items each of valid and test, seed {seed}" if stored else how
     return splits, labels, f"its own split, {missing[0]} a seeded tenth of train, seed {seed}"

@@ -21,6 +21,7 @@ from chainrule.data.reading import Reading
 from chainrule.errors import DataError
 
 DELIMITED = (".csv", ".tsv")
+TABLE_OPTIONS = ("delimiter", "header", "na_values")  # of `Reading`, for these
 SUFFIXES = (*DELIMITED, ".parquet", ".feather", ".arrow")
 INDEX = re.compile(r"__index_level_\d+__")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from chainrule.data.large.read_tables import read_tables
 from chainrule.data.notes import Notes
 from chainrule.data.raw import Raw, reading
 from chainrule.data.readers.arrays import read_arrays
 from chainrule.data.readers.hdf5 import read_hdf5
-from chainrule.data.readers.hub import needs_hub, read_hub
 from chainrule.data.readers.idx import is_idx, read_idx
 from chainrule.data.readers.kinds import KINDS, kind_of_folder
 from chainrule.data.readers.matlab import read_mat
@@ -19,10 +19,6 @@ from chainrule.data.readers.unpack import PACKED, is_packed, unpacked
 from chainrule.data.reading import Reading
 from chainrule.errors import DataError
 from chainrule.plugins import entries, load_entry
-
-
-def _read_parquet(path: Path, how: Reading) -> Raw:
-    return read_hub(str(path), str(path), how) if needs_hub(path) else read_table(path, how)
 
 
 def _read_numpy(path: Path, how: Reading) -> Raw:
@@ -41,9 +37,10 @@ READERS: dict[str, Reader] = {
     ".hdf5": read_hdf5,
     ".csv": read_table,
     ".tsv": read_table,
-    ".parquet": _read_parquet,
-    ".feather": read_table,
-    ".arrow": read_table,
+    ".parquet": read_tables,
+    ".pq": read_tables,
+    ".feather": read_tables,
+    ".arrow": read_tables,
     **{suffix: kind for kind in KINDS for suffix in kind.suffixes},
 }
 

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from chainrule.data.large.read_tables import read_tables
+from chainrule.data.large.tables import FORMATS
 from chainrule.data.raw import Raw, reading
 from chainrule.data.readers import images, midi, recordings, sound, text
+from chainrule.data.readers.arrow import TABLE_OPTIONS
 from chainrule.data.readers.tree import all_below
 from chainrule.data.reading import Reading
 from chainrule.errors import DataError
@@ -40,12 +43,13 @@ class Kind:
         return f"{self.name} ({', '.join(self.suffixes)})"
 
 
-TABLE_OPTIONS = ("delimiter", "header", "na_values")
+TABLES = Kind("tables", tuple(FORMATS), read_tables)
 TEXTS = Kind("texts", text.SUFFIXES, text.read_text, ("encoding",))
 KINDS = (
     Kind("images", images.SUFFIXES, images.read_images, images.OPTIONS),
     Kind("recordings", sound.SUFFIXES, recordings.read_recordings, ("gain",)),
     Kind("MIDI files", midi.SUFFIXES, midi.read_midi, ("resolution", "tracks")),
+    TABLES,
     TEXTS,
 )
 

@@ -15,8 +15,7 @@ from chainrule.data.infer import infer_table
 from chainrule.data.labels import label_codes
 from chainrule.data.notes import Notes, counted
 from chainrule.data.raw import Raw, reading
-from chainrule.data.readers.arrow import DELIMITED, as_arrow
-from chainrule.data.readers.kinds import TABLE_OPTIONS
+from chainrule.data.readers.arrow import DELIMITED, TABLE_OPTIONS, as_arrow
 from chainrule.data.reading import Reading
 from chainrule.domain import Domain
 from chainrule.domain.column import Column

@@ -1,0 +1,1 @@
+"""Sources that are larger than memory: read in parts, when their items are asked for."""

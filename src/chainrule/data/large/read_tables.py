@@ -1,0 +1,108 @@
+"""Tables that are larger than memory, as readers hand them over."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from chainrule.data.carried import Carried
+from chainrule.data.large.kept import Found, fingerprint, kept, listing
+from chainrule.data.large.stored import Stored
+from chainrule.data.large.survey import survey
+from chainrule.data.large.tables import FORMATS, Part, TableRows, parts_of, table_files
+from chainrule.data.limits import in_parts
+from chainrule.data.notes import Notes, counted
+from chainrule.data.raw import Raw, reading
+from chainrule.data.readers.hub import needs_hub, read_hub
+from chainrule.data.readers.table import raw_of_tables, read_table
+from chainrule.data.readers.tree import split_roots
+from chainrule.data.reading import Reading
+from chainrule.data.split import HELD, held_out
+from chainrule.domain import Domain
+from chainrule.errors import DataError
+
+
+def read_tables(path: Path, how: Reading) -> Raw:
+    """Read a Parquet or Arrow file, or a folder of them: whole if it fits, else in parts.
+
+    Subfolders train, valid, test are the split; of names such as year=2020 of other folders columns are made.
+
+    Raises:
+        DataError: if there are no rows, columns differ between files, or cells do not suit the domain.
+    """
+    files = table_files(path)
+    if files and files[0].suffix.lower() == ".parquet" and needs_hub(files[0]):
+        return read_hub(str(path), str(path), how)
+    notes = Notes()
+    roots = {"train": path}
+    if path.is_dir():
+        roots = split_roots(path, [file.relative_to(path) for file in files], notes)
+    parts = {
+        split: parts_of(root, [file for file in files if file.is_relative_to(root)]) for split, root in roots.items()
+    }
+    rows = {split: sum(part.rows for part in own) for split, own in parts.items()}
+    columns = len(parts["train"][0].schema) if "train" in parts else 1
+    if not in_parts(8 * columns * sum(rows.values()), how.in_parts):
+        if not path.is_dir():
+            return read_table(path, how)
+        with reading(str(path)):
+            tables = {split: pa.concat_tables([part.read(notes) for part in own]) for split, own in parts.items()}
+        raw = raw_of_tables(path.resolve().name, str(path), tables, how)
+        raw.notes.add(notes)
+        return raw
+    raw = Raw(path.resolve().name if path.is_dir() else path.stem, str(path), notes=notes)
+    _read_in_parts(raw, files, parts, rows, how)
+    raw.listing = listing(path, files)
+    return raw
+
+
+def _read_in_parts(
+    raw: Raw, files: list[Path], parts: dict[str, list[Part]], rows: dict[str, int], how: Reading
+) -> None:
+    if how.labels:
+        raise DataError(f"{raw.where}: labels of a table that is read in parts are not supported; expected none")
+    every = [part for own in parts.values() for part in own]
+    held = _held(rows, how.seed) if "train" in rows else {}
+    asked = dict(how.columns) if how.columns is not None else None
+    known = how.domain.columns if how.domain else ()
+    if how.domain is not None and not known:
+        raise DataError(f"{raw.where}: a table in parts has a domain of columns, expected none, got {how.domain}")
+
+    def find() -> Found:
+        found, cells, seen = survey(every, asked, raw.where, how.seed, list(held.values()), known)
+        plain: dict[str, Any] = {"domain": Domain.table(tuple(found.columns)).to_json()}
+        plain |= {"reasons": found.reasons, "left": found.left, "carried": [asdict(one) for one in found.carried]}
+        return plain, {**dict(zip(held, cells, strict=True)), "seen": seen}
+
+    plain, cells = kept(fingerprint(files, asked, how.seed, known), find)
+    raw.domain = Domain.from_json(plain["domain"])
+    raw.carried = tuple(Carried(**one) for one in plain["carried"])
+    raw.notes.columns.update(plain["reasons"])
+    raw.notes.ignored.extend(f"column {name!r}: {reason}" for name, reason in plain["left"].items())
+    raw.notes.found.append(
+        f"{counted(sum(rows.values()), 'row')} in {counted(len(every), 'part')}, read when they are asked for"
+    )
+    for split, own in parts.items():
+        source = TableRows(own, raw.domain.columns)
+        source.seen = cells["seen"]
+        raw.arrays[split] = source
+    if held:
+        train: Stored = raw.arrays["train"]
+        raw.arrays["train"] = train.without(np.sort(np.concatenate(list(held.values()))))
+        raw.arrays |= {split: cells[split].numpy() for split in held}
+        most = max(map(len, held.values()))
+        raw.split = f"{' and '.join(held)} are {most:,} random rows each, seed {how.seed}"
+
+
+def _held(rows: dict[str, int], seed: int) -> dict[str, np.ndarray]:
+    """The sorted places in train of the rows of the splits that are missing: a tenth each, at most `HELD`."""
+    missing = [split for split in ("valid", "test") if split not in rows]
+    if not missing:
+        return {}
+    size = min(HELD, held_out(rows["train"], len(missing)))
+    chosen = np.random.default_rng(seed).choice(rows["train"], size * len(missing), replace=False)
+    return {split: np.sort(own) for split, own in zip(missing, np.split(chosen, len(missing)), strict=True)}
