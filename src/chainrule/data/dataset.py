@@ -9,6 +9,7 @@ from torch import Tensor
 
 from chainrule.data.carried import Carried
 from chainrule.data.items import Items
+from chainrule.data.large.stored import Stored
 from chainrule.data.notes import Notes
 from chainrule.data.streams import Streams
 from chainrule.domain import Domain
@@ -28,7 +29,7 @@ class Data:
         name: what to call it.
         train, valid, test: (N, *event_shape); levels in the smallest of uint8, int16, int32 that holds
             them, reals in float32 or float64, tables in float64 with NaN where a cell is missing.
-            `domain.check` turns a batch into what a model takes.
+            Those of a source larger than memory are `Stored`: read when they are asked for. `domain.check` turns a batch into what a model takes.
         domain: the set every item lies in.
         labels: "train", "valid", "test" → int64 (N,), or (N, k) where items have several; empty when there are none.
         class_names: the name of each class, where known; where items have several labels, a tuple for each of these.
@@ -49,9 +50,9 @@ class Data:
     """
 
     name: str
-    train: Tensor
-    valid: Tensor
-    test: Tensor
+    train: Tensor | Stored
+    valid: Tensor | Stored
+    test: Tensor | Stored
     domain: Domain
     labels: dict[str, Tensor] = field(default_factory=dict)
     class_names: ClassNames | None = None
@@ -84,7 +85,7 @@ class Data:
             return dict(zip(self.label_names, names, strict=True))
         return {(self.label_names or (LABEL,))[0]: tuple(names)} if names else {}
 
-    def split(self, name: str) -> tuple[Tensor, Tensor | None]:
+    def split(self, name: str) -> tuple[Tensor | Stored, Tensor | None]:
         """The items of a split, and their labels or None.
 
         Raises:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 from torch import Tensor
 
+from chainrule.data.large.stored import Stored
 from chainrule.data.notes import Notes
 from chainrule.data.streams import Streams
 from chainrule.domain import Domain
@@ -31,7 +32,7 @@ class Items:
     """
 
     name: str
-    x: Tensor
+    x: Tensor | Stored
     domain: Domain
     split: str = "all"
     labels: Tensor | None = None

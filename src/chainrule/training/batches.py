@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler, TensorDataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from chainrule.data import Data, Streams
+from chainrule.data.large.stored import Stored
 from chainrule.domain import Domain
 from chainrule.training.ranks import Ranks
+
+AHEAD = 16  # batches
 
 
 class EpochOrder(Sampler):
@@ -45,7 +50,7 @@ class EpochOrder(Sampler):
     def __iter__(self) -> Iterator[list[int]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         for _ in range(self.passes):
-            for batch in self._order(generator).split(self.batch_size):
+            for batch in self._batches(generator):
                 for k in range(self.ranks.accumulate):
                     part = batch.tensor_split(self.ranks.parts)[self.ranks.part(k)]
                     yield (part if len(part) else batch[:1]).tolist()
@@ -60,8 +65,34 @@ class EpochOrder(Sampler):
         share, more = divmod(size, parts)
         return (share + (self.ranks.part(index) < more)) * parts / size
 
-    def _order(self, generator: torch.Generator) -> Tensor:
-        return torch.randperm(self.n, generator=generator)
+    def _batches(self, generator: torch.Generator) -> Iterator[Tensor]:
+        left = torch.empty(0, dtype=torch.long)
+        for some in self._order(generator):
+            left = torch.cat([left, some])
+            whole = len(left) // self.batch_size * self.batch_size
+            yield from left[:whole].split(self.batch_size) if whole else ()
+            left = left[whole:]
+        if len(left):
+            yield left
+
+    def _order(self, generator: torch.Generator) -> Iterator[Tensor]:
+        yield torch.randperm(self.n, generator=generator)
+
+
+class WindowOrder(EpochOrder):
+    """Lists of indices of items in files, shuffled as these are read: window after window of blocks.
+
+    Args:
+        source: the items.
+        batch_size, seed, passes, ranks: as above.
+    """
+
+    def __init__(self, source: Stored, batch_size: int, seed: int, passes: int, ranks: Ranks | None) -> None:
+        super().__init__(len(source), batch_size, seed, passes, ranks)
+        self.source = source
+
+    def _order(self, generator: torch.Generator) -> Iterator[Tensor]:
+        return self.source.windows(generator)
 
 
 class CropOrder(EpochOrder):
@@ -77,8 +108,8 @@ class CropOrder(EpochOrder):
         super().__init__(n, batch_size, seed, passes, ranks)
         self.extent = extent
 
-    def _order(self, generator: torch.Generator) -> Tensor:
-        return torch.randint(self.extent, (self.n,), generator=generator)
+    def _order(self, generator: torch.Generator) -> Iterator[Tensor]:
+        yield torch.randint(self.extent, (self.n,), generator=generator)
 
 
 class InOrder(Sampler):
@@ -118,6 +149,38 @@ class Crops(Dataset):
         return [x] if cond is None or not self.conditional else [x, cond]
 
 
+class Picked(Dataset):
+    """Items by their places: [x] or [x, cond], a whole batch at a time."""
+
+    def __init__(self, x: Tensor | Stored, cond: Tensor | None) -> None:
+        self.x, self.cond = x, cond
+
+    def __getitem__(self, places: list[int]) -> list[Tensor]:
+        x = self.x[places]
+        return [x] if self.cond is None else [x, self.cond[places]]
+
+
+class ReadAhead(DataLoader):
+    """A loader of items in files, of which a thread reads the next while a batch is worked on.
+
+    Decoders let other threads go on meanwhile; processes would each read the same blocks.
+    """
+
+    def __iter__(self) -> Iterator[list[Tensor]]:
+        waiting: deque[Future[list[Tensor]]] = deque()
+        with ThreadPoolExecutor(1, "read ahead") as reader:
+            try:
+                for places in self.sampler:
+                    waiting.append(reader.submit(self.dataset.__getitem__, places))
+                    if len(waiting) > AHEAD:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+
 def crops(
     data: Data, batch_size: int, seed: int, passes: int = 1, *, conditional: bool = False, ranks: Ranks
 ) -> DataLoader:
@@ -128,23 +191,27 @@ def crops(
 
 
 def shuffled(
-    x: Tensor, cond: Tensor | None, batch_size: int, seed: int, passes: int = 1, ranks: Ranks | None = None
+    x: Tensor | Stored,
+    cond: Tensor | None,
+    batch_size: int,
+    seed: int,
+    passes: int = 1,
+    ranks: Ranks | None = None,
 ) -> DataLoader:
     """A loader of [x] or [x, cond] in an order drawn for each epoch."""
-    return _loader(_dataset(x, cond), EpochOrder(len(x), batch_size, seed, passes, ranks))
+    if isinstance(x, Stored):
+        return _loader(Picked(x, cond), WindowOrder(x, batch_size, seed, passes, ranks), ReadAhead)
+    return _loader(Picked(x, cond), EpochOrder(len(x), batch_size, seed, passes, ranks))
 
 
-def in_order(x: Tensor, cond: Tensor | None, batch_size: int, ranks: Ranks) -> DataLoader:
+def in_order(x: Tensor | Stored, cond: Tensor | None, batch_size: int, ranks: Ranks) -> DataLoader:
     """A loader of [x] or [x, cond] as they come."""
-    return _loader(_dataset(x, cond), InOrder(len(x), batch_size, ranks))
+    kind = ReadAhead if isinstance(x, Stored) else DataLoader
+    return _loader(Picked(x, cond), InOrder(len(x), batch_size, ranks), kind)
 
 
-def _dataset(x: Tensor, cond: Tensor | None) -> TensorDataset:
-    return TensorDataset(x) if cond is None else TensorDataset(x, cond)
-
-
-def _loader(dataset: Dataset, order: Sampler) -> DataLoader:
+def _loader(dataset: Dataset, order: Sampler, kind: type[DataLoader] = DataLoader) -> DataLoader:
     """What is taken out of memory a whole batch at a time."""
     # The sampler gives whole batches of indices, so the loader itself must not batch. It draws a number for processes
     # that it has none of.
-    return DataLoader(dataset, sampler=order, batch_size=None, generator=torch.Generator())
+    return kind(dataset, sampler=order, batch_size=None, generator=torch.Generator())

@@ -16,6 +16,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from chainrule._version import __version__
 from chainrule.data import Data
+from chainrule.data.large.stored import in_memory
 from chainrule.engine import end_training
 from chainrule.errors import ChainruleError, RunError
 from chainrule.models import Model
@@ -87,7 +88,7 @@ def _descend(session: Session, model: Model, data: Data, config: TrainingConfig)
         save_card(model, session.folder, version=__version__)
     model.train()
     if not config.compile:  # a compiled loss looks nothing up
-        model.remember(data.train, data.valid)
+        model.remember(in_memory(data.train), in_memory(data.valid))
     unused, called = (
         _probe(model, train, session.ranks.sharded) if session.ranks.world > 1 else (False, set())
     )

@@ -12,6 +12,7 @@ import torch
 
 from chainrule._version import __version__
 from chainrule.data import Data, load_data
+from chainrule.data.large.stored import in_memory
 from chainrule.errors import DataError, RunError
 from chainrule.files import scratch
 from chainrule.models import Model, save_model
@@ -156,14 +157,14 @@ def _fit_in(
         "training": config.to_dict(),
     }
     if isinstance(model, ClosedForm):
-        model.estimate(data.train)
+        model.estimate(in_memory(data.train))
         model.eval()
         if first:
             _claim(folder, record, session.resume)
             save_model(model, folder, version=__version__)
         session.ranks.wait()
         return
-    model.prepare(data.train)
+    model.prepare(in_memory(data.train))
     if start is not None:
         record["start"] = str(start)
         _start_from(Path(start), model)

@@ -25,6 +25,8 @@ from chainrule.data.split import HELD, held_out
 from chainrule.domain import Domain
 from chainrule.errors import DataError
 
+SEEN = 200_000  # random rows from which columns are found, and what nets take from the training data beforehand
+
 
 def read_tables(path: Path, how: Reading) -> Raw:
     """Read a Parquet or Arrow file, or a folder of them: whole if it fits, else in parts.
@@ -66,17 +68,18 @@ def _read_in_parts(
     if how.labels:
         raise DataError(f"{raw.where}: labels of a table that is read in parts are not supported; expected none")
     every = [part for own in parts.values() for part in own]
-    held = _held(rows, how.seed) if "train" in rows else {}
+    places = _places(rows, how.seed)
+    held = {split: own for split, own in places.items() if split != "seen"}
     asked = dict(how.columns) if how.columns is not None else None
     known = how.domain.columns if how.domain else ()
     if how.domain is not None and not known:
         raise DataError(f"{raw.where}: a table in parts has a domain of columns, expected none, got {how.domain}")
 
     def find() -> Found:
-        found, cells, seen = survey(every, asked, raw.where, how.seed, list(held.values()), known)
+        found, cells = survey(every, asked, raw.where, places["seen"], list(places.values()), known)
         plain: dict[str, Any] = {"domain": Domain.table(tuple(found.columns)).to_json()}
         plain |= {"reasons": found.reasons, "left": found.left, "carried": [asdict(one) for one in found.carried]}
-        return plain, {**dict(zip(held, cells, strict=True)), "seen": seen}
+        return plain, dict(zip(places, cells, strict=True))
 
     plain, cells = kept(fingerprint(files, asked, how.seed, known), find)
     raw.domain = Domain.from_json(plain["domain"])
@@ -87,22 +90,26 @@ def _read_in_parts(
         f"{counted(sum(rows.values()), 'row')} in {counted(len(every), 'part')}, read when they are asked for"
     )
     for split, own in parts.items():
-        source = TableRows(own, raw.domain.columns)
-        source.seen = cells["seen"]
-        raw.arrays[split] = source
+        raw.arrays[split] = TableRows(own, raw.domain.columns)
     if held:
         train: Stored = raw.arrays["train"]
         raw.arrays["train"] = train.without(np.sort(np.concatenate(list(held.values()))))
         raw.arrays |= {split: cells[split].numpy() for split in held}
         most = max(map(len, held.values()))
         raw.split = f"{' and '.join(held)} are {most:,} random rows each, seed {how.seed}"
+    if "train" in raw.arrays:
+        raw.arrays["train"].seen = cells["seen"]
 
 
-def _held(rows: dict[str, int], seed: int) -> dict[str, np.ndarray]:
-    """The sorted places in train of the rows of the splits that are missing: a tenth each, at most `HELD`."""
-    missing = [split for split in ("valid", "test") if split not in rows]
-    if not missing:
-        return {}
-    size = min(HELD, held_out(rows["train"], len(missing)))
-    chosen = np.random.default_rng(seed).choice(rows["train"], size * len(missing), replace=False)
-    return {split: np.sort(own) for split, own in zip(missing, np.split(chosen, len(missing)), strict=True)}
+def _places(rows: dict[str, int], seed: int) -> dict[str, np.ndarray]:
+    """Sorted places of random rows, no row twice: of each split that is missing, a tenth of train but at most `HELD`;
+    and of those that are seen beforehand.
+    """
+    total = rows.get("train", 0)
+    missing = [split for split in ("valid", "test") if split not in rows] if total else []
+    size = min(HELD, held_out(total, len(missing))) if missing else 0
+    sizes = [size] * len(missing)
+    first = next(iter(rows.values()))  # rows of train, or of the only split
+    chosen = np.random.default_rng(seed).choice(first, min(first, sum(sizes) + SEEN), replace=False)
+    parts = np.split(chosen, np.cumsum(sizes))
+    return {split: np.sort(own) for split, own in zip([*missing, "seen"], parts, strict=True)}

@@ -23,11 +23,13 @@ class Stored(ABC):
 
     Attributes:
         shape, dtype: as of a tensor.
+        seen: items that stand for all, if some were read beforehand.
         bounds: (B + 1,), the first item of each block, and N; None where each item is read by itself.
     """
 
     shape: torch.Size
     dtype: torch.dtype
+    seen: Tensor | None = None
     bounds: np.ndarray | None = None
 
     @abstractmethod
@@ -55,6 +57,8 @@ class Stored(ABC):
 
     def sample(self) -> Tensor:
         """Some items, which stand for all where these are not needed one by one."""
+        if self.seen is not None:
+            return self.seen
         return self.read(np.unique(np.linspace(0, len(self) - 1, SAMPLED).astype(np.int64)))
 
     def windows(self, generator: torch.Generator) -> Iterator[Tensor]:

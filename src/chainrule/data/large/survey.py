@@ -20,7 +20,6 @@ from chainrule.data.large.tables import Part, cells_of
 from chainrule.domain.column import Column
 from chainrule.errors import ChainruleError, DataError
 
-SEEN = 200_000  # rows from which columns are found, besides those that tell more
 MOST_NEW = 10_000  # texts of a column of which each is looked for
 TRIES = 20  # times that a row may show that the columns are others
 
@@ -32,18 +31,15 @@ class Rows:
 
     Args:
         parts: of the table.
-        seed: of the random rows.
+        chosen: sorted places of the random rows.
     """
 
-    def __init__(self, parts: Sequence[Part], seed: int) -> None:
+    def __init__(self, parts: Sequence[Part], chosen: np.ndarray) -> None:
         self.tables: list[pa.Table] = []
         self.texts: dict[str, pa.Array | None] = {}
         self.ends: dict[str, tuple[Any, Any]] = {}
         self.gaps: set[str] = set()
         self.numbered: dict[str, tuple[int, int] | None] = {}  # name → first and last so far, one apart throughout
-        rows = sum(part.rows for part in parts)
-        chosen = np.random.default_rng(seed).choice(rows, min(SEEN, rows), replace=False)
-        chosen.sort()
         first = 0
         for part in bar(parts, "columns", [part.rows for part in parts]):
             own = slice(*np.searchsorted(chosen, [first, first + part.rows]))
@@ -122,33 +118,32 @@ def survey(
     parts: Sequence[Part],
     kinds: Mapping[str, str] | None,
     where: str,
-    seed: int,
-    held: Sequence[np.ndarray],
+    chosen: np.ndarray,
+    wanted: Sequence[np.ndarray],
     known: Sequence[Column] = (),
-) -> tuple[Findings, list[Tensor], Tensor]:
+) -> tuple[Findings, list[Tensor]]:
     """What the columns are, so that every row fits; and the cells of some rows.
 
     Args:
         parts: of the table.
         kinds: as for `find_columns`.
         where: what messages call the table.
-        seed: of the random rows.
-        held: sorted places of rows, of which the cells are wanted.
+        chosen: sorted places of random rows, which show most of it.
+        wanted: sorted places of rows, of which the cells are.
         known: the columns, if these are given; rows are then read as they say.
 
     Returns:
-        The columns, the cells of each of `held`, and those of the rows that show what the columns are.
+        The columns, and the cells of each of `wanted`.
 
     Raises:
         DataError: as `find_columns`.
     """
-    rows = Rows(parts, seed)
+    rows = None if known else Rows(parts, chosen)
     for _ in range(TRIES):
-        found = Findings(list(known)) if known else rows.find(kinds, where)
-        cells, odd = _cells(parts, found.columns, held, strict=not known)
-        if odd is None:
-            seen = cells_of(pa.concat_tables(rows.tables, promote_options="permissive"), found.columns, where)
-            return found, cells, seen
+        found = Findings(list(known)) if rows is None else rows.find(kinds, where)
+        cells, odd = _cells(parts, found.columns, wanted, strict=not known)
+        if odd is None or rows is None:
+            return found, cells
         rows.tables.append(odd)
     raise DataError(
         f"{where}: {TRIES} times a row did not fit the columns that the others show; name their kinds with --column"
@@ -156,10 +151,10 @@ def survey(
 
 
 def _cells(
-    parts: Sequence[Part], columns: Sequence[Column], held: Sequence[np.ndarray], *, strict: bool
+    parts: Sequence[Part], columns: Sequence[Column], wanted: Sequence[np.ndarray], *, strict: bool
 ) -> tuple[list[Tensor], pa.Table | None]:
     """The cells of the rows that are wanted, and None; or the first row that does not fit."""
-    found: list[list[Tensor]] = [[] for _ in held]
+    found: list[list[Tensor]] = [[] for _ in wanted]
     first = 0
     for part in bar(parts, "rows", [part.rows for part in parts]):
         table = part.read()
@@ -172,7 +167,7 @@ def _cells(
             cells, odd = torch.empty(0), _refused(table, columns, part.where)
         if odd is not None:
             return [], table.slice(odd, 1)
-        for own, places in zip(found, held, strict=True):
+        for own, places in zip(found, wanted, strict=True):
             some = places[slice(*np.searchsorted(places, [first, first + part.rows]))]
             own.append(cells[some - first])
         first += part.rows

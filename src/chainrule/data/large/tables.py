@@ -105,15 +105,10 @@ class TableRows(Blocks):
     def __init__(self, parts: Sequence[Part], columns: Sequence[Column]) -> None:
         super().__init__([part.rows for part in parts], [len(columns)], torch.float64)
         self.parts, self.columns = list(parts), tuple(columns)
-        self.seen: Tensor | None = None
 
     def load(self, block: int) -> Tensor:
         """The cells of a part."""
         return cells_of(self.parts[block].read(), self.columns, self.parts[block].where)
-
-    def sample(self) -> Tensor:
-        """The rows that the columns were found from; or some of the first part."""
-        return super().sample() if self.seen is None else self.seen
 
 
 def cells_of(table: pa.Table, columns: Iterable[Column], where: str) -> Tensor:

@@ -12,7 +12,7 @@ from chainrule.data.labels import label_codes
 from chainrule.data.notes import counted, listed
 from chainrule.data.raw import Raw, reading
 from chainrule.data.readers.gather import Files
-from chainrule.data.readers.tree import files_below, ignore_others, split_of
+from chainrule.data.readers.tree import all_below, files_below, ignore_others, split_of
 from chainrule.errors import DataError
 
 METADATA = "metadata.csv"
@@ -34,7 +34,7 @@ def read_described(folder: Path, suffixes: Collection[str], raw: Raw) -> Files:
     with reading(str(path)):
         rows = read_rows(path)
         there = files_below(folder, suffixes)
-    ignore_others(folder, suffixes, raw.notes, but=(METADATA,))
+    ignore_others(sorted(all_below(folder)), suffixes, raw.notes, but=(METADATA,))
     names = [name for name in rows[0] if name is not None] if rows else []
     key = next((name for name in FILE if name in names), "")
     if not key:

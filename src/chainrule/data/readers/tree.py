@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +46,17 @@ def all_below(root: Path) -> Iterator[Path]:
                 yield path.relative_to(root)
 
 
-def ignore_others(root: Path, suffixes: Collection[str], notes: Notes, but: Collection[str] = ()) -> None:
-    """Note the files that are not read because of their suffix, except those of some names."""
-    others = sorted(path for path in all_below(root) if path.suffix.lower() not in suffixes)
-    others = [path for path in others if str(path) not in but]
+def below_root(paths: Sequence[Path], root: Path) -> list[Path]:
+    """Those of sorted paths that lie below a folder, relative to it."""
+    depth = len(root.parts)
+    return [Path(*path.parts[depth:]) for path in paths if path.parts[:depth] == root.parts] if depth else [*paths]
+
+
+def ignore_others(
+    every: Iterable[Path], suffixes: Collection[str], notes: Notes, but: Collection[str] = ()
+) -> None:
+    """Note those of sorted files that are not read because of their suffix, except those of some names."""
+    others = [path for path in every if path.suffix.lower() not in suffixes and str(path) not in but]
     if others:
         notes.ignored.append(f"{counted(len(others), 'other file')}: {listed(others)}")
 
