@@ -16,6 +16,8 @@ from chainrule.data.dataset import SPLITS, Data
 from chainrule.data.frames import Frames, check_whole
 from chainrule.data.infer import infer_domain
 from chainrule.data.items import Items
+from chainrule.data.large.arrays import ArrayRows
+from chainrule.data.large.recordings import Recorded, Recording
 from chainrule.data.large.stored import Stored
 from chainrule.data.mel import mel_frames
 from chainrule.data.notes import counted
@@ -125,21 +127,26 @@ def _domain(raw: Raw, how: Reading) -> Domain:
     # Rows are named as they stand in the file, so all checks come before the split.
     for split, array in raw.arrays.items():
         if isinstance(array, Stored):
-            continue  # its reader knows what they are
+            continue
         _named(raw, split, check_numbers, array, bool(chosen and chosen.columns))
         if array.shape[1:] != raw.arrays[first].shape[1:]:
             raise DataError(
                 f"{raw.where}: {split}: expected items of shape {raw.arrays[first].shape[1:]} as in {first}, "
                 f"got {array.shape[1:]}"
             )
-    return chosen or _named(raw, None, infer_domain, list(raw.arrays.values()))
+    if chosen is not None:
+        return chosen
+    shown = [
+        _named(raw, split, array.extremes) if isinstance(array, ArrayRows) else array for split, array in raw.arrays.items()
+    ]
+    return _named(raw, None, infer_domain, shown)
 
 
 def _arrays(raw: Raw, domain: Domain, splits: Sequence[str] | None = None) -> dict[str, Tensor]:
     tensors = {}
     for split in splits or raw.arrays:
         if isinstance(raw.arrays[split], Stored):
-            tensors[split] = raw.arrays[split]
+            tensors[split] = _named(raw, split, raw.arrays[split].conformed, domain)
             continue
         tensors[split] = _named(raw, split, conform, raw.arrays[split], domain)
         raw.arrays[split] = tensors[split].numpy()  # what was read is let go, where this is a copy of it
@@ -167,10 +174,15 @@ def _of_streams(
             before it. None for windows side by side.
     """
     ends = np.cumsum([0, *(len(part) for part in parts)])
-    steps = np.concatenate(parts) if len(parts) > 1 else parts[0]
-    if raw.rate is not None:
-        steps = _named(raw, None, to_levels, steps, domain)
-    values = _named(raw, split, conform_stream, steps, domain)
+    if isinstance(parts[0], Recording):
+        values = _named(raw, split, Recorded, parts, domain)
+        if how.features is not None:
+            raise DataError(f"{raw.where}: features of recordings that are read in parts are not supported")
+    else:
+        steps = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        if raw.rate is not None:
+            steps = _named(raw, None, to_levels, steps, domain)
+        values = _named(raw, split, conform_stream, steps, domain)
     frames = None
     if how.features is not None:
         if raw.rate is None:

@@ -50,7 +50,7 @@ class Raw:
     where: str
     arrays: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, np.ndarray] = field(default_factory=dict)
-    streams: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    streams: dict[str, list[Any]] = field(default_factory=dict)
     domain: Domain | None = None
     class_names: ClassNames | None = None
     label_names: tuple[str, ...] = ()

@@ -66,7 +66,8 @@ def cut_streams(
                 continue
             cut.append(i)
             size = max(held_out(max(len(part), len(missing) + 1), len(missing)), least)
-            rest, *ends = np.split(part, [len(part) - size * n for n in range(len(missing), 0, -1)])
+            cuts = [0, *(len(part) - size * n for n in range(len(missing), 0, -1)), len(part)]
+            rest, *ends = [part[first:last] for first, last in zip(cuts[:-1], cuts[1:], strict=True)]
             kept.append(rest)
             for split, end in zip(missing, ends, strict=True):
                 held[split].append(end)

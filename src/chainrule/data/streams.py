@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from chainrule.data.frames import Frames
+from chainrule.data.large.stored import Steps, Stored
 from chainrule.domain import Domain
 from chainrule.errors import DataError
 
@@ -26,7 +28,7 @@ class Windows(NamedTuple):
         start: (N,) the step of that stream at which it begins.
     """
 
-    x: Tensor
+    x: Tensor | Stored
     first: Tensor
     stream: Tensor
     start: Tensor
@@ -34,7 +36,7 @@ class Windows(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Streams:
-    """Sequences of any length, laid one after another.
+    """Sequences of any length, laid one after another; those of large files stay there, and windows are read from them.
 
     Attributes:
         values: (M,) or (M, K), in compact storage.
@@ -44,7 +46,7 @@ class Streams:
         frames: of each, or None. Windows then begin with a frame: of a domain that gives lengths, in whole frames.
     """
 
-    values: Tensor
+    values: Tensor | Steps
     bounds: Tensor
     labels: Tensor | None = None
     frames: Frames | None = None
@@ -134,6 +136,8 @@ class Streams:
             stream.append(torch.full((len(own),), i))
         which, start = torch.cat(stream), torch.cat(starts)
         begin = self.bounds[which] + start
+        if not isinstance(self.values, Tensor):
+            return Windows(_Read(self, domain, begin, which), torch.cat(first), which, start)
         x = self._shared(domain, begin)
         if x is None:
             x = self._gather(domain, begin, which)
@@ -155,3 +159,16 @@ class Streams:
             part = self.values[at.clamp(max=len(self.values) - 1)]
             x[own] = torch.where(there.reshape(*there.shape, *[1] * (x.ndim - 2)), part, -1)
         return x
+
+
+class _Read(Stored):
+    """Windows (N, *event_shape) that are gathered when they are asked for."""
+
+    def __init__(self, streams: Streams, domain: Domain, starts: Tensor, stream: Tensor) -> None:
+        self.streams, self.domain, self.starts, self.stream = streams, domain, starts, stream
+        self.shape, self.dtype = torch.Size([len(starts), *domain.event_shape]), streams.values.dtype
+
+    def read(self, index: np.ndarray) -> Tensor:
+        """The windows at these places."""
+        at = torch.from_numpy(index)
+        return self.streams._gather(self.domain, self.starts[at], self.stream[at])

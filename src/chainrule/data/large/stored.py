@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chainrule.domain import Domain
+
 WINDOW = 256 << 20  # bytes of items among which an epoch is shuffled
 SAMPLED = 1024  # items that stand for all
 
@@ -61,6 +63,10 @@ class Stored(ABC):
             return self.seen
         return self.read(np.unique(np.linspace(0, len(self) - 1, SAMPLED).astype(np.int64)))
 
+    def conformed(self, domain: Domain) -> Stored:
+        """The same items, of a domain; those that know theirs already."""
+        return self
+
     def windows(self, generator: torch.Generator) -> Iterator[Tensor]:
         """The places of all items once, in random order, by as many blocks as are shuffled together."""
         if self.bounds is None:
@@ -86,6 +92,27 @@ class Stored(ABC):
     def only(self, places: np.ndarray) -> Stored:
         """The items at some sorted places."""
         return _Some(self, places, left_out=False)
+
+
+class Steps(ABC):
+    """The steps (M,) of long sequences that stay in their files: what `Streams` needs of a tensor.
+
+    Attributes:
+        dtype: of a step.
+    """
+
+    dtype: torch.dtype
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, at: Any) -> Tensor:
+        """The steps (n, T) at places (n, T), each row of neighbours; what lies beyond a sequence's end means nothing."""
+
+    def new_empty(self, *shape: int) -> Tensor:
+        """A tensor for steps."""
+        return torch.empty(*shape, dtype=self.dtype)
 
 
 def in_memory(x: Tensor | Stored) -> Tensor:
@@ -117,18 +144,16 @@ class Blocks(Stored):
         """The items at these places."""
         x = torch.empty(len(index), *self.shape[1:], dtype=self.dtype)
         of = np.searchsorted(self.bounds, index, side="right") - 1
-        for block in np.unique(of):
+        needed = np.unique(of).tolist()
+        for block in needed:
+            if block not in self._kept:
+                self._kept[block] = self.load(block)
+            self._kept.move_to_end(block)
             at = np.flatnonzero(of == block)
-            x[at] = self._block(int(block))[index[at] - self.bounds[block]]
+            x[at] = self._kept[block][index[at] - self.bounds[block]]
+        while len(self._kept) > max(self.together, len(needed)):  # a batch may lie across two windows
+            self._kept.popitem(last=False)
         return x
-
-    def _block(self, block: int) -> Tensor:
-        if block not in self._kept:
-            while len(self._kept) > self.together:  # one more than a window, for the batch across two
-                self._kept.popitem(last=False)
-            self._kept[block] = self.load(block)
-        self._kept.move_to_end(block)
-        return self._kept[block]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_kept": OrderedDict()}  # other processes read for themselves

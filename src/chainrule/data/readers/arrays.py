@@ -9,9 +9,12 @@ from typing import IO
 
 import numpy as np
 
-from chainrule.data.limits import check_size
+from chainrule.data.large.arrays import ArrayRows
+from chainrule.data.large.kept import listing
+from chainrule.data.limits import check_size, in_parts
 from chainrule.data.raw import Raw, reading
 from chainrule.data.readers.naming import Header, raw_of_arrays
+from chainrule.data.reading import Reading
 from chainrule.errors import DataError
 
 MAGIC, PACKED = b"\x93NUMPY", b"PK"
@@ -22,8 +25,8 @@ HEADERS = {
 }
 
 
-def read_arrays(path: Path) -> Raw:
-    """Read a .npy or .npz file; nothing in it is ever unpickled.
+def read_arrays(path: Path, how: Reading) -> Raw:
+    """Read a .npy or .npz file; nothing in it is ever unpickled. A large .npy stays in its file.
 
     See `raw_of_arrays` for the names of arrays in an .npz.
 
@@ -34,6 +37,13 @@ def read_arrays(path: Path) -> Raw:
         with path.open("rb") as stream:
             start = stream.read(6)
             if start == MAGIC:
+                stream.seek(0)
+                header = _checked(str(path), stream, path.stat().st_size)
+                if header.shape and in_parts(header.bytes, how.in_parts):
+                    raw = Raw(path.stem, str(path), {"train": ArrayRows(path)})
+                    raw.notes.found.append(f"{header}, read when its rows are asked for")
+                    raw.listing = listing(path, [path])
+                    return raw
                 stream.seek(0)
                 return Raw(path.stem, str(path), {"train": _array(str(path), stream, path.stat().st_size)})
         if not start.startswith(PACKED):
@@ -56,12 +66,16 @@ def _member(
 
 def _array(where: str, stream: IO[bytes], size: int) -> np.ndarray:
     """One array of a stream of `size` bytes, after its header is checked."""
+    check_size(where, _checked(where, stream, size).bytes)
+    stream.seek(0)
+    return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def _checked(where: str, stream: IO[bytes], size: int) -> Header:
     header = _header(stream, size)
     if header.problem:
         raise DataError(f"{where}: {header.problem}")
-    check_size(where, header.bytes)
-    stream.seek(0)
-    return np.lib.format.read_array(stream, allow_pickle=False)
+    return header
 
 
 def _header(stream: IO[bytes], size: int) -> Header:

@@ -22,7 +22,7 @@ from chainrule.plugins import entries, load_entry
 
 
 def _read_numpy(path: Path, how: Reading) -> Raw:
-    return read_arrays(path)
+    return read_arrays(path, how)
 
 
 Reader = Callable[[Path, Reading], Raw]

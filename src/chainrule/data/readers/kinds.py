@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from chainrule.data.large import shards
 from chainrule.data.large.read_tables import read_tables
 from chainrule.data.large.tables import FORMATS
 from chainrule.data.raw import Raw, reading
@@ -50,6 +51,7 @@ KINDS = (
     Kind("recordings", sound.SUFFIXES, recordings.read_recordings, ("gain",)),
     Kind("MIDI files", midi.SUFFIXES, midi.read_midi, ("resolution", "tracks")),
     TABLES,
+    Kind("tar shards", shards.SUFFIXES, shards.read_shards, images.OPTIONS),
     TEXTS,
 )
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from chainrule.data.labels import label_codes
-from chainrule.data.limits import check_size
+from chainrule.data.large.kept import listing
+from chainrule.data.large.recordings import Recording
+from chainrule.data.limits import check_size, in_parts
 from chainrule.data.notes import Notes, counted, listed
 from chainrule.data.raw import Raw, reading
-from chainrule.data.readers.gather import gather, raw_of
+from chainrule.data.readers.gather import Files, gather, raw_of
 from chainrule.data.readers.intact import FOREVER
 from chainrule.data.readers.metadata import METADATA, read_described, read_rows
 from chainrule.data.readers.sound import (
@@ -29,6 +31,7 @@ from chainrule.data.readers.sound import (
 from chainrule.data.reading import Reading
 from chainrule.errors import DataError
 
+SEEKABLE = (".wav", ".flac", ".aiff", ".aif")
 FULL_SCALE = 1 + 2**-16  # half a step beyond it
 WIDTHS = {
     "PCM_24": "24 bits",
@@ -62,6 +65,9 @@ def read_recordings(source: Path, how: Reading) -> Raw:
         raw.labels, raw.class_names = files.labels, files.class_names
     headers = {path: read_header(path) for path in files.every}
     raw.rate = how.rate or _most_common_rate(headers.values())
+    size = sum(2 * header.frames * raw.rate // header.rate for header in headers.values())
+    if in_parts(size, how.in_parts):
+        return _in_files(raw, files, headers, how)
     declared = (header for header in headers.values() if header.frames < FOREVER)
     check_size(str(source), sum(2 * header.frames * raw.rate // header.rate for header in declared))
     gain = how.gain or _gain(headers)
@@ -76,6 +82,40 @@ def read_recordings(source: Path, how: Reading) -> Raw:
         f"{counted(len(sounds), 'recording')} ({files.endings()}), {seconds:,.1f} s at {raw.rate:,} Hz",
     )
     raw.notes.changed += _changes(headers, sounds, raw.rate, gain)
+    return raw
+
+
+def _in_files(raw: Raw, files: Files, headers: Mapping[Path, Header], how: Reading) -> Raw:
+    """Recordings of which windows are read when they are asked for."""
+    for path, header in headers.items():
+        if header.rate != raw.rate:
+            raise DataError(
+                f"{path}: expected {raw.rate:,} Hz of recordings that stay in their files, got {header.rate:,}; bring all "
+                "to one rate first"
+            )
+        if path.suffix.lower() not in SEEKABLE:
+            raise DataError(
+                f"{path}: expected {', '.join(SEEKABLE)} of recordings that stay in their files, which can be read from "
+                "any sample on; convert it"
+            )
+        if header.subtype not in WITHIN and how.gain is None:
+            raise DataError(
+                f"{path}: floats may go beyond full scale, which takes a pass over all to see; name a gain: --gain 1"
+            )
+    gain = how.gain or 1.0
+    raw.streams = {
+        split: [Recording(path, 0, headers[path].frames, gain) for path in part] for split, part in files.parts.items()
+    }
+    raw.items, raw.listing = files.items, listing(Path(raw.where), files.every)
+    seconds = sum(header.frames for header in headers.values()) / (raw.rate or 1)
+    raw.notes.found.insert(
+        0,
+        f"{counted(len(headers), 'recording')} ({files.endings()}), {seconds:,.1f} s at {raw.rate:,} Hz, read when windows "
+        "are asked for",
+    )
+    several = sum(header.channels > 1 for header in headers.values())
+    if several:
+        raw.notes.changed.append(f"{counted(several, 'recording')} of several channels: their mean is taken")
     return raw
 
 

@@ -77,6 +77,20 @@ def read_sound(path: Path, rate: int | None = None, gain: float = 1.0) -> Sound:
     return Sound(samples, chosen, clipped, cancelled)
 
 
+def read_frames(path: Path, first: int, frames: int, gain: float = 1.0) -> np.ndarray:
+    """Samples (frames,) int16 of a file, from one on; the mean of its channels.
+
+    Raises:
+        DataError: if it is unreadable, or ends before.
+    """
+    with _opened(path) as file:
+        file.seek(first)
+        block = file.read(frames, dtype="float64", always_2d=True)
+    if len(block) < frames:
+        raise DataError(f"{path}: expected {first + frames:,} samples, as its header says, found {first + len(block):,}")
+    return _as_samples((sum(block.T) / block.shape[1]).astype(np.float32) * np.float32(gain))[0]
+
+
 def peak(path: Path) -> float:
     """The largest amplitude of a file; 1 is full scale.
 

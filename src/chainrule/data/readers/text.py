@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from chainrule.data.dataset import SPLITS
-from chainrule.data.limits import check_size
+from chainrule.data.large.kept import listing
+from chainrule.data.large.texts import mapped, numbered
+from chainrule.data.limits import check_size, in_parts
 from chainrule.data.notes import Notes, counted, listed
 from chainrule.data.raw import Raw, reading
 from chainrule.data.readers.decode_text import PLAIN, decode_text
 from chainrule.data.readers.gather import Files, gather, raw_of
+from chainrule.data.readers.numbering import Numbers
 from chainrule.data.reading import Reading
 from chainrule.domain import Domain
 from chainrule.errors import DataError
@@ -25,7 +28,6 @@ WINDOW = 64  # characters
 BYTES = tuple(map(chr, range(256)))
 LINE_END = re.compile(r"\r\n|\r|\n")  # not what str.splitlines takes for one besides, such as a form feed
 EACH = 8  # bytes of memory for a byte of text, on the way to levels: few characters beyond Latin make all of them wide
-PART = 1 << 18  # characters that are numbered at once
 
 
 def is_bytes(vocabulary: str) -> bool:
@@ -70,15 +72,23 @@ def read_text(source: Path, how: Reading, held: Sequence[int] | None = None) -> 
     raw = raw_of(source, Notes())
     files = gather(source, SUFFIXES, "texts", raw.notes)
     with reading(str(source)):
-        check_size(str(source), EACH * sum(path.stat().st_size for path in files.every))
+        size = EACH * sum(path.stat().st_size for path in files.every)
+    lines = how.domain is not None and how.domain.lengths == "ends"
+    large = in_parts(size, how.in_parts) and not lines
+    if not large:
+        check_size(str(source), size)
     if of_bytes(how.domain):
-        read = {path: _bytes_of(path) for path in files.every}
+        read = {path: mapped(path) if large else _bytes_of(path) for path in files.every}
         raw.vocabulary, unit = BYTES, "byte"
+    elif large:
+        read, raw.vocabulary = numbered(files.every, how.encoding)
+        unit = "character"
     else:
         texts = _texts(files, how.encoding, raw.notes)
-        if how.domain is not None and how.domain.lengths == "ends":
+        if lines:
             return _lines(raw, files, texts, how)
-        read, raw.vocabulary = _numbered(texts)
+        numbers = Numbers.of(set().union(*texts.values()))
+        read, raw.vocabulary = {path: numbers.levels(text) for path, text in texts.items()}, numbers.vocabulary
         unit = "character"
     raw.domain = how.domain or Domain.sequence(WINDOW, max(1, len(raw.vocabulary)))
     if raw.domain.layout != "sequence" or not raw.domain.discrete:
@@ -96,9 +106,12 @@ def read_text(source: Path, how: Reading, held: Sequence[int] | None = None) -> 
         levels = read[source]
         parts = np.split(levels, [len(levels) - sum(held), len(levels) - held[1]])
         raw.streams, raw.items = {split: [part] for split, part in zip(SPLITS, parts, strict=True)}, {}
-    size = counted(sum(len(read[path]) for path in files.every), unit)
+    if large:
+        raw.listing = listing(source, files.every)
+        raw.notes.found.append("they stay in their files, and windows are read when they are asked for")
+    amount = counted(sum(len(read[path]) for path in files.every), unit)
     different = "" if unit == "byte" else f", {len(raw.vocabulary)} different"
-    raw.notes.found.insert(0, f"{counted(len(files.every), 'text')} of {size}{different}")
+    raw.notes.found.insert(0, f"{counted(len(files.every), 'text')} of {amount}{different}")
     return raw
 
 
@@ -118,20 +131,6 @@ def _texts(files: Files, encoding: str | None, notes: Notes) -> dict[Path, str]:
     if set(names) != {PLAIN}:
         notes.found.append("encodings: " + listed(f"{name} ({n:,})" for name, n in names.most_common()))
     return texts
-
-
-def _numbered(texts: dict[Path, str]) -> tuple[dict[Path, np.ndarray], tuple[str, ...]]:
-    """The levels of each text, and the character that each level stands for."""
-    different = sorted(set().union(*texts.values()))
-    points = np.array([ord(character) for character in different], np.uint32)
-    kind = np.min_scalar_type(-len(different)) if len(different) > 256 else np.dtype(np.uint8)
-    levels = {}
-    for path, text in texts.items():
-        own = levels[path] = np.empty(len(text), kind)
-        for i in range(0, len(text), PART):
-            part = np.frombuffer(text[i : i + PART].encode("utf-32-le"), np.uint32)
-            own[i : i + PART] = np.searchsorted(points, part)
-    return levels, tuple(different)
 
 
 def _long_enough(raw: Raw, files: Files, sizes: dict[Path, int], unit: str) -> Files:

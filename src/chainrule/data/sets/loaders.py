@@ -44,7 +44,7 @@ def mnist(path: Path) -> Raw:
 
 def binarized_mnist(path: Path) -> Raw:
     """The fixed binarization."""
-    raw = read_arrays(path)
+    raw = read_arrays(path, Reading(in_parts=False))
     raw.domain = Domain.image(1, 28, 28, levels=2)
     raw.split = "the split of Larochelle and Murray"
     return raw
@@ -52,7 +52,7 @@ def binarized_mnist(path: Path) -> Raw:
 
 def caltech_silhouettes(path: Path) -> Raw:
     """Outlines of 101 kinds of objects, upright."""
-    raw = read_arrays(path)
+    raw = read_arrays(path, Reading(in_parts=False))
     # Stored column by column, with labels from 1.
     raw.arrays = {split: x.reshape(-1, 28, 28).transpose(0, 2, 1) for split, x in raw.arrays.items()}
     raw.labels = {split: y.astype(np.int64) - 1 for split, y in raw.labels.items()}
@@ -95,7 +95,7 @@ def tunes(path: Path) -> Raw:
 
 def bits(path: Path) -> Raw:
     """Rows of bits."""
-    raw = read_arrays(path)
+    raw = read_arrays(path, Reading(in_parts=False))
     raw.domain = Domain.binary(raw.arrays["train"].shape[1])
     raw.split = "the standard split"
     return raw
@@ -103,7 +103,7 @@ def bits(path: Path) -> Raw:
 
 def _with_validation(path: Path, count: int) -> Raw:
     """28x28 images of 256 levels, the last `count` of train put aside as the validation set."""
-    raw = read_arrays(path)
+    raw = read_arrays(path, Reading(in_parts=False))
     raw.domain = Domain.image(1, 28, 28)
     for values in (raw.arrays, raw.labels):
         values["train"], values["valid"] = np.split(values["train"], [-count])

@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.data.raw import Raw
 from chainrule.data.readers.arrays import read_arrays
+from chainrule.data.reading import Reading
 from chainrule.domain import Domain
 
 CORRELATED = 0.98
@@ -28,7 +29,7 @@ def read_continuous(path: Path) -> Raw:
 
     The paper reports means over ten folds; here the rows are split once.
     """
-    raw = read_arrays(path)
+    raw = read_arrays(path, Reading(in_parts=False))
     x = raw.arrays["train"]
     x = x[:, (x != np.floor(x)).any(0)]
     later = np.triu(np.abs(np.corrcoef(x.T)), 1)
@@ -45,7 +46,7 @@ def read_patches(path: Path) -> Raw:
     The noise, uniform in [0, 1) a pixel, is always the same. With the mean taken away the last pixel follows from the
     others.
     """
-    raw = read_arrays(path)
+    raw = read_arrays(path, Reading(in_parts=False))
     generator = np.random.default_rng(0)
     for split, patches in raw.arrays.items():
         x = patches.reshape(len(patches), -1)
