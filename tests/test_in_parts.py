@@ -70,7 +70,9 @@ def test_the_second_time_nothing_is_searched(table, monkeypatch):
     first = cr.load_data(table, in_parts=True)
     monkeypatch.setattr(read_tables, "survey", None)
     again = cr.load_data(**first.origin)
-    assert again.domain == first.domain and torch.equal(again.valid.nan_to_num(-1), first.valid.nan_to_num(-1))
+    assert again.domain == first.domain and torch.equal(
+        again.valid.nan_to_num(-1), first.valid.nan_to_num(-1)
+    )
     assert torch.equal(*(in_memory(data.train).nan_to_num(-1) for data in (again, first)))
 
 
@@ -107,7 +109,9 @@ def test_an_epoch_has_each_item_once_whoever_reads_it(table, monkeypatch):
     assert batches != list(order)
     read = torch.cat([part for (part,) in shuffled(x, None, 64, 3)])
     assert torch.equal(read.nan_to_num(-1), x[:][[i for batch in batches for i in batch]].nan_to_num(-1))
-    assert torch.equal(torch.cat([part for (part,) in in_order(x, None, 100, Ranks())]).nan_to_num(-1), x[:].nan_to_num(-1))
+    assert torch.equal(
+        torch.cat([part for (part,) in in_order(x, None, 100, Ranks())]).nan_to_num(-1), x[:].nan_to_num(-1)
+    )
 
 
 def test_blocks_are_read_once_an_epoch(table, monkeypatch):
@@ -128,7 +132,9 @@ def test_a_run_is_that_of_memory(table):
     curves = []
     for data in (parts, memory):
         torch.manual_seed(0)
-        run = cr.fit(cr.create_model("made", data.domain, hidden=[16]), data, epochs=4, progress=False, device="cpu")
+        run = cr.fit(
+            cr.create_model("made", data.domain, hidden=[16]), data, epochs=4, progress=False, device="cpu"
+        )
         curves.append([row["valid_nats"] for row in run.metrics])
     np.testing.assert_allclose(*curves, rtol=0.02)
 
@@ -143,13 +149,22 @@ def pictures(tmp_path):
     return tmp_path / "pictures"
 
 
+def pairs(data, split):
+    """The pixels and the label of each picture."""
+    x, labels = data.split(split)
+    return [(one.flatten().tolist(), int(label)) for one, label in zip(x[:], labels, strict=True)]
+
+
 def test_pictures(pictures):
     whole, parts = cr.load_data(pictures, in_parts=False), cr.load_data(pictures, in_parts=True)
     assert isinstance(parts.train, Stored) and parts.domain == whole.domain
     assert parts.class_names == whole.class_names
     for split in ("train", "valid", "test"):
         ours, theirs = (
-            sorted((x.flatten().tolist(), int(label)) for x, label in zip(data.split(split)[0][:], data.labels[split], strict=True))
+            sorted(
+                (x.flatten().tolist(), int(label))
+                for x, label in zip(data.split(split)[0][:], data.labels[split], strict=True)
+            )
             for data in (parts, whole)
         )
         assert ours == theirs
@@ -160,7 +175,9 @@ def test_pictures(pictures):
 def test_a_picture_that_is_unlike_the_others_is_named(pictures, monkeypatch):
     monkeypatch.setattr("chainrule.data.large.pictures.LOOKED_AT", 2)
     Image.new("RGB", (9, 9)).save(pictures / "cat" / "30.png")
-    with pytest.raises(DataError, match=r"30\.png: expected 6x5 pixels .* got 9x9; bring all to one size with --size"):
+    with pytest.raises(
+        DataError, match=r"30\.png: expected 6x5 pixels .* got 9x9; bring all to one size with --size"
+    ):
         cr.load_data(pictures, in_parts=True).train[:]
     assert cr.load_data(pictures, in_parts=True, size="4x4").train[:].shape[1:] == (3, 4, 4)
     for file in sorted(pictures.rglob("*.png")):
@@ -178,7 +195,10 @@ def test_tar_shards(pictures, tmp_path):
     for shard in range(3):
         with tarfile.open(tmp_path / "shards" / f"photos-{shard:04d}.tar", "w") as out:
             for file in files[shard::3]:
-                for name, content in ((file.name, file.read_bytes()), (f"{file.stem}.cls", str(int(file.parent.name == "dog")).encode())):
+                for name, content in (
+                    (file.name, file.read_bytes()),
+                    (f"{file.stem}.cls", str(int(file.parent.name == "dog")).encode()),
+                ):
                     entry = tarfile.TarInfo(name)
                     entry.size = len(content)
                     out.addfile(entry, io.BytesIO(content))
@@ -190,8 +210,36 @@ def test_tar_shards(pictures, tmp_path):
         for split in ("train", "valid", "test")
         for x, label in zip(data.split(split)[0][:], data.labels[split], strict=True)
     )
-    expected = sorted((np.asarray(Image.open(file)).transpose(2, 0, 1).flatten().tolist(), int(file.parent.name == "dog")) for file in files)
+    expected = sorted(
+        (np.asarray(Image.open(file)).transpose(2, 0, 1).flatten().tolist(), int(file.parent.name == "dog"))
+        for file in files
+    )
     assert found == expected
+
+
+def test_sets_of_the_hub(pictures, tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    files = sorted(pictures.rglob("*.png"))
+    rows = {"image": [str(file) for file in files], "kind": [file.parent.name for file in files]}
+    features = datasets.Features(
+        {"image": datasets.Image(), "kind": datasets.ClassLabel(names=["cat", "dog"])}
+    )
+    (tmp_path / "set").mkdir()
+    for k in range(2):
+        own = {name: values[k::2] for name, values in rows.items()}
+        datasets.Dataset.from_dict(own, features=features).to_parquet(
+            tmp_path / "set" / f"train-{k}.parquet", batch_size=10
+        )
+    whole, parts = (cr.load_data(f"hf:{tmp_path / 'set'}", in_parts=asked) for asked in (False, True))
+    assert isinstance(parts.train, Stored) and parts.domain == whole.domain
+    assert parts.class_names == whole.class_names == ("cat", "dog")
+    ours, theirs = (
+        sorted(pair for split in ("train", "valid", "test") for pair in pairs(data, split))
+        for data in (parts, whole)
+    )
+    assert ours == theirs
+    assert cr.load_data(tmp_path / "set", in_parts=True).domain == whole.domain
 
 
 @pytest.mark.parametrize("kind", ["uint8", "float64"])
@@ -209,11 +257,16 @@ def test_a_text_and_bytes(tmp_path):
     text = "The quick brown fox, née Füchsin, jumps over the lazy dog.\n" * 200
     (tmp_path / "t.txt").write_text(text)
     for domain in (None, "sequence:64:256"):
-        whole, parts = (cr.load_data(tmp_path / "t.txt", domain=domain, in_parts=asked) for asked in (False, True))
+        whole, parts = (
+            cr.load_data(tmp_path / "t.txt", domain=domain, in_parts=asked) for asked in (False, True)
+        )
         assert parts.domain == whole.domain and parts.vocabulary == whole.vocabulary
         for split in ("train", "valid", "test"):
             assert torch.equal(parts.split(split)[0], whole.split(split)[0])
-        assert parts.train.untyped_storage().data_ptr() == parts.streams["train"].values.untyped_storage().data_ptr()
+        assert (
+            parts.train.untyped_storage().data_ptr()
+            == parts.streams["train"].values.untyped_storage().data_ptr()
+        )
 
 
 @pytest.mark.parametrize("count", [1, 12])

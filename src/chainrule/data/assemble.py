@@ -18,7 +18,7 @@ from chainrule.data.infer import infer_domain
 from chainrule.data.items import Items
 from chainrule.data.large.arrays import ArrayRows
 from chainrule.data.large.recordings import Recorded, Recording
-from chainrule.data.large.stored import Stored
+from chainrule.data.large.stored import Stored, loaded
 from chainrule.data.mel import mel_frames
 from chainrule.data.notes import counted
 from chainrule.data.pcm import WINDOW, to_levels
@@ -91,7 +91,7 @@ def whole(raw: Raw, how: Reading, split: str | None = None) -> Items:
     else:
         arrays, labels = _arrays(raw, domain, there), labels_of(raw)
         codes = torch.cat([labels[name] for name in there]) if labels.keys() >= set(there) else None
-        x = arrays[there[0]] if len(there) == 1 else torch.cat([arrays[name][:] for name in there])
+        x = torch.cat([loaded(arrays[name], raw.where) for name in there])
         beside = _joined(raw, there) if raw.beside else None
         items = Items(raw.name, x, domain, labels=codes, names=names, beside=beside)
     return replace(items, split=split or "all", notes=raw.notes)
@@ -137,7 +137,8 @@ def _domain(raw: Raw, how: Reading) -> Domain:
     if chosen is not None:
         return chosen
     shown = [
-        _named(raw, split, array.extremes) if isinstance(array, ArrayRows) else array for split, array in raw.arrays.items()
+        _named(raw, split, array.extremes) if isinstance(array, ArrayRows) else array
+        for split, array in raw.arrays.items()
     ]
     return _named(raw, None, infer_domain, shown)
 
@@ -204,7 +205,7 @@ def _of_streams(
         )
     return Items(
         raw.name,
-        windows.x,
+        loaded(windows.x, raw.where) if whole else windows.x,
         domain,
         labels=None if labels is None else labels[windows.stream],
         frames=None if frames is None else frames.cut(windows.stream, windows.start, domain.steps),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from chainrule.data.carried import Carried
 from chainrule.data.items import Items
-from chainrule.data.large.stored import Stored
+from chainrule.data.large.stored import loaded
 from chainrule.data.notes import Notes
 from chainrule.data.streams import Streams
 from chainrule.domain import Domain
@@ -29,7 +29,8 @@ class Data:
         name: what to call it.
         train, valid, test: (N, *event_shape); levels in the smallest of uint8, int16, int32 that holds
             them, reals in float32 or float64, tables in float64 with NaN where a cell is missing.
-            Those of a source larger than memory are `Stored`: read when they are asked for. `domain.check` turns a batch into what a model takes.
+            Items of a source larger than memory are `Stored`, which stands in for a tensor: they are read when they are
+            asked for. `domain.check` turns a batch into what a model takes.
         domain: the set every item lies in.
         labels: "train", "valid", "test" → int64 (N,), or (N, k) where items have several; empty when there are none.
         class_names: the name of each class, where known; where items have several labels, a tuple for each of these.
@@ -50,9 +51,9 @@ class Data:
     """
 
     name: str
-    train: Tensor | Stored
-    valid: Tensor | Stored
-    test: Tensor | Stored
+    train: Tensor
+    valid: Tensor
+    test: Tensor
     domain: Domain
     labels: dict[str, Tensor] = field(default_factory=dict)
     class_names: ClassNames | None = None
@@ -85,7 +86,7 @@ class Data:
             return dict(zip(self.label_names, names, strict=True))
         return {(self.label_names or (LABEL,))[0]: tuple(names)} if names else {}
 
-    def split(self, name: str) -> tuple[Tensor | Stored, Tensor | None]:
+    def split(self, name: str) -> tuple[Tensor, Tensor | None]:
         """The items of a split, and their labels or None.
 
         Raises:
@@ -107,6 +108,7 @@ class Data:
         """
         x, labels = self.split(split)
         beside: dict[str, Any] = {"frames": self.frames.get(split), "streams": self.streams.get(split)}
+        x = loaded(x, f"{self.name}: {split}")
         return Items(self.name, x, self.domain, split, labels, **beside, notes=self.notes)
 
     def first(self, n: int) -> Data:

@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow as pa
 from torch import Tensor
 
-from chainrule.data.large.stored import Stored
 from chainrule.data.notes import Notes
 from chainrule.data.streams import Streams
 from chainrule.domain import Domain
@@ -32,7 +31,7 @@ class Items:
     """
 
     name: str
-    x: Tensor | Stored
+    x: Tensor
     domain: Domain
     split: str = "all"
     labels: Tensor | None = None

@@ -31,7 +31,7 @@ def check_size(where: str, size: int, usual: int | None = None) -> None:
 
 
 def in_parts(size: int, asked: bool | None) -> bool:
-    """Whether a source of so many bytes is read in parts, when items are asked for: as asked, or if it is large."""
+    """Whether a source of `size` bytes is read in parts, when items are asked for: as asked, or if it is large."""
     return size > LARGE if asked is None else asked
 
 

@@ -26,7 +26,7 @@ class Raw:
     Attributes:
         name: what to call the data set.
         where: the path or address that messages name.
-        arrays: split → (N, …), or `Stored` items in storage of their domain; "train" alone when the source has no splits of its own.
+        arrays: split → (N, …), or `Stored` items; "train" alone when the source has no splits of its own.
         labels: split → (N,), or (N, k) with names; of each stream, if there are any. Empty when there are none.
         streams: split → its long sequences, (T,) or (T, K) each, in place of arrays; of recordings their samples,
             int16, and else levels, with a domain.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from chainrule.data.dataset import SPLITS
 from chainrule.data.large.stored import Stored
 from chainrule.domain import Domain
 from chainrule.errors import DataError
-
 
 HELD = 100_000  # items at most of valid and of test, where these are cut from items in files
 
@@ -67,7 +67,7 @@ def cut_streams(
             cut.append(i)
             size = max(held_out(max(len(part), len(missing) + 1), len(missing)), least)
             cuts = [0, *(len(part) - size * n for n in range(len(missing), 0, -1)), len(part)]
-            rest, *ends = [part[first:last] for first, last in zip(cuts[:-1], cuts[1:], strict=True)]
+            rest, *ends = [part[first:last] for first, last in pairwise(cuts)]
             kept.append(rest)
             for split, end in zip(missing, ends, strict=True):
                 held[split].append(end)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ class Windows(NamedTuple):
         start: (N,) the step of that stream at which it begins.
     """
 
-    x: Tensor | Stored
+    x: Tensor
     first: Tensor
     stream: Tensor
     start: Tensor
@@ -137,7 +137,8 @@ class Streams:
         which, start = torch.cat(stream), torch.cat(starts)
         begin = self.bounds[which] + start
         if not isinstance(self.values, Tensor):
-            return Windows(_Read(self, domain, begin, which), torch.cat(first), which, start)
+            read: Any = _Read(self, domain, begin, which)
+            return Windows(read, torch.cat(first), which, start)
         x = self._shared(domain, begin)
         if x is None:
             x = self._gather(domain, begin, which)

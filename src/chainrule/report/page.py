@@ -10,6 +10,7 @@ import torch
 import yaml
 
 from chainrule.data import Data, decode
+from chainrule.data.large.stored import in_memory
 from chainrule.domain.column import Column
 from chainrule.files import write_text
 from chainrule.models import Model
@@ -188,7 +189,7 @@ def _neighbours(samples: torch.Tensor, data: Data) -> dict:
 def _table(model: Model, data: Data) -> dict:
     """Columns, rows of both kinds, and their comparison; the test split is left out."""
     columns = data.domain.columns
-    seen = torch.cat([data.train, data.valid])
+    seen = torch.cat([in_memory(data.train), in_memory(data.valid)])
     chosen = torch.arange(DRAWN) % len(data.valid)
     labels = data.labels["valid"][chosen].to(model.device) if model.conditional else None
     sampled = model.sample(DRAWN, labels, generator=torch.Generator().manual_seed(0)).cpu()
@@ -208,7 +209,9 @@ def _table(model: Model, data: Data) -> dict:
 def _compared(data: Data, sampled: torch.Tensor) -> TableComparison:
     """Drawn rows beside those of validation, which the model has not seen, and of training."""
     columns = data.domain.columns
-    valid, drawn, train = (decode(rows, columns) for rows in (data.valid, sampled, data.train))
+    valid, drawn, train = (
+        decode(rows, columns) for rows in map(in_memory, (data.valid, sampled, data.train))
+    )
     return compare_tables(valid, drawn, train, targets=PREDICTED)
 
 

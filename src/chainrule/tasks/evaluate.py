@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from chainrule.data import Data, Items
+from chainrule.data.large.stored import in_memory
 from chainrule.domain.measure import reference_measure
 from chainrule.errors import ChainruleError
 from chainrule.models import Model, create_model
@@ -95,7 +96,7 @@ def evaluate(
     return Evaluation(
         items.split,
         own,
-        _baselines(model, train, x) if baselines and train is not None else {},
+        _baselines(model, in_memory(train), x) if baselines and train is not None else {},
         floors,
         steps_of(model, items, context, samples),
         class_accuracy(model, x, items.labels),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from chainrule.data import Data, Streams
-from chainrule.data.large.stored import Stored
+from chainrule.data.large.stored import Steps, Stored
 from chainrule.domain import Domain
 from chainrule.training.ranks import Ranks
 
@@ -166,7 +167,7 @@ class ReadAhead(DataLoader):
     Decoders let other threads go on meanwhile; processes would each read the same blocks.
     """
 
-    def __iter__(self) -> Iterator[list[Tensor]]:
+    def __iter__(self) -> Any:
         waiting: deque[Future[list[Tensor]]] = deque()
         with ThreadPoolExecutor(1, "read ahead") as reader:
             try:
@@ -187,7 +188,8 @@ def crops(
     """A loader of windows from anywhere in the training streams; an epoch has as many as fit side by side."""
     streams = data.streams["train"]
     order = CropOrder(len(data.train), batch_size, seed, passes, len(streams.values), ranks)
-    return _loader(Crops(streams, data.domain, conditional=conditional), order)
+    kind = ReadAhead if isinstance(streams.values, Steps) else DataLoader
+    return _loader(Crops(streams, data.domain, conditional=conditional), order, kind)
 
 
 def shuffled(

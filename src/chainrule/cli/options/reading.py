@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from chainrule.cli.options.pictures import Axes, Background, Fit, Frames, Mode, Size
 from chainrule.cli.parsing import parse_kinds
 
 DomainText = Annotated[
@@ -51,42 +52,6 @@ Tracks = Annotated[
         help="Track of MIDI files to read, by name or number from 0; repeatable. Default: all but drums.",
     ),
 ]
-Size = Annotated[
-    str | None,
-    typer.Option(metavar="HEIGHTxWIDTH", help="Size of pictures, height first; one number for a square."),
-]
-Fit = Annotated[
-    str | None,
-    typer.Option(
-        help="Resizing to --size: crop fills it and cuts the rest, pad adds background, stretch changes the "
-        "proportions. Default: crop."
-    ),
-]
-Mode = Annotated[
-    str | None,
-    typer.Option(
-        help="Mode of pictures: L (grey), RGB, LA or RGBA (with transparency), 1 (black and white) or I;16 (16-bit "
-        "grey). Default: L if all are grey, else RGB."
-    ),
-]
-Background = Annotated[
-    str | None,
-    typer.Option(
-        metavar="COLOUR",
-        help="Background of transparent pictures, such as black or #80ff00. Default: white.",
-    ),
-]
-Frames = Annotated[
-    str | None,
-    typer.Option(help="Frames or pages of a picture to read: first or all. Default: first."),
-]
-Axes = Annotated[
-    str | None,
-    typer.Option(
-        metavar="LETTERS",
-        help="Axes of arrays in order, such as NHWC: N items, C channels, H height, W width.",
-    ),
-]
 Delimiter = Annotated[
     str | None,
     typer.Option(
@@ -108,6 +73,14 @@ NaValues = Annotated[
         metavar="TEXT",
         help='Text of a missing cell in a .csv file; repeatable, --na "" for an empty cell. Default: empty cells, NA, '
         "N/A, null, NaN and the like.",
+    ),
+]
+InParts = Annotated[
+    bool | None,
+    typer.Option(
+        "--in-parts/--whole",
+        help="Whether items stay in their files and are read when needed. Default: where they would take more than "
+        "1 GiB.",
     ),
 ]
 
@@ -133,6 +106,7 @@ class ReadingOptions:
     delimiter: Delimiter = None
     header: Header = None
     na_values: NaValues = None
+    in_parts: InParts = None
 
     def given(self) -> dict:
         """The options of `Reading` that were given, as plain values.

@@ -36,7 +36,7 @@ class ArrayRows(Blocks):
             super().__init__(sizes, domain.event_shape, conform(np.array(array[:1]), domain).dtype)
 
     def _array(self) -> np.ndarray:
-        array = np.load(self.path, mmap_mode="r")
+        array = np.load(self.path, mmap_mode="r", allow_pickle=False)
         return array if self.order is None else array.transpose(self.order)
 
     @property

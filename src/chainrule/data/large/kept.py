@@ -24,17 +24,19 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chainrule" / "large"
 
 
-def fingerprint(files: Sequence[Path], *asked: Any) -> str:
-    """Of paths, sizes and times of files, and of what is asked of them."""
-    whole = sha256(repr((__version__, *asked)).encode())
-    for file in files:
-        about = file.stat()
-        whole.update(f"{file.resolve()}\0{about.st_size}\0{about.st_mtime_ns}\n".encode())
-    return whole.hexdigest()[:32]
+def marks(files: Sequence[Path]) -> list[str]:
+    """What identifies each file as it is now: its path, size and time."""
+    found = [(file.resolve(), file.stat()) for file in files]
+    return [f"{path}\0{about.st_size}\0{about.st_mtime_ns}" for path, about in found]
+
+
+def fingerprint(files: Sequence[str], *asked: Any) -> str:
+    """A name for what is asked of files that are identified by `marks`, or by addresses that never change."""
+    return sha256(repr((__version__, *asked, *files)).encode()).hexdigest()[:32]
 
 
 def listing(root: Path, files: Sequence[Path]) -> str:
-    """Of the names and sizes of files: what identifies a source that is too large to read for a checksum."""
+    """A checksum of the names and sizes of files: what identifies a source that is too large to read for a checksum."""
     whole = sha256()
     for file in files:
         name = file.relative_to(root) if file != root else Path(file.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -51,6 +51,42 @@ class Encoded:
             return BytesIO(archive.read(self.size))
 
 
+class Decoder:
+    """Encoded pictures → levels (C, H, W) of a domain that was found from others.
+
+    Args:
+        how: size, fit, mode and background.
+        domain: of all.
+    """
+
+    def __init__(self, how: Reading, domain: Domain) -> None:
+        self.how, self.domain = replace(how, domain=domain), domain
+        self.dtype = torch.uint8 if domain.max_levels <= 256 else torch.int32
+
+    def __call__(self, name: str, file: Path | BytesIO) -> Tensor:
+        """Decode one.
+
+        Raises:
+            DataError: if it cannot be read, is of another size, or shows colours among grey ones.
+        """
+        view = View(self.how, self.how.mode)
+        with opened(name, file, view.remarks) as image:
+            shades = view(name, image).transpose(2, 0, 1)
+        channels, height, width = self.domain.event_shape
+        if shades.shape[1:] != (height, width):
+            raise DataError(
+                f"{name}: expected {height}x{width} pixels (height x width) as the others have, got "
+                f"{shades.shape[1]}x{shades.shape[2]}; bring all to one size with --size"
+            )
+        if self.how.mode is None and view.changed[GREY]:
+            raise DataError(
+                f"{name}: expected grey as in the pictures that were looked at first, got colours; say which with "
+                "--mode RGB or --mode L"
+            )
+        x = torch.tensor(shades.astype(np.uint8 if self.dtype is torch.uint8 else np.int32))
+        return x.expand(channels, -1, -1)
+
+
 class StoredPictures(Stored):
     """Pictures (N, C, H, W), as levels of their domain.
 
@@ -61,39 +97,16 @@ class StoredPictures(Stored):
     """
 
     def __init__(self, pictures: Sequence[Encoded], how: Reading, domain: Domain) -> None:
-        self.pictures, self.how, self.domain = pictures, replace(how, domain=domain), domain
-        self.shape = torch.Size([len(pictures), *domain.event_shape])
-        self.dtype = torch.uint8 if domain.max_levels <= 256 else torch.int32
+        self.pictures, self.decoder = pictures, Decoder(how, domain)
+        self.shape, self.dtype = torch.Size([len(pictures), *domain.event_shape]), self.decoder.dtype
 
     def read(self, index: np.ndarray) -> Tensor:
-        """The pictures at these places.
-
-        Raises:
-            DataError: naming the picture that cannot be read, is of another size, or shows colours among grey ones.
-        """
+        """The pictures at these places; see `Decoder`."""
         x = torch.empty(len(index), *self.shape[1:], dtype=self.dtype)
-        kind = x.numpy().dtype
         for k, place in enumerate(index.tolist()):
-            x[k] = torch.from_numpy(self._decoded(self.pictures[place]).astype(kind))
+            picture = self.pictures[place]
+            x[k] = self.decoder(str(picture), picture.open())
         return x
-
-    def _decoded(self, picture: Encoded) -> np.ndarray:
-        """(C, H, W)."""
-        view = View(self.how, self.how.mode)
-        with opened(str(picture), picture.open(), view.remarks) as image:
-            shades = view(str(picture), image).transpose(2, 0, 1)
-        channels, height, width = self.domain.event_shape
-        if shades.shape[1:] != (height, width):
-            raise DataError(
-                f"{picture}: expected {height}x{width} pixels (height x width) as the others have, got "
-                f"{shades.shape[1]}x{shades.shape[2]}; bring all to one size with --size"
-            )
-        if self.how.mode is None and view.changed[GREY]:
-            raise DataError(
-                f"{picture}: expected grey as in the pictures that were looked at first, got colours; say which with "
-                "--mode RGB or --mode L"
-            )
-        return np.repeat(shades, channels, axis=0) if len(shades) < channels else shades
 
 
 def look_at(where: str, pictures: Sequence[Encoded], how: Reading, notes: Notes) -> Domain:
@@ -104,15 +117,21 @@ def look_at(where: str, pictures: Sequence[Encoded], how: Reading, notes: Notes)
     """
     places = np.unique(np.linspace(0, len(pictures) - 1, LOOKED_AT).astype(int)).tolist()
     looked = [pictures[place] for place in places]
+    domain = look_at_some(where, lambda: ((str(picture), picture.open()) for picture in looked), how, notes)
+    notes.found.insert(
+        0,
+        f"{counted(len(pictures), 'picture')}, read when they are asked for; of {len(looked):,} that were looked at:",
+    )
+    return domain
 
-    def some() -> Pictures:
-        for picture in looked:
-            yield str(picture), picture.open()
 
+def look_at_some(where: str, pictures: Callable[[], Pictures], how: Reading, notes: Notes) -> Domain:
+    """What these pictures are, of which others will be asked for.
+
+    Raises:
+        DataError: as `look_at`.
+    """
     if how.frames == "all":
         raise DataError(f"{where}: frames: expected the first of each picture that is read in parts, got all")
-    domain = stack_images(where, some, how, notes).domain
-    notes.found.insert(
-        0, f"{counted(len(pictures), 'picture')}, read when they are asked for; of {len(looked):,} that were looked at:"
-    )
+    domain = stack_images(where, pictures, how, notes).domain
     return how.domain if how.domain is not None and how.domain.layout == "image" else domain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,13 @@ import numpy as np
 import pyarrow as pa
 
 from chainrule.data.carried import Carried
-from chainrule.data.large.kept import Found, fingerprint, kept, listing
+from chainrule.data.large.kept import Found, fingerprint, kept, listing, marks
 from chainrule.data.large.stored import Stored
 from chainrule.data.large.survey import survey
-from chainrule.data.large.tables import FORMATS, Part, TableRows, parts_of, table_files
+from chainrule.data.large.tables import FORMATS, Part, TableRows, parts_of
 from chainrule.data.limits import in_parts
 from chainrule.data.notes import Notes, counted
 from chainrule.data.raw import Raw, reading
-from chainrule.data.readers.hub import needs_hub, read_hub
 from chainrule.data.readers.table import raw_of_tables, read_table
 from chainrule.data.readers.tree import split_roots
 from chainrule.data.reading import Reading
@@ -25,10 +25,12 @@ from chainrule.data.split import HELD, held_out
 from chainrule.domain import Domain
 from chainrule.errors import DataError
 
-SEEN = 200_000  # random rows from which columns are found, and what nets take from the training data beforehand
+SEEN = (
+    200_000  # random rows from which columns are found, and what nets take from the training data beforehand
+)
 
 
-def read_tables(path: Path, how: Reading) -> Raw:
+def read_tables(path: Path, files: Sequence[Path], how: Reading) -> Raw:
     """Read a Parquet or Arrow file, or a folder of them: whole if it fits, else in parts.
 
     Subfolders train, valid, test are the split; of names such as year=2020 of other folders columns are made.
@@ -36,49 +38,75 @@ def read_tables(path: Path, how: Reading) -> Raw:
     Raises:
         DataError: if there are no rows, columns differ between files, or cells do not suit the domain.
     """
-    files = table_files(path)
-    if files and files[0].suffix.lower() == ".parquet" and needs_hub(files[0]):
-        return read_hub(str(path), str(path), how)
     notes = Notes()
     roots = {"train": path}
     if path.is_dir():
         roots = split_roots(path, [file.relative_to(path) for file in files], notes)
+    if not files:
+        raise DataError(f"{path}: expected Parquet or Arrow files, found none")
+    kind = FORMATS[files[0].suffix.lower()]
     parts = {
-        split: parts_of(root, [file for file in files if file.is_relative_to(root)]) for split, root in roots.items()
+        split: parts_of(
+            str(root),
+            [str(file) for file in files if file.is_relative_to(root)],
+            kind,
+            root if root.is_dir() else None,
+        )
+        for split, root in roots.items()
     }
-    rows = {split: sum(part.rows for part in own) for split, own in parts.items()}
     columns = len(parts["train"][0].schema) if "train" in parts else 1
-    if not in_parts(8 * columns * sum(rows.values()), how.in_parts):
+    rows = sum(part.rows for own in parts.values() for part in own)
+    if not in_parts(8 * columns * rows, how.in_parts):
         if not path.is_dir():
             return read_table(path, how)
         with reading(str(path)):
-            tables = {split: pa.concat_tables([part.read(notes) for part in own]) for split, own in parts.items()}
+            tables = {
+                split: pa.concat_tables([part.read(notes) for part in own]) for split, own in parts.items()
+            }
         raw = raw_of_tables(path.resolve().name, str(path), tables, how)
         raw.notes.add(notes)
         return raw
     raw = Raw(path.resolve().name if path.is_dir() else path.stem, str(path), notes=notes)
-    _read_in_parts(raw, files, parts, rows, how)
+    read_in_parts(raw, marks(files), parts, how)
     raw.listing = listing(path, files)
     return raw
 
 
-def _read_in_parts(
-    raw: Raw, files: list[Path], parts: dict[str, list[Part]], rows: dict[str, int], how: Reading
-) -> None:
+def read_in_parts(raw: Raw, files: Sequence[str], parts: dict[str, list[Part]], how: Reading) -> None:
+    """Fill in what the parts of each split hold.
+
+    Args:
+        raw: to fill.
+        files: what identifies them as they are now.
+        parts: split → its parts.
+        how: columns, or a domain of them; the seed of the rows that are held out.
+
+    Raises:
+        DataError: as `read_tables`.
+    """
+    rows = {split: sum(part.rows for part in own) for split, own in parts.items()}
     if how.labels:
-        raise DataError(f"{raw.where}: labels of a table that is read in parts are not supported; expected none")
+        raise DataError(
+            f"{raw.where}: labels of a table that is read in parts are not supported; expected none"
+        )
     every = [part for own in parts.values() for part in own]
     places = _places(rows, how.seed)
     held = {split: own for split, own in places.items() if split != "seen"}
     asked = dict(how.columns) if how.columns is not None else None
     known = how.domain.columns if how.domain else ()
     if how.domain is not None and not known:
-        raise DataError(f"{raw.where}: a table in parts has a domain of columns, expected none, got {how.domain}")
+        raise DataError(
+            f"{raw.where}: a table in parts has a domain of columns, expected none, got {how.domain}"
+        )
 
     def find() -> Found:
         found, cells = survey(every, asked, raw.where, places["seen"], list(places.values()), known)
         plain: dict[str, Any] = {"domain": Domain.table(tuple(found.columns)).to_json()}
-        plain |= {"reasons": found.reasons, "left": found.left, "carried": [asdict(one) for one in found.carried]}
+        plain |= {
+            "reasons": found.reasons,
+            "left": found.left,
+            "carried": [asdict(one) for one in found.carried],
+        }
         return plain, dict(zip(places, cells, strict=True))
 
     plain, cells = kept(fingerprint(files, asked, how.seed, known), find)

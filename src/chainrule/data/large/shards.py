@@ -50,7 +50,7 @@ def read_shards(source: Path, how: Reading) -> Raw:
     if not every:
         raise DataError(f"{source}: expected pictures in the shards ({', '.join(PICTURES)}), found none")
     if others:
-        notes.ignored.append(f"{counted(others, 'member')} of shards that are no picture and no class")
+        notes.ignored.append(f"{counted(others, 'member')} of shards that are neither pictures nor classes")
     raw.domain = look_at(str(source), every, how, notes)
     raw.arrays = {split: StoredPictures(own, how, raw.domain) for split, own in pictures.items()}
     raw.items = {split: [picture.name for picture in own] for split, own in pictures.items()}
@@ -88,8 +88,8 @@ def _add_classes(raw: Raw, classes: dict[str, list[str | None]]) -> None:
         return
     if None in every:
         raise DataError(
-            f"{raw.where}: {counted(every.count(None), 'picture')} of {len(every):,} have no class beside them; expected "
-            "all or none"
+            f"{raw.where}: {counted(every.count(None), 'picture')} of {len(every):,} have no class beside them; "
+            "expected all or none"
         )
     names = sorted_names({str(name) for name in every})
     place = {name: code for code, name in enumerate(names)}

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chainrule.data.limits import check_size
 from chainrule.domain import Domain
 
 WINDOW = 256 << 20  # bytes of items among which an epoch is shuffled
@@ -21,7 +22,7 @@ class Stored(ABC):
     """Items (N, *event_shape), of which those that are asked for are read from files.
 
     `x[index]`, `len(x)`, `x.shape`, `x.dtype` and `x.split(n)` are those of a tensor. An epoch over items that are read
-    in blocks takes the blocks in random order, and shuffles the items of as many as `WINDOW` holds.
+    in blocks takes the blocks in random order, and shuffles the items of those that `WINDOW` holds together.
 
     Attributes:
         shape, dtype: as of a tensor.
@@ -68,7 +69,7 @@ class Stored(ABC):
         return self
 
     def windows(self, generator: torch.Generator) -> Iterator[Tensor]:
-        """The places of all items once, in random order, by as many blocks as are shuffled together."""
+        """The places of all items once, in random order: those of the blocks that are held together, then others."""
         if self.bounds is None:
             yield torch.randperm(len(self), generator=generator)
             return
@@ -108,7 +109,7 @@ class Steps(ABC):
 
     @abstractmethod
     def __getitem__(self, at: Any) -> Tensor:
-        """The steps (n, T) at places (n, T), each row of neighbours; what lies beyond a sequence's end means nothing."""
+        """The steps (n, T) at places (n, T), each row of neighbours; beyond a sequence's end they mean nothing."""
 
     def new_empty(self, *shape: int) -> Tensor:
         """A tensor for steps."""
@@ -118,6 +119,18 @@ class Steps(ABC):
 def in_memory(x: Tensor | Stored) -> Tensor:
     """A tensor as it is; of stored items a sample."""
     return x.sample() if isinstance(x, Stored) else x
+
+
+def loaded(x: Tensor | Stored, where: str) -> Tensor:
+    """All items, in memory.
+
+    Raises:
+        DataError: if they take more than they may.
+    """
+    if not isinstance(x, Stored):
+        return x
+    check_size(where, x.numel() * x.dtype.itemsize)
+    return x[:]
 
 
 class Blocks(Stored):
@@ -167,7 +180,9 @@ class _Some(Stored):
         self.places = np.asarray(places, np.int64)
         n = len(source) - len(places) if left_out else len(places)
         self.shape, self.dtype = torch.Size([n, *source.shape[1:]]), source.dtype
-        self.ahead = self.places - np.arange(len(places))  # of each place left out, how many items stay before it
+        self.ahead = self.places - np.arange(
+            len(places)
+        )  # of each place left out, how many items stay before it
         if source.bounds is not None:
             before = np.searchsorted(self.places, source.bounds)
             self.bounds = source.bounds - before if left_out else before

@@ -27,7 +27,7 @@ TRIES = 20  # times that a row may show that the columns are others
 class Rows:
     """Rows that show what the columns of a table are: some at random, and all that tell more than these.
 
-    Of every column the rows of the least and the largest cell, of the first missing one and of each text.
+    Every column has those of its least and its largest cell, of its first missing one and of each of its texts.
 
     Args:
         parts: of the table.
@@ -39,7 +39,9 @@ class Rows:
         self.texts: dict[str, pa.Array | None] = {}
         self.ends: dict[str, tuple[Any, Any]] = {}
         self.gaps: set[str] = set()
-        self.numbered: dict[str, tuple[int, int] | None] = {}  # name → first and last so far, one apart throughout
+        self.numbered: dict[
+            str, tuple[int, int] | None
+        ] = {}  # name → first and last so far, one apart throughout
         first = 0
         for part in bar(parts, "columns", [part.rows for part in parts]):
             own = slice(*np.searchsorted(chosen, [first, first + part.rows]))

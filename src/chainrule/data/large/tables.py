@@ -46,6 +46,11 @@ class Part:
             table = self.fragment.to_table(schema=self.schema, use_threads=False)
         return as_arrow(table, notes=notes or Notes())
 
+    def column(self, name: str) -> pa.ChunkedArray:
+        """The cells of one column."""
+        with reading(self.where):
+            return self.fragment.to_table(schema=self.schema, columns=[name], use_threads=False).column(0)
+
 
 def table_files(path: Path) -> list[Path]:
     """The files of a table: itself, or those below a folder, of the ending that most have."""
@@ -58,29 +63,31 @@ def table_files(path: Path) -> list[Path]:
     return files
 
 
-def parts_of(path: Path, files: Sequence[Path] | None = None) -> list[Part]:
-    """The parts of a file, or of the files in a folder, in the order of their paths; of names such as year=2020 of
-    folders columns are made.
+def parts_of(
+    where: str, files: Sequence[str], kind: str, root: Path | None = None, filesystem: Any = None
+) -> list[Part]:
+    """The parts of files, in their order; of names such as year=2020 of folders below a root columns are made.
+
+    Args:
+        where: what messages call them.
+        files: their paths.
+        kind: "parquet" or "ipc".
+        root: of folders that are columns.
+        filesystem: of fsspec, if they are elsewhere.
 
     Raises:
-        DataError: if there are none, one cannot be read, or their columns differ.
+        DataError: if one cannot be read, their columns differ, or they have no rows.
     """
-    files = table_files(path) if files is None else files
-    if not files:
-        raise DataError(f"{path}: expected Parquet or Arrow files, found none")
     parts: list[Part] = []
-    with reading(str(path)):
-        kind: Any = FORMATS[files[0].suffix.lower()]
-        root = str(path) if path.is_dir() else str(path.parent)
-        found = arrow_dataset.dataset(
-            [str(file) for file in files], format=kind, partitioning="hive", partition_base_dir=root
-        )
+    with reading(where):
+        options = {} if root is None else {"partitioning": "hive", "partition_base_dir": str(root)}
+        found = arrow_dataset.dataset(list(files), format=kind, filesystem=filesystem, **options)
         for fragment in found.get_fragments():
-            for one, rows, where in _divided(fragment, kind):
+            for one, rows, name in _divided(fragment, kind):
                 if rows:
-                    parts.append(Part(one, found.schema, rows, where))
+                    parts.append(Part(one, found.schema, rows, name))
     if not parts:
-        raise DataError(f"{path}: holds no rows")
+        raise DataError(f"{where}: holds no rows")
     return parts
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from chainrule.data.large.bar import bar
-from chainrule.data.large.kept import cache_folder, fingerprint
+from chainrule.data.large.kept import cache_folder, fingerprint, marks
 from chainrule.data.raw import reading
 from chainrule.data.readers.numbering import Numbers
 from chainrule.files import atomic_path
@@ -42,7 +42,7 @@ def numbered(files: Sequence[Path], encoding: str | None) -> tuple[dict[Path, np
     numbers = Numbers.of(found)
     levels = {}
     for path in bar(files, "texts", [path.stat().st_size for path in files]):
-        own = cache_folder() / f"{fingerprint([path], encoding, numbers.vocabulary)}.levels"
+        own = cache_folder() / f"{fingerprint(marks([path]), encoding, numbers.vocabulary)}.levels"
         if not own.is_file():
             own.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(own) as temporary, temporary.open("wb") as out:

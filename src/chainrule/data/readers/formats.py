@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from chainrule.data.large.read_tables import read_tables
 from chainrule.data.notes import Notes
 from chainrule.data.raw import Raw, reading
 from chainrule.data.readers.arrays import read_arrays
+from chainrule.data.readers.columnar import read_columnar
 from chainrule.data.readers.hdf5 import read_hdf5
 from chainrule.data.readers.idx import is_idx, read_idx
 from chainrule.data.readers.kinds import KINDS, kind_of_folder
@@ -37,10 +37,10 @@ READERS: dict[str, Reader] = {
     ".hdf5": read_hdf5,
     ".csv": read_table,
     ".tsv": read_table,
-    ".parquet": read_tables,
-    ".pq": read_tables,
-    ".feather": read_tables,
-    ".arrow": read_tables,
+    ".parquet": read_columnar,
+    ".pq": read_columnar,
+    ".feather": read_columnar,
+    ".arrow": read_columnar,
     **{suffix: kind for kind in KINDS for suffix in kind.suffixes},
 }
 

@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from chainrule.data.large.hub import read_hub_in_parts
+from chainrule.data.limits import in_parts
 from chainrule.data.raw import Raw, reading
 from chainrule.data.readers.stack import OPTIONS, Pictures, stack_images
 from chainrule.data.readers.table import raw_of_tables
@@ -35,9 +37,13 @@ def read_hub(name: str, where: str, how: Reading | None = None) -> Raw:
         MissingExtraError: if `datasets` is not installed.
     """
     datasets = optional_import("datasets", "hub")
+    how = how or Reading()
     with reading(where):
+        builder = datasets.load_dataset_builder(**_address(name))
+        if in_parts(builder.info.dataset_size or _bytes(name), how.in_parts):
+            return read_hub_in_parts(Raw(Path(name).stem, where, takes=OPTIONS), builder, how, KEYS)
         loaded = datasets.load_dataset(**_address(name))
-    return raw_of_hub(Path(name).stem, where, loaded, how or Reading())
+    return raw_of_hub(Path(name).stem, where, loaded, how)
 
 
 def raw_of_hub(name: str, where: str, loaded: Any, how: Reading) -> Raw:
@@ -79,6 +85,13 @@ def needs_hub(path: Path) -> bool:
         schema = parquet.read_schema(path)
     images = any(pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 for kind in schema.types)
     return images or b'"ClassLabel"' in (schema.metadata or {}).get(b"huggingface", b"")
+
+
+def _bytes(name: str) -> int:
+    """The size of a file or folder."""
+    path = Path(name).expanduser()
+    files = [path] if path.is_file() else path.rglob("*.parquet")
+    return sum(file.stat().st_size for file in files)
 
 
 def _address(name: str) -> dict[str, Any]:

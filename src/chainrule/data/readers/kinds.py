@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chainrule.data.large import shards
-from chainrule.data.large.read_tables import read_tables
 from chainrule.data.large.tables import FORMATS
 from chainrule.data.raw import Raw, reading
 from chainrule.data.readers import images, midi, recordings, sound, text
 from chainrule.data.readers.arrow import TABLE_OPTIONS
+from chainrule.data.readers.columnar import read_columnar
 from chainrule.data.readers.tree import all_below
 from chainrule.data.reading import Reading
 from chainrule.errors import DataError
@@ -37,14 +37,14 @@ class Kind:
     def __call__(self, path: Path, how: Reading) -> Raw:
         """Read a folder of them, or one, as a reader of `READERS` does."""
         raw = self.read(path, how)
-        raw.takes = self.options
+        raw.takes = raw.takes or self.options
         return raw
 
     def __str__(self) -> str:
         return f"{self.name} ({', '.join(self.suffixes)})"
 
 
-TABLES = Kind("tables", tuple(FORMATS), read_tables)
+TABLES = Kind("tables", tuple(FORMATS), read_columnar)
 TEXTS = Kind("texts", text.SUFFIXES, text.read_text, ("encoding",))
 KINDS = (
     Kind("images", images.SUFFIXES, images.read_images, images.OPTIONS),

@@ -22,7 +22,7 @@ class Numbers:
 
     @classmethod
     def of(cls, characters: Iterable[str]) -> Numbers:
-        """Of a set of characters."""
+        """The numbers of a set of characters."""
         return cls(tuple(sorted(characters)))
 
     @property

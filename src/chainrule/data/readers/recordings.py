@@ -90,13 +90,13 @@ def _in_files(raw: Raw, files: Files, headers: Mapping[Path, Header], how: Readi
     for path, header in headers.items():
         if header.rate != raw.rate:
             raise DataError(
-                f"{path}: expected {raw.rate:,} Hz of recordings that stay in their files, got {header.rate:,}; bring all "
-                "to one rate first"
+                f"{path}: expected {raw.rate:,} Hz of recordings that stay in their files, got {header.rate:,}; "
+                "bring all to one rate first"
             )
         if path.suffix.lower() not in SEEKABLE:
             raise DataError(
-                f"{path}: expected {', '.join(SEEKABLE)} of recordings that stay in their files, which can be read from "
-                "any sample on; convert it"
+                f"{path}: expected {', '.join(SEEKABLE)} of recordings that stay in their files, which can be read "
+                "from any sample on; convert it"
             )
         if header.subtype not in WITHIN and how.gain is None:
             raise DataError(
@@ -104,14 +104,15 @@ def _in_files(raw: Raw, files: Files, headers: Mapping[Path, Header], how: Readi
             )
     gain = how.gain or 1.0
     raw.streams = {
-        split: [Recording(path, 0, headers[path].frames, gain) for path in part] for split, part in files.parts.items()
+        split: [Recording(path, 0, headers[path].frames, gain) for path in part]
+        for split, part in files.parts.items()
     }
     raw.items, raw.listing = files.items, listing(Path(raw.where), files.every)
     seconds = sum(header.frames for header in headers.values()) / (raw.rate or 1)
     raw.notes.found.insert(
         0,
-        f"{counted(len(headers), 'recording')} ({files.endings()}), {seconds:,.1f} s at {raw.rate:,} Hz, read when windows "
-        "are asked for",
+        f"{counted(len(headers), 'recording')} ({files.endings()}), {seconds:,.1f} s at {raw.rate:,} Hz, read when "
+        "windows are asked for",
     )
     several = sum(header.channels > 1 for header in headers.values())
     if several:

@@ -87,7 +87,9 @@ def read_frames(path: Path, first: int, frames: int, gain: float = 1.0) -> np.nd
         file.seek(first)
         block = file.read(frames, dtype="float64", always_2d=True)
     if len(block) < frames:
-        raise DataError(f"{path}: expected {first + frames:,} samples, as its header says, found {first + len(block):,}")
+        raise DataError(
+            f"{path}: expected {first + frames:,} samples, as its header says, found {first + len(block):,}"
+        )
     return _as_samples((sum(block.T) / block.shape[1]).astype(np.float32) * np.float32(gain))[0]
 
 

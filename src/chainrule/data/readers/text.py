@@ -88,7 +88,10 @@ def read_text(source: Path, how: Reading, held: Sequence[int] | None = None) -> 
         if lines:
             return _lines(raw, files, texts, how)
         numbers = Numbers.of(set().union(*texts.values()))
-        read, raw.vocabulary = {path: numbers.levels(text) for path, text in texts.items()}, numbers.vocabulary
+        read, raw.vocabulary = (
+            {path: numbers.levels(text) for path, text in texts.items()},
+            numbers.vocabulary,
+        )
         unit = "character"
     raw.domain = how.domain or Domain.sequence(WINDOW, max(1, len(raw.vocabulary)))
     if raw.domain.layout != "sequence" or not raw.domain.discrete:

@@ -47,9 +47,13 @@ def all_below(root: Path) -> Iterator[Path]:
 
 
 def below_root(paths: Sequence[Path], root: Path) -> list[Path]:
-    """Those of sorted paths that lie below a folder, relative to it."""
+    """The paths that lie below a folder, relative to it, in their order."""
     depth = len(root.parts)
-    return [Path(*path.parts[depth:]) for path in paths if path.parts[:depth] == root.parts] if depth else [*paths]
+    return (
+        [Path(*path.parts[depth:]) for path in paths if path.parts[:depth] == root.parts]
+        if depth
+        else [*paths]
+    )
 
 
 def ignore_others(
