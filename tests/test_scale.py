@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import threading
 import time
 from hashlib import sha256
@@ -18,6 +17,7 @@ from chainrule.cli import main
 from chainrule.data import load_items
 from chainrule.errors import ChainruleError
 from chainrule.scale.parts import drawn_parts, parts_of
+from children import offspring
 
 ROWS = 2000
 
@@ -104,10 +104,7 @@ def test_a_killed_process_loses_no_rows(place, tmp_path):
         until = time.monotonic() + 60
         while time.monotonic() < until and not list((tmp_path / "two").glob("part-*")):
             time.sleep(0.01)
-        command = ["pgrep", "-P", str(os.getpid()), "-f", "spawn_main"]
-        children = [
-            int(pid) for pid in subprocess.run(command, capture_output=True, check=True).stdout.split()
-        ]
+        children = offspring(os.getpid(), "spawn_main")
         for pid in children[:1]:
             os.kill(pid, signal.SIGKILL)
         killed.extend(children[:1])
@@ -154,3 +151,5 @@ def test_the_command(place, tmp_path, capsys):
     assert "2,000 rows" in capsys.readouterr().err and len(pd.read_parquet(tmp_path / "s")) == ROWS
     assert main([*map(str, asked[:-1]), str(tmp_path / "s.csv")]) == 1
     assert "expected a folder to write to" in capsys.readouterr().err
+    assert main([*map(str, asked), "--false-alarms", "0.1"]) == 1
+    assert "--false-alarms: means nothing with --engine" in capsys.readouterr().err
