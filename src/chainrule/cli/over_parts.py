@@ -12,7 +12,7 @@ from chainrule.errors import ChainruleError
 
 def over_parts(
     run: Path, verb: str, source: str | None, out: Path | None, over: EngineOptions, *, json: bool,
-    device: str, n: int | None = None, **options: Any,
+    device: str = "auto", n: int | None = None, **options: Any,
 ) -> None:  # fmt: skip
     """Do it, with a bar; say how many rows there are.
 
@@ -30,12 +30,13 @@ def over_parts(
 
     if out is None or out.suffix:
         raise ChainruleError(f"--engine: expected a folder to write to, -o FOLDER, got {out}")
-    options["device"] = "cpu" if device == "auto" else device
+    if device != "auto":
+        options["device"] = device
     with Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
         task = bar.add_task("", total=None)
         total = scale.map(
-            run, verb, source, out, engine=over.engine or "local", workers=over.workers, n=n,
-            progress=lambda done, of: bar.update(task, completed=done, total=of), **options,
+            run, verb, source, out, engine=over.engine or "local", workers=over.workers,
+            gpus=over.gpus, n=n, progress=lambda done, of: bar.update(task, completed=done, total=of), **options,
         )  # fmt: skip
     if json:
         print_json({"rows": total, "folder": str(out)})

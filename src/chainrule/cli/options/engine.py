@@ -1,4 +1,4 @@
-"""Options of an engine of workers, which `score`, `complete` and `sample` share."""
+"""Options of an engine of workers, which the verbs over large tables share."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ Engine = Annotated[
 ]
 Workers = Annotated[int, typer.Option(min=1, help="With --engine, processes or actors at once.")]
 
+Gpus = Annotated[
+    float,
+    typer.Option(
+        min=0, help="With --engine ray, GPUs of each actor, which may be a part of one, such as 0.5."
+    ),
+]
+
 
 @dataclass(frozen=True)
 class EngineOptions:
@@ -25,11 +32,18 @@ class EngineOptions:
 
     engine: Engine = None
     workers: Workers = 1
+    gpus: Gpus = 0
 
 
 # What means something over the parts of large tables, of each verb.
 ALWAYS = ("run", "source", "out", "device", "json", *(field.name for field in fields(EngineOptions)))
-TAKEN = {"score": (), "complete": ("seed", "particles"), "sample": ("seed", "n")}
+TAKEN = {
+    "score": (),
+    "complete": ("seed", "particles"),
+    "sample": ("seed", "n"),
+    "compress": ("runner", "verify"),
+    "decompress": ("anyway",),
+}
 
 
 def check_engine(context: Any) -> None:
