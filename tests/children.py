@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 PROGRAM = (sys.executable, "-m", "chainrule")
 PYTHON, SCRIPT = (sys.executable, "-c"), (sys.executable,)  # of a text, and of a file
@@ -59,3 +60,18 @@ def appears(path, process):
         time.sleep(0.02)
     assert path.exists(), f"{path.name} is not there: {process.args}"
     return process.poll() is None
+
+
+def offspring(pid, words):
+    """The processes that one has started, and those that these have, whose command or name has the words in it."""
+    parents, named = {}, set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # they come and go
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            title = (folder / "cmdline").read_bytes() + (folder / "comm").read_bytes()
+            named |= {int(folder.name)} if words in title.decode(errors="replace") else set()
+    found, below = [], {pid}
+    while below:
+        below = {child for child, parent in parents.items() if parent in below}
+        found += sorted(below & named)
+    return found

@@ -17,7 +17,7 @@ ROOMS = (
     "_version", "renamed", "errors", "late", "run_files", "plugins", "printable", "locks", "files", "records",
     "randomness", "domain", "bits",
     "layers", "networks", "heads", "engine", "flows", "models", "coding", "data", "training", "tasks",
-    "distribution", "sklearn", "reproduce", "bench", "report", "testing", "__init__", "cli", "__main__",
+    "distribution", "sklearn", "scale", "reproduce", "bench", "report", "testing", "__init__", "cli", "__main__",
 )  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 MODULE = re.compile(r"chainrule(\.\w+)*")

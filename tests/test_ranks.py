@@ -2,9 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,11 +12,11 @@ import chainrule as cr
 from chainrule.errors import ChainruleError
 from chainrule.training.batches import EpochOrder, InOrder
 from chainrule.training.ranks import Ranks
-from children import child, ended, outcome
+from children import SCRIPT, appears, child, ended, offspring, outcome
 from ranks_script import FAMILIES, Stop, train
 
 NOISY = {"made-dropout", "vae"}  # they draw as they train
-SCRIPT = Path(__file__).with_name("ranks_script.py")
+RANKS = Path(__file__).with_name("ranks_script.py")
 
 
 # --- what each of them does of a batch -----------------------------------------------------------
@@ -87,23 +84,9 @@ def test_launchers_say_who_there_is(variables, asked, monkeypatch):
 
 def launched(processes, *arguments):
     """The script under torchrun."""
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        processes,
-        SCRIPT,
-    ]
-    ended = subprocess.run(
-        [*map(str, command), *map(str, arguments)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert ended.returncode == 0, ended.stderr[-2000:]
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", processes, RANKS]
+    status, _, said = ended(*command, *arguments, program=SCRIPT)
+    assert status == 0, said[-2000:]
 
 
 def check_same(found: Path, expected: Path) -> None:
@@ -165,25 +148,13 @@ COMMAND = (
 )  # fmt: skip
 
 
-def ranks_of(process):
-    """The processes that one has started to train."""
-    found = subprocess.run(
-        ["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True
-    )
-    return [int(pid) for pid in found.stdout.split()]
-
-
 @pytest.mark.slow
 def test_a_killed_rank_ends_all_and_resume_goes_on(tmp_path):
     status, _, said = ended(*COMMAND, "--devices", "2", "--out", tmp_path / "whole")
     assert status == 0, said
     with child(*COMMAND, "--devices", "2", "--out", tmp_path / "run") as process:
-        until = time.monotonic() + 120
-        while (
-            not (tmp_path / "run" / "checkpoints" / "last.safetensors").exists() and time.monotonic() < until
-        ):
-            time.sleep(0.05)
-        ranks = ranks_of(process)
+        assert appears(tmp_path / "run" / "checkpoints" / "last.safetensors", process)
+        ranks = offspring(process.pid, "spawn_main")
         assert len(ranks) == 2
         os.kill(ranks[1], signal.SIGKILL)
         status, _, said = outcome(process)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import threading
 import time
 from hashlib import sha256
@@ -18,6 +17,7 @@ from chainrule.cli import main
 from chainrule.data import load_items
 from chainrule.errors import ChainruleError
 from chainrule.scale.parts import drawn_parts, parts_of
+from children import offspring
 
 ROWS = 2000
 
@@ -49,7 +49,10 @@ def place(tmp_path_factory):
 
 
 def digests(folder):
-    return {path.name: sha256(path.read_bytes()).hexdigest() for path in folder.glob("part-*")}
+    return {
+        str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("part-*")
+    }
 
 
 def test_parts_are_all_rows_once(place):
@@ -104,10 +107,7 @@ def test_a_killed_process_loses_no_rows(place, tmp_path):
         until = time.monotonic() + 60
         while time.monotonic() < until and not list((tmp_path / "two").glob("part-*")):
             time.sleep(0.01)
-        command = ["pgrep", "-P", str(os.getpid()), "-f", "spawn_main"]
-        children = [
-            int(pid) for pid in subprocess.run(command, capture_output=True, check=True).stdout.split()
-        ]
+        children = offspring(os.getpid(), "spawn_main")
         for pid in children[:1]:
             os.kill(pid, signal.SIGKILL)
         killed.extend(children[:1])
@@ -120,24 +120,14 @@ def test_a_killed_process_loses_no_rows(place, tmp_path):
     assert killed and digests(tmp_path / "two") == digests(tmp_path / "one")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("engine, package", [("ray", "ray"), ("spark", "pyspark")])
-def test_engines_give_the_same_bytes(engine, package, place, tmp_path):
-    pytest.importorskip(package)
-    if engine == "spark" and os.system("java -version 2> /dev/null"):
-        pytest.skip("there is no Java")
-    scale.map(place / "run", "complete", place / "gaps", tmp_path / "one", rows=300)
-    scale.map(place / "run", "complete", place / "gaps", tmp_path / "two", rows=300, engine=engine, workers=2)
-    assert digests(tmp_path / "two") == digests(tmp_path / "one")
-
-
 def test_refusals(place, tmp_path):
     run, whole, out = place / "run", place / "whole", tmp_path / "x"
     for asked, message in [
         (("scor", whole, out), "verb: unknown 'scor'"),
         (("sample", whole, out), "expected n and no source for sample"),
         (("score", place / "run", out), "expected a Parquet file, or a folder of them"),
-        (("score", whole, place / "whole"), "expected an empty folder"),
+        (("score", whole, place / "whole" / "x"), "expected a folder outside of"),
+        (("score", whole, place), "expected an empty folder"),
     ]:
         with pytest.raises(ChainruleError, match=message):
             scale.map(run, *asked)
@@ -154,3 +144,5 @@ def test_the_command(place, tmp_path, capsys):
     assert "2,000 rows" in capsys.readouterr().err and len(pd.read_parquet(tmp_path / "s")) == ROWS
     assert main([*map(str, asked[:-1]), str(tmp_path / "s.csv")]) == 1
     assert "expected a folder to write to" in capsys.readouterr().err
+    assert main([*map(str, asked), "--false-alarms", "0.1"]) == 1
+    assert "--false-alarms: means nothing with --engine" in capsys.readouterr().err

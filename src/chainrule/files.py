@@ -147,8 +147,7 @@ def _discard(folder: Path, held: ExitStack) -> None:
         folder.rmdir()
 
 
-@lru_cache(maxsize=1024)  # once for each process and folder
-def _sweep(parent: Path) -> None:
+def sweep(parent: Path) -> None:
     """Remove what killed processes have left: temporaries that no process holds locked."""
     with suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
@@ -161,6 +160,9 @@ def _sweep(parent: Path) -> None:
                         if dead is True:
                             _empty(folder)
                 folder.rmdir()  # that of a live process is not empty, or it makes another
+
+
+_sweep = lru_cache(maxsize=1024)(sweep)  # once for each process and folder
 
 
 def _empty(folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from chainrule.cli.output import print_table, say
+from chainrule.cli.output import print_json, print_table, say
 from chainrule.data import Items
 from chainrule.models import Model
 from chainrule.models.base.capabilities import Bounded
@@ -110,6 +110,22 @@ def frame_of(
         if name not in frame:
             frame.insert(place, name, items.beside.column(name).to_pandas().to_numpy())
     return frame
+
+
+def print_result(
+    alarms: Alarms, frame: pd.DataFrame, model: Model, out: Path | None, *, safe_csv: bool, json: bool
+) -> None:
+    """Write the rows to a file if one is asked for; print the least likely, or all as JSON."""
+    from chainrule.report.frame import export_frame
+
+    alarms.warn()
+    if out is not None:
+        export_frame(frame, out, safe_csv=safe_csv)
+    if json:
+        print_json({**alarms.summary(), "file": out} | ({} if out else {"scores": frame.to_dict("records")}))
+        return
+    print_least_likely(frame)
+    alarms.tell(out, model)
 
 
 def print_least_likely(frame: pd.DataFrame) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from chainrule.cli.inputs import items_of
 from chainrule.cli.opening import candidates, check_label, open_run
@@ -22,46 +20,17 @@ from chainrule.cli.options.common import (
     Temperature,
     Unknown,
 )
+from chainrule.cli.options.completing import Draws, First, Keep, MostProbable, Out, Source
 from chainrule.cli.options.drawing import Given
-from chainrule.cli.options.there import source_there
+from chainrule.cli.options.engine import EngineOptions
 from chainrule.cli.output import print_json, say, span
-from chainrule.cli.over_parts import Engine, Workers, over_parts, worker_device
+from chainrule.cli.over_parts import over_parts
 from chainrule.cli.verb import arrived, named
 from chainrule.errors import ChainruleError
 
 if TYPE_CHECKING:
     from chainrule.data import Items
     from chainrule.training import Run
-
-Source = Annotated[
-    str,
-    typer.Argument(
-        metavar="INPUT", callback=source_there, help="Named set, image, array, folder or table to complete."
-    ),
-]
-Out = Annotated[
-    Path,
-    typer.Option(
-        "-o", help="Output: .png for a grid; .npy, .csv, .txt or .mid for the items; .parquet for a table."
-    ),
-]
-Keep = Annotated[
-    str | None,
-    typer.Option(
-        help="Known part: top, left, bottom, right, a fraction such as 0.3, or a mask file. Default: 0.5; for a table, "
-        "the cells that are not missing."
-    ),
-]
-Draws = Annotated[
-    int | None, typer.Option("-n", min=1, help="Number of draws per item. Default: 8; for a table 1.")
-]
-First = Annotated[
-    int | None,
-    typer.Option(min=1, help="Number of items, the first of INPUT. Default: 8; for a table all."),
-]
-MostProbable = Annotated[
-    bool, typer.Option("--most-probable", help="Take the most probable value at each step: --temperature 0.")
-]
 
 
 def complete(
@@ -80,8 +49,8 @@ def complete(
     particles: Particles = None,
     seed: Seed = 0,
     safe_csv: SafeCsv = False,
-    engine: Engine = None,
-    workers: Workers = 1,
+    *,
+    over: EngineOptions,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
@@ -99,13 +68,13 @@ def complete(
 
     `chainrule complete runs/people gaps.csv --given "age>=40" -o filled.csv`
     """
-    if engine is not None:
-        own: dict[str, Any] = {"seed": seed, "particles": particles or 64, "device": worker_device(device)}
-        over_parts(run, "complete", source, out, engine, workers, json=json, **own)
+    if over.engine is not None:
+        own: dict[str, Any] = {"seed": seed, "particles": particles or 64}
+        over_parts(run, "complete", source, out, over, json=json, device=device, **own)
         return
     import torch
 
-    from chainrule.cli.complete_table import complete_table, worth_in_words
+    from chainrule.cli.complete_table import complete_table
     from chainrule.report.export import check_output
 
     opened = open_run(run, device)
@@ -123,11 +92,17 @@ def complete(
     else:
         found = items_of(opened, source, split, data_dir, unknown, labels=False, held_out=True)
         result = _complete(opened, found.first(items or 8), out, keep or "0.5", n or 8, how)
+    _print(result, out, "cells" if model.domain.columns else "variables", bool(given), json)
+
+
+def _print(result: dict, out: Path, what: str, given: bool, json: bool) -> None:
+    """How much was kept and drawn, and how good the draws under conditions are."""
+    from chainrule.cli.complete_table import worth_in_words
+
     files = result.pop("files", [out])
     if json:
         print_json({**result, "file": str(out), **({"files": files} if len(files) > 1 else {})})
         return
-    what = "cells" if model.domain.columns else "variables"
     about = "{items} items, {kept} of {of} {what} kept, {n} draws each: {out}"
     say(about.format(**result, what=what, out=span(files)))
     if given:

@@ -12,8 +12,10 @@ from chainrule.cli.coding_bar import coding_bar
 from chainrule.cli.inputs import items_of
 from chainrule.cli.opening import open_run
 from chainrule.cli.options.common import DataDir, Json, RunFolder, Split
+from chainrule.cli.options.engine import EngineOptions
 from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, say
+from chainrule.cli.over_parts import over_parts
 from chainrule.cli.verb import arrived
 from chainrule.errors import ChainruleError
 
@@ -26,7 +28,7 @@ Source = Annotated[
         "named set, as the model's.",
     ),
 ]
-Out = Annotated[Path, typer.Option("-o", help="Compressed file.")]
+Out = Annotated[Path, typer.Option("-o", help="Compressed file; with --engine a folder of them.")]
 First = Annotated[
     int | None,
     typer.Option(
@@ -47,6 +49,8 @@ def compress(
     items: First = None,
     runner: Runner = "auto",
     verify: Verify = True,
+    *,
+    over: EngineOptions,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -61,8 +65,13 @@ def compress(
 
     `chainrule compress runs/mnist-pixelcnn mnist -o mnist.chr --items 1000`
 
-    `chainrule compress runs/people people.csv -o people.chr`
+    `chainrule compress runs/people many/ --engine local --workers 4 -o packed/`
     """
+    if over.engine is not None:
+        # What is faster is not the same on all workers, and the bytes shall be.
+        own: Any = {"runner": "eager" if runner == "auto" else runner, "verify": verify}
+        over_parts(run, "compress", source, out, over, json=json, **own)
+        return
     from chainrule.tasks.compress import pack_items, pack_stream
     from chainrule.tasks.packing import stream_of
 
@@ -83,6 +92,11 @@ def compress(
             chosen = given.first(items)
             result = pack_items(opened, source, chosen, len(given), out, data_dir=data_dir, **options)
     result |= {"seconds": time.perf_counter() - start, "file": str(out)}
+    _print(result, verify, out, json)
+
+
+def _print(result: dict, verified: bool, out: Path, json: bool) -> None:
+    """How small it became, by variable or by byte."""
     if "variables" in result:
         result["bits_per_dim"] = 8 * result["compressed"] / max(result["variables"], 1)
         rate = f"{result['bits_per_dim']:.4f} bits/dim"
@@ -92,10 +106,6 @@ def compress(
     if json:
         print_json(result)
         return
-    _say(result, rate, verify, out)
-
-
-def _say(result: dict, rate: str, verified: bool, out: Path) -> None:
     checked = ", decompressed and compared" if verified else ", not compared"
     say(
         f"{result['packed']:,} of {result['of']:,} {result['unit']} in {result['compressed']:,} bytes, {rate}, "

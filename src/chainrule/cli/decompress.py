@@ -11,11 +11,18 @@ import typer
 from chainrule.cli.coding_bar import coding_bar
 from chainrule.cli.opening import open_run
 from chainrule.cli.options.common import Json, RunFolder
+from chainrule.cli.options.engine import EngineOptions
 from chainrule.cli.output import print_json, say
+from chainrule.cli.over_parts import over_parts
 from chainrule.cli.verb import arrived
 from chainrule.errors import ChainruleError
 
-Source = Annotated[Path, typer.Argument(metavar="FILE", help="File written by `chainrule compress`.")]
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="INPUT", help="File written by `chainrule compress`; or the folder, by its --engine."
+    ),
+]
 Out = Annotated[
     Path,
     typer.Option(
@@ -30,13 +37,28 @@ Anyway = Annotated[
 ]
 
 
-def decompress(run: RunFolder, source: Source, out: Out, anyway: Anyway = False, json: Json = False) -> None:
+def decompress(
+    run: RunFolder,
+    source: Source,
+    out: Out,
+    anyway: Anyway = False,
+    *,
+    over: EngineOptions,
+    json: Json = False,
+) -> None:
     """Restore exactly what was compressed, or refuse.
 
-    Example: `chainrule decompress runs/bytes-gru book.chr -o book.txt`
+    Examples:
+
+    `chainrule decompress runs/bytes-gru book.chr -o book.txt`
+
+    `chainrule decompress runs/people packed/ --workers 4 -o many-again/`
     """
     from chainrule.tasks.decompress import decompress_file
 
+    if source.is_dir():
+        over_parts(run, "decompress", str(source), out, over, json=json, anyway=anyway)
+        return
     source = Path(arrived(str(source)))
     if not source.is_file():
         raise ChainruleError(f"{source}: no such file")

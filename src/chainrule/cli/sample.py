@@ -13,6 +13,7 @@ from chainrule.cli.inputs import items_of
 from chainrule.cli.interpolate import interpolate
 from chainrule.cli.options.common import Particles
 from chainrule.cli.options.drawing import DrawingOptions, Given, Like
+from chainrule.cli.options.engine import EngineOptions
 from chainrule.cli.options.sampler import (
     Draft,
     Sampler,
@@ -22,7 +23,7 @@ from chainrule.cli.options.sampler import (
     open_sampler,
 )
 from chainrule.cli.output import say
-from chainrule.cli.over_parts import Engine, Workers, over_parts, worker_device
+from chainrule.cli.over_parts import over_parts
 from chainrule.cli.verb import arrived
 from chainrule.errors import ChainruleError
 from chainrule.run_files import SAMPLES
@@ -42,8 +43,7 @@ def sample(
     sampler: SamplerOption = Sampler.STEPS,
     draft: Draft = None,
     drawing: DrawingOptions,
-    engine: Engine = None,
-    workers: Workers = 1,
+    over: EngineOptions,
     to: Annotated[int | None, Moved] = None,
     between: Annotated[str | None, Moved] = None,
     steps: Annotated[int | None, typer.Option(min=2, hidden=True)] = None,
@@ -64,9 +64,9 @@ def sample(
 
     `chainrule sample runs/people -n 1000 --given "job in clerk,smith" --given "age>=40" -o clerks.csv`
     """
-    if engine is not None:
-        own: dict[str, Any] = {"n": drawing.n, "seed": drawing.seed, "device": worker_device(drawing.device)}
-        over_parts(drawing.run, "sample", None, drawing.out, engine, workers, json=drawing.json, **own)
+    if over.engine is not None:
+        own: dict[str, Any] = {"n": drawing.n, "seed": drawing.seed, "device": drawing.device}
+        over_parts(drawing.run, "sample", None, drawing.out, over, json=drawing.json, **own)
         return
     runner = open_sampler(sampler, draft, drawing.device)
     other = {"--to": to, "--between": between, "--given": given or None}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.cli.inputs import data_of, items_of
 from chainrule.cli.opening import open_run
 from chainrule.cli.options.common import DataDir, Device, Json, RunFolder, SafeCsv, Split, Unknown
+from chainrule.cli.options.engine import EngineOptions
 from chainrule.cli.options.scoring import (
     Background,
     BlameCells,
@@ -22,8 +23,7 @@ from chainrule.cli.options.scoring import (
     ReferenceItems,
     Source,
 )
-from chainrule.cli.output import print_json
-from chainrule.cli.over_parts import Engine, Workers, over_parts, worker_device
+from chainrule.cli.over_parts import over_parts
 from chainrule.cli.verb import named
 from chainrule.errors import ChainruleError
 
@@ -51,8 +51,8 @@ def score(
     known: Known = None,
     picture: Picture = None,
     safe_csv: SafeCsv = False,
-    engine: Engine = None,
-    workers: Workers = 1,
+    *,
+    over: EngineOptions,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
@@ -71,11 +71,10 @@ def score(
 
     `chainrule score runs/people new.csv --false-alarms 0.01 --blame -o scores.csv`
     """
-    if engine is not None:
-        over_parts(run, "score", source, out, engine, workers, json=json, device=worker_device(device))
+    if over.engine is not None:
+        over_parts(run, "score", source, out, over, json=json, device=device)
         return
-    from chainrule.cli.alarms import Alarms, frame_of, print_least_likely
-    from chainrule.report.frame import export_frame
+    from chainrule.cli.alarms import Alarms, frame_of, print_result
     from chainrule.tasks.score import score as score_items
 
     opened = open_run(run, device)
@@ -87,17 +86,10 @@ def score(
     cond = given.cond if model.conditional else None
     about: Any = {"cond": cond, "reference_cond": held_cond, "background": other, "complexity": complexity}
     alarms = Alarms(score_items(model, given.x, held, **about), false_alarms, reference)
-    alarms.warn()
     frame = frame_of(alarms, model, given, cond, known, held if blame else None)
-    if out is not None:
-        export_frame(frame, out, safe_csv=safe_csv)
     if picture is not None:
         _draw(model, given.x, cond, alarms.scores.nats, picture)
-    if json:
-        print_json({**alarms.summary(), "file": out} | ({} if out else {"scores": frame.to_dict("records")}))
-        return
-    print_least_likely(frame)
-    alarms.tell(out, model)
+    print_result(alarms, frame, model, out, safe_csv=safe_csv, json=json)
 
 
 def _checked(out: Path | None, picture: Path | None, run: Run) -> Path | None:

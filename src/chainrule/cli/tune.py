@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 UNITS = {"s": 1, "m": 60, "h": 3600}
 SHOWN = 10  # trials of the table
 
-Budget = Annotated[str, typer.Option(metavar="TIME", help="How long to try: 90s, 30m or 2h.")]
+Budget = Annotated[str, typer.Option(metavar="TIME", help="Time for all trials: 90s, 30m or 2h.")]
 Trials = Annotated[int | None, typer.Option(min=1, help="Maximum number of trials of each process.")]
 Processes = Annotated[int, typer.Option(min=1, help="Processes that share the study.")]
 Out = Annotated[

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand
 
+from chainrule.cli.options.engine import check_engine
 from chainrule.cli.output import keep_free
 from chainrule.errors import ChainruleError
 from chainrule.files import STANDARD, check_apart, is_standard, is_stream, scratch
@@ -43,6 +44,7 @@ class Verb(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run it; what came from a pipe is kept until it ends."""
+        check_engine(ctx)
         out = ctx.params.get("out")
         with ExitStack() as held:
             token = _held.set(held)

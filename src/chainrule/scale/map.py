@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from chainrule.errors import ChainruleError, nearest
-from chainrule.files import write_text
+from chainrule.errors import ChainruleError, DataError, nearest
+from chainrule.files import sweep, write_text
 from chainrule.run_files import WEIGHTS, check_run_folder
 from chainrule.scale.engines import ENGINES
-from chainrule.scale.parts import ROWS, drawn_parts, parts_of
-from chainrule.scale.work import VERBS
+from chainrule.scale.parts import ROWS, Part, drawn_parts, packed_parts, parts_of
+from chainrule.scale.task import Task, unfinished
 
 ABOUT = "_chainrule.json"  # in the folder of the results: what they are of
+VERBS = ("score", "complete", "sample", "compress", "decompress")
 
 
 def map(
@@ -26,28 +28,32 @@ def map(
     *,
     engine: str = "local",
     workers: int = 1,
+    gpus: float = 0,
     n: int | None = None,
     rows: int = ROWS,
     progress: Callable[[int, int], None] = lambda done, of: None,
     **options: Any,
 ) -> int:
-    """Score or complete the rows of Parquet files, or draw rows, into Parquet files of one folder, one for each part.
+    """Score, complete or compress the rows of Parquet files, or draw rows, into one folder, a file for each part.
 
     Parts are row ranges of the files. Each is computed alone, with its own seed, so that the result is the same bit for
     bit whatever the engine and the number of workers; a part that is there is not done again.
 
     Args:
         run: folder of a run of a table, which all workers see.
-        verb: "score": ids and -log p in nats; "complete": the rows with their gaps drawn; "sample": drawn rows.
-        source: a Parquet file or a folder of them, which all workers see; None for "sample".
+        verb: "score": ids and -log p in nats; "complete": the rows with their gaps drawn; "sample": drawn rows;
+            "compress": a compressed file of each part; "decompress": the parts again.
+        source: a Parquet file or a folder of them, which all workers see, where folders such as year=2020 are columns;
+            None for "sample"; for "decompress" a folder that "compress" has made.
         out: folder of the results; one that holds some of the same work is gone on with.
         engine: "local", processes on this machine; "ray", Ray Data, on the cluster that `ray.init` finds; "spark", the
             session that there is, or a local one.
         workers: processes, actors or tasks at once.
+        gpus: of each actor of Ray; where there are some, the model computes on them.
         n: rows to draw.
         rows: of a part at most.
         progress: called with how many of how many rows are done.
-        **options: seed, particles, device.
+        **options: seed, particles, device; of compression runner and verify, of decompression anyway.
 
     Returns:
         The number of rows.
@@ -59,29 +65,66 @@ def map(
     for what, name, known in (("verb", verb, VERBS), ("engine", engine, ENGINES)):
         if name not in known:
             raise ChainruleError(f"{what}: unknown {name!r}; {nearest(name, known)}")
-    if (verb == "sample") != (source is None) or (verb == "sample") != (n is not None):
-        raise ChainruleError("expected n and no source for sample, a source and no n for the other verbs")
+    if gpus and engine != "ray":
+        raise ChainruleError(f"gpus: expected the engine ray, which hands them out, got {engine}")
     folder, place = Path(run).resolve(), Path(out).resolve()
     check_run_folder(folder)
-    parts = drawn_parts(n, rows) if source is None else parts_of(source, rows)  # type: ignore[arg-type]
-    _claim(place, folder, verb, options, [part.to_dict() for part in parts])
-    done, total = 0, sum(part.rows for part in parts)
-    progress(0, total)
-    for result in ENGINES[engine](str(folder), verb, options, parts, str(place), workers):
-        done += result["rows"]
-        progress(done, total)
-    if missing := [part.name for part in parts if not (place / part.name).exists()]:
+    parts = _parts(verb, source, place, n, rows)
+    _claim(place, folder, verb, options, parts)
+    if gpus:
+        options = {"device": "cuda", **options}
+    task = Task(str(folder), verb, options, str(place), gpus)
+    _run(task, parts, engine, workers, progress)
+    if missing := unfinished(task, parts):
         raise ChainruleError(
-            f"{out}: {len(missing)} of {len(parts)} parts are not there, such as {missing[0]}; run again"
+            f"{out}: {len(missing)} of {len(parts)} parts are not there, such as {missing[0].name(verb)}; run again"
         )
-    return total
+    return sum(part.rows for part in parts)
 
 
-def _claim(out: Path, run: Path, verb: str, options: dict[str, Any], parts: list[dict]) -> None:
+def _run(
+    task: Task, parts: list[Part], engine: str, workers: int, progress: Callable[[int, int], None]
+) -> None:
+    """Have done what is not there, and say how far it is."""
+    left, total = unfinished(task, parts), sum(part.rows for part in parts)
+    done = total - sum(part.rows for part in left)
+    progress(done, total)
+    if not left:
+        return
+    try:
+        with closing(ENGINES[engine](task, left, workers)) as results:  # type: ignore[type-var]
+            for result in results:
+                if result["error"]:
+                    raise DataError(result["error"])
+                done += result["rows"]
+                progress(done, total)
+    finally:  # what killed workers have left
+        for folder in {task.place(part).parent for part in parts}:
+            sweep(folder)
+
+
+def _parts(verb: str, source: str | Path | None, out: Path, n: int | None, rows: int) -> list[Part]:
+    if (verb == "sample") != (source is None) or (verb == "sample") != (n is not None):
+        raise ChainruleError("expected n and no source for sample, a source and no n for the other verbs")
+    if source is None:
+        return drawn_parts(n, rows)  # type: ignore[arg-type]
+    place = Path(source).expanduser().resolve()
+    if out == place or place in out.parents:
+        raise ChainruleError(f"{out}: expected a folder outside of {source}")
+    if verb != "decompress":
+        return parts_of(place, rows)
+    about = json.loads((place / ABOUT).read_text()) if (place / ABOUT).is_file() else {}
+    if about.get("verb") != "compress":
+        raise DataError(f"{source}: expected a folder that `chainrule compress --engine` has made")
+    return packed_parts(place, about["files"])
+
+
+def _claim(out: Path, run: Path, verb: str, options: dict[str, Any], parts: list[Part]) -> None:
     """See that a folder is empty, or holds some of the same work."""
     weights = sha256((run / WEIGHTS).read_bytes()).hexdigest()
-    about = {"run": str(run), "weights": weights, "verb": verb, "options": options, "parts": len(parts)}
-    about["rows"] = sha256(json.dumps(parts).encode()).hexdigest()
+    rows = sha256(json.dumps([part.to_dict() for part in parts]).encode()).hexdigest()
+    about = {"run": str(run), "weights": weights, "verb": verb, "options": options, "rows": rows}
+    about["files"] = {part.name(verb): part.rows for part in parts}
     out.mkdir(parents=True, exist_ok=True)
     if (out / ABOUT).exists():
         if json.loads((out / ABOUT).read_text()) != about:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from chainrule.cli.options.common import Device
 from chainrule.cli.options.there import source_there
 
 ModelName = Annotated[
@@ -51,7 +53,7 @@ Nodes = Annotated[
 ]
 Strategy = Annotated[
     str,
-    typer.Option(help="ddp: each process holds the model. fsdp: each holds its share of it. auto: ddp."),
+    typer.Option(help="Strategy: ddp, each process holds the model; fsdp, its share of it; auto, ddp."),
 ]
 Accumulate = Annotated[
     int, typer.Option(min=1, help="Passes into which each batch is cut; gradients are summed.")
@@ -75,3 +77,26 @@ Logger = Annotated[
     list[str] | None,
     typer.Option(help="Logger beside the run's files: tensorboard, csv, wandb or mlflow; repeatable."),
 ]
+
+
+@dataclass(frozen=True)
+class CourseOptions:
+    """From where a run starts, how many there are, and what becomes of one that is there."""
+
+    seeds: Seeds = None
+    start: From = None
+    resume: Resume = False
+    extend: Extend = False
+    overwrite: Overwrite = False
+    logger: Logger = None
+
+
+@dataclass(frozen=True)
+class RanksOptions:
+    """What computes."""
+
+    device: Device = "auto"
+    devices: Devices = None
+    nodes: Nodes = None
+    strategy: Strategy = "auto"
+    accumulate: Accumulate = 1
