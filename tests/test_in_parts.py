@@ -114,6 +114,13 @@ def test_an_epoch_has_each_item_once_whoever_reads_it(table, monkeypatch):
     )
 
 
+def test_processes_share_each_batch(table):
+    x = cr.load_data(table, in_parts=True).train
+    whole = list(WindowOrder(x, 64, 3, 1, Ranks()))
+    parts = [list(WindowOrder(x, 64, 3, 1, Ranks(devices=3, rank=rank))) for rank in range(3)]
+    assert [sum(own, []) for own in zip(*parts, strict=True)] == whole
+
+
 def test_blocks_are_read_once_an_epoch(table, monkeypatch):
     monkeypatch.setattr(stored, "WINDOW", 40_000)
     x = cr.load_data(table, in_parts=True).train
