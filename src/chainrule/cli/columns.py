@@ -15,10 +15,12 @@ def describe_columns(data: Data) -> list[dict]:
     import torch
 
     from chainrule.data.dataset import SPLITS
+    from chainrule.data.large.stored import in_memory
 
     if not data.domain.columns:
         return []
-    missing = torch.cat([getattr(data, split) for split in SPLITS]).isnan().double().mean(0).tolist()
+    splits = [in_memory(getattr(data, split)) for split in SPLITS]
+    missing = torch.cat(splits).isnan().double().mean(0).tolist()
     return [
         {
             "name": column.name,

@@ -69,7 +69,7 @@ def load_data(
             - frames: "first", by default, or "all", of animated pictures and of those with several pages.
             - axes (text): of arrays, the order of their axes out of N, C, H and W, such as "NHWC".
             - in_parts (bool): whether items stay in their files and are read when they are asked for; by default those
-              that would take more than 1 GiB.
+              that would take more than 1 GiB, and more than 20,000 pictures.
             - seed (int): of the permutation that splits a source without splits of its own 80/10/10.
 
     Raises:

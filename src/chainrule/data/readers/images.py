@@ -18,6 +18,7 @@ from chainrule.data.reading import Reading
 
 __all__ = ["OPTIONS", "SUFFIXES", "read_images"]
 
+MANY = 20_000  # pictures that take longer to decode than a user waits for a first step
 SIZED = 20  # pictures by which it is estimated what all would take
 
 
@@ -33,7 +34,8 @@ def read_images(source: Path, how: Reading) -> Raw:
     """
     notes = Notes()
     files = gather(source, SUFFIXES, "images", notes)
-    if in_parts(_estimate(files, how), how.in_parts):
+    many = len(files.every) > MANY and how.in_parts is None and how.frames != "all"
+    if many or in_parts(_estimate(files, how), how.in_parts):
         return _stored(source, files, how, notes)
     stack = stack_images(str(source), lambda: ((str(file), file) for file in files.every), how, notes)
     raw = raw_of(source, notes)

@@ -1,0 +1,94 @@
+"""Train, evaluate, score, complete and draw a large table, and record the time and the peak memory of each.
+
+    python tools/large_table.py FOLDER --rows 50000000
+
+The table, ten columns of usual kinds in Parquet files of a million rows, is made once; the record is a JSON file beside
+it. Memory is that of the largest process, times are of the clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+FILE = 1_000_000  # rows
+JOBS = np.array(["clerk", "smith", "baker", "nurse", "pilot"])
+TOWNS = np.array([f"town{i:03d}" for i in range(200)])
+
+
+def table(number: int, rows: int) -> pa.Table:
+    """The rows of one file."""
+    rng = np.random.default_rng(number)
+    age, job = rng.integers(18, 90, rows), rng.integers(0, 5, rows)
+    days = np.datetime64("2020-01-01") + rng.integers(0, 1500, rows).astype("timedelta64[D]")
+    rate = np.where(rng.random(rows) < 0.05, np.nan, np.round(rng.beta(2, 5, rows), 3))
+    return pa.table({
+        "age": age,
+        "job": pa.array(JOBS[job]),
+        "town": pa.array(TOWNS[rng.zipf(1.3, rows) % 200]),
+        "income": np.round(np.exp(rng.normal(9 + 0.2 * job + 0.01 * age, 0.4)), 2),
+        "children": rng.poisson(1.3, rows),
+        "married": rng.random(rows) < age / 120,
+        "height": np.round(rng.normal(172, 9, rows), 1),
+        "score": rng.normal(size=rows) + 0.3 * job,
+        "day": pa.array(days),
+        "rate": pa.array(rate, from_pandas=True),
+    })  # fmt: skip
+
+
+def make(folder: Path, rows: int) -> None:
+    """Write the files that are not there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(-(-rows // FILE)):
+        path = folder / f"{number:04d}.parquet"
+        if not path.exists():
+            pq.write_table(table(number, min(FILE, rows - number * FILE)), path, row_group_size=1 << 17)
+
+
+def timed(command: list[str]) -> dict:
+    """Run a command; its seconds, peak memory in MB and exit status."""
+    start = time.monotonic()
+    process = subprocess.Popen([sys.executable, "-m", "chainrule", *command])
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.monotonic() - start
+    return {"seconds": round(seconds, 1), "peak_mb": usage.ru_maxrss // 1000, "status": process.returncode}
+
+
+def main() -> None:
+    """Make the table and run the commands."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rows", type=int, default=50_000_000)
+    parser.add_argument("--minutes", default="3")
+    parser.add_argument("--workers", default="2")
+    asked = parser.parse_args()
+    data, run, out = asked.folder / "rows", asked.folder / "run", asked.folder / "out"
+    make(data, asked.rows)
+    engine = ["--engine", "local", "--workers", asked.workers]
+    commands = {
+        "train": ["train", "made", "--data", str(data), "--in-parts", "--minutes", asked.minutes, "--out", str(run),
+                  "--overwrite"],
+        "evaluate": ["evaluate", str(run)],
+        "score": ["score", str(run), str(data), *engine, "-o", str(out / "scored")],
+        "complete": ["complete", str(run), str(data), *engine, "-o", str(out / "filled")],
+        "sample": ["sample", str(run), "-n", str(asked.rows), *engine, "-o", str(out / "drawn")],
+    }  # fmt: skip
+    record = {"rows": asked.rows, "workers": int(asked.workers)}
+    for name, command in commands.items():
+        record[name] = timed(command)
+        print(name, record[name], flush=True)
+        (asked.folder / "record.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
