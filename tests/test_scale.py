@@ -134,6 +134,8 @@ def test_refusals(place, tmp_path):
     scale.map(run, "score", whole, out)
     with pytest.raises(ChainruleError, match="holds results of other work"):
         scale.map(run, "complete", whole, out)
+    with pytest.raises(ChainruleError, match="gpus: expected the engine ray"):
+        scale.map(run, "score", whole, out, gpus=1)
     with pytest.raises(ChainruleError, match="engine: unknown 'dask'"):
         scale.map(run, "score", whole, out, engine="dask")
 

@@ -122,6 +122,14 @@ def test_ctrl_c_ends_all(engine, place, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there are GPUs")
+@pytest.mark.parametrize("engine", ["ray"], indirect=True)
+def test_gpus_that_are_not_there(engine, place, tmp_path):
+    status, _, said = ended(*command(place, "many", engine, tmp_path / "out"), "--gpus", "1")
+    assert status == 1 and "error: gpus: expected 2 for all workers, Ray finds 0" in said, said
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["spark"], indirect=True)
 def test_no_java(engine, place, tmp_path, monkeypatch):
     monkeypatch.setenv("JAVA_HOME", "/nowhere")
@@ -138,23 +146,17 @@ def test_a_session_that_there_is_stays(engine, place, tmp_path, monkeypatch):
     if engine == "ray":
         import ray
 
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+        ray.init(num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)  # or so it believes
         stays, stop = ray.is_initialized, ray.shutdown
     else:
         from pyspark.sql import SparkSession
 
         session = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
         stays, stop = lambda: session.range(3).count() == 3, session.stop
+    options = {"gpus": 1, "device": "cpu"} if engine == "ray" else {}
+    options |= {"engine": engine, "workers": 2, "particles": 64}
     try:
-        scale.map(
-            place / "run",
-            "complete",
-            place / "many",
-            tmp_path / "two",
-            engine=engine,
-            workers=2,
-            particles=64,
-        )
+        scale.map(place / "run", "complete", place / "many", tmp_path / "two", **options)
         assert digests(tmp_path / "two") == digests(place / "one")
         assert stays()
     finally:

@@ -49,12 +49,20 @@ def _cluster(engine: Any, workers: int, gpus: float) -> Iterator[None]:
             engine.init("auto", **quiet)
         except ConnectionError:
             size: Any = {"num_cpus": workers, "object_store_memory": STORE, "include_dashboard": False}
-            engine.init(**size, **({"num_gpus": workers * gpus} if gpus else {}), **quiet)
+            engine.init(**size, **quiet)
+            _check_gpus(engine, gpus * workers)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         yield
     finally:
         engine.shutdown()
+
+
+def _check_gpus(engine: Any, wanted: float) -> None:
+    """Refuse what this machine does not have: Ray would wait for more, as clusters that grow may have it."""
+    if (there := engine.cluster_resources().get("GPU", 0)) < wanted:
+        engine.shutdown()
+        raise ChainruleError(f"gpus: expected {wanted:g} for all workers, Ray finds {there:g}")
 
 
 class _Worker:

@@ -16,9 +16,9 @@ from chainrule.errors import ChainruleError, optional_import
 from chainrule.files import write_text
 from chainrule.scale.aside import stderr_aside
 from chainrule.scale.parts import Part
-from chainrule.scale.task import Task, brief, unfinished
+from chainrule.scale.task import Task, brief
 
-PAUSE = 0.2  # seconds between two looks at what is done
+PAUSE = 0.5  # seconds between two looks at what is done
 LOCAL: dict[str, Any] = {  # a session of our own, on this machine
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -40,29 +40,33 @@ def on_spark(task: Task, parts: Sequence[Part], workers: int) -> Iterator[dict[s
         left = list(parts)
         while left:
             with suppress(Empty):
-                ended = answer.get(timeout=PAUSE)
-                answer.put(ended)
-            yield from _errors(task, left)
-            waiting = unfinished(task, left)
-            there = {part.number for part in left} - {part.number for part in waiting}
-            yield from (
-                {"number": part.number, "rows": part.rows, "process": 0, "error": ""}
-                for part in left
-                if part.number in there
-            )
-            left = waiting
-            if left and not answer.empty():
+                answer.put(answer.get(timeout=PAUSE))
+            ended = not answer.empty()
+            results = _results(task, left)
+            yield from results
+            done = {result["number"] for result in results}
+            left = [part for part in left if part.number not in done]
+            if left and ended:
                 raise ChainruleError(f"engine spark: {answer.get()}; run again to go on")
 
 
-def _errors(task: Task, parts: list[Part]) -> Iterator[dict[str, Any]]:
-    """What tasks have written of parts that cannot be done."""
+def _results(task: Task, parts: list[Part]) -> list[dict[str, Any]]:
+    """What is done of some parts, or cannot be, by one look into each folder."""
+    places = {part.number: task.place(part) for part in parts}
+    folders = {place.parent for place in places.values()}
+    there = {path for folder in folders if folder.exists() for path in folder.iterdir()}
+    found = []
     for part in parts:
-        place = task.place(part).with_suffix(ERROR)
-        if place.exists():
-            text = place.read_text(encoding="utf-8")
-            place.unlink(missing_ok=True)
-            yield {"number": part.number, "rows": part.rows, "process": 0, "error": text}
+        place, why = places[part.number], places[part.number].with_suffix(ERROR)
+        if why in there:
+            error = why.read_text(encoding="utf-8")
+            why.unlink(missing_ok=True)
+        elif place in there:
+            error = ""
+        else:
+            continue
+        found.append({"number": part.number, "rows": part.rows, "process": 0, "error": error})
+    return found
 
 
 @contextmanager
