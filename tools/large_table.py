@@ -55,13 +55,52 @@ def make(folder: Path, rows: int) -> None:
 
 
 def timed(command: list[str]) -> dict:
-    """Run a command; its seconds, peak memory in MB and exit status."""
-    start = time.monotonic()
+    """Run a command; its seconds, exit status, and the memory in MB of it and its children, second by second."""
+    start, curve = time.monotonic(), []
     process = subprocess.Popen([sys.executable, "-m", "chainrule", *command])
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    while process.poll() is None:
+        curve.append(round(sum(map(resident, family(process.pid)))))
+        time.sleep(1)
     seconds = time.monotonic() - start
-    return {"seconds": round(seconds, 1), "peak_mb": usage.ru_maxrss // 1000, "status": process.returncode}
+    return {
+        "seconds": round(seconds, 1),
+        "peak_mb": max(curve),
+        "status": process.returncode,
+        "curve_mb": curve,
+    }
+
+
+def family(pid: int) -> list[int]:
+    """A process and those that it has started."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [pid, *(one for child in children for one in family(int(child)))]
+
+
+def resident(pid: int) -> float:
+    """MB of a process that are its own: pages of files, which the system may drop, do not count."""
+    try:
+        _, pages, shared, *_ = map(int, Path(f"/proc/{pid}/statm").read_text().split())
+    except OSError:
+        return 0.0
+    return (pages - shared) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def draw(record: dict, path: Path) -> None:
+    """The memory of each command over time."""
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")
+    for name, found in record.items():
+        if isinstance(found, dict):
+            axes.plot(np.arange(len(found["curve_mb"])) / 60, found["curve_mb"], label=name)
+    axes.axhline(4 * 1024, color="0.6", lw=0.8)
+    axes.set(xlabel="minutes", ylabel="MB", ylim=(0, 4500), title=f"{record['rows']:,} rows of 10 columns")
+    axes.legend(frameon=False, ncols=3)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=150)
 
 
 def main() -> None:
@@ -71,23 +110,28 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=50_000_000)
     parser.add_argument("--minutes", default="3")
     parser.add_argument("--workers", default="2")
+    parser.add_argument("--model", default="made")
+    parser.add_argument("--only", nargs="*", help="commands to run; all by default")
     asked = parser.parse_args()
     data, run, out = asked.folder / "rows", asked.folder / "run", asked.folder / "out"
     make(data, asked.rows)
     engine = ["--engine", "local", "--workers", asked.workers]
     commands = {
-        "train": ["train", "made", "--data", str(data), "--in-parts", "--minutes", asked.minutes, "--out", str(run),
-                  "--overwrite"],
+        "train": ["train", asked.model, "--data", str(data), "--in-parts", "--minutes", asked.minutes, "--overwrite",
+                  "--out", str(run)],
         "evaluate": ["evaluate", str(run)],
         "score": ["score", str(run), str(data), *engine, "-o", str(out / "scored")],
         "complete": ["complete", str(run), str(data), *engine, "-o", str(out / "filled")],
         "sample": ["sample", str(run), "-n", str(asked.rows), *engine, "-o", str(out / "drawn")],
     }  # fmt: skip
-    record = {"rows": asked.rows, "workers": int(asked.workers)}
+    record = {"rows": asked.rows, "workers": int(asked.workers), "model": asked.model}
     for name, command in commands.items():
+        if asked.only and name not in asked.only:
+            continue
         record[name] = timed(command)
-        print(name, record[name], flush=True)
-        (asked.folder / "record.json").write_text(json.dumps(record, indent=1) + "\n")
+        print(name, {key: value for key, value in record[name].items() if key != "curve_mb"}, flush=True)
+        (asked.folder / "record.json").write_text(json.dumps(record) + "\n")
+        draw(record, asked.folder / "memory.png")
 
 
 if __name__ == "__main__":
