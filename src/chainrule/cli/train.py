@@ -15,6 +15,7 @@ from chainrule.cli.options.common import DataDir, Device, Json
 from chainrule.cli.options.reading import ReadingOptions
 from chainrule.cli.options.training import (
     Accumulate,
+    CheckpointMinutes,
     Devices,
     Epochs,
     Extend,
@@ -58,6 +59,7 @@ def train(
     resume: Resume = False,
     extend: Extend = False,
     overwrite: Overwrite = False,
+    checkpoint_minutes: CheckpointMinutes = 10.0,
     logger: Logger = None,
     data_dir: DataDir = None,
     device: Device = "auto",
@@ -132,7 +134,7 @@ def train(
     out = out or Path("runs") / f"{loaded.name}-{recipe.model.rpartition(':')[2]}"
     options: dict[str, Any] = {"resume": resume, "extend": extend, "overwrite": overwrite, "start": start}
     options |= {"device": device, "devices": devices, "nodes": nodes, "strategy": strategy}
-    options |= {"accumulate": accumulate, "logger": logger}
+    options |= {"accumulate": accumulate, "logger": logger, "checkpoint_minutes": checkpoint_minutes}
     if seeds is None:
         run = _fit(recipe, loaded, out, options)
         if first:  # of several processes it says it for all

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -29,10 +30,15 @@ class EpochOrder(Sampler):
     ) -> None:
         self.n, self.batch_size, self.seed, self.passes, self.epoch = n, batch_size, seed, passes, 0
         self.ranks = ranks or Ranks()
+        self._begun = (0, 0)  # an epoch, and how many of its batches are done
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
         self.epoch = epoch
+
+    def go_on(self, epoch: int, batches: int) -> None:
+        """Begin an epoch after its first batches, which are not read; later ones begin at their start."""
+        self.epoch, self._begun = epoch, (epoch, batches)
 
     @property
     def steps(self) -> int:
@@ -43,12 +49,17 @@ class EpochOrder(Sampler):
         return self.steps * self.ranks.accumulate
 
     def __iter__(self) -> Iterator[list[int]]:
+        begun, done = self._begun
+        for batch in islice(self._batches(), done if begun == self.epoch else 0, None):
+            for k in range(self.ranks.accumulate):
+                part = batch.tensor_split(self.ranks.parts)[self.ranks.part(k)]
+                yield (part if len(part) else batch[:1]).tolist()
+
+    def _batches(self) -> Iterator[Tensor]:
+        """The indices of each batch of the epoch."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         for _ in range(self.passes):
-            for batch in self._order(generator).split(self.batch_size):
-                for k in range(self.ranks.accumulate):
-                    part = batch.tensor_split(self.ranks.parts)[self.ranks.part(k)]
-                    yield (part if len(part) else batch[:1]).tolist()
+            yield from self._order(generator).split(self.batch_size)
 
     def weight(self, index: int) -> float:
         """By how much the mean over part `index` is multiplied, so that parts average to the mean over the batch."""

@@ -56,6 +56,12 @@ Strategy = Annotated[
 Accumulate = Annotated[
     int, typer.Option(min=1, help="Passes into which each batch is cut; gradients are summed.")
 ]
+CheckpointMinutes = Annotated[
+    float,
+    typer.Option(
+        min=0.0, help="Minutes after which a checkpoint is written within an epoch; 0: after epochs alone."
+    ),
+]
 Extend = Annotated[
     bool,
     typer.Option(
