@@ -113,7 +113,8 @@ def fit(
     ranks, place = Ranks.of(devices, nodes, strategy, accumulate), find_device(device)
     more: dict[str, Any] = {"ranks": ranks, "loggers": check_loggers(logger), "callbacks": tuple(callbacks)}
     shown = progress and ranks.first
-    more["checkpoint_minutes"] = checkpoint_minutes
+    config, reason = config.settled(len(data.train), {*model.training_defaults, *options})
+    more |= {"checkpoint_minutes": checkpoint_minutes, "reason": reason}
     ranks.join(place)
     if out is None:
         with scratch() as own:

@@ -32,6 +32,7 @@ class Session:
         resumable: whether to write checkpoints.
         progress: whether to show a bar, and to say which limit ended it.
         title: what it is called beside the bar.
+        reason: why it is as long as it is, where that follows from the data.
         rival: number of epochs → the lowest validation of other runs within it; halfway, a run that is worse stops.
         ranks: the processes that share it.
         loggers: names of `loggers.LOGGERS`, or Lightning's own, which get each validation and every 50th step.
@@ -45,6 +46,7 @@ class Session:
     resumable: bool = True
     progress: bool = True
     title: str = ""
+    reason: str = ""
     rival: Callable[[int], float] = no_rival
     ranks: Ranks = field(default_factory=Ranks)
     loggers: tuple[Any, ...] = ()

@@ -20,7 +20,9 @@ Source = Annotated[
     str | None, typer.Option(callback=source_there, help="Named set, file, folder, or hf:NAME.")
 ]
 Out = Annotated[Path | None, typer.Option(help="Run folder. Default: runs/DATA-MODEL.")]
-Epochs = Annotated[int | None, typer.Option(min=1, help="Maximum number of epochs.")]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Maximum number of epochs. Default: by the number of items.")
+]
 Minutes = Annotated[
     float | None, typer.Option(min=0.0, help="Maximum minutes of training; validation follows.")
 ]
