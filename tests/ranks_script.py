@@ -1,6 +1,7 @@
-"""What each process of a launcher runs in `test_ranks`: python ranks_script.py OUT ACCUMULATE STRATEGY [resume]."""
+"""What each process of a launcher runs in `test_ranks`: ranks_script.py OUT ACCUMULATE STRATEGY [resume|halt]."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -17,6 +18,24 @@ FAMILIES = {
 }
 
 
+HALT = 11  # steps, of the 16 in two epochs
+
+
+class Stopped(Exception):
+    """A run, as if the machine had been switched off."""
+
+
+class Halt(pl.Callback):
+    """Before a step begins."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_train_batch_start(self, trainer, module, batch, index):
+        if trainer.global_step == self.step:
+            raise Stopped
+
+
 class Stop(pl.Callback):
     """After the first epoch, as if something had happened."""
 
@@ -24,8 +43,8 @@ class Stop(pl.Callback):
         trainer.should_stop = True
 
 
-def train(out: Path, accumulate: int = 1, **options) -> None:
-    """A run of each family, in float64, where sums hardly depend on their order.
+def train(out: Path, accumulate: int = 1, halt: bool = False, **options) -> None:
+    """A run of each family, in float64, where sums hardly depend on their order; or the first part of it.
 
     Batches are of 7 items, and one is left for the last of an epoch: fewer than there may be processes.
     """
@@ -36,12 +55,15 @@ def train(out: Path, accumulate: int = 1, **options) -> None:
         data = cr.load_data({"train": items[:50], "valid": items[50:60], "test": items[60:]}, domain=domain)
         torch.manual_seed(0)
         model = cr.create_model(name, domain, **settings).double()
-        cr.fit(
-            model, data, out=out / family, epochs=2, batch_size=7, lr=1e-2, precision="float32", ema=0.5,
-            device="cpu", progress=False, accumulate=accumulate, **options,
-        )  # fmt: skip
+        more = {"callbacks": [Halt(HALT)], "checkpoint_minutes": 1e-9} if halt else {}
+        with suppress(Stopped):
+            cr.fit(
+                model, data, out=out / family, epochs=2, batch_size=7, lr=1e-2, precision="float32", ema=0.5,
+                device="cpu", progress=False, accumulate=accumulate, **more, **options,
+            )  # fmt: skip
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    train(Path(sys.argv[1]), int(sys.argv[2]), strategy=sys.argv[3], resume="resume" in sys.argv)
+    how = sys.argv[4:]
+    train(Path(sys.argv[1]), int(sys.argv[2]), "halt" in how, strategy=sys.argv[3], resume="resume" in how)

@@ -11,9 +11,11 @@ from safetensors.torch import load_file
 import chainrule as cr
 from chainrule.errors import ChainruleError
 from chainrule.training.batches import EpochOrder, InOrder
+from chainrule.training.checkpoint import SafetensorsIO
+from chainrule.training.position import KEY
 from chainrule.training.ranks import Ranks
 from children import SCRIPT, appears, child, ended, offspring, outcome
-from ranks_script import FAMILIES, Stop, train
+from ranks_script import FAMILIES, HALT, Stop, train
 
 NOISY = {"made-dropout", "vae"}  # they draw as they train
 RANKS = Path(__file__).with_name("ranks_script.py")
@@ -133,6 +135,40 @@ def test_resumed_on_another_number_of_ranks(strategy, alone, tmp_path):
     for family in FAMILIES:
         assert len(cr.Run.open(tmp_path / family).metrics) == 2
         check_same(tmp_path / family, alone / "2" / family)
+
+
+def check_halted(folder):
+    """Within the second epoch, from which the same run comes."""
+    for family in FAMILIES:
+        tree = SafetensorsIO().load_checkpoint(folder / family / "checkpoints" / "last.safetensors")
+        assert tree[KEY][:2] == [1, HALT - 8] and len(cr.Run.open(folder / family).metrics) == 1
+
+
+@pytest.mark.parametrize("strategy", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
+def test_stopped_within_an_epoch_and_resumed_on_more_ranks(strategy, alone, tmp_path):
+    train(tmp_path, 2, halt=True)
+    check_halted(tmp_path)
+    launched(2, tmp_path, 1, strategy, "resume")
+    for family in FAMILIES:
+        check_same(tmp_path / family, alone / "2" / family)
+
+
+@pytest.mark.parametrize("strategy", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
+def test_ranks_stopped_within_an_epoch_and_resumed_by_one_process(strategy, alone, tmp_path):
+    launched(2, tmp_path, 1, strategy, "halt")
+    check_halted(tmp_path)
+    train(tmp_path, 2, resume=True)
+    for family in FAMILIES:
+        check_same(tmp_path / family, alone / "2" / family)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_ranks_stopped_within_an_epoch_go_on(accumulate, alone, tmp_path):
+    launched(2, tmp_path, accumulate, "ddp", "halt")
+    launched(2, tmp_path, accumulate, "ddp", "resume")
+    for family in FAMILIES:
+        check_same(tmp_path / family, alone / parts_of(family, 2 * accumulate) / family)
 
 
 def test_accumulated_passes_are_one_step(alone):

@@ -93,11 +93,11 @@ def test_what_ended_training_is_said(digits, capsys):
         first, *_, last = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
         return first, last
 
-    assert said(epochs=2) == ("at most 2 epochs", "2 of 2 epochs")
+    assert said(epochs=2) == ("at most 2 epochs of 2 steps", "2 of 2 epochs")
     waited = said(epochs=50, lr=0.0, patience=2)
     assert waited[1] == "3 of 50 epochs, then stopped: no better validation in 2 epochs"
     first, last = said(epochs=5000, patience=0, minutes=0.005)
-    assert first == "at most 5000 epochs or 0.005 minutes"
+    assert first == "at most 5000 epochs of 2 steps or 0.005 minutes"
     assert re.fullmatch(r"[\d.]+ of 5000 epochs, then stopped: the 0.005 minutes are over", last)
 
 

@@ -28,7 +28,7 @@ class FiniteMemory(AutoregressiveModel):
         ordering: of the variables.
     """
 
-    training_defaults = MappingProxyType({"lr": 1e-2, "epochs": 40})
+    training_defaults = MappingProxyType({"lr": 1e-2})
     smallest = MappingProxyType({"width": 16})
 
     def __init__(

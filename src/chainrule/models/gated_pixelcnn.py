@@ -43,7 +43,7 @@ class GatedPixelCNN(AutoregressiveModel):
         https://arxiv.org/abs/1606.05328
     """
 
-    training_defaults = MappingProxyType({"epochs": 60, "lr": 2e-3, "weight_decay": 0.01})
+    training_defaults = MappingProxyType({"lr": 2e-3, "weight_decay": 0.01})
     smallest = MappingProxyType({"channels": 24, "depth": 2, "last": 24})
 
     def __init__(

@@ -35,7 +35,7 @@ class PixelVAE(GaussianLatent):
         torch.Size([2])
     """
 
-    training_defaults = MappingProxyType({"epochs": 60, "lr": 2e-3, "weight_decay": 0.01})
+    training_defaults = MappingProxyType({"lr": 2e-3, "weight_decay": 0.01})
     smallest = MappingProxyType({"latent": 2, "encoder_channels": 4, "channels": 8, "depth": 1, "last": 8})
 
     def __init__(

@@ -42,7 +42,7 @@ class PixelCNN(AutoregressiveModel):
         https://arxiv.org/abs/1601.06759
     """
 
-    training_defaults = MappingProxyType({"epochs": 60, "lr": 2e-3, "weight_decay": 0.01})
+    training_defaults = MappingProxyType({"lr": 2e-3, "weight_decay": 0.01})
     smallest = MappingProxyType({"channels": 12, "depth": 2, "last": 24})
 
     def __init__(

@@ -39,7 +39,7 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         likelihood and other modifications", https://arxiv.org/abs/1701.05517
     """
 
-    training_defaults = MappingProxyType({"epochs": 60, "lr": 2e-3, "weight_decay": 0.0})
+    training_defaults = MappingProxyType({"lr": 2e-3, "weight_decay": 0.0})
     smallest = MappingProxyType({"channels": 6, "depth": 1, "components": 2})
 
     def __init__(

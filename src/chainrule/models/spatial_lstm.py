@@ -32,7 +32,7 @@ class SpatialLSTMNet(AutoregressiveModel):
         Theis, Bethge (2015), "Generative image modeling using spatial LSTMs", https://arxiv.org/abs/1506.03478
     """
 
-    training_defaults = MappingProxyType({"epochs": 60, "lr": 2e-3, "weight_decay": 0.01})
+    training_defaults = MappingProxyType({"lr": 2e-3, "weight_decay": 0.01})
     smallest = MappingProxyType({"channels": 12})
 
     def __init__(

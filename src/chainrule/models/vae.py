@@ -38,7 +38,7 @@ class VAE(GaussianLatent):
         (torch.Size([2]), torch.Size([2, 3, 1, 8, 8]))
     """
 
-    training_defaults = MappingProxyType({"epochs": 100, "lr": 2e-3, "weight_decay": 0.01})
+    training_defaults = MappingProxyType({"lr": 2e-3, "weight_decay": 0.01})
     smallest = MappingProxyType({"latent": 2, "channels": 8, "hidden": 16})
 
     def __init__(self, domain: Domain, *, latent: int = 32, channels: int = 32, hidden: int = 500) -> None:

@@ -55,7 +55,7 @@ class VQVAE(Bounded, Samples, Reconstructs):
         (torch.Size([2, 1, 4, 4]), torch.Size([2]))
     """
 
-    training_defaults = MappingProxyType({"epochs": 60, "lr": 2e-3, "weight_decay": 0.01})
+    training_defaults = MappingProxyType({"lr": 2e-3, "weight_decay": 0.01})
     smallest = MappingProxyType(
         {"codes": 3, "encoder_channels": 4, "size": 4, "prior": "nade", "prior_options": {"hidden": 8}}
     )

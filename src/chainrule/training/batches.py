@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 import torch
@@ -35,10 +36,15 @@ class EpochOrder(Sampler):
     ) -> None:
         self.n, self.batch_size, self.seed, self.passes, self.epoch = n, batch_size, seed, passes, 0
         self.ranks = ranks or Ranks()
+        self._begun = (0, 0)  # an epoch, and how many of its batches are done
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
         self.epoch = epoch
+
+    def go_on(self, epoch: int, batches: int) -> None:
+        """Begin an epoch after its first batches, which are not read; later ones begin at their start."""
+        self.epoch, self._begun = epoch, (epoch, batches)
 
     @property
     def steps(self) -> int:
@@ -49,12 +55,17 @@ class EpochOrder(Sampler):
         return self.steps * self.ranks.accumulate
 
     def __iter__(self) -> Iterator[list[int]]:
+        begun, done = self._begun
+        for batch in islice(self._batches(), done if begun == self.epoch else 0, None):
+            for k in range(self.ranks.accumulate):
+                part = batch.tensor_split(self.ranks.parts)[self.ranks.part(k)]
+                yield (part if len(part) else batch[:1]).tolist()
+
+    def _batches(self) -> Iterator[Tensor]:
+        """The indices of each batch of the epoch."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         for _ in range(self.passes):
-            for batch in self._batches(generator):
-                for k in range(self.ranks.accumulate):
-                    part = batch.tensor_split(self.ranks.parts)[self.ranks.part(k)]
-                    yield (part if len(part) else batch[:1]).tolist()
+            yield from self._cut(self._order(generator))
 
     def weight(self, index: int) -> float:
         """By how much the mean over part `index` is multiplied, so that parts average to the mean over the batch."""
@@ -66,9 +77,10 @@ class EpochOrder(Sampler):
         share, more = divmod(size, parts)
         return (share + (self.ranks.part(index) < more)) * parts / size
 
-    def _batches(self, generator: torch.Generator) -> Iterator[Tensor]:
+    def _cut(self, order: Iterator[Tensor]) -> Iterator[Tensor]:
+        """A pass in batches."""
         left = torch.empty(0, dtype=torch.long)
-        for some in self._order(generator):
+        for some in order:
             left = torch.cat([left, some])
             whole = len(left) // self.batch_size * self.batch_size
             yield from left[:whole].split(self.batch_size) if whole else ()

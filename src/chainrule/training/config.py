@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import Any
 
 import torch
 
 from chainrule.errors import ChainruleError, nearest
+from chainrule.training.length import BATCHES, FEW_BATCHES, batch_for, default_steps, epochs_for
 
 # Fused: one pass over each parameter instead of seven, a fifth of a step of MADE.
 OPTIMIZERS = {"adamw": partial(torch.optim.AdamW, fused=True), "adamax": torch.optim.Adamax}
@@ -23,8 +23,10 @@ class TrainingConfig:
 
     Attributes:
         epochs: passes over the training data, at most; 0 for the number that makes `steps` optimiser steps.
-        steps: with `epochs` 0. Small data are then passed several times an epoch, so that it has 50 steps or more.
-        batch_size: items a step; 0 for about a 128th of the training items, between 8 and 64.
+        steps: with `epochs` 0; 10 epochs at least. 0 for a number that follows that of the training items, see
+            `length`. Small data are then passed several times an epoch, so that it has 50 steps or more.
+        batch_size: items a step; 0 for about a 128th of the training items, between 8 and 64. Where none is given, few
+            items have less than 64.
         optimizer: "adamw" or "adamax".
         lr: peak learning rate.
         weight_decay: of the optimiser.
@@ -45,8 +47,8 @@ class TrainingConfig:
         seed: of initial weights, order of the data, dropout and mutations.
     """
 
-    epochs: int = 80
-    steps: int = 12_000
+    epochs: int = 0
+    steps: int = 0
     batch_size: int = 64
     optimizer: str = "adamw"
     lr: float = 2e-3
@@ -64,9 +66,17 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ChainruleError(f"steps: expected an integer ≥ 1, got {self.steps}")
-        for name in ("epochs", "batch_size", "lr", "weight_decay", "warmup", "clip", "patience", "minutes"):
+        for name in (
+            "epochs",
+            "steps",
+            "batch_size",
+            "lr",
+            "weight_decay",
+            "warmup",
+            "clip",
+            "patience",
+            "minutes",
+        ):
             if not getattr(self, name) >= 0:
                 raise ChainruleError(f"{name}: expected a number ≥ 0, got {getattr(self, name)}")
         if not 0 <= self.seed < 2**32:
@@ -102,16 +112,38 @@ class TrainingConfig:
         return asdict(self)
 
     def batch_of(self, items: int) -> int:
-        """The batch size for this number of training items: small data are learnt better in small batches."""
-        return self.batch_size or min(max(2 ** round(math.log2(max(items / 128, 1))), 8), 64)
+        """The batch size for this number of training items."""
+        return self.batch_size or batch_for(items, BATCHES)
 
     def plan(self, items: int) -> tuple[int, int]:
         """The number of epochs, and how many passes over the items each of them is."""
-        steps = math.ceil(items / self.batch_of(items))
         if self.epochs:
             return self.epochs, 1
-        passes = math.ceil(50 / steps)
-        return max(math.ceil(self.steps / (steps * passes)), 10), passes
+        if self.steps:
+            return epochs_for(self.steps, items, self.batch_of(items), least=10)
+        return epochs_for(default_steps(items), items, self.batch_of(items))
+
+    def settled(self, items: int, given: Collection[str]) -> tuple[TrainingConfig, str]:
+        """What follows from the number of training items, where it is not given; a run records it as if it were.
+
+        Args:
+            items: of training.
+            given: names of what is given, by the model too.
+
+        Returns:
+            The configuration, and why training is as long as it is; empty if that is given.
+        """
+        config = self
+        if "batch_size" not in given:
+            config = replace(self, batch_size=batch_for(items, FEW_BATCHES))
+        if self.epochs or self.steps:
+            return config, ""
+        sooner = f", fewer if {self.patience} bring no better validation" if self.patience else ""
+        reason = f"the default for {items:,} items in batches of {config.batch_of(items)}{sooner}"
+        epochs, passes = config.plan(items)
+        if passes > 1:
+            return replace(config, steps=default_steps(items)), reason
+        return replace(config, epochs=epochs), reason
 
     def lightning_precision(self, device: torch.device) -> Any:
         """What Lightning calls the precision on this device."""

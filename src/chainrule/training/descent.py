@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import signal
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -24,6 +22,7 @@ from chainrule.models.store import load_weights, save_card
 from chainrule.randomness import seeded
 from chainrule.run_files import LAST, WEIGHTS
 from chainrule.training.config import TrainingConfig
+from chainrule.training.interrupts import Interrupts
 from chainrule.training.launch import run_in_processes
 from chainrule.training.loggers import open_loggers
 from chainrule.training.quiet import quiet
@@ -92,8 +91,11 @@ def _descend(session: Session, model: Model, data: Data, config: TrainingConfig)
     unused, called = (
         _probe(model, train, session.ranks.sharded) if session.ranks.world > 1 else (False, set())
     )
-    with quiet(), _restored_interrupt():
-        trainer = _trainer(session, config, epochs, unused, [turn, *_callbacks(session, config, recorder)])
+    interrupts = Interrupts()
+    wait = session.resumable and session.ranks.world == 1  # several would not be at the end of the same step
+    with quiet(), interrupts.caught(wait):
+        callbacks = [turn, *_callbacks(session, config, recorder, interrupts)]
+        trainer = _trainer(session, config, epochs, unused, callbacks)
         module = Likelihood(model, config, epochs * order.steps, recorder.elapsed, order, in_turn, called)
         try:
             return _run(session, trainer, module, recorder, train, valid)
@@ -115,10 +117,13 @@ def _loaders(model: Model, data: Data, config: TrainingConfig, ranks: Ranks) -> 
     return train, in_order(data.valid, conds["valid"], max(4 * size, 256), ranks)
 
 
-def _callbacks(session: Session, config: TrainingConfig, recorder: Recorder) -> Iterator[pl.Callback]:
+def _callbacks(
+    session: Session, config: TrainingConfig, recorder: Recorder, interrupts: Interrupts
+) -> Iterator[pl.Callback]:
     from rich.console import Console
 
     from chainrule.training.averaging import WeightEMA
+    from chainrule.training.keeper import Keeper
     from chainrule.training.progress import ProgressLine
 
     yield recorder
@@ -127,6 +132,7 @@ def _callbacks(session: Session, config: TrainingConfig, recorder: Recorder) -> 
     if session.progress:
         yield ProgressLine(recorder, Console(stderr=True), session)
     yield from session.callbacks
+    yield Keeper(session, recorder, interrupts)
 
 
 def _trainer(
@@ -216,16 +222,3 @@ def _run(
     except SystemExit as end:  # Lightning's answer to Ctrl-C, and to SIGTERM where nobody else has one
         return end.__context__ if isinstance(end.__context__, KeyboardInterrupt) else SystemExit(143)
     return None
-
-
-@contextlib.contextmanager
-def _restored_interrupt() -> Iterator[None]:
-    """Give Ctrl-C back after Lightning, which ignores it from the first one on."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)

@@ -13,7 +13,7 @@ import torch
 from chainrule._version import __version__
 from chainrule.data import Data, load_data
 from chainrule.data.large.stored import in_memory
-from chainrule.errors import DataError, RunError
+from chainrule.errors import ChainruleError, DataError, RunError
 from chainrule.files import scratch
 from chainrule.models import Model, save_model
 from chainrule.models.base.capabilities import ClosedForm
@@ -28,7 +28,7 @@ from chainrule.training.mutation import check_mutable
 from chainrule.training.ranks import Ranks
 from chainrule.training.replacement import NEXT, finish, place_beside, replace
 from chainrule.training.run import Run
-from chainrule.training.session import Session
+from chainrule.training.session import CHECKPOINT_MINUTES, Session
 from chainrule.training.trials import choose_trial
 
 EXTENDED = ("epochs", "steps", "minutes", "patience", "lr", "cosine")  # what another resumption may change
@@ -51,6 +51,7 @@ def fit(
     accumulate: int = 1,
     logger: Any = None,
     callbacks: Sequence[Any] = (),
+    checkpoint_minutes: float = CHECKPOINT_MINUTES,
     **options: Any,
 ) -> Run:
     """Fit a model by maximum likelihood.
@@ -81,6 +82,8 @@ def fit(
         accumulate: passes into which each step's items are cut, for batches that do not fit.
         logger: "tensorboard", "csv", "wandb" or "mlflow", a logger of Lightning's, or several.
         callbacks: Lightning's, called beside our own.
+        checkpoint_minutes: after which the checkpoint to resume from is written in the middle of an epoch too; 0 writes
+            it after each epoch alone.
         **options: of `TrainingConfig`: epochs, batch_size, lr, seed, …
 
     Raises:
@@ -98,6 +101,8 @@ def fit(
         torch.Size([350])
     """
     config = TrainingConfig.of(model.training_defaults, options)
+    if not checkpoint_minutes >= 0:
+        raise ChainruleError(f"checkpoint_minutes: expected a number ≥ 0, got {checkpoint_minutes}")
     if not isinstance(data, Data):
         data = load_data(data, domain=model.domain)
     if model.domain != data.domain:
@@ -109,6 +114,8 @@ def fit(
     ranks, place = Ranks.of(devices, nodes, strategy, accumulate), find_device(device)
     more: dict[str, Any] = {"ranks": ranks, "loggers": check_loggers(logger), "callbacks": tuple(callbacks)}
     shown = progress and ranks.first
+    config, reason = config.settled(len(data.train), {*model.training_defaults, *options})
+    more |= {"checkpoint_minutes": checkpoint_minutes, "reason": reason}
     ranks.join(place)
     if out is None:
         with scratch() as own:

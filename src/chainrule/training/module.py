@@ -15,6 +15,7 @@ from chainrule.randomness import seeded
 from chainrule.training.batches import EpochOrder, InOrder
 from chainrule.training.config import OPTIMIZERS, TrainingConfig
 from chainrule.training.mutation import mutated
+from chainrule.training.position import Position, Sum
 
 APART = 0x9E3779B97F4A7C15  # between the seeds of a batch's parts
 
@@ -48,7 +49,7 @@ class Likelihood(pl.LightningModule):
         self._compiled = torch.compile(model.loss, dynamic=False) if config.compile else None
         self.model, self.config, self.steps = model, config, steps
         self._trained: list[Tensor] = []
-        self.train_nats: list[Tensor] = []
+        self.trained = Sum()
         self.valid_nats: list[Tensor] = []
         self.valid_variables: list[Tensor] = []  # of each item, those that are counted
 
@@ -61,7 +62,7 @@ class Likelihood(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Forget the last epoch."""
-        self.train_nats.clear()
+        self.trained.clear()
 
     def training_step(self, batch: list[Tensor], index: int) -> Tensor:
         """Nats per variable, averaged over the batch."""
@@ -74,7 +75,7 @@ class Likelihood(pl.LightningModule):
             nats = (self._compiled or self.model.loss)(*batch)
         weight = self.train_order.weight(index)
         if weight:
-            self.train_nats.append(nats.detach())
+            self.trained.add(nats.detach())
         return nats.mean() * weight / self.model.domain.size
 
     def on_validation_epoch_start(self) -> None:
@@ -121,8 +122,16 @@ class Likelihood(pl.LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """With where the epoch is."""
+        Position.of(self.trainer, self.trained, self.ranks).keep(checkpoint)
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The rate is that of the configuration, should another one have been asked for since."""
+        """Go on at the next batch; the rate is that of the configuration, should another one have been asked for."""
+        position = Position.kept(checkpoint, self.train_order.steps)
+        if position is not None:
+            self.train_order.go_on(position.epoch, position.steps)
+            position.restore(checkpoint, self.trained, self.ranks)
         for state in checkpoint["optimizer_states"]:
             for group in state["param_groups"]:
                 if group["initial_lr"] != self.config.lr:

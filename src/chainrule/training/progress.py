@@ -43,10 +43,11 @@ class ProgressLine(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Show the bar, where a resumed run left it."""
         self._first, self._since = trainer.global_step, 0.0
-        limits = f"at most {self.recorder.epochs} epochs"
+        epochs, steps = self.recorder.epochs, self._steps(trainer)
+        limits = f"at most {epochs} epoch{'s' * (epochs > 1)} of {steps:,.0f} step{'s' * (steps > 1)}"
         if minutes := self.recorder.config.minutes:
             limits += f" or {minutes_in_words(minutes)}"
-        self.session.say(limits)
+        self.session.say(f"{limits}: {self.session.reason}" if self.session.reason else limits)
         self.task = self.bar.add_task(
             "", total=PARTS, completed=self._done(trainer), epoch=trainer.current_epoch, numbers=""
         )

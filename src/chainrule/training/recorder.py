@@ -1,4 +1,4 @@
-"""What a run writes while it trains: the best weights, the curve, and a checkpoint to resume from."""
+"""What a run writes while it trains: the best weights and the curve."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chainrule.errors import ChainruleError
 from chainrule.files import write_text
 from chainrule.models.base.capabilities import Bounded, Exact
 from chainrule.models.store import save_weights
-from chainrule.run_files import LAST, METRICS, WEIGHTS
+from chainrule.run_files import METRICS, WEIGHTS
 from chainrule.training.config import TrainingConfig
 from chainrule.training.module import Likelihood
 from chainrule.training.ranks import whole
@@ -27,9 +27,10 @@ LOGGED = 50  # steps from one line of a logger to the next
 
 
 class Recorder(pl.Callback):
-    """After each epoch: keep the best weights, append to `metrics.csv`, write the checkpoint to resume from.
+    """After each epoch: keep the best weights, append to `metrics.csv`; then the `Keeper` writes its checkpoint.
 
-    In that order, and each atomically: a run killed in between repeats the epoch and writes the same again.
+    In that order, and each atomically: a run killed in between repeats what came after the last checkpoint, and writes
+    the same again.
 
     Args:
         session: where it is written, and what another run reached.
@@ -45,7 +46,7 @@ class Recorder(pl.Callback):
         self.halfway = -(-epochs // 2)
         self.rival = session.rival(self.halfway)
         self.history: list[dict[str, float]] = []
-        self.seconds = 0.0  # of training, over all sessions, until the last validation
+        self.seconds = 0.0  # of training, over all sessions, until the last validation or checkpoint
         self._started = time.perf_counter()
         self._agreed = 0.0  # of several processes, the first one's time at the last step
         self.going = False  # whether a step has been made since it started or went on
@@ -62,6 +63,11 @@ class Recorder(pl.Callback):
 
     def _clock(self) -> float:
         return self.seconds + time.perf_counter() - self._started
+
+    def take_time(self) -> None:
+        """Count the seconds until now, by the first process's clock."""
+        self.seconds = self._agreed = self.ranks.told(self._clock())
+        self._started = time.perf_counter()
 
     @property
     def share(self) -> float:
@@ -82,14 +88,14 @@ class Recorder(pl.Callback):
         """All that a checkpoint holds has been used; look at the clock."""
         self.going = True
         self._stop(trainer, self._late(self.elapsed()))
-        if trainer.loggers and trainer.global_step % LOGGED == 0 and module.train_nats:
-            self._log(trainer, {"train_nats_of_batch": module.train_nats[-1].mean().item()})
+        last = module.trained.last
+        if trainer.loggers and trainer.global_step % LOGGED == 0 and last is not None:
+            self._log(trainer, {"train_nats_of_batch": last.mean().item()})
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Record the epoch. This runs before the averaged weights are swapped out again."""
         assert isinstance(module, Likelihood)
-        self.seconds = self._agreed = self.ranks.told(self._clock())
-        self._started = time.perf_counter()
+        self.take_time()
         train, valid, bits = self._means(module)
         if not math.isfinite(valid):
             lr = module.config.lr
@@ -114,11 +120,6 @@ class Recorder(pl.Callback):
         self._write_curve()
         self._log(trainer, self.history[-1])
         self._stop(trainer, self._exhausted())
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Write the checkpoint."""
-        if self.session.resumable:
-            trainer.save_checkpoint(self.session.folder / LAST)
 
     def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
         """Stopped before the first validation: keep the weights there are."""
@@ -175,16 +176,12 @@ class Recorder(pl.Callback):
 
     def _means(self, module: Likelihood) -> tuple[float, float, float]:
         """Nats of the training and the validation, and bits/dim of the latter: NaN but for levels or their bound."""
-        nats = [
-            torch.cat([t.double() for t in own]) if own else torch.zeros(0)
-            for own in (module.train_nats, module.valid_nats)
-        ]
+        nats = torch.cat([t.double() for t in module.valid_nats]) if module.valid_nats else torch.zeros(0)
         variables = torch.cat(module.valid_variables) if module.valid_variables else torch.zeros(0)
-        sums = [value for own in nats for value in (own.sum().item(), len(own))]
         # Exact counts, and sums of one process as of many up to float64's rounding.
-        of_train, trained, of_valid, validated, counted = self.ranks.total(
-            torch.tensor([*sums, variables.sum().item()], dtype=torch.float64)
-        ).tolist()
+        of_train, trained = module.trained.total(self.ranks)
+        sums = [nats.sum().item(), len(nats), variables.sum().item()]
+        of_valid, validated, counted = self.ranks.total(torch.tensor(sums, dtype=torch.float64)).tolist()
         likelihood = isinstance(module.model, Exact | Bounded) and not is_density(module.model.domain)
         bits = (
             bits_per_dim(torch.tensor(of_valid, dtype=torch.float64), torch.tensor(counted)).item()

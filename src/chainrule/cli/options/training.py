@@ -22,7 +22,9 @@ Source = Annotated[
     str | None, typer.Option(callback=source_there, help="Named set, file, folder, or hf:NAME.")
 ]
 Out = Annotated[Path | None, typer.Option(help="Run folder. Default: runs/DATA-MODEL.")]
-Epochs = Annotated[int | None, typer.Option(min=1, help="Maximum number of epochs.")]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Maximum number of epochs. Default: by the number of items.")
+]
 Minutes = Annotated[
     float | None, typer.Option(min=0.0, help="Maximum minutes of training; validation follows.")
 ]
@@ -58,6 +60,12 @@ Strategy = Annotated[
 Accumulate = Annotated[
     int, typer.Option(min=1, help="Passes into which each batch is cut; gradients are summed.")
 ]
+CheckpointMinutes = Annotated[
+    float,
+    typer.Option(
+        min=0.0, help="Minutes after which a checkpoint is written within an epoch; 0: after epochs alone."
+    ),
+]
 Extend = Annotated[
     bool,
     typer.Option(
@@ -88,6 +96,7 @@ class CourseOptions:
     resume: Resume = False
     extend: Extend = False
     overwrite: Overwrite = False
+    checkpoint_minutes: CheckpointMinutes = 10.0
     logger: Logger = None
 
 
