@@ -7,14 +7,15 @@ import signal
 import time
 
 import lightning.pytorch as pl
+import numpy as np
 import pytest
 import torch
 
 import chainrule as cr
 from chainrule.cli import main
-from chainrule.cli.train import train as train_command
+from chainrule.cli.options.training import CourseOptions
 from chainrule.errors import ChainruleError, RunError
-from chainrule.training.batches import CropOrder, EpochOrder
+from chainrule.training.batches import CropOrder, EpochOrder, Picked
 from chainrule.training.checkpoint import SafetensorsIO
 from chainrule.training.interrupts import Interrupts
 from chainrule.training.keeper import LOOKS, Keeper
@@ -123,10 +124,8 @@ def test_seconds_go_on(digits, tmp_path):
 def test_no_batch_is_read_twice(digits, tmp_path, monkeypatch):
     halted(digits, tmp_path, 5, epochs=1)
     read = []
-    get = torch.utils.data.TensorDataset.__getitem__
-    monkeypatch.setattr(
-        torch.utils.data.TensorDataset, "__getitem__", lambda self, i: (read.append(i), get(self, i))[1]
-    )
+    get = Picked.__getitem__
+    monkeypatch.setattr(Picked, "__getitem__", lambda self, i: (read.append(i), get(self, i))[1])
     fitted(digits, tmp_path, resume=True, epochs=1)
     order = list(EpochOrder(len(digits.train), 8, seed=0))
     assert [rows for rows in read if len(rows) <= 8][: STEPS - 5] == order[5:]
@@ -144,6 +143,29 @@ def test_windows_go_on_too(tmp_path):
         except Stopped:
             torch.manual_seed(0)
             model = cr.create_model("gru", data.domain, width=8)
+            cr.fit(model, data, out=tmp_path / out, resume=True, **QUICK)
+    check_same(tmp_path / "run", tmp_path / "whole")
+
+
+def test_items_in_files_go_on_too(digits, tmp_path, monkeypatch):
+    """Blocks are read by a thread ahead of the training: what it had read beyond the last step is read again."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("chainrule.data.large.arrays.BLOCK", 64 * 10)
+    monkeypatch.setattr("chainrule.data.large.stored.WINDOW", 64 * 35)
+    np.save(tmp_path / "x.npy", digits.train[:100].numpy())
+    data = cr.load_data(tmp_path / "x.npy", in_parts=True)
+    for out, options in (("whole", {}), ("run", {"callbacks": [Halt(7)], "checkpoint_minutes": ALWAYS})):
+        try:
+            torch.manual_seed(0)
+            cr.fit(
+                cr.create_model("causal-conv1d", data.domain, channels=4, depth=2),
+                data,
+                out=tmp_path / out,
+                **{**QUICK, **options},
+            )
+        except Stopped:
+            torch.manual_seed(0)
+            model = cr.create_model("causal-conv1d", data.domain, channels=4, depth=2)
             cr.fit(model, data, out=tmp_path / out, resume=True, **QUICK)
     check_same(tmp_path / "run", tmp_path / "whole")
 
@@ -210,10 +232,8 @@ def test_refusals(digits, tmp_path):
 
 def test_one_default():
     """The command line declares its options without importing what trains."""
-    defaults = [
-        inspect.signature(f).parameters["checkpoint_minutes"].default for f in (cr.fit, train_command)
-    ]
-    assert defaults == [10.0, 10.0]
+    asked = inspect.signature(cr.fit).parameters["checkpoint_minutes"].default
+    assert asked == CourseOptions().checkpoint_minutes == 10.0
 
 
 @pytest.mark.parametrize("wrong", [[0, STEPS, 0.0, 1], [0, -1, 0.0, 1], [0], "here"])
