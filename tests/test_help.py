@@ -110,7 +110,7 @@ def test_train_and_data_read_by_the_same_options():
         for name in ("train", "data")
     }
     shared = set(options["train"]) & set(options["data"]) - {"json", "data_dir"}
-    assert len(shared) == 17 and set(options["data"]) - shared == {"json", "data_dir"}
+    assert len(shared) == 18 and set(options["data"]) - shared == {"json", "data_dir"}
     for name in shared:
         assert options["train"][name].help == options["data"][name].help
 
