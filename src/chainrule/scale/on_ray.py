@@ -14,7 +14,11 @@ from chainrule.scale.parts import Part
 from chainrule.scale.task import Task, brief
 
 STORE = 1 << 27  # bytes of the object store of a local cluster: what goes through it is names of parts
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_worker_niceness": "0",  # 15 by default: beside other work on the machine, its workers would hardly run
+}
 
 
 def on_ray(task: Task, parts: Sequence[Part], workers: int) -> Iterator[dict[str, Any]]:
@@ -41,7 +45,7 @@ def _cluster(engine: Any, workers: int, gpus: float) -> Iterator[None]:
     if engine.is_initialized():
         yield
         return
-    for name, value in QUIET.items():
+    for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     quiet: Any = {"log_to_driver": False, "logging_level": logging.ERROR}
     with stderr_aside():
