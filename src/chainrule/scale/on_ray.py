@@ -14,11 +14,18 @@ from chainrule.scale.parts import Part
 from chainrule.scale.task import Task, brief
 
 STORE = 1 << 27  # bytes of the object store of a local cluster: what goes through it is names of parts
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # what it says of killed actors would be among the results
+    "RAY_worker_niceness": "0",  # 15 by default: beside other work on the machine, its workers would hardly run
+}
 
 
 def on_ray(task: Task, parts: Sequence[Part], workers: int) -> Iterator[dict[str, Any]]:
     """Ray starts an actor again that was killed, and repeats what it had."""
+    for name, value in SETTINGS.items():  # read when Ray is imported
+        os.environ.setdefault(name, value)
     engine, data = optional_import("ray", "ray"), optional_import("ray.data", "ray")
     with _cluster(engine, workers, task.gpus):
         context = data.DataContext.get_current()
@@ -41,8 +48,6 @@ def _cluster(engine: Any, workers: int, gpus: float) -> Iterator[None]:
     if engine.is_initialized():
         yield
         return
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
     quiet: Any = {"log_to_driver": False, "logging_level": logging.ERROR}
     with stderr_aside():
         try:
