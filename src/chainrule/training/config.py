@@ -25,8 +25,8 @@ class TrainingConfig:
         epochs: passes over the training data, at most; 0 for the number that makes `steps` optimiser steps.
         steps: with `epochs` 0; 10 epochs at least. 0 for a number that follows that of the training items, see
             `length`. Small data are then passed several times an epoch, so that it has 50 steps or more.
-        least_steps: where their number follows from the items; vectors and tables have 12,000. It is not recorded, since
-            the length is.
+        least_steps: where their number follows from the items; vectors and tables have 12,000. The record of a run has
+            its length instead.
         batch_size: items a step; 0 for about a 128th of the training items, between 8 and 64. Where none is given, few
             items have less than 64.
         optimizer: "adamw" or "adamax".
