@@ -62,23 +62,24 @@ def test_the_default_length_follows_the_items(items):
     found, passes = config.plan(items)
     assert (config.batch_size, found) == (batch, epochs)
     assert math.ceil(items / batch) * passes == of_an_epoch
-    assert 2000 <= default_steps(items) <= epochs * of_an_epoch  # and not one epoch too many
-    assert epochs == 1 or (epochs - 1) * of_an_epoch < default_steps(items)
+    assert 2000 <= default_steps(items, 2000) <= epochs * of_an_epoch  # and not one epoch too many
+    assert epochs == 1 or (epochs - 1) * of_an_epoch < default_steps(items, 2000)
     assert reason == (
         f"the default for {items:,} items in batches of {batch}, fewer if 40 bring no better validation"
     )
     assert config.settled(items, ()) == (config, "")  # as it is recorded, it says the same again
 
 
-def test_vectors_and_tables_have_smaller_batches():
+def test_vectors_and_tables_have_smaller_batches_and_12_000_steps_at_least():
     assert [batch_for(items, BATCHES) for items in LENGTHS] == [8, 64, 64, 64]
     config, _ = TrainingConfig.of(VECTOR_TRAINING, {}).settled(200, VECTOR_TRAINING)
-    assert config.plan(200) == (40, 2) and config.batch_of(200) == 8
+    assert config.plan(200) == (240, 2) and config.batch_of(200) == 8
+    assert [TrainingConfig.of(VECTOR_TRAINING, {}).plan(items)[0] for items in LENGTHS] == [240, 64, 8, 1]
 
 
 def test_more_items_are_passed_fewer_times_in_more_steps():
     numbers = [10**k for k in range(2, 9)]
-    steps = [default_steps(n) for n in numbers]
+    steps = [default_steps(n, 2000) for n in numbers]
     assert steps == sorted(steps)
     passes = [steps * 64 / n for n, steps in zip(numbers, steps, strict=True)]
     assert passes == sorted(passes, reverse=True)
@@ -109,5 +110,6 @@ def test_a_run_says_its_length_and_records_it(tmp_path, capsys):
         f"{items} items in batches of 8, fewer if 20 bring no better validation"
     )
     recorded = run.config["training"]
-    assert (recorded["epochs"], recorded["steps"], recorded["batch_size"]) == (0, 2000, 0)
+    assert (recorded["epochs"], recorded["steps"], recorded["batch_size"]) == (0, 12_000, 0)
+    assert "least_steps" not in recorded
     cr.fit(model, x, **options, resume=True, progress=False)

@@ -25,6 +25,8 @@ class TrainingConfig:
         epochs: passes over the training data, at most; 0 for the number that makes `steps` optimiser steps.
         steps: with `epochs` 0; 10 epochs at least. 0 for a number that follows that of the training items, see
             `length`. Small data are then passed several times an epoch, so that it has 50 steps or more.
+        least_steps: where their number follows from the items; vectors and tables have 12,000. The record of a run has
+            its length instead.
         batch_size: items a step; 0 for about a 128th of the training items, between 8 and 64. Where none is given, few
             items have less than 64.
         optimizer: "adamw" or "adamax".
@@ -49,6 +51,7 @@ class TrainingConfig:
 
     epochs: int = 0
     steps: int = 0
+    least_steps: int = 2_000
     batch_size: int = 64
     optimizer: str = "adamw"
     lr: float = 2e-3
@@ -69,6 +72,7 @@ class TrainingConfig:
         for name in (
             "epochs",
             "steps",
+            "least_steps",
             "batch_size",
             "lr",
             "weight_decay",
@@ -108,8 +112,8 @@ class TrainingConfig:
         return cls(**{**defaults, **given})
 
     def to_dict(self) -> dict:
-        """All fields, as `of({}, …)` takes them back."""
-        return asdict(self)
+        """All fields of a run whose length is settled, as `of({}, …)` takes them back."""
+        return {name: value for name, value in asdict(self).items() if name != "least_steps"}
 
     def batch_of(self, items: int) -> int:
         """The batch size for this number of training items."""
@@ -121,7 +125,7 @@ class TrainingConfig:
             return self.epochs, 1
         if self.steps:
             return epochs_for(self.steps, items, self.batch_of(items), least=10)
-        return epochs_for(default_steps(items), items, self.batch_of(items))
+        return epochs_for(default_steps(items, self.least_steps), items, self.batch_of(items))
 
     def settled(self, items: int, given: Collection[str]) -> tuple[TrainingConfig, str]:
         """What follows from the number of training items, where it is not given; a run records it as if it were.
@@ -142,7 +146,7 @@ class TrainingConfig:
         reason = f"the default for {items:,} items in batches of {config.batch_of(items)}{sooner}"
         epochs, passes = config.plan(items)
         if passes > 1:
-            return replace(config, steps=default_steps(items)), reason
+            return replace(config, steps=default_steps(items, self.least_steps)), reason
         return replace(config, epochs=epochs), reason
 
     def lightning_precision(self, device: torch.device) -> Any:

@@ -1,11 +1,14 @@
 """How long training lasts, and in which batches, where neither is given: both follow the number of training items.
 
 More items hold more to learn, and so more steps pay; but twice as many items share most of what there is to learn, and
-twice the steps are more than they need. The steps grow with the square root of the items. That goes through what tables
-of known sizes took: 12,000 steps at 12,000 items; few enough that 50 million items are passed once, and no item is left
-out; 200 items would get 1,500, in which the learning rate hardly rises and falls, so that 2,000 are the least.
+twice the steps are more than they need. The steps grow with the square root of the items: 12,000 at 12,000 items, and
+one pass over 50 million. Every item is passed once at least.
 
-These are limits. Validation looks at least every 50 steps and chooses the weights, and patience ends what overfits.
+Few items would get steps in which the learning rate hardly rises and falls: 2,000 are the least. 200 digits then cost
+93.5 nats, where 320 steps cost 95.6. Vectors and tables have 12,000 at least: their steps are cheap, and nets with much
+noise go on learning from few rows. `made` on 1,600 rows of dna costs 79.7 nats after 12,000 steps, 81.4 after 4,400.
+
+These are limits. Validation looks every 50 to 99 steps or more and chooses the weights; patience ends what overfits.
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ from __future__ import annotations
 import math
 
 EQUAL = 12_000  # items that get as many steps
-LEAST = 2_000  # steps
 VALIDATED = 50  # steps between two validations, at least: few items are passed several times an epoch
 SMALLEST, LARGEST = 8, 64  # batches; few items are learnt better in small ones
 # Batches that a pass has, where that is between them: of vectors and tables, and of other items, whose many variables
@@ -21,9 +23,9 @@ SMALLEST, LARGEST = 8, 64  # batches; few items are learnt better in small ones
 BATCHES, FEW_BATCHES = 128, 16
 
 
-def default_steps(items: int) -> int:
-    """The number of steps for this number of training items, if they are passed once at least."""
-    return max(LEAST, round(math.sqrt(EQUAL * items)))
+def default_steps(items: int, least: int) -> int:
+    """The number of steps for this number of training items, if these make one pass at least."""
+    return max(least, round(math.sqrt(EQUAL * items)))
 
 
 def batch_for(items: int, batches: int) -> int:

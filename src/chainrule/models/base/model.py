@@ -19,7 +19,7 @@ from chainrule.layers import Condition
 
 # What training does differently for models of vectors: by steps, in batches that suit small tables, with patience for
 # little improvements, and in single precision, which narrow densities need.
-VECTOR_TRAINING = {"batch_size": 0, "patience": 20, "precision": "float32"}
+VECTOR_TRAINING = {"least_steps": 12_000, "batch_size": 0, "patience": 20, "precision": "float32"}
 
 
 class Lacks:
