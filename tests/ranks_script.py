@@ -26,13 +26,13 @@ class Stopped(Exception):
 
 
 class Halt(pl.Callback):
-    """Before a step begins."""
+    """Before a pass of a step begins."""
 
-    def __init__(self, step):
-        self.step = step
+    def __init__(self, step, nth=0):
+        self.step, self.nth = step, nth
 
     def on_train_batch_start(self, trainer, module, batch, index):
-        if trainer.global_step == self.step:
+        if trainer.global_step == self.step and index % trainer.accumulate_grad_batches == self.nth:
             raise Stopped
 
 

@@ -104,6 +104,15 @@ def test_stopped_anywhere_and_resumed_is_uninterrupted(step, accumulate, whole, 
     check_same(tmp_path / "run", whole / str(accumulate))
 
 
+def test_a_step_is_done_or_not(whole, digits, tmp_path):
+    """Between its passes there is no checkpoint."""
+    with pytest.raises(Stopped):
+        fitted(digits, tmp_path / "run", accumulate=2, callbacks=[Halt(5, nth=1)], checkpoint_minutes=ALWAYS)
+    assert position(tmp_path / "run") == [0, 5]
+    fitted(digits, tmp_path / "run", accumulate=2, resume=True)
+    check_same(tmp_path / "run", whole / "2")
+
+
 def test_stopped_again_and_again(whole, digits, tmp_path):
     for step in (3, 5, STEPS, STEPS + 2, 2 * STEPS - 1):
         halted(digits, tmp_path / "run", step, resume=True)

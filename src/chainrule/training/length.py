@@ -4,9 +4,10 @@ More items hold more to learn, and so more steps pay; but twice as many items sh
 twice the steps are more than they need. The steps grow with the square root of the items: 12,000 at 12,000 items, and
 one pass over 50 million. Every item is passed once at least.
 
-Few items would get steps in which the learning rate hardly rises and falls: 2,000 are the least. 200 digits then cost
-93.5 nats, where 320 steps cost 95.6. Vectors and tables have 12,000 at least: their steps are cheap, and nets with much
-noise go on learning from few rows. `made` on 1,600 rows of dna costs 79.7 nats after 12,000 steps, 81.4 after 4,400.
+Few items would get steps in which the learning rate hardly rises and falls: 2,000 are the least. `causal-conv1d` then
+has 93.5 nats on 200 digits in batches of 16, where 320 steps in batches of 64 gave 95.6; on 1,000 digits 83.3 after
+3,520 steps, 83.9 after 1,280. Vectors and tables have 12,000 at least: their steps are cheap, and nets with much noise
+go on learning from few rows. `made` on 1,600 rows of dna has 79.7 nats after 12,000 steps, 81.4 after 4,400.
 
 These are limits. Validation looks every 50 to 99 steps or more and chooses the weights; patience ends what overfits.
 """
