@@ -109,3 +109,29 @@ def test_what_cannot_be_packed_is_refused(place, tmp_path):
     frame.to_parquet(tmp_path / "in" / "0.parquet", index=False)
     with pytest.raises(ChainruleError, match=r"0.parquet, rows 0 to 599: .*the model has no column 'id'"):
         scale.map(place / "run", "compress", tmp_path / "in", tmp_path / "x")
+
+
+def test_what_was_found_in_rows_is_said(place, tmp_path, capsys):
+    """The cells of all parts are added up, also of those that are done already."""
+    frame = pd.read_csv(place / "train.csv")
+    frame.loc[[3, 250, 590], "job"] = "astronaut"
+    frame.loc[5, "job"] = "diver"
+    (tmp_path / "new").mkdir()
+    frame.to_parquet(tmp_path / "new" / "a.parquet", row_group_size=200)
+    for _ in range(2):
+        assert (
+            main(
+                [
+                    "score",
+                    str(place / "run"),
+                    str(tmp_path / "new"),
+                    "--engine",
+                    "local",
+                    "-o",
+                    str(tmp_path / "s"),
+                ]
+            )
+            == 0
+        )
+        said = capsys.readouterr().err
+        assert said.count("column 'job': 4 cells of categories never seen in training") == 1, said

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.cli.options.engine import EngineOptions
-from chainrule.cli.output import console, print_json, say
+from chainrule.cli.output import console, print_json, say, say_notes
 from chainrule.errors import ChainruleError
 
 
@@ -27,17 +27,21 @@ def over_parts(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from chainrule import scale
+    from chainrule.data import Notes
 
     if out is None or out.suffix:
         raise ChainruleError(f"--engine: expected a folder to write to, -o FOLDER, got {out}")
     if device != "auto":
         options["device"] = device
+    notes = Notes()
     with Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
         task = bar.add_task("", total=None)
         total = scale.map(
             run, verb, source, out, engine=over.engine or "local", workers=over.workers,
-            gpus=over.gpus, n=n, progress=lambda done, of: bar.update(task, completed=done, total=of), **options,
+            gpus=over.gpus, n=n, progress=lambda done, of: bar.update(task, completed=done, total=of),
+            notes=notes, **options,
         )  # fmt: skip
+    say_notes(notes)
     if json:
         print_json({"rows": total, "folder": str(out)})
     else:

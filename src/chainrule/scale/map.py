@@ -9,11 +9,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from chainrule.data.notes import Notes
 from chainrule.errors import ChainruleError, DataError, nearest
 from chainrule.files import sweep, write_text
 from chainrule.run_files import WEIGHTS, check_run_folder
 from chainrule.scale.engines import ENGINES
 from chainrule.scale.parts import ROWS, Part, drawn_parts, packed_parts, parts_of
+from chainrule.scale.remarks import remarks_of
 from chainrule.scale.task import Task, unfinished
 
 ABOUT = "_chainrule.json"  # in the folder of the results: what they are of
@@ -32,6 +34,7 @@ def map(
     n: int | None = None,
     rows: int = ROWS,
     progress: Callable[[int, int], None] = lambda done, of: None,
+    notes: Notes | None = None,
     **options: Any,
 ) -> int:
     """Score, complete or compress the rows of Parquet files, or draw rows, into one folder, a file for each part.
@@ -53,6 +56,7 @@ def map(
         n: rows to draw.
         rows: of a part at most.
         progress: called with how many of how many rows are done.
+        notes: takes what was found in the rows, such as categories never seen in training.
         **options: seed, particles, device; of compression runner and verify, of decompression anyway.
 
     Returns:
@@ -79,6 +83,8 @@ def map(
         raise ChainruleError(
             f"{out}: {len(missing)} of {len(parts)} parts are not there, such as {missing[0].name(verb)}; run again"
         )
+    if notes is not None and verb in ("score", "complete"):
+        notes.add(remarks_of(place / part.name(verb) for part in parts))
     return sum(part.rows for part in parts)
 
 

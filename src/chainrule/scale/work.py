@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import torch
+from pyarrow import parquet
 
 from chainrule.data import Notes, decode, encode
 from chainrule.data.carry import carry
@@ -21,6 +22,7 @@ from chainrule.files import atomic_path
 from chainrule.randomness import seeded
 from chainrule.scale.packed import compress, decompress
 from chainrule.scale.parts import Part
+from chainrule.scale.remarks import with_remarks
 from chainrule.tasks.gaps import rows_with_gaps
 from chainrule.tasks.likelihood import log_probs
 from chainrule.training import Run
@@ -69,26 +71,27 @@ def _opened(folder: str, device: str) -> Run:
     return run
 
 
-def _cells(run: Run, part: Part, missing: bool) -> tuple[pa.Table, torch.Tensor]:
-    columns = run.model.domain.columns
-    table = as_arrow(part.read(), text_columns(columns), run.reading, Notes())
-    cells = encode(table, columns, "table", allow_missing=missing, notes=Notes())
-    return table, torch.from_numpy(cells)
+def _cells(run: Run, part: Part, missing: bool) -> tuple[pa.Table, torch.Tensor, Notes]:
+    """The rows, their cells, and what was found in them."""
+    columns, notes = run.model.domain.columns, Notes()
+    table = as_arrow(part.read(), text_columns(columns), run.reading, notes)
+    cells = encode(table, columns, "table", allow_missing=missing, notes=notes)
+    return table, torch.from_numpy(cells), notes
 
 
 def _score(run: Run, part: Part, options: dict[str, Any], generator: torch.Generator, place: Path) -> None:
     """The columns that are not modelled, such as ids, those of folders, and -log p of each row in nats."""
-    table, x = _cells(run, part, missing=False)
+    table, x, notes = _cells(run, part, missing=False)
     modelled = {column.name for column in run.model.domain.columns} - part.common.keys()
     frame = table.select([name for name in table.column_names if name not in modelled]).to_pandas()
     frame["nats"] = -log_probs(run.model, x, batch_size=SCORED).numpy()
-    _write(frame, place)
+    _write(frame, place, notes)
 
 
 def _complete(run: Run, part: Part, options: dict[str, Any], generator: torch.Generator, place: Path) -> None:
     """The rows with their missing cells drawn."""
     columns = run.model.domain.columns
-    table, cells = _cells(run, part, missing=True)
+    table, cells, notes = _cells(run, part, missing=True)
     x = cells.to(run.model.device)
     known = ~x.isnan()
     particles = options.get("particles", 1)
@@ -98,17 +101,18 @@ def _complete(run: Run, part: Part, options: dict[str, Any], generator: torch.Ge
         drawn[some] = found[:, 0].to(drawn.dtype)
     there = known.cpu().numpy().T
     kept = {c.name: there[d] for d, c in enumerate(columns) if c.name in table.column_names}
-    _write(carry(decode(drawn, columns), table, kept), place)
+    _write(carry(decode(drawn, columns), table, kept), place, notes)
 
 
 def _sample(run: Run, part: Part, options: dict[str, Any], generator: torch.Generator, place: Path) -> None:
     """Drawn rows."""
-    _write(decode(run.model.sample(part.rows, generator=generator), run.model.domain.columns), place)
+    _write(decode(run.model.sample(part.rows, generator=generator), run.model.domain.columns), place, Notes())
 
 
-def _write(frame: pd.DataFrame, place: Path) -> None:
+def _write(frame: pd.DataFrame, place: Path, notes: Notes) -> None:
+    table = with_remarks(pa.Table.from_pandas(frame, preserve_index=False), notes)
     with atomic_path(place) as temporary:
-        frame.to_parquet(temporary, index=False)
+        parquet.write_table(table, temporary)
 
 
 Verb = Callable[[Run, Part, dict[str, Any], torch.Generator, Path], None]
