@@ -38,7 +38,8 @@ def table(tmp_path):
         "glad": rng.random(ROWS) < 0.5,
         "day": pd.Timestamp("2020-03-01") + pd.to_timedelta(rng.integers(0, 900, ROWS), "D"),
     })  # fmt: skip
-    frame.loc[2777, ["age", "town", "size"]] = [101.0, "Yew", 20.25]
+    frame.loc[2777, ["age", "town"]] = [101.0, "Yew"]
+    frame.loc[2700, "size"] = 20.25
     frame.loc[2778, "age"] = np.nan
     folder = tmp_path / "people"
     folder.mkdir()
