@@ -24,6 +24,28 @@ RANKS = Path(__file__).with_name("ranks_script.py")
 # --- what each of them does of a batch -----------------------------------------------------------
 
 
+def test_a_pass_is_validated_in_parts():
+    """Epochs that are a third of a pass: each item once a pass, and the same batches for one process or several."""
+    order = EpochOrder(70, 7, seed=1, parts=3)  # ten batches a pass, four an epoch
+    epochs = []
+    for epoch in range(5):
+        order.set_epoch(epoch)
+        epochs.append(list(order))
+        assert len(epochs[-1]) == len(order) == 4
+    batches = [batch for epoch in epochs for batch in epoch]
+    for own in (batches[:10], batches[10:]):
+        assert sorted(place for batch in own for place in batch) == list(range(70))
+    order.go_on(3, 2)
+    assert list(order) == epochs[3][2:]
+    order = EpochOrder(
+        68, 7, seed=1, parts=3, ranks=Ranks(devices=2, rank=1)
+    )  # the last batch of a pass has five
+    order.set_epoch(2)
+    parts = list(order)
+    assert [len(part) for part in parts] == [3, 2, 3, 3]
+    assert [order.weight(k) for k in range(4)] == [6 / 7, 4 / 5, 6 / 7, 6 / 7]
+
+
 @pytest.mark.parametrize("devices, accumulate", [(1, 1), (2, 1), (1, 2), (2, 3), (4, 2), (16, 1)])
 def test_parts_are_the_batches(devices, accumulate):
     """All parts of all ranks, in order, are the items of each batch; their weighted mean is the mean of the batch."""

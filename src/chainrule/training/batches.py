@@ -29,12 +29,14 @@ class EpochOrder(Sampler):
         seed: of the shuffle.
         passes: over all items, an epoch.
         ranks: the processes. A part that would be empty has one item, which weighs nothing.
+        parts: epochs that one pass is cut into, where they are shorter than a pass; the last one goes on with the next.
     """
 
     def __init__(
-        self, n: int, batch_size: int, seed: int, passes: int = 1, ranks: Ranks | None = None
+        self, n: int, batch_size: int, seed: int, passes: int = 1, ranks: Ranks | None = None, parts: int = 1
     ) -> None:
         self.n, self.batch_size, self.seed, self.passes, self.epoch = n, batch_size, seed, passes, 0
+        self.parts = parts
         self.ranks = ranks or Ranks()
         self._begun = (0, 0)  # an epoch, and how many of its batches are done
 
@@ -49,30 +51,49 @@ class EpochOrder(Sampler):
     @property
     def steps(self) -> int:
         """The number of batches."""
-        return -(-self.n // self.batch_size) * self.passes
+        return -(-self._pass // self.parts) * self.passes
+
+    @property
+    def _pass(self) -> int:
+        """The number of batches of a pass."""
+        return -(-self.n // self.batch_size)
 
     def __len__(self) -> int:
         return self.steps * self.ranks.accumulate
 
     def __iter__(self) -> Iterator[list[int]]:
         begun, done = self._begun
-        for batch in islice(self._batches(), done if begun == self.epoch else 0, None):
+        for batch in islice(self._batches(), done if begun == self.epoch else 0, self.steps):
             for k in range(self.ranks.accumulate):
                 part = batch.tensor_split(self.ranks.parts)[self.ranks.part(k)]
                 yield (part if len(part) else batch[:1]).tolist()
 
     def _batches(self) -> Iterator[Tensor]:
         """The indices of each batch of the epoch."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        if self.parts > 1:
+            first = self.epoch * self.steps
+            yield from islice(self._on_and_on(first // self._pass), first % self._pass, None)
+            return
+        generator = self._drawn(self.epoch)
         for _ in range(self.passes):
             yield from self._cut(self._order(generator))
+
+    def _on_and_on(self, number: int) -> Iterator[Tensor]:
+        """The batches of a pass, and of those after it."""
+        while True:
+            yield from self._cut(self._order(self._drawn(number)))
+            number += 1
+
+    def _drawn(self, number: int) -> torch.Generator:
+        return torch.Generator().manual_seed(self.seed * 1_000_003 + number)
 
     def weight(self, index: int) -> float:
         """By how much the mean over part `index` is multiplied, so that parts average to the mean over the batch."""
         parts = self.ranks.parts
         if parts == 1:
             return 1.0
-        batch = index // self.ranks.accumulate % (self.steps // self.passes)
+        first = self.epoch * self.steps if self.parts > 1 else 0
+        batch = (first + index // self.ranks.accumulate) % self._pass
         size = min(self.batch_size, self.n - batch * self.batch_size)
         share, more = divmod(size, parts)
         return (share + (self.ranks.part(index) < more)) * parts / size
@@ -97,11 +118,13 @@ class WindowOrder(EpochOrder):
 
     Args:
         source: the items.
-        batch_size, seed, passes, ranks: as above.
+        batch_size, seed, passes, ranks, parts: as above.
     """
 
-    def __init__(self, source: Stored, batch_size: int, seed: int, passes: int, ranks: Ranks | None) -> None:
-        super().__init__(len(source), batch_size, seed, passes, ranks)
+    def __init__(
+        self, source: Stored, batch_size: int, seed: int, passes: int, ranks: Ranks | None, parts: int = 1
+    ) -> None:
+        super().__init__(len(source), batch_size, seed, passes, ranks, parts)
         self.source = source
 
     def _order(self, generator: torch.Generator) -> Iterator[Tensor]:
@@ -113,12 +136,14 @@ class CropOrder(EpochOrder):
 
     Args:
         n: windows an epoch.
-        batch_size, seed, passes, ranks: as above.
+        batch_size, seed, passes, ranks, parts: as above.
         extent: steps there are.
     """
 
-    def __init__(self, n: int, batch_size: int, seed: int, passes: int, extent: int, ranks: Ranks) -> None:
-        super().__init__(n, batch_size, seed, passes, ranks)
+    def __init__(
+        self, n: int, batch_size: int, seed: int, passes: int, extent: int, ranks: Ranks, parts: int = 1
+    ) -> None:
+        super().__init__(n, batch_size, seed, passes, ranks, parts)
         self.extent = extent
 
     def _order(self, generator: torch.Generator) -> Iterator[Tensor]:
@@ -195,11 +220,18 @@ class ReadAhead(DataLoader):
 
 
 def crops(
-    data: Data, batch_size: int, seed: int, passes: int = 1, *, conditional: bool = False, ranks: Ranks
+    data: Data,
+    batch_size: int,
+    seed: int,
+    passes: int = 1,
+    *,
+    conditional: bool = False,
+    ranks: Ranks,
+    parts: int = 1,
 ) -> DataLoader:
-    """A loader of windows from anywhere in the training streams; an epoch has as many as fit side by side."""
+    """A loader of windows from anywhere in the training streams; a pass has as many as fit side by side."""
     streams = data.streams["train"]
-    order = CropOrder(len(data.train), batch_size, seed, passes, len(streams.values), ranks)
+    order = CropOrder(len(data.train), batch_size, seed, passes, len(streams.values), ranks, parts)
     kind = ReadAhead if isinstance(streams.values, Steps) else DataLoader
     return _loader(Crops(streams, data.domain, conditional=conditional), order, kind)
 
@@ -211,11 +243,12 @@ def shuffled(
     seed: int,
     passes: int = 1,
     ranks: Ranks | None = None,
+    parts: int = 1,
 ) -> DataLoader:
     """A loader of [x] or [x, cond] in an order drawn for each epoch."""
     if isinstance(x, Stored):
-        return _loader(Picked(x, cond), WindowOrder(x, batch_size, seed, passes, ranks), ReadAhead)
-    return _loader(Picked(x, cond), EpochOrder(len(x), batch_size, seed, passes, ranks))
+        return _loader(Picked(x, cond), WindowOrder(x, batch_size, seed, passes, ranks, parts), ReadAhead)
+    return _loader(Picked(x, cond), EpochOrder(len(x), batch_size, seed, passes, ranks, parts))
 
 
 def in_order(x: Tensor | Stored, cond: Tensor | None, batch_size: int, ranks: Ranks) -> DataLoader:

@@ -10,7 +10,14 @@ from typing import Any
 import torch
 
 from chainrule.errors import ChainruleError, nearest
-from chainrule.training.length import BATCHES, FEW_BATCHES, batch_for, default_steps, epochs_for
+from chainrule.training.length import (
+    BATCHES,
+    FEW_BATCHES,
+    batch_for,
+    default_steps,
+    epochs_for,
+    validations_for,
+)
 
 # Fused: one pass over each parameter instead of seven, a fifth of a step of MADE.
 OPTIMIZERS = {"adamw": partial(torch.optim.AdamW, fused=True), "adamax": torch.optim.Adamax}
@@ -27,6 +34,8 @@ class TrainingConfig:
             `length`. Small data are then passed several times an epoch, so that it has 50 steps or more.
         least_steps: where their number follows from the items; vectors and tables have 12,000. The record of a run has
             its length instead.
+        validations: of a pass over the items; each then ends an epoch, which is this part of a pass. Where nothing says
+            how long training is, one every 20,000 steps at least.
         batch_size: items a step; 0 for about a 128th of the training items, between 8 and 64. Where none is given, few
             items have less than 64.
         optimizer: "adamw" or "adamax".
@@ -52,6 +61,7 @@ class TrainingConfig:
     epochs: int = 0
     steps: int = 0
     least_steps: int = 2_000
+    validations: int = 1
     batch_size: int = 64
     optimizer: str = "adamw"
     lr: float = 2e-3
@@ -83,6 +93,8 @@ class TrainingConfig:
         ):
             if not getattr(self, name) >= 0:
                 raise ChainruleError(f"{name}: expected a number ≥ 0, got {getattr(self, name)}")
+        if self.validations < 1:
+            raise ChainruleError(f"validations: expected an integer ≥ 1, got {self.validations}")
         if not 0 <= self.seed < 2**32:
             raise ChainruleError(f"seed: expected an integer in [0, 2^32), got {self.seed}")
         if not 0 <= self.ema < 1:
@@ -113,19 +125,23 @@ class TrainingConfig:
 
     def to_dict(self) -> dict:
         """All fields of a run whose length is settled, as `of({}, …)` takes them back."""
-        return {name: value for name, value in asdict(self).items() if name != "least_steps"}
+        left_out = {
+            "least_steps",
+            *(["validations"] if self.validations == 1 else []),
+        }  # as earlier versions did
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
 
     def batch_of(self, items: int) -> int:
         """The batch size for this number of training items."""
         return self.batch_size or batch_for(items, BATCHES)
 
     def plan(self, items: int) -> tuple[int, int]:
-        """The number of epochs, and how many passes over the items each of them is."""
-        if self.epochs:
-            return self.epochs, 1
-        if self.steps:
-            return epochs_for(self.steps, items, self.batch_of(items), least=10)
-        return epochs_for(default_steps(items, self.least_steps), items, self.batch_of(items))
+        """The number of epochs, and how many passes over the items each of them is; or a part, by `validations`."""
+        epochs, passes = self.epochs, 1
+        if not epochs:
+            steps, least = (self.steps, 10) if self.steps else (default_steps(items, self.least_steps), 1)
+            epochs, passes = epochs_for(steps, items, self.batch_of(items), least)
+        return epochs * self.validations, passes
 
     def settled(self, items: int, given: Collection[str]) -> tuple[TrainingConfig, str]:
         """What follows from the number of training items, where it is not given; a run records it as if it were.
@@ -144,7 +160,9 @@ class TrainingConfig:
             return config, ""
         sooner = f", fewer if {self.patience} bring no better validation" if self.patience else ""
         reason = f"the default for {items:,} items in batches of {config.batch_of(items)}{sooner}"
-        epochs, passes = config.plan(items)
+        epochs, passes = replace(config, validations=1).plan(items)
+        if "validations" not in given:
+            config = replace(config, validations=validations_for(items, config.batch_of(items)))
         if passes > 1:
             return replace(config, steps=default_steps(items, self.least_steps)), reason
         return replace(config, epochs=epochs), reason

@@ -111,9 +111,10 @@ def _loaders(model: Model, data: Data, config: TrainingConfig, ranks: Ranks) -> 
     _, passes = config.plan(len(data.train))
     size = config.batch_of(len(data.train))
     if "train" in data.streams:
-        train = crops(data, size, config.seed, passes, conditional=model.conditional, ranks=ranks)
+        more: Any = {"ranks": ranks, "parts": config.validations}
+        train = crops(data, size, config.seed, passes, conditional=model.conditional, **more)
     else:
-        train = shuffled(data.train, conds["train"], size, config.seed, passes, ranks)
+        train = shuffled(data.train, conds["train"], size, config.seed, passes, ranks, config.validations)
     return train, in_order(data.valid, conds["valid"], max(4 * size, 256), ranks)
 
 

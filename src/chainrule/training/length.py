@@ -9,7 +9,8 @@ has 93.5 nats on 200 digits in batches of 16, where 320 steps in batches of 64 g
 3,520 steps, 83.9 after 1,280. Vectors and tables have 12,000 at least: their steps are cheap, and nets with much noise
 go on learning from few rows. `made` on 1,600 rows of dna has 79.7 nats after 12,000 steps, 81.4 after 4,400.
 
-These are limits. Validation looks every 50 to 99 steps or more and chooses the weights; patience ends what overfits.
+These are limits. Validation looks every 50 to 99 steps or more, but every 20,000 at least, and chooses the weights;
+patience ends what overfits.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import math
 
 EQUAL = 12_000  # items that get as many steps
 VALIDATED = 50  # steps between two validations, at least: few items are passed several times an epoch
+MOST = 20_000  # steps between two validations: a pass over many items lasts hours
 SMALLEST, LARGEST = 8, 64  # batches; few items are learnt better in small ones
 # Batches that a pass has, where that is between them: of vectors and tables, and of other items, whose many variables
 # make a step's gradient less noisy.
@@ -32,6 +34,11 @@ def default_steps(items: int, least: int) -> int:
 def batch_for(items: int, batches: int) -> int:
     """The batch size, a power of two, of which this number of training items makes about these batches."""
     return min(max(2 ** round(math.log2(max(items / batches, 1))), SMALLEST), LARGEST)
+
+
+def validations_for(items: int, batch: int) -> int:
+    """How often a pass over this number of items, in batches, is validated."""
+    return math.ceil(math.ceil(items / batch) / MOST)
 
 
 def epochs_for(steps: int, items: int, batch: int, least: int = 1) -> tuple[int, int]:
