@@ -13,7 +13,7 @@ from chainrule.errors import RunError
 from chainrule.run_files import WRITTEN
 from chainrule.training import Run, replacement
 from chainrule.training.folder import locked, written
-from chainrule.training.recorder import Recorder
+from chainrule.training.keeper import Keeper
 from children import PYTHON, child
 from test_cli import call
 
@@ -95,7 +95,7 @@ def test_the_old_run_stays_until_the_new_one_is_trained(digits, old, monkeypatch
 
 def test_an_interrupted_replacement_goes_on(digits, old, tmp_path, monkeypatch):
     whole = fit("fvsbn", digits, tmp_path / "whole", epochs=3, progress=False)
-    saved, epochs = Recorder.on_train_epoch_end, []
+    saved, epochs = Keeper.on_train_epoch_end, []
 
     def second(self, trainer, module):
         saved(self, trainer, module)
@@ -103,7 +103,7 @@ def test_an_interrupted_replacement_goes_on(digits, old, tmp_path, monkeypatch):
         if trainer.current_epoch == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Recorder, "on_train_epoch_end", second)
+    monkeypatch.setattr(Keeper, "on_train_epoch_end", second)
     with pytest.raises(KeyboardInterrupt):
         fit("fvsbn", digits, old, overwrite=True, epochs=3, progress=False)
     assert cr.load(old).name == "independent"
