@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -54,20 +55,30 @@ def make(folder: Path, rows: int) -> None:
             pq.write_table(table(number, min(FILE, rows - number * FILE)), path, row_group_size=1 << 17)
 
 
-def timed(command: list[str]) -> dict:
-    """Run a command; its seconds, exit status, and the memory in MB of it and its children, second by second."""
+def timed(command: list[str], limit: float, out: Path | None) -> dict:
+    """Run a command, for some seconds at most: what is done stays, and the same command would go on.
+
+    Returns:
+        Seconds, exit status, the memory in MB of it and its children second by second; and the rows in `out`.
+    """
     start, curve = time.monotonic(), []
     process = subprocess.Popen([sys.executable, "-m", "chainrule", *command])
     while process.poll() is None:
         curve.append(round(sum(map(resident, family(process.pid)))))
         time.sleep(1)
+        if time.monotonic() - start > limit:
+            process.send_signal(signal.SIGINT)
+            process.wait()
     seconds = time.monotonic() - start
-    return {
+    found = {
         "seconds": round(seconds, 1),
         "peak_mb": max(curve),
         "status": process.returncode,
         "curve_mb": curve,
     }
+    if out is not None:
+        found["rows_done"] = sum(pq.read_metadata(file).num_rows for file in out.glob("*.parquet"))
+    return found
 
 
 def family(pid: int) -> list[int]:
@@ -111,6 +122,7 @@ def main() -> None:
     parser.add_argument("--minutes", default="3")
     parser.add_argument("--workers", default="2")
     parser.add_argument("--model", default="made")
+    parser.add_argument("--limit", type=float, default=1e9, help="seconds of a command at most")
     parser.add_argument("--only", nargs="*", help="commands to run; all by default")
     asked = parser.parse_args()
     data, run, out = asked.folder / "rows", asked.folder / "run", asked.folder / "out"
@@ -124,13 +136,16 @@ def main() -> None:
         "complete": ["complete", str(run), str(data), *engine, "-o", str(out / "filled")],
         "sample": ["sample", str(run), "-n", str(asked.rows), *engine, "-o", str(out / "drawn")],
     }  # fmt: skip
-    record = {"rows": asked.rows, "workers": int(asked.workers), "model": asked.model}
+    outs = {"score": out / "scored", "complete": out / "filled", "sample": out / "drawn"}
+    kept = asked.folder / "record.json"  # of other commands
+    record = json.loads(kept.read_text()) if kept.exists() else {}
+    record |= {"rows": asked.rows, "workers": int(asked.workers), "model": asked.model}
     for name, command in commands.items():
         if asked.only and name not in asked.only:
             continue
-        record[name] = timed(command)
+        record[name] = timed(command, asked.limit, outs.get(name))
         print(name, {key: value for key, value in record[name].items() if key != "curve_mb"}, flush=True)
-        (asked.folder / "record.json").write_text(json.dumps(record) + "\n")
+        kept.write_text(json.dumps(record) + "\n")
         draw(record, asked.folder / "memory.png")
 
 
