@@ -67,6 +67,14 @@ def test_each_row_is_in_one_split(table):
     assert torch.equal(every[order[0]].nan_to_num(-1), found[order[1]].nan_to_num(-1))
 
 
+def test_a_verb_gets_rows_in_their_order_and_the_split_of_training(table):
+    parts = cr.load_data(table, in_parts=True)
+    how = cr.data.Reading(domain=parts.domain, in_parts=True)
+    items = load_items(table, how)
+    assert items.beside["id"].to_pylist() == list(range(1, ROWS + 1))
+    assert torch.equal(load_items(table, how, split="test").x.nan_to_num(-1), parts.test.nan_to_num(-1))
+
+
 def test_the_second_time_nothing_is_searched(table, monkeypatch):
     first = cr.load_data(table, in_parts=True)
     monkeypatch.setattr(read_tables, "survey", None)

@@ -124,6 +124,8 @@ def load_items(
             classes that the codes do not know.
     """
     how = Reading(domain=how) if isinstance(how, Domain) else how
+    if split is None:  # all items in their order; a split that is cut is that of the training
+        how = replace(how, in_parts=False)
     raw = _read(source, data_dir, how)
     if labels is False:
         raw.labels = {}
@@ -150,7 +152,7 @@ def load_streams(
     """
     assert how.domain is not None
     one_step = replace(how.domain, event_shape=(1, *how.domain.event_shape[1:]))  # none is too short
-    how = replace(how, domain=one_step)
+    how = replace(how, domain=one_step, in_parts=False)
     raw = _read(source, data_dir, how)
     _settle(raw, how)
     if not raw.streams:
