@@ -164,7 +164,12 @@ def _fit_in(
         "training": config.to_dict(),
     }
     if isinstance(model, ClosedForm):
-        model.estimate(in_memory(data.train))
+        seen = in_memory(data.train)
+        model.estimate(seen)
+        if len(seen) < len(data.train):
+            session.say(
+                f"{model.name}: estimated from {len(seen):,} random of {len(data.train):,} training items"
+            )
         model.eval()
         if first:
             _claim(folder, record, session.resume)
