@@ -37,10 +37,10 @@ def fingerprint(files: Sequence[str], *asked: Any) -> str:
 
 def listing(root: Path, files: Sequence[Path]) -> str:
     """A checksum of the names and sizes of files: what identifies a source that is too large to read for a checksum."""
-    whole = sha256()
+    whole, start = sha256(), len(root.as_posix()) + 1
     for file in files:
-        name = file.relative_to(root) if file != root else Path(file.name)
-        whole.update(f"{name.as_posix()}\0{file.stat().st_size}\n".encode())
+        name = file.as_posix()[start:] if file != root else file.name
+        whole.update(f"{name}\0{file.stat().st_size}\n".encode())
     return f"listing:{whole.hexdigest()}"
 
 

@@ -11,7 +11,14 @@ import numpy as np
 
 from chainrule.data.notes import Notes
 from chainrule.data.raw import Raw, reading
-from chainrule.data.readers.tree import all_below, below_root, classes_of, ignore_others, split_roots
+from chainrule.data.readers.tree import (
+    all_below,
+    below_root,
+    classes_of,
+    ignore_others,
+    parts_of_path,
+    split_roots,
+)
 from chainrule.errors import DataError
 
 
@@ -72,18 +79,21 @@ def gather(source: Path, suffixes: Collection[str], kind: str, notes: Notes) -> 
     if not source.is_dir():
         return Files({"train": [source]}, {})
     with reading(str(source)):
-        every = sorted(all_below(source))  # once: there may be very many
+        every = sorted(all_below(source), key=parts_of_path)  # once: there may be very many
         paths = [path for path in every if path.suffix.lower() in suffixes]
         if not paths:
             raise DataError(f"{source}: holds no {kind} ({', '.join(suffixes)})")
         ignore_others(every, suffixes, notes)
         roots = split_roots(source, paths, notes)
-        below = {split: below_root(paths, root.relative_to(source)) for split, root in roots.items()}
+        inside = {split: root.relative_to(source) for split, root in roots.items()}
+        below = {split: below_root(paths, root) for split, root in inside.items()}
         parts, labels, names = classes_of(below, notes)
     return Files(
         {split: [roots[split] / path for path in part] for split, part in parts.items()},
         {
-            split: [(roots[split].relative_to(source) / path).as_posix() for path in part]
+            split: [
+                (inside[split] / path).as_posix() if inside[split].parts else path.as_posix() for path in part
+            ]
             for split, part in parts.items()
         },
         labels,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from chainrule.data.raw import Raw, reading
 from chainrule.data.readers import images, midi, recordings, sound, text
 from chainrule.data.readers.arrow import TABLE_OPTIONS
 from chainrule.data.readers.columnar import read_columnar
-from chainrule.data.readers.tree import all_below
+from chainrule.data.readers.tree import endings_below
 from chainrule.data.reading import Reading
 from chainrule.errors import DataError
 
@@ -81,7 +80,7 @@ def check_options(raw: Raw, how: Reading) -> None:
 def kind_of_folder(folder: Path) -> Kind:
     """The one of most files below it; the others, such as the cover of an album, are noted by its reader."""
     with reading(str(folder)):
-        suffixes = Counter(path.suffix.lower() for path in all_below(folder))
+        suffixes = endings_below(folder)
     counts = {kind: sum(suffixes[suffix] for suffix in kind.suffixes) for kind in KINDS}
     there = [kind for kind in KINDS if counts[kind]]
     if len(there) > 1:

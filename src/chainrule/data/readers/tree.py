@@ -27,23 +27,42 @@ def files_below(root: Path, suffixes: Collection[str]) -> list[Path]:
 
     Links are followed, each folder once; hidden files and folders are the file manager's or the editor's.
     """
-    return sorted(path for path in all_below(root) if path.suffix.lower() in suffixes)
+    return sorted((path for path in all_below(root) if path.suffix.lower() in suffixes), key=parts_of_path)
+
+
+def parts_of_path(path: Path) -> tuple[str, ...]:
+    """What paths are sorted by: the names of their folders and their own, which is also how they compare."""
+    return path.parts
 
 
 def all_below(root: Path) -> Iterator[Path]:
     """The paths, relative to root, of all files below it that are not hidden; links are followed, each folder once."""
-    seen: set[tuple[int, int]] = set()
-    for folder, below, files in os.walk(root, followlinks=True):
+    yield from map(Path, _names(os.fspath(root), "", set()))
+
+
+def endings_below(root: Path) -> Counter[str]:
+    """How many files below it have each ending, in lower case."""
+    return Counter(os.path.splitext(name)[1].lower() for name in _names(os.fspath(root), "", set()))
+
+
+def _names(folder: str, prefix: str, seen: set[tuple[int, int]]) -> Iterator[str]:
+    try:
         status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in seen:
-            below.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        for name in files:
-            path = Path(folder, name)
-            if not name.startswith(".") and path.is_file():
-                yield path.relative_to(root)
+        with os.scandir(folder) as found:
+            entries = [entry for entry in found if not entry.name.startswith(".")]
+    except OSError:  # of others, which may not be read
+        return
+    if (status.st_dev, status.st_ino) in seen:
+        return
+    seen.add((status.st_dev, status.st_ino))
+    folders = []
+    for entry in entries:  # what the folder itself says of them: of very many files, asking each takes long
+        if entry.is_dir():
+            folders.append(entry.name)
+        elif entry.is_file():
+            yield prefix + entry.name
+    for name in sorted(folders):
+        yield from _names(os.path.join(folder, name), f"{prefix}{name}/", seen)
 
 
 def below_root(paths: Sequence[Path], root: Path) -> list[Path]:
