@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -55,12 +56,15 @@ def _names(folder: str, prefix: str, seen: set[tuple[int, int]]) -> Iterator[str
     if (status.st_dev, status.st_ino) in seen:
         return
     seen.add((status.st_dev, status.st_ino))
-    folders = []
+    folders: list[str] = []
+    files: list[str] = []
     for entry in entries:  # what the folder itself says of them: of very many files, asking each takes long
-        if entry.is_dir():
-            folders.append(entry.name)
-        elif entry.is_file():
-            yield prefix + entry.name
+        with suppress(OSError):  # a link to itself is neither
+            if entry.is_dir():
+                folders.append(entry.name)
+            elif entry.is_file():
+                files.append(entry.name)
+    yield from (prefix + name for name in files)
     for name in sorted(folders):
         yield from _names(os.path.join(folder, name), f"{prefix}{name}/", seen)
 
