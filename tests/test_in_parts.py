@@ -15,6 +15,7 @@ from chainrule.data import load_items
 from chainrule.data.large import read_tables, stored
 from chainrule.data.large.stored import Stored, in_memory
 from chainrule.errors import DataError
+from chainrule.report.sounds import show_sounds
 from chainrule.training.batches import WindowOrder, in_order, shuffled
 from chainrule.training.ranks import Ranks
 
@@ -302,7 +303,8 @@ def test_recordings(count, tmp_path):
         ours, theirs = (data.streams[split].crop(data.domain, starts)[0] for data in (parts, whole))
         assert torch.equal(ours, theirs)
     model = cr.create_model("wavenet", parts.domain, channels=4, skip=4, depth=3)
-    assert len(cr.fit(model, parts, epochs=1, progress=False, device="cpu").metrics) == 1
+    run = cr.fit(model, parts, epochs=1, progress=False, device="cpu")
+    assert len(run.metrics) == 1 and show_sounds(run.model, parts)["sounds"]
 
 
 def test_refusals(table, tmp_path):
