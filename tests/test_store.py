@@ -234,3 +234,10 @@ def test_characters_survive_yaml(folder):
     write_config(folder, {"vocabulary": 7})
     with pytest.raises(RunError, match=r"vocabulary .*expected characters, got 7"):
         _ = Run.open(folder).vocabulary
+
+
+def test_a_small_net_of_large_masks_is_opened(tmp_path):
+    """What fills a mask takes no memory: a narrow PixelCNN of colours was taken for one that its file cannot hold."""
+    model = cr.create_model("pixelcnn", cr.Domain.parse("image:3x6x6:256"), channels=4, depth=2)
+    save_model(model, tmp_path, version="0")
+    assert load_model(tmp_path).hyperparameters == model.hyperparameters
