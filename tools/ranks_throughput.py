@@ -96,7 +96,8 @@ def main() -> None:
         for way, rates in ways.items():
             middle = statistics.median(rates)
             print(
-                f"{case:12} {way:28} {middle:9,.0f} items/s ({min(rates):,.0f} … {max(rates):,.0f})  × {middle / base:.2f}"
+                f"{case:12} {way:28} {middle:9,.0f} items/s ({min(rates):,.0f} … {max(rates):,.0f})",
+                f" × {middle / base:.2f}",
             )
     print(f"load average before each: {loads}; {platform.processor()}, {os.cpu_count()} cores")
     if asked.out:
