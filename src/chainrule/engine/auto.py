@@ -1,4 +1,4 @@
-"""The runner that is used when none is named: eager steps, and a native loop once it has paid or will pay."""
+"""The runner that is used when none is named: eager steps, then native or captured ones once they have paid or will."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
+from chainrule.engine.captured import CapturedRunner
+from chainrule.engine.captured.capture import CAPTURES
 from chainrule.engine.choice import Choice
 from chainrule.engine.eager import draw_stepwise
-from chainrule.engine.interfaces import Incremental
+from chainrule.engine.interfaces import Incremental, Unsupported
 from chainrule.errors import ChainruleError
 from chainrule.layers import State
 
 if TYPE_CHECKING:
     from chainrule.engine.native import NativeRunner
 
+CAPTURED = "captured"
 NATIVE = {"native": None, "native-bf16": "bf16", "native-int8": "int8"}  # runners, and how they round weights
 TRIED = 4  # sites that are drawn eagerly before the time of the rest is estimated
 # Seconds of eager steps, past and to come, that are worth recording a model's step; and where the loop is not loaded.
 RECORDING, LOADING = 0.05, 0.1
+CAPTURING = 10  # eager steps that the capture of a kind of site takes as long as
 WORDS = 1024  # of a row, when the numbers of a tensor are summed
 BETWEEN = 1.0  # seconds of eager steps between two looks at whether the loop has been compiled
 log = logging.getLogger(__name__)
@@ -35,7 +39,8 @@ class Account:
     """What is known of a model that draws: how long it has drawn eagerly, and which draws are native already.
 
     Attributes:
-        spent: seconds of eager steps that a native loop could have saved.
+        spent: seconds of eager steps that another runner could have saved.
+        step: seconds of the last ones, each.
         known: batches and rules whose steps are recorded.
         refused: those that cannot be.
         runner: that has the records; another one after the model's numbers have changed.
@@ -43,22 +48,27 @@ class Account:
     """
 
     spent: float = 0.0
+    step: float = 0.0
     known: set[Hashable] = field(default_factory=set)
     refused: set[Hashable] = field(default_factory=set)
-    runner: NativeRunner | None = None
+    runner: NativeRunner | CapturedRunner | None = None
     said: str = ""
 
-    def known_runner(self, key: Hashable, model: Any) -> NativeRunner | None:
+    def known_runner(self, key: Hashable, model: Any) -> NativeRunner | CapturedRunner | None:
         """What has the steps of this batch and rule recorded, with the model's numbers as they are."""
-        return self.runner if key in self.known and find_native(model) is self.runner else None
+        return self.runner if key in self.known and find_fast(model) is self.runner else None
 
-    def learn(self, key: Hashable, model: Any, runner: NativeRunner) -> None:
+    def took(self, seconds: float, steps: int) -> None:
+        """These eager steps took this long."""
+        self.spent, self.step = self.spent + seconds, seconds / steps
+
+    def learn(self, key: Hashable, model: Any, runner: NativeRunner | CapturedRunner) -> None:
         """These steps have been recorded by a runner."""
         if runner is not self.runner:
             self.known, self.runner = set(), runner
         self.known.add(key)
         self.spent = 0.0
-        self.say(model, "native steps")
+        self.say(model, "captured steps" if isinstance(runner, CapturedRunner) else "native steps")
 
     def refuse(self, key: Hashable, model: Any, reason: str) -> None:
         """These steps cannot be recorded."""
@@ -73,18 +83,21 @@ class Account:
 
 
 # Of each model its tensors, marks of their numbers, and the runners made of these.
-_runners: WeakKeyDictionary[Any, tuple[list[Tensor], list[_Mark], dict[str | None, NativeRunner | str]]]
+_runners: WeakKeyDictionary[
+    Any, tuple[list[Tensor], list[_Mark], dict[str, NativeRunner | CapturedRunner | str]]
+]
 _runners = WeakKeyDictionary()
 _accounts: WeakKeyDictionary[Any, Account] = WeakKeyDictionary()
 
 
 class Automatic:
-    """Runs a model's steps: natively, where the model is on a CPU, it can be done, and it has paid or will pay.
+    """Runs a model's steps by the fast runner of its device, where that can be done, and has paid or will pay.
 
-    A native loop costs some hundredths of a second once, for each batch size and rule. A model draws eagerly until what
-    it has spent so, over all calls, and what this call has left are worth that price. Where nobody has compiled the
+    On a CPU that is a native loop, which costs some hundredths of a second once, for each batch size and rule; on a GPU
+    it is captured steps, at the price of some eager ones for each kind of site. A model draws eagerly until what it has
+    spent so, over all calls, and what this call has left are worth that price. Where nobody has compiled the native
     loop, another process begins to, and steps are eager meanwhile.
-    Decisions, and why a model's steps cannot be native, are logged.
+    Decisions, and why a model's steps cannot be so, are logged.
 
     Args:
         model: an `engine.rollout.Stepwise`.
@@ -114,25 +127,24 @@ class Automatic:
         model, length = self.model, values.shape[1]
         account, form = account_of(model), form_of(choose)
         key = values.shape, form, terms is not None
-        able = bool(form) and values.device.type == "cpu" and key not in account.refused
-        native: NativeRunner | str | None = account.known_runner(key, model) if able else None
+        able = bool(form) and key not in account.refused
+        fast: NativeRunner | CapturedRunner | str | None = account.known_runner(key, model) if able else None
         t, piece = first, TRIED if able else length
         while t < length:
-            if native is not None:
-                if self._drawn_natively(native, account, key, choose, values, state, t, terms):
+            if fast is not None:
+                if self._drawn_fast(fast, account, key, choose, values, state, t, terms):
                     return
-                native, able = None, False
+                fast, able = None, False
             start, end = time.perf_counter(), min(t + piece if able else length, length)
             state = draw_stepwise(model, model, choose, values, state, t, end, terms)
-            taken = (time.perf_counter() - start) / (end - t)
-            account.spent += taken * (end - t)
-            if able and pays(account, model, taken * (length - end)):
-                native = find_native(model)
-            t, piece = end, max(int(BETWEEN / taken), 1)
+            account.took(time.perf_counter() - start, end - t)
+            if able and pays(account, model, account.step * (length - end)):
+                fast = find_fast(model)
+            t, piece = end, max(int(BETWEEN / account.step), 1)
 
-    def _drawn_natively(
+    def _drawn_fast(
         self,
-        found: NativeRunner | str,
+        found: NativeRunner | CapturedRunner | str,
         account: Account,
         key: Hashable,
         choose: Choice,
@@ -141,10 +153,8 @@ class Automatic:
         t: int,
         terms: Tensor | None,
     ) -> bool:
-        """Draw sites t … n-1 natively, if there is a runner and the machine can."""
+        """Draw sites t … n-1 by a runner, if there is one and it can."""
         if not isinstance(found, str):
-            from chainrule.engine.native import Unsupported
-
             try:
                 found.loop(choose, values, state, first=t, terms=terms)
                 account.learn(key, self.model, found)
@@ -166,8 +176,16 @@ def form_of(choose: Choice) -> str:
 
 
 def pays(account: Account, model: Any, seconds: float) -> bool:
-    """Whether what a model has spent on eager steps, and this many seconds to come, are worth a native loop."""
+    """Whether what a model has spent on eager steps, and this many seconds to come, are worth its fast runner."""
     seconds += account.spent
+    if model.device.type in CAPTURES:
+        fast = find_fast(model)
+        if isinstance(fast, CapturedRunner) and seconds <= CAPTURING * len(fast.kinds.each) * account.step:
+            account.say(model, "eager steps: too few to be worth capturing")
+            return False
+        return True
+    if model.device.type != "cpu":  # `find_fast` says why
+        return True
     if seconds <= RECORDING:
         account.say(model, "eager steps: too few to be worth recording")
         return False
@@ -182,17 +200,32 @@ def pays(account: Account, model: Any, seconds: float) -> bool:
     return machine.loaded() or seconds > LOADING
 
 
-def find_native(model: Any, rounding: str | None = None) -> NativeRunner | str:
-    """The native runner of a model as it now is, with weights so rounded; or why there is none."""
+def find_fast(model: Any) -> NativeRunner | CapturedRunner | str:
+    """The fast runner of a model as it now is, on the device where it is; or why there is none."""
+    kind = model.device.type
+    if kind in CAPTURES:
+        return _find(model, CAPTURED)
+    return find_native(model) if kind == "cpu" else f"there are no graphs on {kind}"
+
+
+def find_native(model: Any, name: str = "native") -> NativeRunner | str:
+    """The native runner of a model as it now is, rounded as a name of `NATIVE` says; or why there is none."""
     if model.device.type != "cpu":
-        return f"it is for CPUs, the model is on {model.device}"
+        return f"native runner: it is for CPUs, the model is on {model.device}"
+    found = _find(model, name)
+    assert not isinstance(found, CapturedRunner)
+    return found
+
+
+def _find(model: Any, name: str) -> NativeRunner | CapturedRunner | str:
+    """The one that was made of the model's numbers, if they are the same."""
     tensors, marks = _marked(model)
     kept = _runners.get(model)
     if kept is None or not _same(tensors, marks, kept[0], kept[1]):
         kept = _runners[model] = tensors, marks, {}
-    if rounding not in kept[2]:
-        kept[2][rounding] = _make(model, rounding)
-    return kept[2][rounding]
+    if name not in kept[2]:
+        kept[2][name] = _make(model, name)
+    return kept[2][name]
 
 
 def find_runner(model: Any, name: str) -> Incremental:
@@ -203,20 +236,25 @@ def find_runner(model: Any, name: str) -> Incremental:
     """
     if name == "eager":
         return model
-    if name not in NATIVE:
-        raise ChainruleError(f"runner: expected eager, {', '.join(NATIVE)}; got {name!r}")
-    found = find_native(model, NATIVE[name])
+    if name not in (*NATIVE, CAPTURED):
+        raise ChainruleError(f"runner: expected eager, {', '.join(NATIVE)} or {CAPTURED}; got {name!r}")
+    found = _find(model, name) if name == CAPTURED else find_native(model, name)
     if isinstance(found, str):
-        raise ChainruleError(f"native runner: {found}")
+        raise ChainruleError(found)
     return found
 
 
-def _make(model: Any, rounding: str | None) -> NativeRunner | str:
+def _make(model: Any, name: str) -> NativeRunner | CapturedRunner | str:
+    if name == CAPTURED:
+        try:
+            return CapturedRunner(model)
+        except Unsupported as reason:
+            return str(reason)
     try:
         from chainrule.engine.native import NativeRunner
     except ImportError as missing:  # numba is not built for every Python on its first day
-        return f"numba cannot be loaded: {missing}"
-    return NativeRunner(model, rounding=rounding)
+        return f"native runner: numba cannot be loaded: {missing}"
+    return NativeRunner(model, rounding=NATIVE[name])
 
 
 class _Mark(NamedTuple):

@@ -9,7 +9,12 @@ import torch
 from torch import Tensor
 
 from chainrule.engine.choice import Choice
+from chainrule.errors import ChainruleError
 from chainrule.layers import State
+
+
+class Unsupported(ChainruleError):
+    """Why a runner cannot run a model's steps."""
 
 
 class Incremental(Protocol):

@@ -164,9 +164,11 @@ def keep_final(values: Tensor, final: Tensor, otherwise: Tensor | float) -> Tens
     return torch.where((sites < final[:, None])[..., None], values, otherwise)
 
 
-# What may run a rollout: steps, or passes; "eager" names the steps of torch, "native" those of a native loop, and
-# "native-bf16" and "native-int8" the same with rounded weights.
-Runner: TypeAlias = Incremental | Predictive | Literal["eager", "native", "native-bf16", "native-int8"]
+# What may run a rollout: steps, or passes; "eager" names the steps of torch, "native" those of a native loop,
+# "native-bf16" and "native-int8" the same with rounded weights, and "captured" those of a GPU's graphs.
+Runner: TypeAlias = (
+    Incremental | Predictive | Literal["eager", "native", "native-bf16", "native-int8", "captured"]
+)
 
 
 def generate(

@@ -12,6 +12,7 @@ from chainrule.errors import ChainruleError
 from chainrule.models import Model
 from chainrule.testing import (
     bounds,
+    captured,
     coding,
     contract,
     distribution,
@@ -50,6 +51,7 @@ LAWS: dict[str, Callable[[Subject], None]] = {
         predictive.guessing_ahead_changes_nothing,
         native.native_step_is_forward,
         native.native_steps_are_eager,
+        captured.captured_steps_are_eager,
         modes.compiles,
         coding.compresses,
         contract.completes,

@@ -62,20 +62,19 @@ def native_step_is_forward(subject: Subject) -> None:
 def _drawn(
     model: AutoregressiveModel, choose: Sample | Known, cond: Tensor | None, runner: Incremental
 ) -> tuple[Tensor, Tensor]:
+    try:
+        return drawn_by(runner, model, choose, cond)
+    except Unsupported as reason:
+        raise LawNotBinding(f"native steps: {reason}") from reason
+
+
+def drawn_by(
+    runner: Incremental, model: AutoregressiveModel, choose: Sample | Known, cond: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """What a runner draws (B, T, V), and the log-probability of each value."""
+    rows = len(choose.values if isinstance(choose, Known) else choose.noise)
+    how: Any = {"device": model.device, "dtype": model.dtype, "runner": runner}
     with exact_arithmetic(model):
-        try:
-            drawn = rollout(
-                model,
-                choose,
-                len(choose.values if isinstance(choose, Known) else choose.noise),
-                cond=cond,
-                score=True,
-                device=model.device,
-                dtype=model.dtype,
-                runner=runner,
-            )
-        except Unsupported as reason:
-            raise LawNotBinding(f"native steps: {reason}") from reason
+        drawn = rollout(model, choose, rows, cond=cond, score=True, **how)
     assert drawn.log_prob is not None
     return drawn.values, drawn.log_prob

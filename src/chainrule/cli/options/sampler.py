@@ -24,6 +24,7 @@ class Sampler(StrEnum):
     NATIVE = "native"
     NATIVE_BF16 = "native-bf16"
     NATIVE_INT8 = "native-int8"
+    CAPTURED = "captured"
     FIXED_POINT = "fixed-point"
     SPECULATIVE = "speculative"
 
@@ -32,8 +33,9 @@ SamplerOption = Annotated[
     Sampler,
     typer.Option(
         "--sampler",
-        help="Runner; each draws the same sample. steps: native where it pays, else torch; eager: torch; native: "
-        "compiled steps; native-bf16, native-int8: rounded weights, nearly the same sample; fixed-point: predictive "
+        help="Runner; each draws the same sample. steps: native or captured where it pays, else torch; eager: "
+        "torch; native: compiled steps of a CPU; native-bf16, native-int8: rounded weights, nearly the same sample; "
+        "captured: CUDA graphs of a GPU; fixed-point: predictive "
         "sampling; speculative: --draft proposes, the model verifies.",
     ),
 ]
@@ -66,6 +68,7 @@ def open_sampler(sampler: Sampler, draft: Path | None, device: str) -> Runner | 
     by_name: dict[Sampler, Runner] = {
         Sampler.EAGER: "eager",
         Sampler.NATIVE: "native",
+        Sampler.CAPTURED: "captured",
         Sampler.NATIVE_BF16: "native-bf16",
         Sampler.NATIVE_INT8: "native-int8",
     }

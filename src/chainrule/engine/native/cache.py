@@ -7,10 +7,10 @@ from collections.abc import Callable, Hashable, Sequence
 from threading import Lock
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from chainrule.engine.advance import Kinds
 from chainrule.engine.native.constants import Weights
 from chainrule.engine.native.lower.lower import lower
 from chainrule.engine.native.program import Program
@@ -36,10 +36,13 @@ class Programs:
         self._weights = Weights()
         self._rounded = None if rounding is None else Weights(rounding)
         self._kept: dict[Hashable, Program | Unsupported] = {}
-        self.kinds: tuple[list[tuple[Hashable, Any]], np.ndarray] | None = (
-            None  # of sites, once they are known
-        )
+        self._kinds: Kinds | None = None
         self._lock = Lock()
+
+    def kinds_of(self, model: Any) -> Kinds:
+        """The kinds of sites of the model."""
+        self._kinds = self._kinds or Kinds(model)
+        return self._kinds
 
     def get(self, kind: Hashable, site: Site, inputs: Sequence[Tensor], leaves: int, t: int) -> Program:
         """The program of a step.

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from chainrule.engine.advance import advance
 from chainrule.engine.choice import Choice, tables
 from chainrule.engine.finite import Guard
 from chainrule.engine.native.cache import Programs, Site
 from chainrule.engine.native.shard import Share
-from chainrule.engine.site import draw_site
 from chainrule.layers import State
 
 
@@ -70,7 +70,9 @@ class Session:
         columns = tables(choose)
         arrays = [values, sums, *([] if terms is None else [terms]), *columns]
         form = repr(choose.map(lambda table: table.new_zeros(0)))  # what the rule is beside its tables
-        kinds, numbers = self._kinds(first, last)
+        kinds = self.programs.kinds_of(self.model)
+        numbers = kinds.between(first, last)
+        own, where = np.unique(numbers, return_index=True)
         shares = []
         for rows, leaves in self._parts:
             inputs = [
@@ -80,10 +82,11 @@ class Session:
                 *leaves,
             ]
             programs = {}
-            for number, (phase, head, t) in kinds.items():
-                step = self._step(choose, phase, head, len(columns), terms is not None)
-                kind = ("site", phase, id(head), form, terms is not None)
-                programs[number] = self.programs.get(kind, step, inputs, len(leaves), t)
+            for number, at in zip(own.tolist(), where.tolist(), strict=True):
+                phase, head = kinds.each[number]
+                step = self._step(choose, (phase, head), len(columns), terms is not None)
+                key = ("site", phase, id(head), form, terms is not None)
+                programs[number] = self.programs.get(key, step, inputs, len(leaves), first + at)
             shares.append((Share(inputs), programs))
         stop = Event()
         try:
@@ -97,49 +100,15 @@ class Session:
                 if leaf is not after:  # a boolean one, which the machine kept as whole numbers
                     leaf.copy_(after)
 
-    def _kinds(self, first: int, last: int) -> tuple[dict[int, tuple[Hashable, Any, int]], np.ndarray]:
-        """The kinds of sites there are (phase, head, a site of it) by number, and that of each site."""
-        kinds, numbers = self.programs.kinds or self._all_kinds()
-        sites = np.minimum(np.arange(first, last), len(numbers) - 1)
-        own, where = np.unique(numbers[sites], return_index=True)
-        found = {int(n): (*kinds[n], first + int(t)) for n, t in zip(own, where, strict=True)}
-        return found, numbers[sites]
-
-    def _all_kinds(self) -> tuple[list[tuple[Hashable, Any]], np.ndarray]:
-        """The kinds of all sites of the model; those after its last one are of its kind."""
-        head, phases = self.model.head, self.model.schedule(self.model.sites)
-        found: dict[Hashable, int] = {}
-        kinds: list[tuple[Hashable, Any]] = []
-        numbers = np.empty(self.model.sites, dtype=np.int64)
-        for t, phase in enumerate(phases):
-            own = head.at(t)
-            numbers[t] = found.setdefault((phase, id(own)), len(found))
-            if len(found) > len(kinds):
-                kinds.append((phase, own))
-        self.programs.kinds = kinds, numbers
-        return self.programs.kinds
-
-    def _step(self, choose: Choice, phase: Hashable, head: Any, columns: int, score: bool) -> Site:
+    def _step(self, choose: Choice, kind: tuple[Hashable, Any], columns: int, score: bool) -> Site:
         model, tree = self.model, self._tree
-        kind = model.head.kind(model.dtype)
 
         def step(clock: Tensor, shift: Tensor, values: Tensor, sums: Tensor, *rest: Tensor) -> list[Tensor]:
             terms, rest = (rest[0], rest[1:]) if score else (None, rest)
             given = iter(rest[:columns])
             rule = choose.map(lambda _: next(given))
-            here, site = (clock + shift).split(1)
-            prev = values.index_select(1, (here - 1).clamp(min=0))[:, 0]
-            params, after = model.step(prev, tree_unflatten(list(rest[columns:]), tree), clock, phase=phase)
-            sums.index_copy_(1, here, params.sum(-1)[:, None, None])
-            drawn, scores = [], []
-            for value, conditional in draw_site(head, params, rule, site, kind):
-                drawn.append(value)
-                if score:
-                    scores.append(conditional.log_prob(value).double())
-            values.index_copy_(1, here, torch.stack(drawn, dim=1)[:, None])
-            if terms is not None:
-                terms.index_copy_(1, here, torch.stack(scores, dim=1)[:, None])
-            return tree_flatten(after)[0]
+            state = tree_unflatten(list(rest[columns:]), tree)
+            return tree_flatten(advance(model, kind, rule, clock, shift, values, sums, terms, state))[0]
 
         return step
 

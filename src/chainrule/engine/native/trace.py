@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from chainrule.engine.native.nested import leaves, replaced
+from chainrule.engine import interfaces
 from chainrule.engine.native.views import View
-from chainrule.errors import ChainruleError
+from chainrule.engine.nested import leaves, replaced
 
 # Operations whose result depends on the shape of a tensor alone.
 SHAPED = {
@@ -28,7 +28,7 @@ SHAPED = {
 }
 
 
-class Unsupported(ChainruleError):
+class Unsupported(interfaces.Unsupported):
     """Why a step cannot be run natively."""
 
     def __init__(self, reason: str) -> None:

@@ -11,10 +11,10 @@ from chainrule.engine.native.lower import (  # noqa: F401 - they register their 
     reductions,
 )
 from chainrule.engine.native.lower.registry import RULES
-from chainrule.engine.native.nested import leaves
 from chainrule.engine.native.program import Program
 from chainrule.engine.native.trace import Call, Recording, Unsupported
 from chainrule.engine.native.views import View
+from chainrule.engine.nested import leaves
 
 
 def lower(recording: Recording, results: list[View], targets: list[View], weights: Weights) -> Program:

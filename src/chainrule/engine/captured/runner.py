@@ -1,0 +1,93 @@
+"""The runner for accelerators: steps as replays of captured graphs."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from threading import Lock
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import TreeSpec
+
+from chainrule.engine.advance import Kinds
+from chainrule.engine.captured.capture import CAPTURES, Capture
+from chainrule.engine.captured.program import Program
+from chainrule.engine.captured.session import Session
+from chainrule.engine.captured.trace import Unsupported
+from chainrule.engine.choice import Choice, tables
+from chainrule.layers import State
+
+KEPT = 4  # programs of a model: each has a state and its graphs
+
+
+class CapturedRunner:
+    """Runs the steps of a model as CUDA graphs: a step's kernels without Python's part of the work.
+
+    A step, the head's draw, the rule, and where the value goes are one function of fixed memory. It is run once and
+    recorded; what does not depend on the state is computed then. Sites of one kind share a recording, and stretches of
+    sites that come again, such as rows of an image, are one graph. Values come from the noise that the rule has, so
+    that the sample is that of eager steps.
+
+    Args:
+        model: an `engine.rollout.Stepwise`. If its parameters change, a new runner is needed.
+        capture: makes a function of fixed memory into a replay; by default that of the model's device.
+
+    Raises:
+        Unsupported: if its device has no graphs.
+    """
+
+    def __init__(self, model: Any, capture: Capture | None = None) -> None:
+        found = capture or CAPTURES.get(model.device.type)
+        if found is None:
+            raise Unsupported(f"it is for {', '.join(CAPTURES)}, the model is on {model.device}")
+        self.model, self.kinds, self._capture = model, Kinds(model), found
+        self._programs: OrderedDict[Hashable, Program] = OrderedDict()
+        self._lock = Lock()
+
+    def init_state(
+        self, batch: int, *, cond: Tensor | None, length: int, device: torch.device, dtype: torch.dtype
+    ) -> State:
+        """The model's own."""
+        return self.model.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
+
+    def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
+        """The model's own."""
+        return self.model.prefill(sites, state)
+
+    def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable) -> tuple[Tensor, State]:
+        """The model's own: a single step is not worth a capture."""
+        return self.model.step(prev, state, t, phase=phase)
+
+    def loop(
+        self, choose: Choice, values: Tensor, state: State, *, first: int, terms: Tensor | None = None
+    ) -> None:
+        """Draw sites first … n-1 of `values` (B, n, V), and the log-probability of each value into `terms`.
+
+        Raises:
+            Unsupported: if the steps cannot be captured; nothing is drawn then.
+        """
+        self.session(state, len(values)).draw(choose, values, first, values.shape[1], terms=terms)
+
+    def session(self, state: State, batch: int) -> Session:
+        """A rollout of this batch that continues from a state, over several calls."""
+        return Session(self, state)
+
+    def program(
+        self, choose: Choice, values: Tensor, score: bool, leaves: Sequence[Tensor], tree: TreeSpec
+    ) -> Program:
+        """The program of such rollouts; the last few are kept."""
+        if not hasattr(choose, "map"):
+            raise Unsupported("the rule keeps what it sees")
+        form = repr(choose.map(lambda table: table.new_zeros(0)))  # what the rule is beside its tables
+        shapes = [(tuple(x.shape), x.dtype) for x in (values, *tables(choose), *leaves)]
+        key = form, score, *shapes
+        with self._lock:
+            if key not in self._programs:
+                made = Program(self.model, self.kinds, choose, values, score, leaves, tree, self._capture)
+                self._programs[key] = made
+            self._programs.move_to_end(key)
+            while len(self._programs) > KEPT:
+                self._programs.popitem(last=False)
+            return self._programs[key]
