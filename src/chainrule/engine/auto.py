@@ -7,7 +7,7 @@ import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 import torch
 from torch import Tensor
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Account:
-    """What is known of a model that draws: how long it has drawn eagerly, and which draws are native already.
+    """How long a model has drawn eagerly, and which draws are faster already.
 
     Attributes:
         spent: seconds of eager steps that another runner could have saved.
@@ -82,12 +82,36 @@ class Account:
         self.said = decision
 
 
-# Of each model its tensors, marks of their numbers, and the runners made of these.
-_runners: WeakKeyDictionary[
-    Any, tuple[list[Tensor], list[_Mark], dict[str, NativeRunner | CapturedRunner | str]]
-]
-_runners = WeakKeyDictionary()
-_accounts: WeakKeyDictionary[Any, Account] = WeakKeyDictionary()
+class Ledger:
+    """What is known of a model's steps. It lies in the model, and goes with it; a copy of the model begins anew.
+
+    Attributes:
+        account: of what it drew.
+        tensors: the model's, when the runners were made.
+        marks: of the numbers in them.
+        runners: by name, or why there is none.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._owner = ref(model)
+        self.account = Account()
+        self.tensors: list[Tensor] = []
+        self.marks: list[_Mark] = []
+        self.runners: dict[str, NativeRunner | CapturedRunner | str] = {}
+
+    @classmethod
+    def of(cls, model: Any) -> Ledger:
+        """The model's own."""
+        found = model.__dict__.get("_ledger")
+        if found is None or found._owner() is not model:
+            found = model.__dict__["_ledger"] = cls(model)
+        return found
+
+    def __deepcopy__(self, memo: Any) -> Ledger:
+        return self  # which the copy will see is not its own
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()
 
 
 class Automatic:
@@ -166,8 +190,8 @@ class Automatic:
 
 
 def account_of(model: Any) -> Account:
-    """What is known of a model; a new sheet if there is none."""
-    return _accounts.setdefault(model, Account())
+    """What is known of what a model drew."""
+    return Ledger.of(model).account
 
 
 def form_of(choose: Choice) -> str:
@@ -220,12 +244,12 @@ def find_native(model: Any, name: str = "native") -> NativeRunner | str:
 def _find(model: Any, name: str) -> NativeRunner | CapturedRunner | str:
     """The one that was made of the model's numbers, if they are the same."""
     tensors, marks = _marked(model)
-    kept = _runners.get(model)
-    if kept is None or not _same(tensors, marks, kept[0], kept[1]):
-        kept = _runners[model] = tensors, marks, {}
-    if name not in kept[2]:
-        kept[2][name] = _make(model, name)
-    return kept[2][name]
+    ledger = Ledger.of(model)
+    if not ledger.runners or not _same(tensors, marks, ledger.tensors, ledger.marks):
+        ledger.tensors, ledger.marks, ledger.runners = tensors, marks, {}
+    if name not in ledger.runners:
+        ledger.runners[name] = _make(model, name)
+    return ledger.runners[name]
 
 
 def find_runner(model: Any, name: str) -> Incremental:

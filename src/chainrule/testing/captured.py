@@ -28,6 +28,7 @@ def captured_steps_are_eager(subject: Subject) -> None:
     rules: Any = (
         ("sample", rule),
         ("sample from other noise", other),
+        ("warm sample", replace(rule, temperature=1.7)),
         ("warm completion", Known(sites, known, replace(rule, temperature=1.7))),
     )
     runner = CapturedRunner(model, CAPTURES.get(model.device.type, as_it_is))

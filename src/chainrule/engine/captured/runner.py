@@ -72,7 +72,7 @@ class CapturedRunner:
 
     def session(self, state: State, batch: int) -> Session:
         """A rollout of this batch that continues from a state, over several calls."""
-        return Session(self, state)
+        return Session(self.model, self.program, state)
 
     def program(
         self, choose: Choice, values: Tensor, score: bool, leaves: Sequence[Tensor], tree: TreeSpec

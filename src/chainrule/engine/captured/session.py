@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any
 from weakref import ref
 
 from torch import Tensor
@@ -13,20 +14,18 @@ from chainrule.engine.choice import Choice
 from chainrule.engine.finite import Guard
 from chainrule.layers import State
 
-if TYPE_CHECKING:
-    from chainrule.engine.captured.runner import CapturedRunner
-
 
 class Session:
     """Draws sites by replays, one stretch after another.
 
     Args:
-        runner: that keeps the programs.
+        model: an `engine.rollout.Stepwise`.
+        find: gives the program for a rule, values, whether they are scored, and the leaves and tree of a state.
         state: to begin with.
     """
 
-    def __init__(self, runner: CapturedRunner, state: State) -> None:
-        self.runner = runner
+    def __init__(self, model: Any, find: Callable[..., Program], state: State) -> None:
+        self.model, self._find = model, find
         self.leaves, self.tree = tree_flatten(state)
 
     def draw(
@@ -56,8 +55,8 @@ class Session:
         """
         if first >= last:
             return
-        guard = Guard(self.runner.model, values.device, last)
-        program = self.runner.program(choose, values, terms is not None, self.leaves, self.tree)
+        guard = Guard(self.model, values.device, last)
+        program = self._find(choose, values, terms is not None, self.leaves, self.tree)
         with program.lock:
             self._move_into(program)
             sums = program.run(choose, values, first, last, terms=terms, place=place, site=site)

@@ -102,7 +102,7 @@ class _Done:
 
     @property
     def name(self) -> str:
-        """Of the operation."""
+        """The operation's name."""
         return self.operation._overloadpacket.__name__
 
 
@@ -128,7 +128,7 @@ class _Recorder(TorchDispatchMode):
 
 
 def _lasting(done: Sequence[_Done], buffers: Sequence[Tensor]) -> Trace:
-    """Of all that was done, what has to be done each time: whatever touches memory that changes."""
+    """What has to be done each time, in what was done: whatever touches memory that changes."""
     changing = set(_storages(buffers)).union(*(step.writes for step in done))
     kept = []
     for step in done:
