@@ -151,6 +151,13 @@ def test_a_rollout_from_elsewhere_finds_the_same_stretches():
     assert set(late) - {(1,), (2,)} <= set(whole)
 
 
+def test_what_is_captured_is_used_again():
+    """Sites of a stream come in parts: once a stretch is captured, others of its length are."""
+    have = set(cut([0] * 64, 0))
+    assert set(cut([0] * 20, 64, have)) <= have | {(0,)}
+    assert cut([0] * 5, 70, {(0,) * 5}) == [(0,) * 5]
+
+
 def test_few_sites_are_not_worth_a_stretch():
     assert cut([], 0) == [] and cut([3], 5) == [(3,)]
     assert all(len(stretch) <= LONGEST for stretch in cut([0] * 100_000, 0))
@@ -266,6 +273,15 @@ def test_streams_that_take_turns(graphs):
     for found, alone in zip(zip(*in_turn, strict=True), expected, strict=True):
         assert torch.equal(torch.cat(found, dim=1), alone)
     assert torch.equal(expected[1][:, :16], model.sample(2, generator=generator(1), runner="eager"))
+
+
+def test_sums_of_half_types_do_not_overflow():
+    """Parameters that are finite may have a sum that no half type has."""
+    model = net(8).to(torch.bfloat16)
+    runner = CapturedRunner(model, as_it_is)
+    model.sample(3, generator=generator(), runner=runner)
+    (program,) = runner._programs.values()
+    assert program._sums.dtype == torch.float32
 
 
 def test_few_programs_are_kept():

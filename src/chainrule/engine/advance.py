@@ -42,7 +42,8 @@ def advance(
     here, site = (clock + shift).split(1)
     prev = values.index_select(1, (here - 1).clamp(min=0))[:, 0]
     params, after = model.step(prev, state, clock, phase=phase)
-    sums.index_copy_(1, here, params.sum(-1)[:, None, None])
+    total = params.sum(-1) if params.dtype == sums.dtype else params.sum(-1, dtype=sums.dtype)
+    sums.index_copy_(1, here, total[:, None, None])
     drawn, scores = [], []
     for value, conditional in draw_site(head, params, rule, site, values.dtype):
         drawn.append(value)

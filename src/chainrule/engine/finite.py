@@ -42,7 +42,7 @@ class Guard:
         """
         if self._blind:
             return
-        total = params.sum(dtype=wide(params))
+        total = params.sum(dtype=wide(params.dtype))
         if self._sums is not None:
             self._sums[t] = total
         elif not self._sound(total.item()):
@@ -101,9 +101,9 @@ def name_of(model: Any) -> str:
     return getattr(model, "name", None) or type(model).__name__
 
 
-def wide(params: Tensor) -> torch.dtype:
-    """The type to sum parameters in: half of a half type's range is soon summed up."""
-    return params.dtype if params.dtype in (torch.float32, torch.float64) else torch.float32
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """The type to sum parameters of a type in: half of a half type's range is soon summed up."""
+    return dtype if dtype in (torch.float32, torch.float64) else torch.float32
 
 
 def spoil(params: Tensor) -> Tensor:

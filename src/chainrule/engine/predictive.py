@@ -142,7 +142,7 @@ def _decide(model: TwoModes, now: Undecided, guess: Tensor) -> tuple[Tensor, Ten
     sites = torch.arange(now.start, now.stop, device=guess.device)
     drawn = torch.where((sites < now.final[:, None])[..., None], guess, drawn)
     same = (drawn == guess) | (drawn.isnan() & guess.isnan())
-    return drawn, same.all(-1).long().cumprod(1).sum(1), params.sum(-1, dtype=wide(params))
+    return drawn, same.all(-1).long().cumprod(1).sum(1), params.sum(-1, dtype=wide(params.dtype))
 
 
 def _params(model: TwoModes, values: Tensor, now: Undecided) -> Tensor:

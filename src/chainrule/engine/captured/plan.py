@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 LONGEST = 64  # sites of a stretch
 CAPTURING = 2.0  # what a site costs when a stretch of it is captured, in replays of a graph
 
 
-def cut(kinds: Sequence[int], first: int) -> list[tuple[int, ...]]:
+def cut(
+    kinds: Sequence[int], first: int, captured: Collection[tuple[int, ...]] = ()
+) -> list[tuple[int, ...]]:
     """Stretches of sites, each by the kinds in it.
 
     All begin at multiples of one length, that of the fewest captures and replays, so that a rollout from elsewhere
@@ -19,18 +21,18 @@ def cut(kinds: Sequence[int], first: int) -> list[tuple[int, ...]]:
     Args:
         kinds: of the sites, in order.
         first: the number of the first one.
+        captured: stretches that are captured already.
     """
-    plans = (_cut(tuple(kinds), first, length) for length in range(1, LONGEST + 1))
-    return min(plans, key=_price)
+    lengths = range(1, max(min(LONGEST, len(kinds)), 1) + 1)
+    plans = (_cut(tuple(kinds), first, length, captured) for length in lengths)
+    return min(plans, key=lambda plan: len(plan) + CAPTURING * sum(map(len, set(plan).difference(captured))))
 
 
-def _cut(kinds: tuple[int, ...], first: int, length: int) -> list[tuple[int, ...]]:
+def _cut(
+    kinds: tuple[int, ...], first: int, length: int, captured: Collection[tuple[int, ...]]
+) -> list[tuple[int, ...]]:
     edges = [0, *range(-first % length or length, len(kinds), length), len(kinds)]
     parts = [kinds[a:b] for a, b in pairwise(edges)]
     often = Counter(part for part in parts if len(part) == length)
-    return [piece for part in parts for piece in ([part] if often[part] > 1 else [(kind,) for kind in part])]
-
-
-def _price(plan: Sequence[tuple[int, ...]]) -> float:
-    """In replays."""
-    return len(plan) + CAPTURING * sum(map(len, set(plan)))
+    whole = {part for part in often if often[part] > 1 or part in captured}
+    return [piece for part in parts for piece in ([part] if part in whole else [(kind,) for kind in part])]

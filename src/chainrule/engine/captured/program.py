@@ -17,6 +17,9 @@ from chainrule.engine.captured.capture import Capture, Replay
 from chainrule.engine.captured.plan import cut
 from chainrule.engine.captured.trace import Trace, Unsupported, record
 from chainrule.engine.choice import Choice, tables
+from chainrule.engine.finite import wide
+
+PLANS = 32  # of stretches, kept
 
 
 class Program:
@@ -54,7 +57,7 @@ class Program:
         self._clock = torch.zeros((), dtype=torch.int64, device=values.device)
         self._shift = torch.zeros(2, dtype=torch.int64, device=values.device)
         self._values = values.clone()
-        self._sums = torch.zeros(*values.shape[:2], 1, dtype=model.dtype, device=values.device)
+        self._sums = torch.zeros(*values.shape[:2], 1, dtype=wide(model.dtype), device=values.device)
         self._terms = torch.zeros_like(values, dtype=torch.float64) if score else None
         self._columns = [table.clone() for table in tables(choose)]
         self.leaves = [leaf.clone() for leaf in leaves]
@@ -100,7 +103,9 @@ class Program:
 
     def _plan(self, first: int, last: int) -> list[tuple[int, ...]]:
         if (first, last) not in self._cuts:
-            self._cuts[first, last] = cut(self.kinds.between(first, last).tolist(), first)
+            if len(self._cuts) == PLANS:  # a stream's sites never come again
+                self._cuts.clear()
+            self._cuts[first, last] = cut(self.kinds.between(first, last).tolist(), first, self._replays)
         return self._cuts[first, last]
 
     def _capture_all(self, plan: Sequence[tuple[int, ...]], first: int) -> None:
