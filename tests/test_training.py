@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 import signal
 import time
@@ -16,6 +17,7 @@ from chainrule.cli import main
 from chainrule.training import Recipe, Run, TrainingConfig
 from chainrule.training.batches import CropOrder, EpochOrder, InOrder
 from chainrule.training.checkpoint import SafetensorsIO
+from chainrule.training.compiled import CACHE, TEMPORARY, compiled
 from chainrule.training.module import Likelihood
 from chainrule.training.progress import ProgressLine
 from chainrule.training.ranks import Ranks
@@ -129,6 +131,19 @@ def test_a_compiled_loss_is_the_same_loss(digits):
     ]
     plain, compiled = ([row["train_nats"] for row in run.metrics] for run in runs)
     assert compiled == pytest.approx(plain, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "set_by, kept", [(None, "torch-compile"), (f"{TEMPORARY}me", "torch-compile"), ("/mine", "mine")]
+)
+def test_compiled_code_is_kept_in_the_users_cache(set_by, kept, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch, "compile", lambda function, dynamic: function)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv(CACHE, set_by or "")
+    if set_by is None:
+        monkeypatch.delenv(CACHE)
+    compiled(len)
+    assert os.environ[CACHE] == (set_by if kept == "mine" else str(tmp_path / "chainrule" / kept))
 
 
 def test_fit_leaves_global_randomness_alone(digits):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from chainrule.models import Model
 from chainrule.randomness import seeded
 from chainrule.training.batches import EpochOrder, InOrder
+from chainrule.training.compiled import compiled
 from chainrule.training.config import OPTIMIZERS, TrainingConfig
 from chainrule.training.mutation import mutated
 from chainrule.training.position import Position, Sum
@@ -46,7 +47,7 @@ class Likelihood(pl.LightningModule):
         super().__init__()
         self.elapsed, self.train_order, self.valid_order = elapsed, train, valid
         self.ranks, self._called = train.ranks, [called]  # in a list: they are modules of the model
-        self._compiled = torch.compile(model.loss, dynamic=False) if config.compile else None
+        self._compiled = compiled(model.loss) if config.compile else None
         self.model, self.config, self.steps = model, config, steps
         self._trained: list[Tensor] = []
         self.trained = Sum()
