@@ -1,9 +1,13 @@
 """Shared by all tests: one thread a worker, so that two workers fill two cores."""
 
+import os
 from contextlib import suppress
 
 import pytest
 import torch
+
+if not torch.cuda.is_available():  # Triton reads it when it is loaded: its kernels then run on a CPU
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 from chainrule.engine import auto
 

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from chainrule.errors import ChainruleError
 from chainrule.heads.kernels import LOG_SCALES
@@ -118,10 +119,7 @@ class CategoricalConditional(Conditional):
 
     def draw(self, u: Tensor) -> Tensor:
         """The first level whose cumulative probability exceeds u, in float64: (B,) → (B,) integers."""
-        total = torch.softmax(self._known(), dim=-1, dtype=torch.float64).cumsum(-1)
-        # Divided by the last sum: the last possible level then reaches exactly 1, and u < 1 never passes it.
-        level = torch.searchsorted(total / total[..., -1:], u[..., None].contiguous(), right=True)[..., 0]
-        return level.clamp(max=self.levels - 1)  # NaN is refused by who asked, but no level lies outside
+        return draw_level(self._known(), u)
 
     def mode(self) -> Tensor:
         """The most probable level (B,)."""
@@ -167,6 +165,16 @@ class CategoricalConditional(Conditional):
 
     def _replaced(self, logits: Tensor) -> CategoricalConditional:
         return CategoricalConditional(logits, self.gap, self.other)
+
+
+def draw_level(logits: Tensor, u: Tensor) -> Tensor:
+    """The draw of `CategoricalConditional`: (…, K), (…,) → (…,). A mode may put a kernel in its place."""
+    if has_torch_function_unary(logits):
+        return handle_torch_function(draw_level, (logits,), logits, u)
+    total = torch.softmax(logits, dim=-1, dtype=torch.float64).cumsum(-1)
+    # Divided by the last sum: the last possible level then reaches exactly 1, and u < 1 never passes it.
+    level = torch.searchsorted(total / total[..., -1:], u[..., None].contiguous(), right=True)[..., 0]
+    return level.clamp(max=logits.shape[-1] - 1)  # NaN is refused by who asked, but no level lies outside
 
 
 class BernoulliConditional(CategoricalConditional):

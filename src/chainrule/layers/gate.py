@@ -1,4 +1,4 @@
-"""The gate tanh ⊙ σ of images, its gradient written out: autograd would take twice the passes."""
+"""The gate tanh ⊙ σ: of a step, and of images, its gradient written out: autograd would take twice the passes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 sigmoid_backward, tanh_backward = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
+
+
+def gate(z: Tensor, added: Tensor | None = None, dim: int = -1) -> Tensor:
+    """tanh(f) ⊙ σ(g) of z + added, whose two halves along `dim` are f and g. A mode may put a kernel in its place."""
+    if has_torch_function_unary(z):
+        return handle_torch_function(gate, (z,), z, added, dim)
+    f, g = (z if added is None else z + added).chunk(2, dim=dim)
+    return torch.tanh(f) * torch.sigmoid(g)
 
 
 def gate_images(z: Tensor, groups: int = 1, *, above: int = 0, side: int = 0) -> Tensor:

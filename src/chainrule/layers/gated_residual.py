@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from chainrule.layers.conv1d import CausalConv1d
 from chainrule.layers.dropout import Dropout
-from chainrule.layers.gate import gate_images
+from chainrule.layers.gate import gate, gate_images
 from chainrule.layers.state import State
 
 
@@ -74,6 +74,5 @@ class GatedResidual(nn.Module):
         return F.linear(torch.cat([*gated], dim=-1), torch.cat(weights, dim=1), torch.stack(biases).sum(0))
 
     def _leave(self, stream: Tensor, gates: Tensor, added: Tensor | None) -> Tensor:
-        f, g = (gates if added is None else gates + added).chunk(2, dim=-1)
-        z = self.dropout(torch.tanh(f) * torch.sigmoid(g))
+        z = self.dropout(gate(gates, added))
         return (stream[..., : self.skip] if self.last else stream) + self.out(z)

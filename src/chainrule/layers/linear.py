@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from chainrule.layers.masked_product import MaskedProduct, blocks_of
 
@@ -56,9 +57,15 @@ class MaskedLinear(nn.Linear):
 
     def rows(self, x: Tensor, index: Tensor) -> Tensor:
         """The outputs `index` (n,) alone: (B, inputs) → (B, n). x must be 0 wherever their mask is."""
-        weight = self.weight.index_select(0, index)
-        bias = None if self.bias is None else self.bias.index_select(0, index)
-        return F.linear(x, weight, bias)
+        return linear_rows(x, self.weight, self.bias, index)
+
+
+def linear_rows(x: Tensor, weight: Tensor, bias: Tensor | None, index: Tensor) -> Tensor:
+    """The outputs `index` (n,) of W x + b alone, (…, inputs) → (…, n). A mode may put a kernel in its place."""
+    if has_torch_function_unary(x):
+        return handle_torch_function(linear_rows, (x,), x, weight, bias, index)
+    bias = None if bias is None else bias.index_select(0, index)
+    return F.linear(x, weight.index_select(0, index), bias)
 
 
 def by_hand(x: Tensor) -> bool:

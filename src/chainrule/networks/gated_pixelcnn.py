@@ -11,18 +11,12 @@ from torch.nn import functional as F
 from chainrule.layers.condition import Condition
 from chainrule.layers.dropout import Dropout
 from chainrule.layers.encoding import Encoding
-from chainrule.layers.gate import gate_images
+from chainrule.layers.gate import gate, gate_images
 from chainrule.layers.grid.grid import GridLayer, GridSerial
 from chainrule.layers.grid.pixel_conv import PixelConv
 from chainrule.layers.grid.row_conv import RowConv, shift_down
 from chainrule.layers.state import State
 from chainrule.networks.raster import Raster
-
-
-def gate(z: Tensor) -> Tensor:
-    """tanh(z_f) ⊙ σ(z_g), the two halves of the channels of a pixel or a row: (B, 2C, …) → (B, C, …). (Eq. 2.)"""
-    f, g = z.chunk(2, dim=1)
-    return torch.tanh(f) * torch.sigmoid(g)
 
 
 class Gate(GridLayer):
@@ -50,7 +44,7 @@ class Gate(GridLayer):
 
     def step(self, x: Tensor, state: State, column: Tensor, group: int) -> tuple[Tensor, State]:
         """(B, 2C_g) → (B, C_g)."""
-        return gate(x), state
+        return gate(x, dim=1), state
 
     def prefill(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, 2C, r, W) → (B, C, r, W)."""
@@ -105,13 +99,13 @@ class GatedBlock(nn.Module):
         if cond is not None:
             for_v, for_h = cond.chunk(2, dim=1)
             z, base = z + for_v, base + for_h
-        return gate(z), base.transpose(1, 2), state
+        return gate(z, dim=1), base.transpose(1, 2), state
 
     def step(self, h: Tensor, base: Tensor, state: State, column: Tensor, group: int) -> tuple[Tensor, State]:
         """A pixel of the horizontal stack: (B, C_g), and what the vertical one adds, (B, 2C_g)."""
         along, out = state
         z, along = self.along.step_onto(base, h, along, group)
-        y, out = self.out.step(gate(z), out, column, group)
+        y, out = self.out.step(gate(z, dim=1), out, column, group)
         return h + y if self.residual else y, (along, out)
 
     def init_state(self, batch: int, **options: Any) -> tuple[State, State]:
