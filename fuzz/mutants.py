@@ -47,6 +47,7 @@ FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
 TABLE, RECORD = FOLDER / "mutants.toml", FOLDER / "mutants.json"
 SOURCE = ROOT / "src" / "chainrule"
+os.environ.setdefault("TRITON_INTERPRET", "1")  # before anything loads Triton: its kernels then run on a CPU
 SECONDS = 600  # of a test run; one that takes longer hangs, which is noticed too
 
 

@@ -12,7 +12,7 @@ INPUTS, TILE = (
     256,
     8192,
 )  # products that a program has in registers: of one output, and of all its rows and outputs
-PROGRAMS = 128  # at least so many, where there are as many outputs, so that a large device is busy
+PROGRAMS = 128  # at least, where there are as many outputs: a large device is then busy
 
 
 @triton.jit
