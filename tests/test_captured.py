@@ -194,8 +194,9 @@ def test_by_name(graphs):
 
 
 def test_a_cpu_has_none():
-    with pytest.raises(ChainruleError, match="captured runner: it is for cuda, the model is on cpu"):
-        net().sample(2, runner="captured")
+    for name in ("captured", "captured-fused"):
+        with pytest.raises(ChainruleError, match="captured runner: it is for cuda, the model is on cpu"):
+            net().sample(2, runner=name)
 
 
 def test_changed_weights_are_captured_anew(graphs):

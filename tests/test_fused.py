@@ -368,9 +368,8 @@ def test_steps_with_kernels_are_captured(fused, name):
     """What is recorded in the mode has the kernels in it, and draws the same sample when it is replayed."""
     model, kernels = build(name)
     rule = Sample(draw_noise(2, model.domain.size, torch.Generator().manual_seed(1)))
-    runner = CapturedRunner(model, as_it_is)
-    with fused:
-        found = model.rollout(rule, 2, None, runner=runner)
+    runner = CapturedRunner(model, as_it_is, mode=lambda: fused)
+    found = model.rollout(rule, 2, None, runner=runner)
     (program,) = runner._programs.values()
     recorded = {
         call.operation._opname

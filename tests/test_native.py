@@ -200,7 +200,8 @@ def test_runner_by_name():
     net = model()
     assert torch.equal(sample(net, runner="native"), sample(net, runner="eager"))
     with pytest.raises(
-        ChainruleError, match="expected eager, native, native-bf16, native-int8 or captured; got 'fast'"
+        ChainruleError,
+        match="expected eager, native, native-bf16, native-int8, captured or captured-fused; got 'fast'",
     ):
         net.sample(1, runner="fast")
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chainrule.engine.native import NativeRunner
 
 CAPTURED = "captured"
+FUSED = "captured-fused"
 NATIVE = {"native": None, "native-bf16": "bf16", "native-int8": "int8"}  # runners, and how they round weights
 TRIED = 4  # sites that are drawn eagerly before the time of the rest is estimated
 # Seconds of eager steps, past and to come, that are worth recording a model's step; and where the loop is not loaded.
@@ -260,18 +261,19 @@ def find_runner(model: Any, name: str) -> Incremental:
     """
     if name == "eager":
         return model
-    if name not in (*NATIVE, CAPTURED):
-        raise ChainruleError(f"runner: expected eager, {', '.join(NATIVE)} or {CAPTURED}; got {name!r}")
-    found = _find(model, name) if name == CAPTURED else find_native(model, name)
+    if name not in (*NATIVE, CAPTURED, FUSED):
+        known = ", ".join(("eager", *NATIVE, CAPTURED))
+        raise ChainruleError(f"runner: expected {known} or {FUSED}; got {name!r}")
+    found = find_native(model, name) if name in NATIVE else _find(model, name)
     if isinstance(found, str):
         raise ChainruleError(found)
     return found
 
 
 def _make(model: Any, name: str) -> NativeRunner | CapturedRunner | str:
-    if name == CAPTURED:
+    if name not in NATIVE:
         try:
-            return CapturedRunner(model)
+            return _make_captured(model, name == FUSED)
         except Unsupported as reason:
             return str(reason)
     try:
@@ -279,6 +281,15 @@ def _make(model: Any, name: str) -> NativeRunner | CapturedRunner | str:
     except ImportError as missing:  # numba is not built for every Python on its first day
         return f"native runner: numba cannot be loaded: {missing}"
     return NativeRunner(model, rounding=NATIVE[name])
+
+
+def _make_captured(model: Any, fused: bool) -> CapturedRunner:
+    if not fused:
+        return CapturedRunner(model)
+    from chainrule.engine.captured.fused import Fused
+
+    mode = Fused()
+    return CapturedRunner(model, mode=lambda: mode)
 
 
 class _Mark(NamedTuple):

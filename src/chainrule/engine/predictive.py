@@ -165,9 +165,12 @@ def keep_final(values: Tensor, final: Tensor, otherwise: Tensor | float) -> Tens
 
 
 # What may run a rollout: steps, or passes; "eager" names the steps of torch, "native" those of a native loop,
-# "native-bf16" and "native-int8" the same with rounded weights, and "captured" those of a GPU's graphs.
+# "native-bf16" and "native-int8" the same with rounded weights, and "captured" those of a GPU's graphs, which
+# "captured-fused" makes of kernels of our own.
 Runner: TypeAlias = (
-    Incremental | Predictive | Literal["eager", "native", "native-bf16", "native-int8", "captured"]
+    Incremental
+    | Predictive
+    | Literal["eager", "native", "native-bf16", "native-int8", "captured", "captured-fused"]
 )
 
 

@@ -25,6 +25,7 @@ class Sampler(StrEnum):
     NATIVE_BF16 = "native-bf16"
     NATIVE_INT8 = "native-int8"
     CAPTURED = "captured"
+    CAPTURED_FUSED = "captured-fused"
     FIXED_POINT = "fixed-point"
     SPECULATIVE = "speculative"
 
@@ -35,7 +36,7 @@ SamplerOption = Annotated[
         "--sampler",
         help="Runner; each draws the same sample. steps: native or captured where it pays, else torch; eager: "
         "torch; native: compiled steps of a CPU; native-bf16, native-int8: rounded weights, nearly the same sample; "
-        "captured: CUDA graphs of a GPU; fixed-point: predictive "
+        "captured: CUDA graphs of a GPU; captured-fused: with kernels in Triton; fixed-point: predictive "
         "sampling; speculative: --draft proposes, the model verifies.",
     ),
 ]
@@ -69,6 +70,7 @@ def open_sampler(sampler: Sampler, draft: Path | None, device: str) -> Runner | 
         Sampler.EAGER: "eager",
         Sampler.NATIVE: "native",
         Sampler.CAPTURED: "captured",
+        Sampler.CAPTURED_FUSED: "captured-fused",
         Sampler.NATIVE_BF16: "native-bf16",
         Sampler.NATIVE_INT8: "native-int8",
     }

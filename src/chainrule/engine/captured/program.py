@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from threading import RLock
 from typing import Any
@@ -33,6 +34,7 @@ class Program:
         score: whether log-probabilities are wanted.
         leaves, tree: of a state.
         capture: makes a function of fixed memory into a replay.
+        mode: a context that steps are recorded in.
 
     Attributes:
         leaves: of the state, in the program's memory.
@@ -50,8 +52,9 @@ class Program:
         leaves: Sequence[Tensor],
         tree: TreeSpec,
         capture: Capture,
+        mode: Callable[[], AbstractContextManager],
     ) -> None:
-        self.model, self.kinds, self._tree, self._capture = model, kinds, tree, capture
+        self.model, self.kinds, self._tree, self._capture, self._mode = model, kinds, tree, capture, mode
         self.lock = RLock()
         self.owner: ReferenceType[Any] | None = None
         self._clock = torch.zeros((), dtype=torch.int64, device=values.device)
@@ -137,7 +140,8 @@ class Program:
         memory = [self._clock, self._values, self._sums, *self._some_terms(), *self.leaves]
         self._clock.fill_(t)
         before = [tensor.clone() for tensor in memory]
-        trace = record(partial(self._advance, kind), [*memory, self._shift, *self._columns])
+        with self._mode():
+            trace = record(partial(self._advance, kind), [*memory, self._shift, *self._columns])
         after = [tensor.clone() for tensor in memory]
         for tensor, was in zip(memory, before, strict=True):
             tensor.copy_(was)

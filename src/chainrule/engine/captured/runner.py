@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
 from typing import Any
 
@@ -33,16 +34,23 @@ class CapturedRunner:
     Args:
         model: an `engine.rollout.Stepwise`. If its parameters change, a new runner is needed.
         capture: makes a function of fixed memory into a replay; by default that of the model's device.
+        mode: a context that steps are recorded in, such as `Fused`.
 
     Raises:
         Unsupported: if its device has no graphs.
     """
 
-    def __init__(self, model: Any, capture: Capture | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        capture: Capture | None = None,
+        *,
+        mode: Callable[[], AbstractContextManager] = nullcontext,
+    ) -> None:
         found = capture or CAPTURES.get(model.device.type)
         if found is None:
             raise Unsupported(f"it is for {', '.join(CAPTURES)}, the model is on {model.device}")
-        self.model, self.kinds, self._capture = model, Kinds(model), found
+        self.model, self.kinds, self._capture, self._mode = model, Kinds(model), found, mode
         self._programs: OrderedDict[Hashable, Program] = OrderedDict()
         self._lock = Lock()
 
@@ -85,7 +93,9 @@ class CapturedRunner:
         key = form, score, *shapes
         with self._lock:
             if key not in self._programs:
-                made = Program(self.model, self.kinds, choose, values, score, leaves, tree, self._capture)
+                made = Program(
+                    self.model, self.kinds, choose, values, score, leaves, tree, self._capture, self._mode
+                )
                 self._programs[key] = made
             self._programs.move_to_end(key)
             while len(self._programs) > KEPT:
