@@ -45,7 +45,15 @@ def test_model_conditional_on_a_class(name, law):
 
 
 @pytest.mark.parametrize(
-    "law", ["conditioned", "parameters_matter", "step_is_forward", "sums_to_one", "one_pass"]
+    "law",
+    [
+        "conditioned",
+        "parameters_matter",
+        "step_is_forward",
+        "sums_to_one",
+        "one_pass",
+        "captured_steps_are_eager",
+    ],
 )
 @pytest.mark.parametrize("name", CONDITIONAL)
 def test_model_conditional_on_a_vector(name, law):
@@ -54,7 +62,15 @@ def test_model_conditional_on_a_vector(name, law):
 
 
 @pytest.mark.parametrize(
-    "law", ["conditioned", "parameters_matter", "step_is_forward", "prefix_is_steps", "one_pass"]
+    "law",
+    [
+        "conditioned",
+        "parameters_matter",
+        "step_is_forward",
+        "prefix_is_steps",
+        "one_pass",
+        "captured_steps_are_eager",
+    ],
 )
 @pytest.mark.parametrize("name", [name for name in CONDITIONAL if "maps" in hyperparameters_of(name)])
 def test_model_conditional_on_a_map(name, law):
