@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: help demo test test-all check matrix bench docs clean
+.PHONY: help demo test test-all check matrix bench gpu docs clean
 help:
 	@echo "make demo    train a model of handwritten digits, sample and complete with it (2 minutes)"
 	@echo "make test    run the tests"
@@ -11,6 +11,7 @@ help:
 	@echo "make check   lint, format and types"
 	@echo "make matrix  smoke tests on the oldest and newest versions of what is needed, and on each Python there is"
 	@echo "make bench   measure sampling and training on this machine and write benchmarks/"
+	@echo "make gpu     laws, sampling, training and likelihoods on a GPU, as records in runs/gpu (28 minutes)"
 	@echo "make docs    rebuild tables and charts from results/ and the documentation site"
 
 # The plain installation is enough for the demo; constraints.txt pins every version.
@@ -51,6 +52,10 @@ bench: $(VENV)/.dev
 	$(BIN)/chainrule bench nade-training --threads 1 --repeats 9 -o benchmarks/nade-training.json
 	$(BIN)/chainrule bench image-training --threads 2 -o benchmarks/image-training.json
 	$(BIN)/chainrule bench reversible --threads 1 -o benchmarks/reversible.json
+
+# It needs torch, numpy and lightning, and says what else; where there is no network, run tools/gpu.py itself.
+gpu: $(VENV)/.dev
+	$(BIN)/python tools/gpu.py
 
 docs: $(VENV)/.docs
 	$(BIN)/python tools/tables.py

@@ -55,7 +55,9 @@ class Net:
     def draw(self, model: AutoregressiveModel, batch: int, runner: Runner | None = None) -> Tensor:
         """Draw the measured sites (B, n, V)."""
         noise = draw_noise(batch, self.domain.size, torch.Generator().manual_seed(SEED))
-        return model.rollout(Sample(noise), batch, None, stop=self.steps(model), runner=runner).values
+        return model.rollout(
+            Sample(noise.to(model.device)), batch, None, stop=self.steps(model), runner=runner
+        ).values
 
     def steps(self, model: AutoregressiveModel) -> int:
         """How many sites are measured."""

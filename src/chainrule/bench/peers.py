@@ -15,7 +15,7 @@ Peer = Callable[[Domain, Mapping[str, Any]], Sampler]
 
 
 def hugging_face(domain: Domain, sizes: Mapping[str, Any]) -> Sampler:
-    """`GPT2LMHeadModel.generate`, with its cache of keys and values, sampling from all levels."""
+    """`GPT2LMHeadModel.generate`, with its cache of keys and values, sampling from all levels; on `sizes["device"]`."""
     from transformers import GPT2Config, GPT2LMHeadModel
     from transformers.utils import logging
 
@@ -30,12 +30,13 @@ def hugging_face(domain: Domain, sizes: Mapping[str, Any]) -> Sampler:
         eos_token_id=None,
         pad_token_id=domain.max_levels - 1,
     )
-    model = GPT2LMHeadModel(config).eval()
+    device = sizes.get("device", "cpu")
+    model = GPT2LMHeadModel(config).eval().to(device)
     options = {"do_sample": True, "top_k": 0, "use_cache": True}
     new = domain.steps - 1
 
     def draw(n: int) -> Tensor:
-        start = torch.zeros(n, 1, dtype=torch.long)
+        start = torch.zeros(n, 1, dtype=torch.long, device=device)
         return model.generate(
             start, attention_mask=torch.ones_like(start), min_new_tokens=new, max_new_tokens=new, **options
         )

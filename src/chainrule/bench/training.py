@@ -96,7 +96,9 @@ def _scored(x: Tensor, peer: Trained) -> Tensor:
 
 def _measure(name: str, x: Tensor, repeats: int, peaks: dict[str, float], peers: dict[str, Trained]) -> dict:
     model, batch = build(name), len(x)
-    losses: dict[str, tuple[nn.Module, Loss]] = {kind: (model, _loss(model, kind)) for kind in DTYPES} | peers
+    losses: dict[str, tuple[nn.Module, Loss]] = {
+        kind: (model, loss_of(model, kind)) for kind in DTYPES
+    } | peers
     ways = {way: partial(training_step(module, loss), x) for way, (module, loss) in losses.items()}
     times = time_interleaved(ways, repeats, seconds=SECONDS, least=ROUND)
     seconds = times.medians()
@@ -171,9 +173,11 @@ def training_step(model: nn.Module, loss: Loss) -> Callable[[Tensor], None]:
     return step
 
 
-def _loss(model: Any, kind: str) -> Loss:
+def loss_of(model: Any, kind: str) -> Loss:
+    """The loss of a batch, in one of `DTYPES`."""
+
     def loss(x: Tensor) -> Tensor:
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=kind == "bf16"):
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=kind == "bf16"):
             return -model.log_prob(x)
 
     return loss
@@ -206,7 +210,7 @@ def report() -> None:
     name, batch, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     torch.set_num_threads(threads)
     model, x = build(name), items(TRAINED[name].domain, batch)
-    loss = _loss(model, "float32")
+    loss = loss_of(model, "float32")
     eager, compiled = training_step(model, loss), training_step(model, torch.compile(loss))
     start = time.perf_counter()
     compiled(x)

@@ -21,6 +21,7 @@ from chainrule.tasks.density_floor import nats_by_floor
 from chainrule.tasks.evaluate import class_accuracy, steps_of
 from chainrule.tasks.likelihood import Likelihood, likelihood
 from chainrule.training import Recipe, Run, TrainingConfig, find_device, fit
+from chainrule.training.session import CHECKPOINT_MINUTES
 
 
 def list_tables() -> list[str]:
@@ -104,6 +105,7 @@ def reproduce(
     runs: Path | None = None,
     items: int | None = None,
     epochs: int | None = None,
+    checkpoint_minutes: float = CHECKPOINT_MINUTES,
 ) -> Iterator[dict]:
     """Train each recipe of a table and evaluate it: validation picks the weights, test is then read once.
 
@@ -117,6 +119,7 @@ def reproduce(
             gone on with, so that short stretches of time add up. By default runs are not kept.
         items, epochs: train and evaluate on the first items of each split only, for these epochs: to see that a
             recipe runs from end to end. The record then says that nothing was reproduced.
+        checkpoint_minutes: see `fit`.
 
     Yields:
         A record for `results/` after each recipe.
@@ -132,7 +135,11 @@ def reproduce(
         if epochs is not None:
             recipe.training["epochs"] = epochs
         start = time.perf_counter()
-        options: dict[str, Any] = {"device": device, "progress": progress}
+        options: dict[str, Any] = {
+            "device": device,
+            "progress": progress,
+            "checkpoint_minutes": checkpoint_minutes,
+        }
         folder = None if runs is None else runs / table / name
         if recipe.folds:
             run, scores = _over_folds(recipe, data, folder, options)

@@ -224,7 +224,7 @@ def draw(model: AutoregressiveModel, n: int, generator: torch.Generator, cond: T
 def steps(model: AutoregressiveModel, sites: Tensor, state: State, start: int = 0) -> tuple[Tensor, State]:
     """The parameters (B, T - start, P) of sites start … T-1, step by step with the values given."""
     phases = model.schedule()
-    clock = torch.arange(model.sites)
+    clock = torch.arange(model.sites, device=sites.device)
     collected = []
     for t in range(start, sites.shape[1]):
         params, state = model.step(sites[:, max(t - 1, 0)], state, clock[t], phase=phases[t])
