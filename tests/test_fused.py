@@ -19,6 +19,7 @@ from chainrule.heads.conditional import CategoricalConditional, draw_level
 from chainrule.layers.gate import gate
 from chainrule.layers.linear import linear_rows
 from chainrule.models import create_model
+from children import SCRIPT, ended
 
 ULP = torch.finfo(torch.float32).eps
 LEAST = torch.finfo(torch.float32).tiny  # below it torch's σ is zero
@@ -307,6 +308,40 @@ def test_without_triton_there_is_a_reason(monkeypatch):
     monkeypatch.setitem(sys.modules, "chainrule.engine.captured.kernels", None)
     with pytest.raises(Unsupported, match="no fused kernels: Triton cannot be loaded"):
         Fused()
+
+
+# Of each kernel, the types of its pointers, and its constants.
+COMPILED = """
+import os, sys
+os.environ["TRITON_INTERPRET"] = "0"
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from chainrule.engine.captured.kernels import attention, draw, gate, product
+
+def build(kernel, constants, **types):
+    signature = {n: "constexpr" if n in constants else types.get(n, "i32") for n in kernel.arg_names}
+    made = triton.compile(ASTSource(kernel, signature, constexprs=constants), target=GPUTarget("cuda", 90, 32))
+    print(len(made.asm["cubin"]) > 0)
+
+for kind in ("*fp32", "*bf16"):
+    names = dict.fromkeys(("x", "weight", "bias", "y"), kind)
+    constants = {"BIASED": True, "INDEXED": True, "ROWS": 2, "OUTPUTS": 2, "INPUTS": 64}
+    build(product._kernel, constants, index="*i64", **names)
+    names = dict.fromkeys(("q", "k", "v", "mask", "y"), kind)
+    build(attention._kernel, {"MASKED": True, "TIMES": 16, "UNITS": 16}, scale="fp32", **names)
+    build(draw._kernel, {"LEVELS": 64}, logits=kind, u="*fp64", level="*i64")
+build(gate._kernel, {"ADDED": True, "BLOCK": 64}, z="*fp32", added="*fp32", y="*fp32")
+"""
+
+
+def test_kernels_are_compiled_for_a_gpu(fused, tmp_path, monkeypatch):
+    """To the machine code of an H100, which takes none."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    script = tmp_path / "compiled.py"  # Triton wants to know files
+    script.write_text(COMPILED)
+    status, out, said = ended(script, program=SCRIPT)
+    assert (status, out.split()) == (0, ["True"] * 7), said
 
 
 # --- whole models ------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import triton.language as tl
 from torch import Tensor
 
 LEVELS = 4096  # the most: a row's logits and their sums are held in registers
+WARP = 256  # levels of a row that 32 threads hold
 
 
 @triton.jit
@@ -44,9 +45,10 @@ def draw_level(logits: Tensor, u: Tensor) -> Tensor:
     """
     rows, levels = logits.shape
     level = torch.empty(rows, dtype=torch.int64, device=logits.device)
+    held = triton.next_power_of_2(levels)
     _kernel[rows,](
-        logits, u, level, levels, *logits.stride(), u.stride(0), LEVELS=triton.next_power_of_2(levels)
-    )
+        logits, u, level, levels, *logits.stride(), u.stride(0), LEVELS=held, num_warps=max(held // WARP, 4)
+    )  # fmt: skip
     return level
 
 
