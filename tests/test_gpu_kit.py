@@ -57,7 +57,7 @@ def run(tmp_path):
         begun = tmp_path / "begun"
         begun.unlink(missing_ok=True)
         kinds = {
-            part: Part(0.5, limit, lambda shrink, names=names: names.split(), None, together, resumes)
+            part: Part(0.5, limit, together, resumes, lambda shrink, names=names: names.split(), None)
             for part, (names, limit, together, resumes) in parts.items()
         }
         command = [sys.executable, "-c", ENTRY, str(tmp_path)]

@@ -15,10 +15,18 @@ import importlib.util
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 UNPACKED = "unpacked"
+# In order: what measures it, its share of the minutes, seconds of an entry at most, entries at once, whether they resume.
+PARTS = {
+    "laws": ("chainrule.testing.on_registry", 0.1, 170, 8, False),
+    "sampling": ("chainrule.bench.gpu.sampling", 0.25, 120, 1, False),
+    "training": ("chainrule.bench.gpu.training", 0.15, 60, 1, False),
+    "quality": ("chainrule.bench.gpu.quality", 0.5, 1800, 1, True),
+}
 # Import name → name of the package, of what the library cannot be imported without.
 NEEDS = {
     "torch": "torch",
@@ -83,7 +91,7 @@ def read_options() -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, help="folder of the named sets; default: $CHAINRULE_DATA")
     parser.add_argument("--wheels", type=Path, help="folder of wheels of what is not installed")
-    parser.add_argument("--only", nargs="+", help="parts: laws, sampling, training, quality")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="parts")
     parser.add_argument("--shrink", action="store_true", help="everything tiny")
     parser.add_argument("--retry", action="store_true", help="again what failed, was ended or lacked data")
     parser.add_argument("--entry", nargs=3, metavar=("PART", "ENTRY", "SECONDS"), help=argparse.SUPPRESS)
@@ -101,25 +109,21 @@ def main() -> None:
         if options.wheels:
             unpack(options.wheels)
         check_packages()
-    from chainrule.bench.gpu import quality, sampling, training
     from chainrule.bench.gpu.kit import Part, run_all, run_entry
     from chainrule.bench.gpu.setting import Setting
-    from chainrule.testing import on_registry as laws
 
-    parts = {
-        "laws": Part(0.1, 170, laws.names, laws.measure, together=8),
-        "sampling": Part(0.25, 120, sampling.names, sampling.measure),
-        "training": Part(0.15, 60, training.names, training.measure),
-        "quality": Part(0.5, 1800, quality.names, quality.measure, resumes=True),
-    }
-    if options.only:
-        parts = {name: parts[name] for name in options.only}
+    def part(name: str) -> Part:
+        module, *limits = PARTS[name]
+        own = import_module(module)
+        return Part(*limits, own.names, own.measure)
+
     if options.entry:
-        part, name, seconds = options.entry
+        kind, name, seconds = options.entry
         runs = options.out / "runs"
         setting = Setting(options.device, options.shrink, options.data, runs, float(seconds))
-        run_entry(parts[part], part, name, options.out, setting)
+        run_entry(part(kind), kind, name, options.out, setting)
         return
+    parts = {name: part(name) for name in options.only or PARTS}
     command = [sys.executable, __file__, "--device", options.device, "--out", str(options.out)]
     command += ["--shrink"] if options.shrink else []
     for name in ("data", "wheels"):

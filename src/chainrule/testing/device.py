@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -12,8 +11,8 @@ from torch import Tensor
 
 from chainrule.domain import Domain
 from chainrule.engine import Sample, draw_noise, exact_arithmetic
-from chainrule.engine.captured import CapturedRunner, Unsupported
-from chainrule.engine.captured.fused import Fused
+from chainrule.engine.auto import CAPTURED, FUSED, find_runner
+from chainrule.errors import ChainruleError
 from chainrule.models import Model
 from chainrule.models.base.capabilities import Exact, Factorises, Samples
 from chainrule.testing.subject import ANY, LawNotBinding, LawViolation, Subject, close, require, steps, under
@@ -109,32 +108,27 @@ def samples_as_the_cpu(on: Device) -> None:
 
 def captured_is_eager(on: Device) -> None:
     """Captured steps draw the sample of eager ones, and score it alike."""
-    _captured(on, nullcontext())
+    _is_eager(on, CAPTURED)
 
 
 def fused_is_eager(on: Device) -> None:
     """The same with fused kernels."""
-    try:
-        kernels = Fused()
-    except Unsupported as reason:
-        raise LawNotBinding(str(reason)) from reason
-    _captured(on, kernels)
+    _is_eager(on, FUSED)
 
 
-def _captured(on: Device, mode: AbstractContextManager[Any]) -> None:
+def _is_eager(on: Device, name: str) -> None:
     model, noise = on.factorised(), draw_noise(BATCH, on.model.domain.size, on.generator()).to(on.device)
     rule, cond = Sample(noise), on.moved(on.cond)
     eager = model.rollout(rule, BATCH, cond, runner="eager", score=True)
     tolerance = 0 if model.domain.discrete else on.tolerance
     try:
-        runner = CapturedRunner(model)
-        for time in ("first", "second"):
-            with mode:
-                found = model.rollout(rule, BATCH, cond, runner=runner, score=True)
-            require(close(found.values, eager.values, tolerance), f"another sample, the {time} time")
-            require(close(found.log_prob, eager.log_prob, on.tolerance), f"another score, the {time} time")
-    except Unsupported as reason:
+        runner = find_runner(model, name)
+        drawn = [model.rollout(rule, BATCH, cond, runner=runner, score=True) for _ in range(2)]
+    except ChainruleError as reason:
         raise LawNotBinding(str(reason)) from reason
+    for found in drawn:
+        require(close(found.values, eager.values, tolerance), f"{name}: another sample")
+        require(close(found.log_prob, eager.log_prob, on.tolerance), f"{name}: another score")
 
 
 def draws(on: Device) -> None:

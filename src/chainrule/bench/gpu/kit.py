@@ -28,18 +28,18 @@ class Part:
     Attributes:
         share: of all minutes; what is not used is left to the parts after it.
         limit: seconds of an entry.
-        names: whether all is tiny → the entries, in order.
-        measure: an entry → records, each in place of the one before.
         together: entries that run at once.
         resumes: whether an entry that is ended goes on the next time.
+        names: whether all is tiny → the entries, in order.
+        measure: an entry → records, each in place of the one before.
     """
 
     share: float
     limit: float
+    together: int
+    resumes: bool
     names: Callable[[bool], list[str]]
     measure: Callable[[str, Setting], Iterator[dict[str, Any]]]
-    together: int = 1
-    resumes: bool = False
 
 
 def record_of(out: Path, part: str, name: str) -> Path:

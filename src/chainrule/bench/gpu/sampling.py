@@ -17,9 +17,7 @@ from chainrule.bench.nets import NETS, Net
 from chainrule.bench.peers import find_peers
 from chainrule.domain import Domain
 from chainrule.engine import exact_arithmetic
-from chainrule.engine.auto import find_runner
-from chainrule.engine.captured import CapturedRunner
-from chainrule.engine.captured.fused import Fused
+from chainrule.engine.auto import CAPTURED, FUSED, find_runner
 from chainrule.engine.step_cost import count_steps
 
 RATE = 16_000  # samples a second of recordings
@@ -77,15 +75,6 @@ def _ways(net: Net, model: Any, setting: Setting) -> dict[str, Callable[[], Call
     def draw_by(runner: Any) -> Callable[[int], object]:
         return partial(net.draw, model, runner=runner)
 
-    def fused() -> Callable[[int], object]:
-        mode, runner = Fused(), CapturedRunner(model)
-
-        def draw(n: int) -> object:
-            with mode:  # kernels are chosen when steps are recorded
-                return net.draw(model, n, runner)
-
-        return draw
-
     def peer(name: str) -> Callable[[int], object]:
         found, absent = find_peers(
             {name: net.peers[name]}, net.domain, {**net.hyperparameters, "device": setting.device}
@@ -95,9 +84,7 @@ def _ways(net: Net, model: Any, setting: Setting) -> dict[str, Callable[[], Call
         return found[name]
 
     ways: dict[str, Callable[[], Callable[[int], object]]] = {
-        "captured": lambda: draw_by(find_runner(model, "captured")),
-        "fused": fused,
-        "eager": lambda: draw_by(find_runner(model, "eager")),
+        **{name: lambda name=name: draw_by(find_runner(model, name)) for name in (CAPTURED, FUSED, "eager")},
         **{name: partial(peer, name) for name in net.peers},
     }
     if not setting.shrink:  # compiling takes half a minute
