@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.bench.gpu import compiled, kit, quality, setting
+from chainrule.bench.cases import run_case, table_of
+from chainrule.bench.gpu import compiled, kit, quality, sampling, setting
 from chainrule.bench.gpu.kit import Part, run_all
 from chainrule.bench.gpu.setting import Setting
 from chainrule.bench.nets import Net
@@ -168,6 +169,23 @@ def test_compiled_steps_draw_what_eager_ones_do():
     net = Net("", "gru", Domain.sequence(4, levels=3), {"width": 4, "depth": 1}, (1,))
     model = net.build()
     assert net.draw(model, 2, compiled.CompiledRunner(model, 4)).equal(net.draw(model, 2, model))
+
+
+def test_the_bench_measures_a_device(monkeypatch):
+    """Here one that is the CPU by another name."""
+    monkeypatch.setattr(sampling, "NETS", sampling.SHRUNK)
+    monkeypatch.setattr(sampling, "find_runner", lambda model, name: model)
+    monkeypatch.setattr(sampling, "CompiledRunner", lambda model, sites: model)
+    monkeypatch.setattr(setting, "SECONDS", 0.0)
+    record = sampling.measure_all(["wavenet"], "cpu", str) | {"case": "sampling"}
+    columns, ((net, batch, *rates, of_bound),) = table_of(record)
+    ways = ["captured", "captured-fused", "eager", "compiled"]
+    assert columns == ["net", "batch", *(f"{way}, steps/s" for way in ways), "of bound"]
+    assert (net, batch, len(rates), of_bound[-1]) == ("wavenet", "1", 4, "%")
+    with pytest.raises(
+        ChainruleError, match="bench training: measures the CPU; another device is for sampling"
+    ):
+        run_case("training", device="cuda")
 
 
 # --- the script --------------------------------------------------------------------------------------

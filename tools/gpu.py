@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 UNPACKED = "unpacked"
-# In order: what measures it, its share of the minutes, seconds of an entry at most, entries at once, whether they resume.
+# In order: what measures it, its share of the minutes, the most seconds of an entry, entries at once, do they resume.
 PARTS = {
     "laws": ("chainrule.testing.on_registry", 0.1, 170, 8, False),
     "sampling": ("chainrule.bench.gpu.sampling", 0.25, 120, 1, False),

@@ -54,7 +54,7 @@ CASES = {
         None,
         sampling.measure,
         sampling.table,
-        ("models", "threads", "tell"),
+        ("models", "threads", "device", "tell"),
         sampling.notes,
     ),
     "training": Case(
@@ -145,6 +145,7 @@ def run_case(
     tasks: list[str] | None = None,
     peers: Path | None = None,
     records: Path | None = None,
+    device: str | None = None,
     tell: Callable[[str], object] = str,
 ) -> dict:
     """Measure one case: medians over interleaved repeats.
@@ -162,6 +163,7 @@ def run_case(
         tasks: which ones of each table, for "tables".
         peers: folder of the environments of peers, for "tables".
         records: folder of the records of each table, for "tables".
+        device: other than the CPU, for "sampling".
         tell: called with what is measured next, where that takes minutes.
 
     Raises:
@@ -174,16 +176,19 @@ def run_case(
         if value and choice not in case.choices:
             takers = " and ".join(other for other, its in CASES.items() if choice in its.choices)
             raise ChainruleError(f"bench {name}: has its own models; {choice} are for {takers}")
+    if device and "device" not in case.choices:
+        raise ChainruleError(f"bench {name}: measures the CPU; another device is for sampling")
     batch = case.batch if batch is None else batch
     command = f"chainrule bench {name}"
     command += f" --batch {batch}" if batch else ""
     command += f" --repeats {repeats}"
     command += f" --threads {threads}" if threads else ""
+    command += f" --device {device}" if device else ""
     command += "".join(_written(choice, value) for choice, value in given.items() if value)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
-    others = {"threads": threads, "tell": tell}
+    others = {"threads": threads, "device": device, "tell": tell}
     choices: dict[str, Any] = {choice: value for choice, value in given.items() if value}
     choices |= {choice: value for choice, value in others.items() if choice in case.choices}
     try:

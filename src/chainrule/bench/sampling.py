@@ -11,6 +11,7 @@ from pathlib import Path
 
 from chainrule.bench.ceilings import measure_peak, torch_threads
 from chainrule.bench.fresh_process import measure_fresh
+from chainrule.bench.gpu import sampling as on_device
 from chainrule.bench.nets import NETS, Net
 from chainrule.bench.peers import Sampler, find_peers
 from chainrule.bench.roofline import roofline
@@ -19,6 +20,7 @@ from chainrule.engine import exact_arithmetic
 from chainrule.engine.auto import NATIVE, find_runner
 from chainrule.errors import ChainruleError, nearest
 from chainrule.models import AutoregressiveModel
+from chainrule.training.device import find_device
 
 WAYS = ("naive", "default", "eager", *NATIVE)
 SECONDS = 2.0  # of counted rounds, of each net, batch size and number of threads
@@ -30,6 +32,7 @@ def measure(
     *,
     models: list[str] | None = None,
     threads: int | None = None,
+    device: str | None = None,
     tell: Callable[[str], object] = str,
 ) -> dict:
     """Every net at its batch sizes, with one thread and with all.
@@ -39,6 +42,7 @@ def measure(
         repeats: counted rounds, fewer where they take longer than `SECONDS`.
         models: which of `NETS`; all by default.
         threads: one number of threads only.
+        device: another one than the CPU, by `bench.gpu.sampling` at each net's own batch sizes.
         tell: called with what is measured next.
 
     Raises:
@@ -47,6 +51,8 @@ def measure(
     for name in models or ():
         if name not in NETS:
             raise ChainruleError(f"bench sampling: unknown model {name!r}; {nearest(name, NETS)}")
+    if device not in (None, "cpu"):
+        return on_device.measure_all(list(models or on_device.ORDER), str(find_device(device)), tell)
     counts = (threads,) if threads else tuple(dict.fromkeys((1, os.cpu_count() or 1)))
     chosen = {name: NETS[name] for name in models or NETS}
     rows: list[dict] = []
@@ -142,6 +148,8 @@ def _fresh(batches: Mapping[str, int], threads: int) -> tuple[dict[str, dict], f
 
 def table(record: dict) -> tuple[list[str], list[list[str]]]:
     """A row a net, batch size and number of threads; what a new process takes stands in the last row of a net."""
+    if "device" in record:
+        return on_device.table(record)
     last = {row["net"]: row for row in record["rows"]}
     rows = []
     for row in record["rows"]:
@@ -167,6 +175,8 @@ def table(record: dict) -> tuple[list[str], list[list[str]]]:
 
 def notes(record: dict) -> list[str]:
     """What the machine can do, and how long the native loop compiles."""
+    if "device" in record:
+        return []
     peaks = [
         f"{max(found.values()) / 1e9:.0f} Gflop/s with {count} thread{'s' * (count != '1')}"
         for count, found in record["peak_flops"].items()

@@ -16,7 +16,7 @@ from chainrule.bench.gpu.setting import Setting
 from chainrule.files import write_text
 from chainrule.records import circumstances, to_json
 
-GRACE = 20.0  # seconds that an entry has to write its checkpoint after it is told to stop
+GRACE = 20.0  # seconds that an entry has to write its checkpoint after it is interrupted
 LEAST = 5.0  # seconds in which an entry can begin
 OVER = ("done", "failed", "skipped", "ended")  # of records that are not made again
 
@@ -127,7 +127,7 @@ def _run(
                 write_text(path, to_json(record))
             tell(f"{part} {name}: {record.get('status')} after {time.monotonic() - begun:.0f} s")
     finally:
-        for process in processes.values():  # where this process is told to stop
+        for process in processes.values():  # where this process is interrupted itself
             _wait(process, time.monotonic())
 
 

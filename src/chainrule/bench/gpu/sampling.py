@@ -3,8 +3,9 @@ of memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,7 +30,7 @@ SHRUNK = {
         "wavenet",
         Domain.sequence(9, levels=5),
         {"channels": 4, "skip": 4, "depth": 2, "cycle": 2},
-        (2,),
+        (1,),
     ),
 }
 
@@ -69,6 +70,37 @@ def measure(name: str, setting: Setting) -> Iterator[dict[str, Any]]:
                 row["real_time_factor"] = {w: rate / RATE for w, rate in row["steps_per_second"].items()}
             yield record
     yield record
+
+
+def measure_all(nets: Sequence[str], device: str, tell: Callable[[str], object]) -> dict[str, Any]:
+    """Some nets in this process, as `chainrule bench sampling --device` has them."""
+    setting, rows, absent = Setting(device, False, None, Path(), 0.0), [], {}
+    for name in nets:
+        tell(name)
+        found = list(measure(name, setting))[-1]
+        rows.append({"net": name, **found})
+        absent |= {f"{way} of {name}": reason for way, reason in found["absent"].items()}
+    return {"about": "Sampling: steps a second", **setting.about(), "rows": rows, "absent": absent}
+
+
+def table(record: dict) -> tuple[list[str], list[list[str]]]:
+    """A row a net and batch size: steps a second of each way, and what of the bound of memory the best one reaches."""
+    all_ways = [row["steps_per_second"] for net in record["rows"] for row in net["rows"]]
+    ways = list(dict.fromkeys(way for rates in all_ways for way in rates))
+    rows = [
+        [
+            net["net"],
+            str(row["batch"]),
+            *(
+                f"{row['steps_per_second'][way]:,.0f}" if way in row["steps_per_second"] else ""
+                for way in ways
+            ),
+            f"{max(row['of_bound'].values()):.0%}" if row.get("of_bound") else "",
+        ]
+        for net in record["rows"]
+        for row in net["rows"]
+    ]
+    return ["net", "batch", *(f"{way}, steps/s" for way in ways), "of bound"], rows
 
 
 def _ways(net: Net, model: Any, setting: Setting) -> dict[str, Callable[[], Callable[[int], object]]]:

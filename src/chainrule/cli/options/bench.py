@@ -60,6 +60,7 @@ Threads = Annotated[
     int | None,
     typer.Option(min=1, help="Number of threads. Default: torch's; for sampling one, then all cores."),
 ]
+Device = Annotated[str | None, typer.Option(help="Device, for sampling: cuda, … Default: cpu.")]
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class BenchOptions:
     batch: Batch = None
     repeats: Repeats = 5
     threads: Threads = None
+    device: Device = None
 
     def given(self) -> dict[str, Any]:
         """As the arguments of `run_case`."""
@@ -92,4 +94,5 @@ class BenchOptions:
             "batch": self.batch,
             "repeats": self.repeats,
             "threads": self.threads,
+            "device": self.device,
         }
