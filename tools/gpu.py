@@ -24,7 +24,7 @@ UNPACKED = "unpacked"
 PARTS = {
     "laws": ("chainrule.testing.on_registry", 0.1, 170, 8, False),
     "sampling": ("chainrule.bench.gpu.sampling", 0.25, 120, 1, False),
-    "training": ("chainrule.bench.gpu.training", 0.15, 60, 1, False),
+    "training": ("chainrule.bench.gpu.training", 0.15, 90, 1, False),
     "quality": ("chainrule.bench.gpu.quality", 0.5, 1800, 1, True),
 }
 # Import name → name of the package, of what the library cannot be imported without.

@@ -74,7 +74,7 @@ def measure(name: str, setting: Setting) -> Iterator[dict[str, Any]]:
 
 def measure_all(nets: Sequence[str], device: str, tell: Callable[[str], object]) -> dict[str, Any]:
     """Some nets in this process, as `chainrule bench sampling --device` has them."""
-    setting, rows, absent = Setting(device, False, None, Path(), 0.0), [], {}
+    setting, rows, absent = Setting(device, False, None, Path(), 0.0), [], dict[str, str]()
     for name in nets:
         tell(name)
         found = list(measure(name, setting))[-1]
@@ -107,6 +107,9 @@ def _ways(net: Net, model: Any, setting: Setting) -> dict[str, Callable[[], Call
     def draw_by(runner: Any) -> Callable[[int], object]:
         return partial(net.draw, model, runner=runner)
 
+    def ours(name: str) -> Callable[[int], object]:
+        return draw_by(find_runner(model, name))
+
     def peer(name: str) -> Callable[[int], object]:
         found, absent = find_peers(
             {name: net.peers[name]}, net.domain, {**net.hyperparameters, "device": setting.device}
@@ -116,7 +119,7 @@ def _ways(net: Net, model: Any, setting: Setting) -> dict[str, Callable[[], Call
         return found[name]
 
     ways: dict[str, Callable[[], Callable[[int], object]]] = {
-        **{name: lambda name=name: draw_by(find_runner(model, name)) for name in (CAPTURED, FUSED, "eager")},
+        **{name: partial(ours, name) for name in (CAPTURED, FUSED, "eager")},
         **{name: partial(peer, name) for name in net.peers},
     }
     if not setting.shrink:  # compiling takes half a minute

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+
+from chainrule.engine.captured.capture import as_cuda_graph
 
 # Operations a second of dense bf16 products, as the makers state them.
 PEAKS = {"H200": 989e12, "H100 PCIe": 756e12, "H100": 989e12, "A100": 312e12}
@@ -83,21 +84,28 @@ def bandwidth(setting: Setting, least: int = 0) -> float:
     """
     size = least or SIZES.get(setting.device, 1 << 30)
     x = torch.zeros(size // 4, device=setting.device)
-    times = max(1, (1 << 28) // size)  # enough at once to hide what starting them takes
+    times = max(4, (1 << 28) // size)
 
-    def read() -> Tensor:
-        return torch.stack([x.sum() for _ in range(times)])
+    def read() -> None:
+        for _ in range(times):
+            x.sum()
 
-    return times * size / setting.time(read)
+    return times * size / setting.time(_graph(setting, read) or read)
 
 
 def launch(setting: Setting) -> float | None:
     """Seconds between two kernels that do nothing, in a CUDA graph; None where there are no graphs."""
-    if torch.device(setting.device).type != "cuda":
-        return None
-    x, graph, count = torch.zeros(1, device=setting.device), torch.cuda.CUDAGraph(), 1000
-    x.add_(1)
-    with torch.cuda.graph(graph):
-        for _ in range(count):
+    x, times = torch.zeros(1, device=setting.device), 1000
+
+    def work() -> None:
+        for _ in range(times):
             x.add_(1)
-    return setting.time(graph.replay) / count
+
+    replay = _graph(setting, work)
+    return None if replay is None else setting.time(replay) / times
+
+
+def _graph(setting: Setting, work: Callable[[], None]) -> Callable[[], None] | None:
+    """The same as a CUDA graph, which no launch from Python slows down; None where there are none."""
+    device = torch.device(setting.device)
+    return as_cuda_graph(work, device) if device.type == "cuda" else None

@@ -33,7 +33,7 @@ def names(shrink: bool) -> list[str]:
 
 
 def measure(name: str, setting: Setting) -> Iterator[dict[str, Any]]:
-    """Steps of AdamW with bf16 autocast, eager and compiled, at growing batches; a record after each."""
+    """Steps of AdamW with bf16 autocast at growing batches, and compiled at the best one; a record after each."""
     model = build(name)
     flops, peak = 3 * pass_flops(model), bf16_peak(setting)
     model = model.to(setting.device)
@@ -45,26 +45,23 @@ def measure(name: str, setting: Setting) -> Iterator[dict[str, Any]]:
         "absent": {},
     }
     for growth in GROWTH[:1] if setting.shrink else GROWTH:
-        x = items(TRAINED[name].domain, growth * BATCHES[name]).to(setting.device)
-        loss = loss_of(model, "bf16")
-        for way in ("eager",) if setting.shrink else ("eager", "compiled"):
-            step = training_step(model, torch.compile(loss) if way == "compiled" else loss)
-            try:
-                seconds = setting.time(partial(step, x))
-            except Exception as reason:  # out of memory, or not compiled
-                record["absent"][f"{way}, batch {len(x)}"] = f"{type(reason).__name__}: {str(reason)[:300]}"
-                continue
-            rate = len(x) / seconds
-            of_peak = rate * flops / peak["flops"]
-            record["rows"].append(
-                {
-                    "way": way,
-                    "batch": len(x),
-                    "seconds": seconds,
-                    "items_per_second": rate,
-                    "of_peak": of_peak,
-                }
-            )
-            record["best_of_peak"] = max(row["of_peak"] for row in record["rows"])
-            yield record
-    yield record
+        yield _add(record, "eager", model, growth * BATCHES[name], setting)
+    if record["rows"] and not setting.shrink:
+        best = max(record["rows"], key=lambda row: row["of_peak"])
+        yield _add(record, "compiled", model, best["batch"], setting)
+
+
+def _add(record: dict[str, Any], way: str, model: Any, batch: int, setting: Setting) -> dict[str, Any]:
+    """A row of the record, or why it is absent: there is no memory for the batch, or it cannot be compiled."""
+    x, loss = items(model.domain, batch).to(setting.device), loss_of(model, "bf16")
+    step = training_step(model, torch.compile(loss) if way == "compiled" else loss)
+    try:
+        seconds = setting.time(partial(step, x))
+    except Exception as reason:
+        record["absent"][f"{way}, batch {batch}"] = f"{type(reason).__name__}: {str(reason)[:300]}"
+        return record
+    row = {"way": way, "batch": batch, "seconds": seconds, "items_per_second": batch / seconds}
+    row["of_peak"] = record["flops_per_item"] * row["items_per_second"] / record["peak"]["flops"]
+    record["rows"].append(row)
+    record["best_of_peak"] = max(row["of_peak"] for row in record["rows"])
+    return record
