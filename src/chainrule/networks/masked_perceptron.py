@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chainrule.devices import index_on
 from chainrule.layers import Condition, Encoding, MaskedLinear, State, put_at, strictly_lower, write_at
 from chainrule.layers.dropout import Dropout
 from chainrule.layers.linear import by_hand
@@ -167,6 +168,9 @@ class MaskedPerceptron(Network):
             places = [torch.randperm(width, generator=units) for width in widths]
         if self.residual:  # a layer adds its input, unit by unit
             places = places[:1] * len(places)
+        device = self.out.weight.device
+        places = [index_on(device, tuple(place.tolist())) for place in places]
+        inputs, outputs, order = (index_on(device, tuple(i.tolist())) for i in (inputs, outputs, sites))
         below, tensors = inputs, {}
         for i, (layer, place) in enumerate(zip(self.layers, places, strict=True)):
             tensors[f"layers.{i}.weight"] = layer.weight[place][:, below]
@@ -176,7 +180,7 @@ class MaskedPerceptron(Network):
         tensors["direct.weight"] = self.direct.weight[outputs][:, inputs]
         if self.condition.expected is not None:
             tensors |= {f"condition.{name}": t for name, t in self.condition.reordered(places[0]).items()}
-        tensors |= {f"code.{name}": buffer[sites] for name, buffer in self.code.per_site().items()}
+        tensors |= {f"code.{name}": buffer[order] for name, buffer in self.code.per_site().items()}
         if min(self.sizes) == max(self.sizes):
             return Reordered(self, tensors)
         other = copy.copy(self)
@@ -185,7 +189,6 @@ class MaskedPerceptron(Network):
         other._modules = self._modules | {
             name: getattr(self, name).under(tables.pop(f"{name}.mask")) for name in ("out", "direct")
         }
-        device = self.out.weight.device
         return Reordered(other, tensors | {k: v.to(device) for k, v in tables.items()})
 
     def _output_tables(self) -> dict[str, Tensor]:

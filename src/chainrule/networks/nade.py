@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from chainrule.devices import index_on
 from chainrule.layers.condition import Condition
 from chainrule.layers.encoding import Encoding
 from chainrule.layers.linear import by_hand, strictly_lower
@@ -94,6 +95,7 @@ class RunningHidden(Network):
 
     def reordered(self, sites: Tensor, units: torch.Generator | None = None) -> Reordered:
         """The same weights, which belong to variables, in the ordering whose position t holds site `sites[t]`."""
+        sites = index_on(self.weight.device, tuple(sites.tolist()))
         own = {name: getattr(self, name)[sites] for name in ("weight", "out_weight", "out_bias")}
         codes = {f"code.{name}": buffer[sites] for name, buffer in self.code.per_site().items()}
         return Reordered(self, {**own, **codes})

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chainrule.devices import index_on
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.engine import (
@@ -349,10 +350,11 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         sites = self.ordering.variables.argsort()[permutation]
         other = copy.copy(self)
         other._modules, other._buffers = dict(self._modules), dict(self._buffers)
-        other.ordering = Ordering(self.domain, permutation.tolist()).to(self.device)
+        other.ordering = Ordering(self.domain, permutation.tolist()).on(self.device)
         other.network = network
         other.head = self.head.reordered(sites.tolist())
-        other._forbidden = None if self._forbidden is None else self._forbidden[sites]
+        if self._forbidden is not None:
+            other._forbidden = self._forbidden[index_on(self.device, tuple(sites.tolist()))]
         return other
 
     def terms(self, params: Tensor, sites: Tensor) -> Tensor:

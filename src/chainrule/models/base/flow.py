@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, get_args
 import torch
 from torch import Tensor
 
+from chainrule.devices import may_look
 from chainrule.domain import Domain
 from chainrule.engine import Runner, Sample, draw_noise, exact_arithmetic
 from chainrule.engine.finite import check_weights, name_of
@@ -108,7 +109,7 @@ class Flow(Samples, Latent):
     def decode(self, z: Tensor, generator: torch.Generator | None = None, **options: Any) -> Tensor:
         """Items of z: (B, D) → (B, *event_shape). No chance is left: neither the generator nor options are read."""
         y = self.bijection.inverse(z)
-        if not z.is_meta:
+        if may_look(z.device):
             check_weights(self)
             if not y.isfinite().all():
                 raise ChainruleError(f"{name_of(self)}: items of z up to {z.abs().max():.2g} are not finite")
