@@ -1,8 +1,8 @@
 """An accelerator for tests: a device of its own kind, "pretend", whose numbers a CPU computes.
 
 What CUDA would refuse is refused: operations that mix its tensors with those of the CPU, generators of another device.
-Each look of the host at the device is written down with its place: what a GPU would have to be waited for, copies in both
-directions included.
+Each look of the host at the device is written down with its place: what a GPU would have to be waited for, copies in
+both directions included.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from torch._decomp import decompositions
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+
+from chainrule.layers.dropout import keep_mask
 
 aten = torch.ops.aten
 CPU = torch.device("cpu")
@@ -163,10 +165,11 @@ def run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         _refuse_mixtures(func, leaves)
         if packet in LOOKS or _waits_for_size(packet, args, kwargs):
             _note(func)
-    if packet is aten.native_dropout:  # on a CPU dropout draws otherwise
+    if packet is aten.native_dropout:  # as the library does on a CPU
         x, p, _ = args
-        mask = torch.empty_like(x).bernoulli_(1 - p)
-        return x * mask / (1 - p), mask.bool()
+        with _randomness(func, leaves):
+            mask = keep_mask(x.inside, p)
+        return PretendTensor(x.inside * mask / (1 - p)), PretendTensor(mask.bool())
     wrappers = {id(x.inside): x for x in leaves if isinstance(x, PretendTensor)}
     inside = tree_map(_inside, (args, kwargs))
     with _randomness(func, leaves):
@@ -245,7 +248,7 @@ class AnyGenerator(metaclass=_Instances):
 
 
 class _Functions(TorchFunctionMode):
-    """What torch decides above its dispatcher: `torch.tensor` on a device written in Python, and whose generators fit."""
+    """What torch decides above its dispatcher: `torch.tensor` on a device of Python, and that generators fit."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})

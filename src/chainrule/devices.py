@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -56,11 +56,11 @@ def may_look(device: torch.device) -> bool:
     return device.type == "cpu" or not _unseen.get()
 
 
-def index_on(device: torch.device, numbers: tuple[int, ...]) -> torch.Tensor:
-    """Whole numbers (n,) as an index on a device. An accelerator gets them once: to send them is to wait for it."""
+def index_on(device: torch.device, numbers: torch.Tensor | Sequence[int]) -> torch.Tensor:
+    """Whole numbers (n,) of the host as an index on a device, which gets them once: to send them is to wait for it."""
     if device.type in ("cpu", "meta"):
-        return torch.tensor(numbers, dtype=torch.int64, device=device)
-    return _sent(device, numbers)
+        return torch.as_tensor(numbers, dtype=torch.int64, device=device)
+    return _sent(device, tuple(numbers.tolist() if isinstance(numbers, torch.Tensor) else numbers))
 
 
 @lru_cache(maxsize=4096)

@@ -49,8 +49,8 @@ class Ordering(nn.Module):
 
     def on(self, device: torch.device) -> Self:
         """Moved to a device, where orderings that return again and again are kept."""
-        self.permutation = index_on(device, tuple(self.permutation.tolist()))
-        self.inverse = index_on(device, tuple(self.inverse.tolist()))
+        self.permutation = index_on(device, self.permutation)
+        self.inverse = index_on(device, self.inverse)
         return self
 
     def flatten(self, x: Tensor) -> Tensor:

@@ -95,7 +95,7 @@ class ColumnHeads(Head):
     def reordered(self, sites: Sequence[int]) -> ColumnHeads:
         """The same heads, of other positions."""
         return ColumnHeads(
-            [self.at(site) for site in sites], self.offset[index_on(self.offset.device, tuple(sites))]
+            [self.at(site) for site in sites], self.offset[index_on(self.offset.device, sites)]
         )
 
     def at(self, site: int) -> Head:
@@ -107,7 +107,7 @@ class ColumnHeads(Head):
         """(…, T, P), (…, T, 1) → (…, T, 1) nats; of the first T columns."""
         terms = torch.empty_like(params[..., :1])
         for heads, sites in self._alike(x.shape[-2]):
-            index = index_on(x.device, tuple(sites))
+            index = index_on(x.device, sites)
             own, values = params.index_select(-2, index)[..., : heads[0].size], x.index_select(-2, index)
             if isinstance(heads[0], NumberHead):
                 found = log_prob_of(heads, own, values[..., 0])[..., None]

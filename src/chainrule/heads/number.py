@@ -109,7 +109,7 @@ class NumberHead(Head):
 def log_prob_of(heads: Sequence[NumberHead], params: Tensor, x: Tensor) -> Tensor:
     """Several columns of one table at once: (…, m, P), (…, m) → (…, m) nats."""
     numbers = heads[0].numbers
-    columns = index_on(x.device, tuple(head.column for head in heads))
+    columns = index_on(x.device, [head.column for head in heads])
     return score(numbers, columns, split(heads[0], columns, params), x)
 
 

@@ -108,7 +108,7 @@ class ImageGuesser(Network):
 
     def reordered(self, sites: Tensor, units: torch.Generator | None = None) -> Reordered:
         """The same weights in the ordering whose position t holds site `sites[t]`."""
-        sites = index_on(self.places.device, tuple(sites.tolist()))
+        sites = index_on(self.places.device, sites)
         return Reordered(self, {"places": self.places[sites], "bias": self.bias[sites]})
 
     @property

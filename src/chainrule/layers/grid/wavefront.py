@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from chainrule.devices import without_autocast
+from chainrule.devices import index_on, without_autocast
 from chainrule.layers.grid.lstm_cell import Cell
 
 
@@ -120,14 +120,14 @@ class _Scanner:
         first = maps[0]
         out = first.new_empty(len(maps), *first.shape)
         for part, own, order in zip(out, maps, self.order, strict=True):
-            torch.index_select(own, -2, order.to(own.device), out=part)
+            torch.index_select(own, -2, index_on(own.device, order), out=part)
         return out
 
     def on_map(self, ordered: Tensor) -> Tensor:
         """The way back: (D, …, H·W, B) → the same."""
         out = torch.empty_like(ordered)
         for part, own, order in zip(out, ordered, self.order, strict=True):
-            torch.index_select(own, -2, order.argsort().to(own.device), out=part)
+            torch.index_select(own, -2, index_on(own.device, order.argsort()), out=part)
         return out
 
 

@@ -175,7 +175,7 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         runner: Runner | None,
     ) -> Tensor:
         """With a number of noise for each variable."""
-        noise = draw_noise(n, self.domain.size, generator).to(self.device)
+        noise = draw_noise(n, self.domain.size, generator, self.device)
         return self.draw(replace(rule, noise=noise), n, cond, runner=runner)
 
     def force(self, x: Tensor, known: Tensor, rule: Choice, cond: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -232,11 +232,9 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         batch, rows = len(x), n * particles
         others = branch(generator)
         if noise is None:
-            noise = draw_noise(batch * n, self.domain.size, generator).to(self.device)
+            noise = draw_noise(batch * n, self.domain.size, generator, self.device)
         if particles > 1:  # of the other candidates, and numbers that choose among them
-            more = draw_noise(batch * n, particles + (particles - 1) * self.domain.size, others).to(
-                self.device
-            )
+            more = draw_noise(batch * n, particles + (particles - 1) * self.domain.size, others, self.device)
             chance = more[:, :particles].reshape(batch, n, particles)
             noise = torch.cat([noise, more[:, particles:]], dim=1).reshape(batch * rows, -1)
         choice = Known(
@@ -288,7 +286,7 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         if len(rows):
             many, masks = (part[rows].repeat_interleave(particles, 0) for part in (x, known))
             conds = None if cond is None else cond[rows].repeat_interleave(particles, 0)
-            rule = Sample(draw_noise(len(many), self.domain.size, generator).to(self.device))
+            rule = Sample(draw_noise(len(many), self.domain.size, generator, self.device))
             weights = self.force(many, masks, rule, conds)[1].reshape(len(rows), particles)
             found[rows] = weights.logsumexp(1) - math.log(particles)
             spread = (weights - weights.amax(1, keepdim=True)).exp()
@@ -354,7 +352,7 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         other.network = network
         other.head = self.head.reordered(sites.tolist())
         if self._forbidden is not None:
-            other._forbidden = self._forbidden[index_on(self.device, tuple(sites.tolist()))]
+            other._forbidden = self._forbidden[index_on(self.device, sites)]
         return other
 
     def terms(self, params: Tensor, sites: Tensor) -> Tensor:

@@ -118,8 +118,8 @@ class Bounded(Model):
         return -self.log_prob_bound(x, cond)
 
     def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
-        """The same with draws that are always the same."""
-        return -self.log_prob_bound(x, cond, generator=torch.Generator(x.device).manual_seed(0))
+        """The same with draws that are always the same, whatever the device."""
+        return -self.log_prob_bound(x, cond, generator=torch.Generator().manual_seed(0))
 
     @abstractmethod
     def log_weight(self, x: Tensor, cond: Tensor | None, generator: torch.Generator | None) -> Tensor:

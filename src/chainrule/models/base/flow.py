@@ -95,7 +95,7 @@ class Flow(Samples, Latent):
             raise self.refusal(
                 f"no use for {asked[0]}: all variables are drawn at once", "temperature, or none"
             )
-        noise = draw_noise(n, self.domain.size, generator).to(self.device)
+        noise = draw_noise(n, self.domain.size, generator, self.device)
         with exact_arithmetic(self):
             return self.decode(rule.temperature * self.prior.quantile(noise).to(self.dtype))
 

@@ -84,7 +84,7 @@ class GaussianLatent(Bounded, Samples, LatentCompletion, Reconstructs, Latent):
 
     def normal(self, rows: int, generator: torch.Generator | None) -> Tensor:
         """Standard normal numbers (rows, E), row by row."""
-        return draw_normal(rows, self.latent, generator).to(self.device, self.dtype)
+        return draw_normal(rows, self.latent, generator, self.device).to(self.dtype)
 
     # --- the verbs -------------------------------------------------------------------------------
 

@@ -122,7 +122,7 @@ class Chain:
         self, z: Tensor, generator: torch.Generator | None, rule: Sample | None = None
     ) -> tuple[Tensor, Tensor]:
         """What is unknown given z, known values kept; and the terms of these."""
-        noise = draw_noise(len(z), self.model.domain.size, generator).to(z.device)
+        noise = draw_noise(len(z), self.model.domain.size, generator, z.device)
         rule = Sample(noise) if rule is None else replace(rule, noise=noise)
         return self.model.decoder.force(self.x, self.known, rule, self.model.upward(z))
 
@@ -154,4 +154,4 @@ class Chain:
 
     def uniform(self) -> Tensor:
         """A number in [0, 1) a row."""
-        return draw_noise(len(self.x), 1, self.stream())[:, 0].to(self.x.device)
+        return draw_noise(len(self.x), 1, self.stream(), self.x.device)[:, 0]

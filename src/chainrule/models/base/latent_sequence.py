@@ -101,7 +101,7 @@ class LatentSequence(Bounded, Samples):
         if runner is not None:
             raise self.refusal("no runners of its steps", "sample without one")
         noise = self._normal(n, branch(generator))
-        rule = replace(rule, noise=draw_noise(n, self.domain.size, generator).to(self.device))
+        rule = replace(rule, noise=draw_noise(n, self.domain.size, generator, self.device))
         clock = torch.arange(self.steps, device=self.device)
         drawn = []
         with exact_arithmetic(self):
@@ -135,8 +135,8 @@ class LatentSequence(Bounded, Samples):
 
     def _normal(self, batch: int, generator: torch.Generator | None) -> Tensor:
         """(B, T, Z)."""
-        noise = draw_normal(batch, self.steps * self.latents, generator)
-        return noise.reshape(batch, self.steps, self.latents).to(self.device, self.dtype)
+        noise = draw_normal(batch, self.steps * self.latents, generator, self.device)
+        return noise.reshape(batch, self.steps, self.latents).to(self.dtype)
 
 
 def perceptron(inputs: int, width: int, outputs: int) -> nn.Sequential:

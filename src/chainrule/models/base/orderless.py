@@ -65,7 +65,7 @@ class OrderlessModel(Marginalises, AutoregressiveModel):
         known = known & ~x.isnan()
         x = torch.where(known, x, torch.zeros_like(x))
         drawn = x.new_empty(len(x), n, *self.domain.event_shape)
-        noise = draw_noise(len(x) * n, self.domain.size, generator).to(self.device).unflatten(0, (len(x), n))
+        noise = draw_noise(len(x) * n, self.domain.size, generator, self.device).unflatten(0, (len(x), n))
         for rows, member in self._by_mask(known):
             own = {"cond": None if cond is None else cond[rows], "noise": noise[rows].flatten(0, 1)}
             part = super(OrderlessModel, member)._complete(  # in the member's one ordering
@@ -120,9 +120,13 @@ class OrderlessModel(Marginalises, AutoregressiveModel):
         sites = self.to_sites(self.domain.check(x))
         there = ~sites[..., 0].isnan()
         batch, length = there.shape
-        place = torch.rand(batch, length, generator=generator).argsort(1).to(sites.device)
+        drawn: Any = {
+            "generator": generator,
+            "device": sites.device if generator is None else generator.device,
+        }
+        place = torch.rand(batch, length, **drawn).argsort(1).to(sites.device)
         # Spread evenly over the batch: each is uniform, and their mean varies less.
-        spread = torch.randperm(batch, generator=generator) + torch.rand(batch, generator=generator)
+        spread = torch.randperm(batch, **drawn) + torch.rand(batch, **drawn)
         share = (stratum * batch + spread[:, None]) * length / max(strata * batch, 1)
         cut = share.long().clamp(max=length - 1).to(sites.device)
         seen = (place < cut) & there
