@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 from torch._decomp import decompositions
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_flatten, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 from chainrule.layers.dropout import keep_mask
@@ -155,7 +154,7 @@ class _Device:
 
 def run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """An operation on the device: refused, noted, or computed."""
-    packet, leaves = func.overloadpacket, tree_flatten((args, kwargs))[0]
+    packet, leaves = func.overloadpacket, [*_leaves((*args, *kwargs.values()))]
     there = kwargs.get("device")
     home = there is not None and torch.device(there).type != "pretend"
     if packet in (aten._to_copy, aten.copy_):
@@ -171,7 +170,7 @@ def run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
             mask = keep_mask(x.inside, p)
         return PretendTensor(x.inside * mask / (1 - p)), PretendTensor(mask.bool())
     wrappers = {id(x.inside): x for x in leaves if isinstance(x, PretendTensor)}
-    inside = tree_map(_inside, (args, kwargs))
+    inside = _mapped(_inside, args), {name: _mapped(_inside, value) for name, value in kwargs.items()}
     with _randomness(func, leaves):
         result = func(*inside[0], **inside[1])
 
@@ -185,7 +184,19 @@ def run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
             return args[0]
         return PretendTensor(x) if known is None else known
 
-    return tree_map(wrapped, result)
+    return _mapped(wrapped, result)
+
+
+def _leaves(x: Any) -> Iterator[Any]:
+    for part in x:
+        if isinstance(part, list | tuple):
+            yield from _leaves(part)
+        else:
+            yield part
+
+
+def _mapped(fn: Any, x: Any) -> Any:
+    return type(x)(_mapped(fn, part) for part in x) if type(x) in (list, tuple) else fn(x)
 
 
 def _inside(x: Any) -> Any:
@@ -219,12 +230,15 @@ def _note(func: Any) -> None:
             watch.looks.append(f"{where} {func.name()}")
 
 
-@contextmanager
-def _randomness(func: Any, leaves: list[Any]) -> Iterator[None]:
-    """The device's global generator, in place of the CPU's."""
+def _randomness(func: Any, leaves: list[Any]) -> AbstractContextManager:
+    """The device's global generator, where one is drawn from."""
     if torch.Tag.nondeterministic_seeded not in func.tags or any(isinstance(x, _Generator) for x in leaves):
-        yield
-        return
+        return nullcontext()
+    return _own_generator()
+
+
+@contextmanager
+def _own_generator() -> Iterator[None]:
     ours, theirs = torch.pretend.default_generators[0], torch.default_generator
     before = theirs.get_state()
     theirs.set_state(ours.get_state())

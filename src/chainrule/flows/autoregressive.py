@@ -104,7 +104,7 @@ class Autoregressive(Bijection):
         if not training:
             return values
         solved = self._generated(values, z)
-        fixed = solved.detach().requires_grad_()
+        fixed, looking = solved.detach().requires_grad_(), may_look(z.device)
         again = self._generated(fixed, z.detach())
 
         def adjoint(gradient: Tensor) -> Tensor:
@@ -112,7 +112,7 @@ class Autoregressive(Bijection):
             term, total = gradient, gradient
             for _ in range(self.sites - 1):
                 (term,) = torch.autograd.grad(again, fixed, term, retain_graph=True)
-                if may_look(term.device) and not term.any():
+                if looking and not term.any():
                     break
                 total = total + term
             return total
