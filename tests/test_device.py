@@ -1,4 +1,4 @@
-"""Every model on an accelerator, which is pretended: the numbers of a CPU, and no look of the host where it would wait."""
+"""Every model on a pretended accelerator: the numbers of a CPU, and no look of the host where it would wait."""
 
 import warnings
 from functools import cache, partial
