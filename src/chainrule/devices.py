@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from functools import lru_cache
 
 import torch
+from torch.nn import functional as F
 
 WITHOUT_DOUBLE = ("mps",)  # kinds of devices that have no float64
 
@@ -34,6 +35,26 @@ def without_autocast(device: torch.device) -> torch.autocast:
 def widest(device: torch.device) -> torch.dtype:
     """The widest floating-point type of a device: that in which log-likelihoods are summed."""
     return torch.float32 if device.type in WITHOUT_DOUBLE else torch.float64
+
+
+def widened(x: torch.Tensor) -> torch.Tensor:
+    """x in the widest type of its device."""
+    return x.to(widest(x.device))
+
+
+def wide_sum(terms: torch.Tensor, dim: int) -> torch.Tensor:
+    """Σ along a dimension in float64: (…, n, …) → (…).
+
+    On a device without float64 neighbours are added in float32, then neighbours of these sums, and so on. The error is
+    then at most ⌈log₂ n⌉ · 2^-24 · Σ |term|, to first order, where one after another would have n in place of ⌈log₂ n⌉.
+    """
+    if widest(terms.device) == torch.float64:
+        return terms.double().sum(dim)
+    sums = terms.float().movedim(dim, -1)
+    while sums.shape[-1] > 1:
+        sums = F.pad(sums, (0, sums.shape[-1] % 2))
+        sums = sums[..., ::2] + sums[..., 1::2]
+    return sums.sum(-1)
 
 
 @contextmanager

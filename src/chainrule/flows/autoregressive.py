@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 import torch
 from torch import Tensor
 
-from chainrule.devices import may_look
+from chainrule.devices import may_look, widened
 from chainrule.engine import Sample, exact_arithmetic, rollout
 from chainrule.flows.bijection import Bijection
 from chainrule.flows.univariate import Standardise, Univariate
@@ -95,7 +95,7 @@ class Autoregressive(Bijection):
         with exact_arithmetic(self):
             values = rollout(
                 self,
-                Sample(z.detach().double()),
+                Sample(widened(z.detach())),
                 len(z),
                 device=z.device,
                 dtype=z.dtype,

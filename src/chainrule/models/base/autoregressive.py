@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chainrule.devices import index_on
+from chainrule.devices import index_on, wide_sum
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.engine import (
@@ -155,7 +155,7 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
 
     def _log_prob(self, x: Tensor, cond: Tensor | None) -> Tensor:
         """The sum of all terms, in float64."""
-        return self._in_order(x, cond).double().sum(1)
+        return wide_sum(self._in_order(x, cond), 1)
 
     def _terms(self, x: Tensor, cond: Tensor | None) -> Tensor:
         """log p(x_d | x_<d) at the place of x_d."""
@@ -280,7 +280,7 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         """log p(known part of x), its standard errors, and whether it is exact; arguments as of `log_prob_given`."""
         mask = self.ordering.flatten(known)
         leading = mask.long().cumprod(1).bool()
-        found = torch.where(leading, self._in_order(x, cond).double(), 0.0).sum(1)
+        found = wide_sum(torch.where(leading, self._in_order(x, cond), 0.0), 1)
         error, exact = torch.zeros_like(found), (mask == leading).all(1)
         rows = (~exact).nonzero().flatten()
         if len(rows):

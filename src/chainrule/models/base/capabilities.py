@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chainrule.devices import widened
 from chainrule.domain.ordering import Ordering
 from chainrule.engine import Predictive, Runner, Sample
 from chainrule.engine.noise import Continued, RowNoise
@@ -108,9 +109,9 @@ class Bounded(Model):
         check_count("samples: expected a number of draws", samples, 1)
         x = self.domain.check(x)
         self.check_cond(cond)
-        total = self.log_weight(x, cond, generator).double()
+        total = widened(self.log_weight(x, cond, generator))
         for _ in range(samples - 1):  # in constant memory
-            total = torch.logaddexp(total, self.log_weight(x, cond, generator).double())
+            total = torch.logaddexp(total, widened(self.log_weight(x, cond, generator)))
         return total - math.log(samples)
 
     def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:

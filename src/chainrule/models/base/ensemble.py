@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from chainrule.devices import widened
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.engine import Runner, Sample, choose_particle, draw_noise
@@ -64,7 +65,7 @@ class Ensemble(Exact, Samples, Completes, Sequential):
             raise ChainruleError("reduce: an ensemble over orderings has no term per variable, only a sum")
         order = self.factorisation.ordering
         terms = [order.flatten(self.member(k)._terms(x, cond)) for k in range(self.members)]
-        joint = torch.stack(terms).double().cumsum(2).logsumexp(0) - math.log(self.members)
+        joint = widened(torch.stack(terms)).cumsum(2).logsumexp(0) - math.log(self.members)
         return order.unflatten(joint.diff(dim=1, prepend=torch.zeros_like(joint[:, :1])))
 
     def _draw(

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, get_args
 import torch
 from torch import Tensor
 
-from chainrule.devices import may_look
+from chainrule.devices import may_look, wide_sum, widened
 from chainrule.domain import Domain
 from chainrule.engine import Runner, Sample, draw_noise, exact_arithmetic
 from chainrule.engine.finite import check_weights, name_of
@@ -76,7 +76,7 @@ class Flow(Samples, Latent):
     def log_density(self, y: Tensor) -> Tensor:
         """log p(y) on the flow's own scale: (B, *event_shape) → (B,) nats."""
         z, log_det = self.bijection(y)
-        return self.prior.log_prob(z).double().sum(1) + log_det.double()
+        return wide_sum(self.prior.log_prob(z), 1) + widened(log_det)
 
     # --- samples ---------------------------------------------------------------------------------
 
@@ -155,7 +155,7 @@ class FlowOfLevels(Flow, Bounded):
         levels = self.domain.max_levels
         u, log_q = self.dequantiser((x.to(self.dtype) + 0.5) / levels, generator)
         density = self.log_density((x + u) / levels)
-        return density - log_q.double() - self.domain.size * math.log(levels)
+        return density - widened(log_q) - self.domain.size * math.log(levels)
 
 
 @cache

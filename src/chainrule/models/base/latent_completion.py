@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chainrule.devices import widened
 from chainrule.engine import Runner, Sample, branch, draw_noise, exact_arithmetic
 from chainrule.errors import ApproximateCompletionWarning
 from chainrule.models.base.autoregressive import AutoregressiveModel
@@ -150,7 +151,7 @@ class Chain:
     def score(self, z: Tensor) -> Tensor:
         """log p(x_d | x_<d, z) of every variable, (B, D) nats."""
         terms = self.model.decoder.log_prob(self.x, self.model.upward(z), reduce=False)
-        return terms.double().flatten(1)
+        return widened(terms).flatten(1)
 
     def uniform(self) -> Tensor:
         """A number in [0, 1) a row."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from chainrule.devices import wide_sum
 from chainrule.domain import Domain
 from chainrule.engine import Runner, Sample, branch, draw_noise, draw_normal, exact_arithmetic
 from chainrule.engine.finite import Guard
@@ -127,7 +128,7 @@ class LatentSequence(Bounded, Samples):
     def _total(self, terms: Tensor, x: Tensor) -> Tensor:
         """Terms of steps (B, T) → their sum over the steps there are (B,)."""
         there = self._sites(self.domain.counted(x))[..., 0]
-        return torch.where(there, terms, 0.0).double().sum(1)
+        return wide_sum(torch.where(there, terms, 0.0), 1)
 
     def _sites(self, x: Tensor) -> Tensor:
         """(B, *event_shape) → (B, T, V)."""

@@ -8,6 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from chainrule.devices import wide_sum, widest
 from chainrule.domain import Domain
 from chainrule.engine import draw_noise
 from chainrule.heads import Head
@@ -78,10 +79,10 @@ class OrderlessModel(Marginalises, AutoregressiveModel):
         self, x: Tensor, known: Tensor, cond: Tensor | None, **options: Any
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Exact: each mask under the ordering that has its known variables first."""
-        found = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+        found = torch.zeros(len(x), dtype=widest(x.device), device=x.device)
         for rows, member in self._by_mask(known):
-            terms = member._terms(x[rows], None if cond is None else cond[rows]).double()
-            found[rows] = torch.where(known[rows], 0.0, terms).flatten(1).sum(1)
+            terms = member._terms(x[rows], None if cond is None else cond[rows])
+            found[rows] = wide_sum(torch.where(known[rows], 0.0, terms).flatten(1), 1)
         return found, torch.zeros_like(found), torch.ones_like(found, dtype=torch.bool)
 
     def _by_mask(self, known: Tensor) -> Iterator[tuple[Tensor, Self]]:
