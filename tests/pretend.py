@@ -43,6 +43,7 @@ LOOKS = {
     aten._linalg_check_errors,
     aten.linalg_cholesky,
 }
+SENT = "from the host: "
 # CUDA takes a number of the CPU (a tensor without dimensions) everywhere else.
 STRICT = {aten.index, aten.index_select, aten.gather, aten.cat, aten.stack, aten.scatter, aten.embedding}
 
@@ -159,7 +160,7 @@ def run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     home = there is not None and torch.device(there).type != "pretend"
     if packet in (aten._to_copy, aten.copy_):
         if home or (packet is aten.copy_ and not all(isinstance(x, PretendTensor) for x in args[:2])):
-            _note(func)
+            _note(func, "" if home or isinstance(args[1], PretendTensor) else SENT)
     else:
         _refuse_mixtures(func, leaves)
         if packet in LOOKS or _waits_for_size(packet, args, kwargs):
@@ -222,12 +223,12 @@ def _waits_for_size(packet: Any, args: Any, kwargs: dict[str, Any]) -> bool:
     return packet is aten.repeat_interleave and kwargs.get("output_size") is None
 
 
-def _note(func: Any) -> None:
+def _note(func: Any, kind: str = "") -> None:
     if _watches:
         frames = [f for f in traceback.extract_stack() if f.filename.startswith(SOURCE)]
         where = f"{Path(frames[-1].filename).relative_to(SOURCE)}:{frames[-1].lineno}" if frames else "a test"
         for watch in _watches:
-            watch.looks.append(f"{where} {func.name()}")
+            watch.looks.append(f"{where} {kind}{func.name()}")
 
 
 def _randomness(func: Any, leaves: list[Any]) -> AbstractContextManager:

@@ -14,7 +14,7 @@ from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.engine.auto import find_runner
 from chainrule.engine.choice import Choice
-from chainrule.engine.finite import Guard
+from chainrule.engine.finite import Guard, wide
 from chainrule.engine.interfaces import Incremental
 from chainrule.engine.rollout import Rollout, Stepwise, rollout
 from chainrule.engine.site import draw_sites

@@ -48,8 +48,8 @@ class Exact(Model):
             ConditionError: if the condition is missing, superfluous or of the wrong kind.
             ChainruleError: for terms of a model that has only their sum.
         """
-        x = self.domain.check(x)
-        self.check_cond(cond)
+        x = self.here(self.domain.check(x))
+        cond = self.given(cond)
         return self._log_prob(x, cond) if reduce else self._terms(x, cond)
 
     def log_prob_bound(
@@ -107,8 +107,8 @@ class Bounded(Model):
             DomainError: if x does not lie in the domain.
         """
         check_count("samples: expected a number of draws", samples, 1)
-        x = self.domain.check(x)
-        self.check_cond(cond)
+        x = self.here(self.domain.check(x))
+        cond = self.given(cond)
         total = widened(self.log_weight(x, cond, generator))
         for _ in range(samples - 1):  # in constant memory
             total = torch.logaddexp(total, widened(self.log_weight(x, cond, generator)))
@@ -256,7 +256,7 @@ class Completes(Model):
         particles = self.candidates if particles is None else particles
         check_count("particles: expected an integer", particles, 1)
         rule = Sample(torch.empty(0, 0), temperature, top_k, top_p)
-        x, known = known_part(self.domain, x, known)
+        x, known = (self.here(part) for part in known_part(self.domain, x, known))
         options: Any = {"rule": rule, "particles": particles, "generator": generator, "runner": runner}
         return self._complete(x, known, n, cond=self.expand_cond(cond, len(x)), **options)
 
@@ -286,7 +286,7 @@ class Reconstructs(Model):
             DomainError: if x does not lie in the domain.
         """
         check_count("n: expected a number of draws", n, 1)
-        x = self.domain.check(x)
+        x = self.here(self.domain.check(x))
         return self._reconstruct(x, n, generator).unflatten(0, (len(x), n))
 
     @abstractmethod

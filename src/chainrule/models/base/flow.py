@@ -101,7 +101,7 @@ class Flow(Samples, Latent):
 
     def encode(self, x: Tensor) -> Tensor:
         """z of items: (B, *event_shape) → (B, D). Of levels that of their middles."""
-        x = self.domain.check(x)
+        x = self.here(self.domain.check(x))
         if self.units is not None:
             return self.bijection(self._standardised(x))[0]
         return self.bijection((x.to(self.dtype) + 0.5) / self.domain.max_levels)[0]

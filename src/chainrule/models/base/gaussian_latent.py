@@ -54,7 +54,9 @@ class GaussianLatent(Bounded, Samples, LatentCompletion, Reconstructs, Latent):
         Raises:
             DomainError: if x does not lie in the domain.
         """
-        numbers = self.encoder(self.codes(self.domain.check(x))).to(self.dtype)  # also under autocast
+        numbers = self.encoder(self.codes(self.here(self.domain.check(x)))).to(
+            self.dtype
+        )  # also under autocast
         mean, log_scale = numbers.chunk(2, dim=1)
         return mean, log_scale.clamp(*LOG_SCALES)
 
