@@ -12,7 +12,7 @@ from chainrule.errors import ChainruleError
 
 
 def placed(device: torch.device, processes: int) -> dict[str, Any]:
-    """What a trainer is told of its device.
+    """The arguments of a trainer for its device.
 
     Args:
         device: see `find_device`.
@@ -64,5 +64,5 @@ class OwnAccelerator(Accelerator):
 
     @staticmethod
     def name() -> str:
-        """Of none in particular."""
+        """Any kind."""
         return "own"
