@@ -9,6 +9,7 @@ from torch import nn
 
 import chainrule as cr
 import pretend
+from chainrule import devices
 from chainrule.devices import unseen
 from chainrule.engine import auto
 from chainrule.errors import ChainruleError
@@ -29,8 +30,8 @@ from chainrule.testing import Subject, served_domains
 NAMES = cr.list_models()
 # Shorter and longer items, of which a model takes the first kind that it serves.
 GROWING = (
-    (cr.Domain.sequence(4, levels=3), cr.Domain.sequence(9, levels=3)),
-    (cr.Domain.image(1, 2, 3, levels=3), cr.Domain.image(1, 4, 6, levels=3)),
+    (cr.Domain.sequence(3, levels=3), cr.Domain.sequence(7, levels=3)),
+    (cr.Domain.image(1, 2, 2, levels=3), cr.Domain.image(1, 3, 4, levels=3)),
     (cr.Domain.binary(4), cr.Domain.binary(9)),
     (cr.Domain.vector(2), cr.Domain.vector(5)),
 )
@@ -46,17 +47,17 @@ def device(monkeypatch):
 
 @cache
 def subjects(name):
-    """A model on one tiny domain of each layout."""
+    """A model on one tiny domain of each layout, of levels and of reals."""
     factory, kinds = partial(tiny_model, name), {}
     for domain in served_domains(factory):
-        kinds.setdefault((domain.layout, domain.discrete, domain.lengths), domain)
+        kinds.setdefault((domain.layout, domain.discrete), domain)
     return [Subject(factory, domain) for domain in kinds.values()]
 
 
-def built(subject, device):
+def built(subject, device, dtype=torch.float64):
     """A model, items and conditions there."""
-    model = subject.build(likelihoods=(nn.Module,)).to(device)
-    x, cond = subject.items(6, whole=True), subject.cond(model, 6)
+    model = subject.build(dtype, likelihoods=(nn.Module,)).to(device)
+    x, cond = subject.items(6, dtype, whole=True), subject.cond(model, 6, dtype)
     return model, x.to(device), None if cond is None else cond.to(device)
 
 
@@ -133,7 +134,8 @@ def test_verbs_give_the_numbers_of_a_cpu(name, device):
             with pretend.accelerator():
                 torch.pretend.manual_seed(0)
                 found = outcome(verb, *there, generator(device))
-                by_cpu_noise = found if nth else outcome(verb, *there, generator(cpu))
+                chance = verb in ("sample", "log_prob_bound") and not nth
+                by_cpu_noise = outcome(verb, *there, generator(cpu)) if chance else found
             assert found.device == device, verb
             torch.testing.assert_close(
                 found.cpu(), expected, equal_nan=True, msg=f"{verb} on {subject.domain}"
@@ -219,11 +221,45 @@ def test_looks_do_not_grow_with_the_item(name, device):
             factory(short), factory(long)
         except ChainruleError:
             continue
-        for verb in ("log_prob", "log_prob_bound", "sample", "complete", "decode"):
+        for verb in ("log_prob", "log_prob_bound", "sample", "complete"):
             few, more = (looks(factory, domain, verb, device) for domain in (short, long))
             assert few is None or len(more) <= len(few), (verb, short, few, more)
         return
     pytest.skip("tables only")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_device_without_float64_serves_all_but_tables(name, device, monkeypatch):
+    """As Apple's: in float32, with the noise of a CPU, that rounds to it."""
+    monkeypatch.setattr(devices, "WITHOUT_DOUBLE", ("pretend",))
+    for subject in subjects(name)[:1]:  # a vector, a sequence or an image
+        assert not subject.domain.columns
+        model, x, cond = built(subject, torch.device("cpu"), torch.float32)
+        for verb in ("loss", "log_prob_bound", "sample", "complete", "decode"):
+            if not can(model, verb):
+                continue
+            expected = outcome(verb, model.cpu(), x, cond, generator("cpu"))
+            with pretend.no_doubles(), pretend.accelerator():
+                torch.pretend.manual_seed(0)
+                there = [None if part is None else part.to(device) for part in (x, cond)]
+                found = outcome(verb, model.to(device), *there, generator("cpu"))
+            torch.testing.assert_close(
+                found.cpu().double(), expected.double(), equal_nan=True, atol=1e-4, rtol=1e-4, msg=verb
+            )
+
+
+def test_pairwise_sums_are_as_exact_as_they_say(device, monkeypatch):
+    terms = torch.randn(3, 1001, generator=torch.Generator().manual_seed(0)) - 5
+    exact = devices.wide_sum(terms, 1)
+    assert torch.equal(exact, terms.double().sum(1))
+    monkeypatch.setattr(devices, "WITHOUT_DOUBLE", ("pretend",))
+    with pretend.no_doubles():
+        found, none = (devices.wide_sum(x.to(device), 1) for x in (terms, terms[:, :0]))
+    assert found.dtype == torch.float32 and none.tolist() == [0.0] * 3
+    error = (found.cpu().double() - exact).abs()
+    assert (error <= 10 * 2.0**-24 * terms.double().abs().sum(1)).all()
+    one_by_one = sum(terms.unbind(1))
+    assert 5 * error.sum() < (one_by_one.double() - exact).abs().sum()
 
 
 # --- the device itself ---------------------------------------------------------------------------

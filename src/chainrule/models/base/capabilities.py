@@ -49,7 +49,7 @@ class Exact(Model):
             ChainruleError: for terms of a model that has only their sum.
         """
         x = self.here(self.domain.check(x))
-        cond = self.given(cond)
+        cond = self.cond_here(cond)
         return self._log_prob(x, cond) if reduce else self._terms(x, cond)
 
     def log_prob_bound(
@@ -108,7 +108,7 @@ class Bounded(Model):
         """
         check_count("samples: expected a number of draws", samples, 1)
         x = self.here(self.domain.check(x))
-        cond = self.given(cond)
+        cond = self.cond_here(cond)
         total = widened(self.log_weight(x, cond, generator))
         for _ in range(samples - 1):  # in constant memory
             total = torch.logaddexp(total, widened(self.log_weight(x, cond, generator)))

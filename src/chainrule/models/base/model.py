@@ -156,7 +156,7 @@ class Model(nn.Module, ABC):
         if cond is not None and not self.conditional:
             raise ConditionError(f"cond: expected None, the model is unconditional; got {tuple(cond.shape)}")
 
-    def given(self, cond: Tensor | None) -> Tensor | None:
+    def cond_here(self, cond: Tensor | None) -> Tensor | None:
         """A condition on the model's device, or none.
 
         Raises:
