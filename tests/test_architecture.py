@@ -15,7 +15,7 @@ ROOT = SOURCE / "chainrule"
 # the tests' laws and the command line.
 ROOMS = (
     "_version", "renamed", "errors", "late", "run_files", "plugins", "printable", "locks", "files", "records",
-    "randomness", "domain", "bits",
+    "devices", "randomness", "domain", "bits",
     "layers", "networks", "heads", "engine", "flows", "models", "coding", "data", "training", "tasks",
     "distribution", "sklearn", "scale", "reproduce", "bench", "report", "testing", "__init__", "cli", "__main__",
 )  # fmt: skip

@@ -5,11 +5,13 @@ Dropout and initial weights can be drawn from no other ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import RLock
 
 import torch
+
+from chainrule.devices import generators
 
 TURN = RLock()  # held by who draws from them
 
@@ -22,18 +24,22 @@ def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
         seed: of the CPU's, and the device's.
         device: on which the block draws, if on another one.
     """
-    generators = [torch.default_generator]
-    if device is not None and device.type == "cuda":
-        number = torch.cuda.current_device() if device.index is None else device.index
-        generators.append(torch.cuda.default_generators[number])
-    with TURN:
-        states = [generator.get_state() for generator in generators]
-        for generator in generators:
+    own = [torch.default_generator] if device is None else generators(device)
+    with kept(own):
+        for generator in own:
             generator.manual_seed(seed)  # in 5 µs; torch.manual_seed asks every kind of device
+        yield
+
+
+@contextmanager
+def kept(own: Sequence[torch.Generator]) -> Iterator[None]:
+    """A block after which global generators are as before; other threads of the library wait."""
+    with TURN:
+        states = [generator.get_state() for generator in own]
         try:
             yield
         finally:
-            for generator, state in zip(generators, states, strict=True):
+            for generator, state in zip(own, states, strict=True):
                 generator.set_state(state)
 
 

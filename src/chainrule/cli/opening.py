@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chainrule.errors import ChainruleError, ConditionError
+from chainrule.errors import ConditionError
 
 if TYPE_CHECKING:
     import torch
@@ -16,33 +15,12 @@ if TYPE_CHECKING:
 
 def open_run(folder: Path, device: str = "auto") -> Run:
     """A run with its model on the device."""
-    from chainrule.training import Run
+    from chainrule.training import Run, find_device
 
-    chosen = read_device(device)
+    find_device(device)  # refused before the run is read
     run = Run.open(folder)
-    run.model.to(chosen)
+    run.model.to(find_device(device, run.model.domain))
     return run
-
-
-def read_device(name: str) -> torch.device:
-    """The device of a name, once it has been seen to work; "auto" is the GPU if there is one.
-
-    Raises:
-        ChainruleError: if torch has no such device here.
-    """
-    import torch
-
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).item()  # also fails on meta, which holds no numbers
-    except (RuntimeError, AssertionError) as error:
-        reason = textwrap.shorten(str(error), 80, placeholder=" …")
-        raise ChainruleError(
-            f"device {name!r}: expected auto, cpu, cuda or another that works here ({reason})"
-        ) from error
-    return device
 
 
 def candidates(run: Run, particles: int | None, temperature: float = 1.0) -> int:

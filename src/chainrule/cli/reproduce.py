@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.cli.opening import read_device
 from chainrule.cli.options.common import DataDir, Device, Json
 from chainrule.cli.output import print_json, print_table, say
 
@@ -57,11 +56,12 @@ def reproduce(
     from chainrule.reproduce import recipes_of
     from chainrule.reproduce import reproduce as task
     from chainrule.reproduce.reproduce import read_record
+    from chainrule.training import find_device
 
     if table is None:
         _list(json)
         return
-    read_device(device)
+    find_device(device)
     if missing and out is None:
         raise typer.BadParameter("expected --out, where the records are", param_hint="--missing")
     names = list(recipes_of(table, only))

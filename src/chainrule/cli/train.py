@@ -9,7 +9,6 @@ import typer
 
 from chainrule.cli.columns import say_data
 from chainrule.cli.fitting import fit_all
-from chainrule.cli.opening import read_device
 from chainrule.cli.options.common import DataDir, Json
 from chainrule.cli.options.reading import ReadingOptions
 from chainrule.cli.options.training import (
@@ -120,12 +119,12 @@ def _read_by(recipe: Recipe, source: str | None, how: dict) -> None:
 
 def _checked(recipe: Recipe, course: CourseOptions, ranks: RanksOptions) -> bool:
     """Refuse what can be seen to be wrong before any data is read; whether this process is the first of all."""
-    from chainrule.training import TrainingConfig
+    from chainrule.training import TrainingConfig, find_device
     from chainrule.training.loggers import check_loggers
     from chainrule.training.ranks import Ranks
 
     TrainingConfig.of({}, recipe.training)
-    read_device(ranks.device)
+    find_device(ranks.device)
     check_loggers(course.logger)
     return Ranks.of(ranks.devices, ranks.nodes, ranks.strategy, ranks.accumulate).first
 

@@ -122,28 +122,31 @@ class Column:
         """The ends of its support."""
         return self.lowest, self.highest
 
-    def check(self, values: Tensor) -> None:
-        """Codes of categories, whole numbers or finite numbers (B,), NaN only where cells may be missing.
-
-        Raises:
-            DomainError: naming the first value that is none of these, and its row.
-        """
+    def holds(self, values: Tensor) -> Tensor:
+        """Codes of categories, whole numbers or finite numbers, NaN only where cells may be missing: booleans (B,)."""
         good = values.isfinite()
-        expected = "a finite number"
         if self.kind in ("categorical", "integer"):
             good &= values == values.round()
-            expected = "a whole number"
         if self.categories:
             good &= (values >= 0) & (values < self.levels)
-            expected = f"a code in [0, {self.levels})"
-        if self.missing:
-            good |= values.isnan()
-        if not good.all():
-            row = int((~good).nonzero()[0])
-            hint = "; the column has no missing cells" if values[row].isnan() else ""
-            raise DomainError(
-                f"x: column {self.name!r}: expected {expected}, got {values[row].item()} in row {row}{hint}"
-            )
+        return good | values.isnan() if self.missing else good
+
+    def check(self, values: Tensor) -> None:
+        """Refuse values (B,) that it does not hold.
+
+        Raises:
+            DomainError: naming the first, and its row.
+        """
+        good = self.holds(values)
+        if good.all():
+            return
+        row = int((~good).nonzero()[0])
+        whole = "a whole number" if self.kind in ("categorical", "integer") else "a finite number"
+        expected = f"a code in [0, {self.levels})" if self.categories else whole
+        hint = "; the column has no missing cells" if values[row].isnan() else ""
+        raise DomainError(
+            f"x: column {self.name!r}: expected {expected}, got {values[row].item()} in row {row}{hint}"
+        )
 
     @property
     def default_type(self) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
+from chainrule.devices import index_on
 from chainrule.domain.domain import Domain
 from chainrule.errors import DomainError
 
@@ -44,6 +46,12 @@ class Ordering(nn.Module):
         # Rebuilt from the hyperparameters, so not part of the weights.
         self.register_buffer("permutation", permutation, persistent=False)
         self.register_buffer("inverse", permutation.argsort(), persistent=False)
+
+    def on(self, device: torch.device) -> Self:
+        """Moved to a device, where orderings that return again and again are kept."""
+        self.permutation = index_on(device, self.permutation)
+        self.inverse = index_on(device, self.inverse)
+        return self
 
     def flatten(self, x: Tensor) -> Tensor:
         """(B, *event_shape) → (B, D) in generation order."""

@@ -9,7 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chainrule.devices import widest
 from chainrule.randomness import turn
+
+BELOW_ONE = 1 - 2**-24  # the largest float32
 
 
 @dataclass(frozen=True)
@@ -60,22 +63,44 @@ class Continued:
 Noise = torch.Generator | RowNoise | Continued | None
 
 
-def draw_noise(rows: int, variables: int, generator: Noise = None) -> Tensor:
+def draw_noise(
+    rows: int, variables: int, generator: Noise = None, device: torch.device | None = None
+) -> Tensor:
     """Uniform noise in [0, 1), (rows, variables) float64, drawn where the generator lives.
 
     Row by row: the first rows of a larger draw are those of a smaller one. Because a value is a function of
     its conditional and of its own number, every runner and every split of the batch gives the same sample.
+
+    Args:
+        rows, variables: how many.
+        generator: where it comes from; by default from torch's global one.
+        device: where it goes; without a generator it is drawn there. A device without float64 gets float32.
     """
     if isinstance(generator, RowNoise | Continued):
-        return generator.draw(rows, variables)
-    device = "cpu" if generator is None else generator.device
+        return sent(generator.draw(rows, variables), device)
+    place = device or torch.device("cpu") if generator is None else generator.device
     with turn(generator):
-        return torch.rand(rows, variables, generator=generator, dtype=torch.float64, device=device)
+        drawn = torch.rand(rows, variables, generator=generator, dtype=widest(place), device=place)
+    return sent(drawn, device)
 
 
-def draw_normal(rows: int, variables: int, generator: torch.Generator | None = None) -> Tensor:
+def sent(noise: Tensor, device: torch.device | None) -> Tensor:
+    """Uniform noise on a device; rounded to float32 it is still below 1."""
+    if device is None or noise.device == device:
+        return noise
+    kind = widest(device)
+    if noise.dtype == torch.float64 and kind == torch.float32:
+        noise = noise.float().clamp(max=BELOW_ONE)
+    return noise.to(device, kind)
+
+
+def draw_normal(
+    rows: int, variables: int, generator: Noise = None, device: torch.device | None = None
+) -> Tensor:
     """Standard normal noise (rows, variables) float64: Φ⁻¹ of `draw_noise`, and row by row as that is."""
-    return torch.special.ndtri(draw_noise(rows, variables, generator).clamp(1e-300, 1 - 1e-16))
+    place = device if device is None or widest(device) == torch.float64 else torch.device("cpu")
+    normal = torch.special.ndtri(draw_noise(rows, variables, generator, place).clamp(1e-300, 1 - 1e-16))
+    return normal if device is None else normal.to(device, widest(device))
 
 
 def branch(generator: Noise, which: int = 0) -> Any:
@@ -90,5 +115,5 @@ def branch(generator: Noise, which: int = 0) -> Any:
     if isinstance(generator, RowNoise):
         return replace(generator, stream=generator.stream * 64 + which + 1)
     source = torch.default_generator if generator is None else generator
-    number = torch.rand((), generator=source.clone_state(), dtype=torch.float64, device=source.device)
+    number = torch.rand((), generator=source.clone_state(), dtype=widest(source.device), device=source.device)
     return torch.Generator(source.device).manual_seed(int(number * 2**32) + which)

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from chainrule.devices import without_autocast
 from chainrule.engine.shared import Shared
 
 EXACT = ("ieee", "none")
@@ -26,13 +27,12 @@ _users: dict[nn.Module, int] = {}  # of modules that were training, how many blo
 @contextmanager
 def exact_arithmetic(model: nn.Module) -> Iterator[None]:
     """No gradient, no autocast, no TF32 or other short cut, and `model` in evaluation mode; all restored afterwards."""
-    device = next((p.device.type for p in model.parameters()), "cpu")
-    kind = device if torch.amp.is_autocast_available(device) else "cpu"
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
     with (
-        _full_precision(device)(),
+        _full_precision(device.type)(),
         evaluation_mode(model),
         torch.no_grad(),
-        torch.autocast(kind, enabled=False),
+        without_autocast(device),
     ):
         yield
 

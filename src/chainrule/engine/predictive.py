@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 import torch
 from torch import Tensor
 
+from chainrule.devices import widened
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.engine.auto import find_runner
@@ -129,7 +130,7 @@ class Predictive(ABC):
         self.calls = torch.cat([self.calls, calls.cpu()])
         if not score:
             return Rollout(values, None)
-        return Rollout(values, head.log_prob(model.parallel(values, cond), values).double())
+        return Rollout(values, widened(head.log_prob(model.parallel(values, cond), values)))
 
 
 def _decide(model: TwoModes, now: Undecided, guess: Tensor) -> tuple[Tensor, Tensor, Tensor]:

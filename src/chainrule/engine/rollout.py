@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from chainrule.devices import widest
 from chainrule.engine.auto import Automatic
 from chainrule.engine.choice import Choice
 from chainrule.engine.eager import draw_stepwise
@@ -76,7 +77,7 @@ def rollout(
 
     state = runner.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
     values = torch.zeros(shape, device=device, dtype=kind)
-    terms = torch.zeros(shape, device=device, dtype=torch.float64) if score else None
+    terms = torch.zeros(shape, device=device, dtype=widest(device)) if score else None
     if prefix is not None and known:
         params, state = runner.prefill(prefix, state)
         values[:, :known] = prefix.repeat_interleave(copies, dim=0)

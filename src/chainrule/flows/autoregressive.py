@@ -8,6 +8,7 @@ from collections.abc import Hashable, Sequence
 import torch
 from torch import Tensor
 
+from chainrule.devices import may_look, widened
 from chainrule.engine import Sample, exact_arithmetic, rollout
 from chainrule.flows.bijection import Bijection
 from chainrule.flows.univariate import Standardise, Univariate
@@ -94,7 +95,7 @@ class Autoregressive(Bijection):
         with exact_arithmetic(self):
             values = rollout(
                 self,
-                Sample(z.detach().double()),
+                Sample(widened(z.detach())),
                 len(z),
                 device=z.device,
                 dtype=z.dtype,
@@ -103,7 +104,7 @@ class Autoregressive(Bijection):
         if not training:
             return values
         solved = self._generated(values, z)
-        fixed = solved.detach().requires_grad_()
+        fixed, looking = solved.detach().requires_grad_(), may_look(z.device)
         again = self._generated(fixed, z.detach())
 
         def adjoint(gradient: Tensor) -> Tensor:
@@ -111,7 +112,7 @@ class Autoregressive(Bijection):
             term, total = gradient, gradient
             for _ in range(self.sites - 1):
                 (term,) = torch.autograd.grad(again, fixed, term, retain_graph=True)
-                if not term.any():
+                if looking and not term.any():
                     break
                 total = total + term
             return total

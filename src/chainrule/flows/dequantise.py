@@ -24,7 +24,9 @@ class Uniform(nn.Module):
 
     def forward(self, y: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """y (B, *shape), levels as numbers in [0, 1) → u of the same shape, and log q(u | x) (B,), 0."""
-        return torch.rand(y.shape, generator=generator, dtype=y.dtype, device=y.device), y.new_zeros(len(y))
+        place = y.device if generator is None else generator.device
+        noise = torch.rand(y.shape, generator=generator, dtype=y.dtype, device=place)
+        return noise.to(y.device), y.new_zeros(len(y))
 
 
 class Variational(nn.Module):
@@ -46,7 +48,8 @@ class Variational(nn.Module):
         """y (B, *shape), levels as numbers in [0, 1) → u of the same shape, and log q(u | x) (B,)."""
         mean, raw = self.net(2 * y.flatten(1) - 1).chunk(2, dim=1)
         log_scale = 2 * torch.tanh(raw / 2)
-        noise = torch.randn(mean.shape, generator=generator, dtype=y.dtype, device=y.device)
+        place = y.device if generator is None else generator.device
+        noise = torch.randn(mean.shape, generator=generator, dtype=y.dtype, device=place).to(y.device)
         z = mean + log_scale.exp() * noise
         log_q = (
             -0.5 * noise.square() - 0.5 * math.log(2 * math.pi) - log_scale + F.softplus(z) + F.softplus(-z)

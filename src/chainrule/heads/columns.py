@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chainrule.devices import index_on
 from chainrule.heads.conditional import Conditional
 from chainrule.heads.gap import Gap
 from chainrule.heads.head import Head
@@ -93,7 +94,9 @@ class ColumnHeads(Head):
 
     def reordered(self, sites: Sequence[int]) -> ColumnHeads:
         """The same heads, of other positions."""
-        return ColumnHeads([self.at(site) for site in sites], self.offset[list(sites)])
+        return ColumnHeads(
+            [self.at(site) for site in sites], self.offset[index_on(self.offset.device, sites)]
+        )
 
     def at(self, site: int) -> Head:
         """The head of column `site`."""
@@ -104,7 +107,7 @@ class ColumnHeads(Head):
         """(…, T, P), (…, T, 1) → (…, T, 1) nats; of the first T columns."""
         terms = torch.empty_like(params[..., :1])
         for heads, sites in self._alike(x.shape[-2]):
-            index = torch.tensor(sites, device=x.device)
+            index = index_on(x.device, sites)
             own, values = params.index_select(-2, index)[..., : heads[0].size], x.index_select(-2, index)
             if isinstance(heads[0], NumberHead):
                 found = log_prob_of(heads, own, values[..., 0])[..., None]

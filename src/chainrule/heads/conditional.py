@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
+from chainrule.devices import widened, widest
 from chainrule.errors import ChainruleError
 from chainrule.heads.kernels import LOG_SCALES
 
@@ -106,7 +107,7 @@ class CategoricalConditional(Conditional):
 
     def table(self) -> Tensor:
         """(B, K) float64."""
-        return torch.softmax(self.logits, dim=-1, dtype=torch.float64)
+        return torch.softmax(self.logits, dim=-1, dtype=widest(self.logits.device))
 
     def masses(self, edges: Tensor) -> Tensor:
         """The probability of the levels from each edge up to the next: (B, E+1) in 0 … K → (B, E) float64."""
@@ -141,7 +142,7 @@ class CategoricalConditional(Conditional):
 
     def tempered(self, temperature: float) -> CategoricalConditional:
         """Logits divided by the temperature, in float64: single precision has no room for extreme ones."""
-        return self._replaced(self.logits.double() / temperature)
+        return self._replaced(widened(self.logits) / temperature)
 
     def truncated(self, top_k: int | None, top_p: float | None) -> CategoricalConditional:
         """Levels outside the top k, or outside the smallest set of probability p, get -inf."""
@@ -150,7 +151,9 @@ class CategoricalConditional(Conditional):
             floor = logits.topk(top_k, dim=-1).values[..., -1:]
             logits = logits.masked_fill(logits < floor, -math.inf)
         if top_p is not None:
-            ranked, order = torch.softmax(logits, dim=-1, dtype=torch.float64).sort(dim=-1, descending=True)
+            ranked, order = torch.softmax(logits, dim=-1, dtype=widest(logits.device)).sort(
+                dim=-1, descending=True
+            )
             # A level goes when those above it already hold p: the most probable one always stays.
             outside = ranked.cumsum(-1) - ranked >= top_p
             logits = logits.masked_fill(torch.zeros_like(outside).scatter(-1, order, outside), -math.inf)
@@ -171,7 +174,7 @@ def draw_level(logits: Tensor, u: Tensor) -> Tensor:
     """The draw of `CategoricalConditional`: (…, K), (…,) → (…,). A mode may put a kernel in its place."""
     if has_torch_function_unary(logits):
         return handle_torch_function(draw_level, (logits,), logits, u)
-    total = torch.softmax(logits, dim=-1, dtype=torch.float64).cumsum(-1)
+    total = torch.softmax(logits, dim=-1, dtype=widest(logits.device)).cumsum(-1)
     # Divided by the last sum: the last possible level then reaches exactly 1, and u < 1 never passes it.
     level = torch.searchsorted(total / total[..., -1:], u[..., None].contiguous(), right=True)[..., 0]
     return level.clamp(max=logits.shape[-1] - 1)  # NaN is refused by who asked, but no level lies outside
@@ -199,16 +202,16 @@ class BernoulliConditional(CategoricalConditional):
 
     def table(self) -> Tensor:
         """(B, 2) float64; also where the logit is infinite."""
-        logit = self.logit.double()
+        logit = widened(self.logit)
         return torch.sigmoid(torch.stack([-logit, logit], dim=-1))
 
     def draw(self, u: Tensor) -> Tensor:
         """1 where u is above p(0), in float64: (B,) → (B,) integers."""
-        return (u >= torch.sigmoid(-self.logit.double())).long()
+        return (u >= torch.sigmoid(-widened(self.logit))).long()
 
     def tempered(self, temperature: float) -> CategoricalConditional:
         """The logit divided by the temperature."""
-        return BernoulliConditional(self.logit.double() / temperature)
+        return BernoulliConditional(widened(self.logit) / temperature)
 
 
 class Normal(Conditional):
@@ -224,13 +227,13 @@ class Normal(Conditional):
 
     def draw(self, u: Tensor) -> Tensor:
         """mean + scale·Φ⁻¹(u): (B,) → (B,)."""
-        tiny = torch.finfo(torch.float64).tiny
-        z = torch.special.ndtri(u.double().clamp(min=tiny))  # u = 0 would be -inf
+        tiny = torch.finfo(widest(u.device)).tiny
+        z = torch.special.ndtri(widened(u).clamp(min=tiny))  # u = 0 would be -inf
         return self.mean + self.scale * z.to(self.mean.dtype)
 
     def cdf(self, value: Tensor, *, strict: bool = False, upper: bool = False) -> Tensor:
         """Φ((value - mean) / scale)."""
-        z = (value - self.mean.double()) / self.scale.double()
+        z = (value - widened(self.mean)) / widened(self.scale)
         return torch.special.ndtr(-z if upper else z)
 
     def mode(self) -> Tensor:

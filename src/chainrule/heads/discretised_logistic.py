@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from chainrule.devices import widened
 from chainrule.heads.conditional import CategoricalConditional, Conditional
 from chainrule.heads.coupled_mixture import coupled_mixture
 from chainrule.heads.head import Head
@@ -52,7 +53,7 @@ class RoundedMixtureConditional(CategoricalConditional):
 
     def masses(self, edges: Tensor) -> Tensor:
         """The probability of the levels from each edge up to the next: (B, E+1) in 0 … L → (B, E) float64."""
-        places = _on_scale(edges.double() - 0.5, self.count)
+        places = _on_scale(widened(edges) - 0.5, self.count)
         places = places.masked_fill(edges <= 0, -math.inf).masked_fill(edges >= self.count, math.inf)
         return logistic_masses(places, self.log_weights, self.means, self.log_scales)
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from chainrule.devices import widest
 from chainrule.heads.conditional import CategoricalConditional
 
 
@@ -71,7 +72,7 @@ class FactoredConditional(CategoricalConditional):
     def draw(self, u: Tensor) -> Tensor:
         """As of all levels in order, (B,) → (B,): what u leaves of its group, stretched, chooses in the group."""
         groups, each = self.offset.shape
-        total = torch.softmax(self.groups, dim=-1, dtype=torch.float64).cumsum(-1)
+        total = torch.softmax(self.groups, dim=-1, dtype=widest(self.groups.device)).cumsum(-1)
         total = F.pad(total / total[..., -1:], (1, 0))
         above = torch.searchsorted(total, u[..., None].contiguous(), right=True)
         above = above.clamp(1, total.shape[-1] - 1)  # NaN is refused by who asked, but no group lies outside

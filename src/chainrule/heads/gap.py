@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from chainrule.devices import widened
 from chainrule.heads.conditional import Conditional
 
 
@@ -23,13 +24,13 @@ class Gap(Conditional):
 
     def draw(self, u: Tensor) -> Tensor:
         """(B,) → (B,): the lower part of u is missing, the rest is stretched over the values."""
-        p = torch.sigmoid(self.logit.double())
+        p = torch.sigmoid(widened(self.logit))
         value = self.there.draw(((u - p) / (1 - p)).clamp(0, 1 - 1e-16))
         return torch.where(u < p, torch.nan, value)
 
     def cdf(self, value: Tensor, *, strict: bool = False, upper: bool = False) -> Tensor:
         """The values' part, times the probability that there is one."""
-        return torch.sigmoid(-self.logit.double()) * self.there.cdf(value, strict=strict, upper=upper)
+        return torch.sigmoid(-widened(self.logit)) * self.there.cdf(value, strict=strict, upper=upper)
 
     def nearest(self, value: Tensor) -> Tensor:
         """The values' part."""
@@ -41,7 +42,7 @@ class Gap(Conditional):
 
     def missing(self) -> Tensor:
         """σ(logit), (B,) float64."""
-        return torch.sigmoid(self.logit.double())
+        return torch.sigmoid(widened(self.logit))
 
     def present(self) -> Conditional:
         """The values' part."""
@@ -49,7 +50,7 @@ class Gap(Conditional):
 
     def tempered(self, temperature: float) -> Gap:
         """Both parts by themselves."""
-        return Gap(self.logit.double() / temperature, self.there.tempered(temperature))
+        return Gap(widened(self.logit) / temperature, self.there.tempered(temperature))
 
     def truncated(self, top_k: int | None, top_p: float | None) -> Gap:
         """The values' part alone."""

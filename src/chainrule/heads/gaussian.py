@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from chainrule.devices import widened
 from chainrule.heads.conditional import CategoricalConditional, Conditional, Normal
 from chainrule.heads.head import Head
 from chainrule.heads.kernels import LOG_SCALES
@@ -60,7 +61,7 @@ class BinnedGaussian(Head):
 
     def _log_mass(self, params: Tensor, level: Tensor) -> Tensor:
         """(…, 2) and levels (…, n) → (…, n) nats: log(Φ(high) - Φ(low)), in float64."""
-        normal = _normal(params.double())  # a narrow bin is a small difference of large numbers
+        normal = _normal(widened(params))  # a narrow bin is a small difference of large numbers
         mean, scale = normal.mean[..., None], normal.scale[..., None]
         low, high = (level - 0.5 - mean) / scale, (level + 0.5 - mean) / scale
         # In the upper tail both Φ are near 1: the difference is taken between the upper tails there.

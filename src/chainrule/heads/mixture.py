@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from chainrule.devices import widened
 from chainrule.errors import ChainruleError
 from chainrule.heads.conditional import Conditional
 from chainrule.heads.head import Head
@@ -39,14 +40,14 @@ class MixtureConditional(Conditional):
 
     def cdf(self, value: Tensor, *, strict: bool = False, upper: bool = False) -> Tensor:
         """Σ_k w_k · cdf of the kernel."""
-        z = (value[..., None] - self.means.double()) * torch.exp(-self.log_scales.double())
-        return (self.log_weights.double().exp() * KERNELS[self.kernel].cdf(-z if upper else z)).sum(-1)
+        z = (value[..., None] - widened(self.means)) * torch.exp(-widened(self.log_scales))
+        return (widened(self.log_weights).exp() * KERNELS[self.kernel].cdf(-z if upper else z)).sum(-1)
 
     def draw(self, u: Tensor) -> Tensor:
         """(B,) → (B,): u chooses a component, and what is left of it, uniform again, a value there."""
         if self.means.shape[-1] == 1:
             return self._value(u, self.means[..., 0], self.log_scales[..., 0])
-        ends = self.log_weights.double().exp().cumsum(-1)
+        ends = widened(self.log_weights).exp().cumsum(-1)
         ends = ends / ends[..., -1:]
         chosen = torch.searchsorted(ends, u[..., None].contiguous(), right=True).clamp(max=ends.shape[-1] - 1)
         starts = F.pad(ends, (1, 0)).gather(-1, chosen)[..., 0]
@@ -70,7 +71,7 @@ class MixtureConditional(Conditional):
         Of a component w k((x - m) / s) / s that is one of the same kind, of weight w^(1/T) peak^(1/T - 1).
         """
         cold = 1 / temperature
-        log_weights = self.log_weights.double() * cold + self._log_peaks().double() * (cold - 1)
+        log_weights = widened(self.log_weights) * cold + widened(self._log_peaks()) * (cold - 1)
         scales = self.log_scales + math.log(KERNELS[self.kernel].spread(temperature))
         log_weights = torch.log_softmax(log_weights, dim=-1).to(self.log_weights.dtype)
         return self._replaced(log_weights, scales.clamp(max=LOG_SCALES[1]))
@@ -99,17 +100,17 @@ class BinnedMixtureConditional(MixtureConditional):
 
     def cdf(self, value: Tensor, *, strict: bool = False, upper: bool = False) -> Tensor:
         """The mixture's own at the upper edge of the last bin."""
-        bins = value / self.width.double()
+        bins = value / widened(self.width)
         last = torch.ceil(bins - BARELY) - 1 if strict else torch.floor(bins + BARELY)
-        return super().cdf((last + 0.5) * self.width.double(), upper=upper)
+        return super().cdf((last + 0.5) * widened(self.width), upper=upper)
 
     def nearest(self, value: Tensor) -> Tensor:
         """The nearest multiple of the width."""
-        return torch.round(value / self.width.double()) * self.width.double()
+        return torch.round(value / widened(self.width)) * widened(self.width)
 
     def masses(self, edges: Tensor) -> Tensor:
         """The probability of the multiples from each edge up to the next: (B, E+1) integers → (B, E) float64."""
-        places = (edges.double() - 0.5) * self.width.double()
+        places = (widened(edges) - 0.5) * widened(self.width)
         return logistic_masses(places, self.log_weights, self.means, self.log_scales)
 
     def draw(self, u: Tensor) -> Tensor:
@@ -224,8 +225,8 @@ def logistic_masses(places: Tensor, log_weights: Tensor, means: Tensor, log_scal
 
     Exact to rounding far out in either tail: there the smaller of both tails are subtracted.
     """
-    z = (places[..., None] - means.double()[:, None]) * torch.exp(-log_scales.double())[:, None]
+    z = (places[..., None] - widened(means)[:, None]) * torch.exp(-widened(log_scales))[:, None]
     low, high = z[:, :-1], z[:, 1:]
     upper = low > 0
     masses = torch.sigmoid(torch.where(upper, -low, high)) - torch.sigmoid(torch.where(upper, -high, low))
-    return (masses * log_weights.double().exp()[:, None]).sum(-1)
+    return (masses * widened(log_weights).exp()[:, None]).sum(-1)

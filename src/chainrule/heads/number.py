@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from chainrule.devices import index_on
 from chainrule.heads.conditional import Conditional
 from chainrule.heads.gap import Gap
 from chainrule.heads.head import Head
@@ -108,7 +109,7 @@ class NumberHead(Head):
 def log_prob_of(heads: Sequence[NumberHead], params: Tensor, x: Tensor) -> Tensor:
     """Several columns of one table at once: (…, m, P), (…, m) → (…, m) nats."""
     numbers = heads[0].numbers
-    columns = numbers.order[[head.column for head in heads]]
+    columns = index_on(x.device, [head.column for head in heads])
     return score(numbers, columns, split(heads[0], columns, params), x)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from chainrule.devices import may_look
 from chainrule.domain import INTEGERS
 from chainrule.errors import ChainruleError, ConditionError
 
@@ -115,7 +116,7 @@ class Condition(nn.Module):
             raise ConditionError(
                 f"cond: expected {self.expected} with B = {batch}, got {cond.dtype} {tuple(cond.shape)}"
             )
-        if self.classes is not None and not cond.is_meta and not torch.compiler.is_compiling():
+        if self.classes is not None and may_look(cond.device):
             rows = cond if self.item_shape else cond[:, None]
             bad = rows[((rows < 0) | (rows >= torch.tensor(self.counts, device=cond.device))).any(1)]
             if len(bad):

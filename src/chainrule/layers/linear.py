@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
-from chainrule.layers.masked_product import MaskedProduct, blocks_of
+from chainrule.layers.masked_product import Block, MaskedProduct, blocks_of
 
 
-def strictly_lower(size: int) -> Tensor:
+def strictly_lower(size: int, device: torch.device | None = None) -> Tensor:
     """The (D, D) mask under which output d reads inputs before d only."""
-    return torch.ones(size, size, dtype=torch.bool).tril(-1)
+    return torch.ones(size, size, dtype=torch.bool, device=device).tril(-1)
 
 
 class MaskedLinear(nn.Linear):
@@ -48,11 +48,11 @@ class MaskedLinear(nn.Linear):
         """W ⊙ mask, to be multiplied."""
         return MaskedProduct(self.weight, self.factor, self.blocks)
 
-    def under(self, mask: Tensor) -> MaskedLinear:
-        """The same parameters under another mask."""
+    def under(self, mask: Tensor, blocks: list[Block]) -> MaskedLinear:
+        """The same parameters under another mask, on their device, of these blocks."""
         other = copy.copy(self)
         other._buffers = {"mask": mask.to(self.mask), "factor": mask.to(self.factor)}
-        other.blocks = blocks_of(mask)
+        other.blocks = blocks
         return other
 
     def rows(self, x: Tensor, index: Tensor) -> Tensor:

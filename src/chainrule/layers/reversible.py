@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.func import functional_call
-from torch.utils.checkpoint import get_device_states, set_device_states
 
+from chainrule.devices import generators
 from chainrule.layers.layer import CausalLayer
 from chainrule.layers.state import State
-from chainrule.randomness import TURN
+from chainrule.randomness import kept
 
 
 class Reversible(CausalLayer):
@@ -112,14 +112,14 @@ class _Recomputed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, chain: Reversible, *parameters: Tensor) -> Tensor:
-        device = x.device.type
+        device = x.device.type if torch.amp.is_autocast_available(x.device.type) else "cpu"
         ctx.autocast = (device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
-        ctx.layers, ctx.parameters, ctx.devices = chain.layers, len(parameters), get_device_states(x)[0]
+        ctx.layers, ctx.parameters, ctx.generators = chain.layers, len(parameters), generators(x.device)
         random: list[Tensor] = []
 
         def run(layer: Any, half: Tensor) -> Tensor:
             if chain.training:
-                random.extend((torch.get_rng_state(), *get_device_states(x)[1]))
+                random.extend(generator.get_state() for generator in ctx.generators)
             return layer(half)
 
         y = chain._through(x, run)
@@ -141,7 +141,7 @@ class _Recomputed(torch.autograd.Function):
             # What the layer counts goes into copies: the forward pass has counted it.
             counts = {name: buffer.clone() for name, buffer in layer.named_buffers()}
             states = random[i * each : (i + 1) * each]
-            with torch.enable_grad(), torch.autocast(*ctx.autocast), _replayed(ctx.devices, states):
+            with torch.enable_grad(), torch.autocast(*ctx.autocast), _replayed(ctx.generators, states):
                 added = functional_call(layer, counts, (leaf,))
             of_leaf, *of_trained = torch.autograd.grad(
                 added, [leaf, *trained], of_changed.to(added.dtype), materialize_grads=True
@@ -154,12 +154,12 @@ class _Recomputed(torch.autograd.Function):
 
 
 @contextmanager
-def _replayed(devices: list[int], states: list[Tensor]) -> Iterator[None]:
-    """Random numbers as they were, of the CPU and of devices, and afterwards as they are; no states: as they are."""
+def _replayed(own: list[torch.Generator], states: list[Tensor]) -> Iterator[None]:
+    """Random numbers as they were, and afterwards as they are; no states: as they are."""
     if not states:
         yield
         return
-    with TURN, torch.random.fork_rng(devices=devices):
-        torch.set_rng_state(states[0])
-        set_device_states(devices, states[1:])
+    with kept(own):
+        for generator, state in zip(own, states, strict=True):
+            generator.set_state(state)
         yield

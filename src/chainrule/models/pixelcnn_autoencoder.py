@@ -75,5 +75,5 @@ class PixelCNNAutoencoder(Autoencoder):
 
     def encode(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → (B, E); levels enter as numbers in [-1, 1]."""
-        levels = self.domain.check(x).to(self.dtype)
+        levels = self.domain.check(x).to(self.device, self.dtype)
         return self.encoder(2 * levels / max(self.domain.max_levels - 1, 1) - 1)

@@ -96,7 +96,7 @@ class VQVAE(Bounded, Samples, Reconstructs):
 
     def features(self, x: Tensor) -> Tensor:
         """What is to be coded: (B, C, H, W) → h (B, E, H', W')."""
-        levels = self.domain.check(x).to(self.dtype)
+        levels = self.domain.check(x).to(self.device, self.dtype)
         return self.encoder(2 * levels / max(self.domain.max_levels - 1, 1) - 1).to(self.dtype)
 
     def encode(self, x: Tensor) -> Tensor:

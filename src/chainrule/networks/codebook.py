@@ -7,6 +7,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chainrule.devices import without_autocast
+
 DECAY = 0.99  # of the running averages, as in the paper
 DEAD = 0.1  # uses a step, on average, under which a vector is put where there is something to code
 
@@ -36,9 +38,7 @@ class Codebook(nn.Module):
 
     def nearest(self, h: Tensor) -> Tensor:
         """(B, E, H, W) → codes (B, 1, H, W) in [0, K)."""
-        with torch.autocast(
-            "cpu" if h.is_meta else h.device.type, enabled=False
-        ):  # whose rounding would change the code
+        with without_autocast(h.device):  # whose rounding would change the code
             rows = h.movedim(1, -1).to(self.vectors.dtype)
             distance = self.vectors.square().sum(1) - 2 * rows @ self.vectors.t()
         return distance.argmin(-1)[:, None]

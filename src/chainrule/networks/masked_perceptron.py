@@ -11,11 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chainrule.layers import Condition, Encoding, MaskedLinear, State, put_at, strictly_lower, write_at
+from chainrule.devices import index_on
+from chainrule.layers import Condition, Encoding, MaskedLinear, State, put_at, write_at
 from chainrule.layers.dropout import Dropout
 from chainrule.layers.linear import by_hand
+from chainrule.layers.masked_product import blocks_of
 from chainrule.networks import Network, Reordered
 from chainrule.networks.perceptron_pass import PerceptronPass
+
+CPU = torch.device("cpu")
 
 
 class MaskedState(NamedTuple):
@@ -74,7 +78,7 @@ class MaskedPerceptron(Network):
         for degrees in self.degrees:
             self.layers.append(MaskedLinear(degrees[:, None] >= before))
             before = degrees
-        tables = self._output_tables()
+        tables = self._output_tables(CPU)
         self.out = MaskedLinear(tables["out.mask"])
         self.direct = MaskedLinear(tables["direct.mask"], bias=False)
         for layer in (*self.layers, self.out):
@@ -144,7 +148,9 @@ class MaskedPerceptron(Network):
         params, hidden = self._pass(codes, state.cond if isinstance(state.cond, Tensor) else None)
         params = self._apart(params)
         # After n steps the units of degree below n are final; the code of site n - 1 is written by the next step.
-        kept = tuple(h * (degrees.to(h.device) < n) for h, degrees in zip(hidden, self.degrees, strict=True))
+        kept = tuple(
+            h * (index_on(h.device, degrees) < n) for h, degrees in zip(hidden, self.degrees, strict=True)
+        )
         return params[:, :n], MaskedState(codes, kept, state.cond)
 
     def schedule(self, length: int) -> Sequence[Hashable]:
@@ -167,6 +173,9 @@ class MaskedPerceptron(Network):
             places = [torch.randperm(width, generator=units) for width in widths]
         if self.residual:  # a layer adds its input, unit by unit
             places = places[:1] * len(places)
+        device = self.out.weight.device
+        places = [index_on(device, place) for place in places]
+        inputs, outputs, order = (index_on(device, i) for i in (inputs, outputs, sites))
         below, tensors = inputs, {}
         for i, (layer, place) in enumerate(zip(self.layers, places, strict=True)):
             tensors[f"layers.{i}.weight"] = layer.weight[place][:, below]
@@ -176,30 +185,32 @@ class MaskedPerceptron(Network):
         tensors["direct.weight"] = self.direct.weight[outputs][:, inputs]
         if self.condition.expected is not None:
             tensors |= {f"condition.{name}": t for name, t in self.condition.reordered(places[0]).items()}
-        tensors |= {f"code.{name}": buffer[sites] for name, buffer in self.code.per_site().items()}
+        tensors |= {f"code.{name}": buffer[order] for name, buffer in self.code.per_site().items()}
         if min(self.sizes) == max(self.sizes):
             return Reordered(self, tensors)
         other = copy.copy(self)
         other.sizes = [self.sizes[site] for site in sites.tolist()]
-        tables = other._output_tables()
+        host = other._output_tables(CPU)
+        tables = host if device == CPU else other._output_tables(device)
+        blocks = {name: blocks_of(host[f"{name}.mask"]) for name in ("out", "direct")}
         other._modules = self._modules | {
-            name: getattr(self, name).under(tables.pop(f"{name}.mask")) for name in ("out", "direct")
+            name: getattr(self, name).under(tables[f"{name}.mask"], own) for name, own in blocks.items()
         }
-        device = self.out.weight.device
-        return Reordered(other, tensors | {k: v.to(device) for k, v in tables.items()})
+        return Reordered(other, tensors | {name: tables[name] for name in ("first_rows", "places")})
 
-    def _output_tables(self) -> dict[str, Tensor]:
+    def _output_tables(self, device: torch.device) -> dict[str, Tensor]:
         """What follows from the sizes of the sites: masks, each site's first row, and where rows go among D·P."""
         length, counts = len(self.sizes), torch.tensor(self.sizes)
         outputs = torch.arange(1, length + 1).repeat_interleave(counts)
         slots = torch.arange(max(self.sizes)).expand(length, -1)
         places = torch.arange(length)[:, None] * max(self.sizes) + slots
-        direct = strictly_lower(length).repeat_interleave(counts, 0).repeat_interleave(self.channels, 1)
+        inputs = torch.arange(1, length + 1).repeat_interleave(self.channels)
+        site = index_on(device, outputs)[:, None]
         return {
-            "out.mask": outputs[:, None] > self.degrees[-1],
-            "direct.mask": direct,
-            "first_rows": counts.cumsum(0) - counts,
-            "places": places[slots < counts[:, None]],
+            "out.mask": site > index_on(device, self.degrees[-1]),
+            "direct.mask": site > index_on(device, inputs),
+            "first_rows": index_on(device, counts.cumsum(0) - counts),
+            "places": index_on(device, places[slots < counts[:, None]]),
         }
 
     @property

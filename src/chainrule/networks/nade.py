@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from chainrule.devices import index_on
 from chainrule.layers.condition import Condition
 from chainrule.layers.encoding import Encoding
 from chainrule.layers.linear import by_hand, strictly_lower
@@ -94,6 +95,7 @@ class RunningHidden(Network):
 
     def reordered(self, sites: Tensor, units: torch.Generator | None = None) -> Reordered:
         """The same weights, which belong to variables, in the ordering whose position t holds site `sites[t]`."""
+        sites = index_on(self.weight.device, sites)
         own = {name: getattr(self, name)[sites] for name in ("weight", "out_weight", "out_bias")}
         codes = {f"code.{name}": buffer[sites] for name, buffer in self.code.per_site().items()}
         return Reordered(self, {**own, **codes})
@@ -131,7 +133,7 @@ class RunningHidden(Network):
         params = []
         for i, tile in enumerate(codes.split(TILE, dim=1)):
             length, channels = tile.shape[1:]
-            before = strictly_lower(length).to(tile).repeat_interleave(channels, 1)
+            before = strictly_lower(length, tile.device).to(tile).repeat_interleave(channels, 1)
             flat, weight = tile.flatten(1), weights[i][:length].flatten(0, 1)
             running = start + (before[:, None] * flat).flatten(0, 1).matmul(weight).unflatten(0, (length, -1))
             if factors:

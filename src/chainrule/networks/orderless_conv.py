@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chainrule.devices import index_on
 from chainrule.layers import Condition, Encoding, State, write_at
 from chainrule.networks import Network, Reordered
 
@@ -107,6 +108,7 @@ class ImageGuesser(Network):
 
     def reordered(self, sites: Tensor, units: torch.Generator | None = None) -> Reordered:
         """The same weights in the ordering whose position t holds site `sites[t]`."""
+        sites = index_on(self.places.device, sites)
         return Reordered(self, {"places": self.places[sites], "bias": self.bias[sites]})
 
     @property

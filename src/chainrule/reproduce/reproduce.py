@@ -20,7 +20,7 @@ from chainrule.reproduce.folds import folds, mean_of_folds
 from chainrule.tasks.density_floor import nats_by_floor
 from chainrule.tasks.evaluate import class_accuracy, steps_of
 from chainrule.tasks.likelihood import Likelihood, likelihood
-from chainrule.training import Recipe, Run, TrainingConfig, find_device, fit
+from chainrule.training import Recipe, Run, TrainingConfig, fit
 from chainrule.training.session import CHECKPOINT_MINUTES
 
 
@@ -172,9 +172,7 @@ def reproduce(
 
 def _train(recipe: Recipe, data: Data, folder: Path | None, options: dict) -> Run:
     model = recipe.build(data)
-    run = fit(model, data, out=folder, resume=folder is not None, **options, **recipe.training)
-    run.model.to(find_device(options["device"]))  # it is scored there too
-    return run
+    return fit(model, data, out=folder, resume=folder is not None, **options, **recipe.training)
 
 
 def _effort(run: Run, items: int) -> dict:

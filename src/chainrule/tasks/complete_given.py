@@ -98,7 +98,7 @@ def complete_given(
             for row, row_drawn, weight in zip(some.tolist(), drawn, weights, strict=True):
                 if not weight.flatten().logsumexp(0).isfinite():
                     raise ChainruleError(f"given: impossible in row {row}: the model gives it probability 0")
-                noise = draw_noise(n, each + 1, picks).to(weight.device)
+                noise = draw_noise(n, each + 1, picks, weight.device)
                 items[row] = row_drawn[choose(weight, noise)].to(items.dtype)
                 effective[row] = effective_size(weight.flatten())
     return GivenCompletion(items.unflatten(2, shape), exact, effective, n * particles)

@@ -99,7 +99,7 @@ def log_probs(
     Raises:
         ChainruleError: if x is empty or does not lie in the model's domain, or the model has no likelihood.
     """
-    generator = torch.Generator(model.device).manual_seed(0)
+    generator = torch.Generator().manual_seed(0)  # so that devices agree
     if len(x) == 0:
         raise ChainruleError("x: expected at least one item, got none")
     if cond is not None and len(cond) != len(x):

@@ -98,7 +98,7 @@ def sample_given(
         many = x.expand(count * each, *x.shape[1:])
         drawn, weight = candidates(model, many, known, parts, rule, conds, generator)
         weight = weight.reshape(count, each)
-        chosen = choose(weight, draw_noise(count, each + 1, picks).to(weight.device))
+        chosen = choose(weight, draw_noise(count, each + 1, picks, weight.device))
         items.append(drawn[chosen])
         weights.append(weight.flatten())
     log_weights = torch.cat(weights)

@@ -22,6 +22,7 @@ from chainrule.models.store import load_weights, save_card
 from chainrule.randomness import seeded
 from chainrule.run_files import LAST, WEIGHTS
 from chainrule.training.config import TrainingConfig
+from chainrule.training.deterministic import deterministic
 from chainrule.training.interrupts import Interrupts
 from chainrule.training.launch import run_in_processes
 from chainrule.training.loggers import open_loggers
@@ -55,7 +56,8 @@ def descend(session: Session, model: Model, data: Data, config: TrainingConfig) 
         run_in_processes(session.ranks, _descend_as, session, model, data, config)
     else:
         # Another thread may sample from the model: until the end it stays as it is.
-        stopped = _descend(session, copy.deepcopy(model), data, config)
+        with deterministic(session.deterministic):
+            stopped = _descend(session, copy.deepcopy(model), data, config)
         if stopped is not None:
             raise stopped
     session.ranks.wait()
@@ -68,7 +70,8 @@ def _descend_as(
 ) -> BaseException | None:
     """One of several processes, to which the model comes in memory that they share."""
     shown = session.progress and ranks.first
-    return _descend(replace(session, ranks=ranks, progress=shown), copy.deepcopy(model), data, config)
+    with deterministic(session.deterministic):
+        return _descend(replace(session, ranks=ranks, progress=shown), copy.deepcopy(model), data, config)
 
 
 def _descend(session: Session, model: Model, data: Data, config: TrainingConfig) -> BaseException | None:
@@ -141,14 +144,14 @@ def _trainer(
 ) -> pl.Trainer:
     import lightning.pytorch as pl
 
+    from chainrule.training.accelerator import placed
     from chainrule.training.checkpoint import SafetensorsIO
 
     ranks = session.ranks
+    where = {"strategy": _strategy(ranks, unused)} | placed(session.device, ranks.devices)
     return pl.Trainer(
-        accelerator=session.device.type,
-        devices=ranks.devices,
+        **where,
         num_nodes=ranks.nodes,
-        strategy=_strategy(ranks, unused),
         accumulate_grad_batches=ranks.accumulate,
         use_distributed_sampler=False,
         precision=config.lightning_precision(session.device),

@@ -52,6 +52,7 @@ def fit(
     logger: Any = None,
     callbacks: Sequence[Any] = (),
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
+    deterministic: bool = False,
     **options: Any,
 ) -> Run:
     """Fit a model by maximum likelihood.
@@ -60,7 +61,7 @@ def fit(
     running average) of the best validation are kept.
 
     Args:
-        model: trained in place; afterwards it has the best weights and is in evaluation mode.
+        model: trained in place; afterwards it has the best weights, is in evaluation mode, and stays on the device.
         data: a `Data`, or what `load_data` takes, such as arrays, tensors and frames, in the model's domain. Its
             training and validation splits are used, the test split is not read. A conditional model is given the
             labels, or the frames of recordings.
@@ -72,7 +73,7 @@ def fit(
             where that is never. Only what the library wrote is removed. With `resume`, go on with a replacement that
             was interrupted.
         start: a run of the same model, whose weights (and units) this one starts with instead of fresh ones.
-        device: "auto", "cpu", "cuda" or another that Lightning knows.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps", "xpu" or another of torch's.
         progress: whether to show a progress bar.
         devices: processes on this machine that share each batch, one to a GPU or to some cores; by default 1, or what
             torchrun has started. They are started here, unless torchrun or `srun` has started this one among others.
@@ -84,6 +85,8 @@ def fit(
         callbacks: Lightning's, called beside our own.
         checkpoint_minutes: after which the checkpoint to resume from is written in the middle of an epoch too; 0 writes
             it after each epoch alone.
+        deterministic: whether torch may use deterministic kernels only: slower, and on the same device the numbers are
+            the same each time, resumed or not.
         **options: of `TrainingConfig`: epochs, batch_size, lr, seed, …
 
     Raises:
@@ -111,11 +114,12 @@ def fit(
         check_mutable(model.domain)
     if model.conditional:
         _check_cond(model, data)
-    ranks, place = Ranks.of(devices, nodes, strategy, accumulate), find_device(device)
+    ranks, place = Ranks.of(devices, nodes, strategy, accumulate), find_device(device, model.domain)
     more: dict[str, Any] = {"ranks": ranks, "loggers": check_loggers(logger), "callbacks": tuple(callbacks)}
     shown = progress and ranks.first
     config, reason = config.settled(len(data.train), {*model.training_defaults, *options})
-    more |= {"checkpoint_minutes": checkpoint_minutes, "reason": reason}
+    more |= {"checkpoint_minutes": checkpoint_minutes, "reason": reason, "deterministic": deterministic}
+    model.cpu()  # what is found from all of the data is found there
     ranks.join(place)
     if out is None:
         with scratch() as own:
@@ -123,6 +127,7 @@ def fit(
             session = Session(folder, place, False, False, shown, **more)
             _fit_in(session, model, data, config, start, extend)
             run = Run.open(folder, model)
+            run.model.to(place)
             run.folder = None
             ranks.wait()  # the first one removes it
             return run
@@ -143,7 +148,9 @@ def fit(
         if ranks.first and here != folder:
             replace(folder)
         ranks.wait()
-        return Run.open(folder, model)
+        run = Run.open(folder, model)
+        run.model.to(place)
+        return run
 
 
 def _fit_in(

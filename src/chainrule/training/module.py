@@ -10,6 +10,8 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 
+from chainrule.devices import unseen
+from chainrule.engine import exact_arithmetic
 from chainrule.models import Model
 from chainrule.randomness import seeded
 from chainrule.training.batches import EpochOrder, InOrder
@@ -70,7 +72,7 @@ class Likelihood(pl.LightningModule):
         # Each step has its own seed: a resumed run draws the dropout and mutations it would have drawn.
         part = self.ranks.part(index)
         seed = self.config.seed * 1_000_003 + self.global_step + part * APART
-        with seeded(seed % 2**63, self.device):
+        with unseen(), seeded(seed % 2**63, self.device):
             if self.config.mutate:
                 batch = [mutated(batch[0], self.model.domain, self.config.mutate), *batch[1:]]
             nats = (self._compiled or self.model.loss)(*batch)
@@ -88,7 +90,7 @@ class Likelihood(pl.LightningModule):
         """Keep the nats of each item, computed in full precision as every stated likelihood is."""
         nth = self.valid_order.nth(index)
         seed = self.config.seed * 1_000_003 + nth  # of what bounds draw, the same in every epoch
-        with torch.autocast(self.device.type, enabled=False), seeded(seed, self.device):
+        with exact_arithmetic(self.model), unseen(), seeded(seed, self.device):
             nats = self.model.valid_loss(*batch)
         if nth >= self.valid_order.batches:
             return  # another process has it

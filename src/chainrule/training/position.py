@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from chainrule.devices import wide_sum
 from chainrule.training.ranks import Ranks
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Sum:
     def add(self, nats: Tensor) -> None:
         """Count a batch, without waiting for its device."""
         self.last = nats
-        self.nats = self.nats + nats.sum(dtype=torch.float64)
+        self.nats = self.nats + wide_sum(nats, 0)
         self.items += len(nats)
 
     def total(self, ranks: Ranks) -> tuple[float, int]:

@@ -176,7 +176,7 @@ class Recorder(pl.Callback):
 
     def _means(self, module: Likelihood) -> tuple[float, float, float]:
         """Nats of the training and the validation, and bits/dim of the latter: NaN but for levels or their bound."""
-        nats = torch.cat([t.double() for t in module.valid_nats]) if module.valid_nats else torch.zeros(0)
+        nats = torch.cat(module.valid_nats).cpu().double() if module.valid_nats else torch.zeros(0)
         variables = torch.cat(module.valid_variables) if module.valid_variables else torch.zeros(0)
         # Exact counts, and sums of one process as of many up to float64's rounding.
         of_train, trained = module.trained.total(self.ranks)

@@ -38,6 +38,7 @@ class Session:
         loggers: names of `loggers.LOGGERS`, or Lightning's own, which get each validation and every 50th step.
         callbacks: Lightning's, beside our own.
         checkpoint_minutes: after which a checkpoint is written within an epoch too; 0 for never.
+        deterministic: whether torch may use deterministic kernels only.
     """
 
     folder: Path
@@ -52,6 +53,7 @@ class Session:
     loggers: tuple[Any, ...] = ()
     callbacks: tuple[Any, ...] = ()
     checkpoint_minutes: float = CHECKPOINT_MINUTES
+    deterministic: bool = False
 
     def say(self, text: str) -> None:
         """Print a line, after the title, if progress is shown."""

@@ -81,6 +81,12 @@ Seeds = Annotated[
     int | None,
     typer.Option(min=2, help="Number of runs, of seeds --seed, --seed + 1, …, in folders 0, 1, … of --out."),
 ]
+Deterministic = Annotated[
+    bool,
+    typer.Option(
+        "--deterministic", help="Use deterministic kernels only: slower, the same numbers each time."
+    ),
+]
 Logger = Annotated[
     list[str] | None,
     typer.Option(help="Logger beside the run's files: tensorboard, csv, wandb or mlflow; repeatable."),
@@ -109,3 +115,4 @@ class RanksOptions:
     nodes: Nodes = None
     strategy: Strategy = "auto"
     accumulate: Accumulate = 1
+    deterministic: Deterministic = False

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from chainrule.devices import index_on, without_autocast
 from chainrule.layers.grid.lstm_cell import Cell
 
 
@@ -119,14 +120,14 @@ class _Scanner:
         first = maps[0]
         out = first.new_empty(len(maps), *first.shape)
         for part, own, order in zip(out, maps, self.order, strict=True):
-            torch.index_select(own, -2, order.to(own.device), out=part)
+            torch.index_select(own, -2, index_on(own.device, order), out=part)
         return out
 
     def on_map(self, ordered: Tensor) -> Tensor:
         """The way back: (D, …, H·W, B) → the same."""
         out = torch.empty_like(ordered)
         for part, own, order in zip(out, ordered, self.order, strict=True):
-            torch.index_select(own, -2, order.argsort().to(own.device), out=part)
+            torch.index_select(own, -2, index_on(own.device, order.argsort()), out=part)
         return out
 
 
@@ -145,7 +146,7 @@ class _Scan(torch.autograd.Function):
         read = z.new_zeros(scans, weight.shape[2], places, batch)
         memory = z.new_zeros(scanner.cell.forgets, scans, c, places, batch)
         kept = z.new_empty(3, scans, c, places, batch)
-        with _no_autocast(weight):
+        with without_autocast(weight.device):
             for n, run in enumerate(scanner.runs):
                 own = z[..., run, :]
                 flat = own.flatten(1, 2).flatten(2)
@@ -177,7 +178,7 @@ class _Scan(torch.autograd.Function):
         dz, back = torch.empty_like(z), weight.transpose(1, 2)
         dread: Sequence[Tensor] = ()
         dmemory: Sequence[Tensor] = ()
-        with _no_autocast(weight):
+        with without_autocast(weight.device):
             for n in reversed(range(len(scanner.runs))):
                 run = scanner.runs[n]
                 dh, dc = dh_all[:, :, run], dc_all[:, :, run]
@@ -205,8 +206,3 @@ def _overlap(before: tuple[int, int], after: tuple[int, int], line: int) -> tupl
         slice(first + line - before[0], last + line - before[0]),
         slice(first - after[0], last - after[0]),
     )
-
-
-def _no_autocast(x: Tensor) -> torch.autocast:
-    kind = x.device.type
-    return torch.autocast(kind if torch.amp.is_autocast_available(kind) else "cpu", enabled=False)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chainrule.devices import index_on, wide_sum
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.engine import (
@@ -154,7 +155,7 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
 
     def _log_prob(self, x: Tensor, cond: Tensor | None) -> Tensor:
         """The sum of all terms, in float64."""
-        return self._in_order(x, cond).double().sum(1)
+        return wide_sum(self._in_order(x, cond), 1)
 
     def _terms(self, x: Tensor, cond: Tensor | None) -> Tensor:
         """log p(x_d | x_<d) at the place of x_d."""
@@ -174,7 +175,7 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         runner: Runner | None,
     ) -> Tensor:
         """With a number of noise for each variable."""
-        noise = draw_noise(n, self.domain.size, generator).to(self.device)
+        noise = draw_noise(n, self.domain.size, generator, self.device)
         return self.draw(replace(rule, noise=noise), n, cond, runner=runner)
 
     def force(self, x: Tensor, known: Tensor, rule: Choice, cond: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -231,11 +232,9 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         batch, rows = len(x), n * particles
         others = branch(generator)
         if noise is None:
-            noise = draw_noise(batch * n, self.domain.size, generator).to(self.device)
+            noise = draw_noise(batch * n, self.domain.size, generator, self.device)
         if particles > 1:  # of the other candidates, and numbers that choose among them
-            more = draw_noise(batch * n, particles + (particles - 1) * self.domain.size, others).to(
-                self.device
-            )
+            more = draw_noise(batch * n, particles + (particles - 1) * self.domain.size, others, self.device)
             chance = more[:, :particles].reshape(batch, n, particles)
             noise = torch.cat([noise, more[:, particles:]], dim=1).reshape(batch * rows, -1)
         choice = Known(
@@ -281,13 +280,13 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         """log p(known part of x), its standard errors, and whether it is exact; arguments as of `log_prob_given`."""
         mask = self.ordering.flatten(known)
         leading = mask.long().cumprod(1).bool()
-        found = torch.where(leading, self._in_order(x, cond).double(), 0.0).sum(1)
+        found = wide_sum(torch.where(leading, self._in_order(x, cond), 0.0), 1)
         error, exact = torch.zeros_like(found), (mask == leading).all(1)
         rows = (~exact).nonzero().flatten()
         if len(rows):
             many, masks = (part[rows].repeat_interleave(particles, 0) for part in (x, known))
             conds = None if cond is None else cond[rows].repeat_interleave(particles, 0)
-            rule = Sample(draw_noise(len(many), self.domain.size, generator).to(self.device))
+            rule = Sample(draw_noise(len(many), self.domain.size, generator, self.device))
             weights = self.force(many, masks, rule, conds)[1].reshape(len(rows), particles)
             found[rows] = weights.logsumexp(1) - math.log(particles)
             spread = (weights - weights.amax(1, keepdim=True)).exp()
@@ -349,10 +348,11 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         sites = self.ordering.variables.argsort()[permutation]
         other = copy.copy(self)
         other._modules, other._buffers = dict(self._modules), dict(self._buffers)
-        other.ordering = Ordering(self.domain, permutation.tolist()).to(self.device)
+        other.ordering = Ordering(self.domain, permutation.tolist()).on(self.device)
         other.network = network
         other.head = self.head.reordered(sites.tolist())
-        other._forbidden = None if self._forbidden is None else self._forbidden[sites]
+        if self._forbidden is not None:
+            other._forbidden = self._forbidden[index_on(self.device, sites)]
         return other
 
     def terms(self, params: Tensor, sites: Tensor) -> Tensor:

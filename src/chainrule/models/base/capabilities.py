@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chainrule.devices import widened
 from chainrule.domain.ordering import Ordering
 from chainrule.engine import Predictive, Runner, Sample
 from chainrule.engine.noise import Continued, RowNoise
@@ -47,8 +48,8 @@ class Exact(Model):
             ConditionError: if the condition is missing, superfluous or of the wrong kind.
             ChainruleError: for terms of a model that has only their sum.
         """
-        x = self.domain.check(x)
-        self.check_cond(cond)
+        x = self.here(self.domain.check(x))
+        cond = self.cond_here(cond)
         return self._log_prob(x, cond) if reduce else self._terms(x, cond)
 
     def log_prob_bound(
@@ -106,11 +107,11 @@ class Bounded(Model):
             DomainError: if x does not lie in the domain.
         """
         check_count("samples: expected a number of draws", samples, 1)
-        x = self.domain.check(x)
-        self.check_cond(cond)
-        total = self.log_weight(x, cond, generator).double()
+        x = self.here(self.domain.check(x))
+        cond = self.cond_here(cond)
+        total = widened(self.log_weight(x, cond, generator))
         for _ in range(samples - 1):  # in constant memory
-            total = torch.logaddexp(total, self.log_weight(x, cond, generator).double())
+            total = torch.logaddexp(total, widened(self.log_weight(x, cond, generator)))
         return total - math.log(samples)
 
     def loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
@@ -118,8 +119,8 @@ class Bounded(Model):
         return -self.log_prob_bound(x, cond)
 
     def valid_loss(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
-        """The same with draws that are always the same."""
-        return -self.log_prob_bound(x, cond, generator=torch.Generator(x.device).manual_seed(0))
+        """The same with draws that are always the same, whatever the device."""
+        return -self.log_prob_bound(x, cond, generator=torch.Generator().manual_seed(0))
 
     @abstractmethod
     def log_weight(self, x: Tensor, cond: Tensor | None, generator: torch.Generator | None) -> Tensor:
@@ -255,7 +256,7 @@ class Completes(Model):
         particles = self.candidates if particles is None else particles
         check_count("particles: expected an integer", particles, 1)
         rule = Sample(torch.empty(0, 0), temperature, top_k, top_p)
-        x, known = known_part(self.domain, x, known)
+        x, known = (self.here(part) for part in known_part(self.domain, x, known))
         options: Any = {"rule": rule, "particles": particles, "generator": generator, "runner": runner}
         return self._complete(x, known, n, cond=self.expand_cond(cond, len(x)), **options)
 
@@ -285,7 +286,7 @@ class Reconstructs(Model):
             DomainError: if x does not lie in the domain.
         """
         check_count("n: expected a number of draws", n, 1)
-        x = self.domain.check(x)
+        x = self.here(self.domain.check(x))
         return self._reconstruct(x, n, generator).unflatten(0, (len(x), n))
 
     @abstractmethod

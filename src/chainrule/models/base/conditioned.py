@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from chainrule.devices import widest
 from chainrule.domain.part import Part
 from chainrule.engine import Known, Sample, branch, draw_noise
 from chainrule.engine.restrict import Restrict
@@ -59,10 +60,10 @@ def candidates(
     """
     first = torch.cat([known.flatten().nonzero().flatten().cpu(), torch.tensor([*parts], dtype=torch.long)])
     members = model.followed(first)
-    noise = draw_noise(len(x), model.domain.size, generator).to(x.device)
-    which = (draw_noise(len(x), 1, branch(generator, 1))[:, 0] * len(members)).long().to(x.device)
+    noise = draw_noise(len(x), model.domain.size, generator, x.device)
+    which = (draw_noise(len(x), 1, branch(generator, 1), x.device)[:, 0] * len(members)).long()
     values = x.clone()
-    weights = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+    weights = torch.zeros(len(x), dtype=widest(x.device), device=x.device)
     for k, member in enumerate(members):
         rows = (which == k).nonzero().flatten()
         if len(rows):

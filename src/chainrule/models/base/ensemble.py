@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from chainrule.devices import widened
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.engine import Runner, Sample, choose_particle, draw_noise
+from chainrule.engine.noise import sent
 from chainrule.errors import ApproximateCompletionWarning, ChainruleError
 from chainrule.layers import Condition
 from chainrule.models.base.autoregressive import AutoregressiveModel
@@ -63,7 +65,7 @@ class Ensemble(Exact, Samples, Completes, Sequential):
             raise ChainruleError("reduce: an ensemble over orderings has no term per variable, only a sum")
         order = self.factorisation.ordering
         terms = [order.flatten(self.member(k)._terms(x, cond)) for k in range(self.members)]
-        joint = torch.stack(terms).double().cumsum(2).logsumexp(0) - math.log(self.members)
+        joint = widened(torch.stack(terms)).cumsum(2).logsumexp(0) - math.log(self.members)
         return order.unflatten(joint.diff(dim=1, prepend=torch.zeros_like(joint[:, :1])))
 
     def _draw(
@@ -79,13 +81,13 @@ class Ensemble(Exact, Samples, Completes, Sequential):
         A runner is bound to one model, so only predictive runners, which take every member in turn, are allowed.
         """
         noise = draw_noise(n, 1 + self.domain.size, generator)
-        which = (noise[:, 0] * self.members).long()
+        which = (noise[:, 0] * self.members).long().cpu()
         items = self.factorisation.sample(0, None if cond is None else cond[:0])
         items = items.new_empty(n, *self.domain.event_shape)
         for k in which.unique().tolist():
             rows = (which == k).nonzero().flatten()
             own = None if cond is None else cond[rows.to(self.device)]
-            choice = replace(rule, noise=noise[rows, 1:].to(self.device))
+            choice = replace(rule, noise=sent(noise[rows.to(noise.device), 1:], self.device))
             items[rows.to(self.device)] = self.member(k).draw(choice, len(rows), own, runner=runner)
         return items
 
@@ -116,8 +118,8 @@ class Ensemble(Exact, Samples, Completes, Sequential):
                 stacklevel=3,
             )
         batch, rows = len(x), n * particles
-        noise = draw_noise(batch * rows, 2 + self.domain.size, generator).to(self.device)
-        which = (noise[:, 0] * self.members).long()
+        noise = draw_noise(batch * rows, 2 + self.domain.size, generator, self.device)
+        which = (noise[:, 0] * self.members).long().cpu()
         many, mask = x.repeat_interleave(rows, 0), known.repeat_interleave(rows, 0)
         conds = None if cond is None else cond.repeat_interleave(rows, 0)
         values, weights = torch.empty_like(many), torch.empty_like(noise[:, 0])

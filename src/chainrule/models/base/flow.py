@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, get_args
 import torch
 from torch import Tensor
 
+from chainrule.devices import may_look, wide_sum, widened
 from chainrule.domain import Domain
 from chainrule.engine import Runner, Sample, draw_noise, exact_arithmetic
 from chainrule.engine.finite import check_weights, name_of
@@ -75,7 +76,7 @@ class Flow(Samples, Latent):
     def log_density(self, y: Tensor) -> Tensor:
         """log p(y) on the flow's own scale: (B, *event_shape) → (B,) nats."""
         z, log_det = self.bijection(y)
-        return self.prior.log_prob(z).double().sum(1) + log_det.double()
+        return wide_sum(self.prior.log_prob(z), 1) + widened(log_det)
 
     # --- samples ---------------------------------------------------------------------------------
 
@@ -94,13 +95,13 @@ class Flow(Samples, Latent):
             raise self.refusal(
                 f"no use for {asked[0]}: all variables are drawn at once", "temperature, or none"
             )
-        noise = draw_noise(n, self.domain.size, generator).to(self.device)
+        noise = draw_noise(n, self.domain.size, generator, self.device)
         with exact_arithmetic(self):
             return self.decode(rule.temperature * self.prior.quantile(noise).to(self.dtype))
 
     def encode(self, x: Tensor) -> Tensor:
         """z of items: (B, *event_shape) → (B, D). Of levels that of their middles."""
-        x = self.domain.check(x)
+        x = self.here(self.domain.check(x))
         if self.units is not None:
             return self.bijection(self._standardised(x))[0]
         return self.bijection((x.to(self.dtype) + 0.5) / self.domain.max_levels)[0]
@@ -108,7 +109,7 @@ class Flow(Samples, Latent):
     def decode(self, z: Tensor, generator: torch.Generator | None = None, **options: Any) -> Tensor:
         """Items of z: (B, D) → (B, *event_shape). No chance is left: neither the generator nor options are read."""
         y = self.bijection.inverse(z)
-        if not z.is_meta:
+        if may_look(z.device):
             check_weights(self)
             if not y.isfinite().all():
                 raise ChainruleError(f"{name_of(self)}: items of z up to {z.abs().max():.2g} are not finite")
@@ -154,7 +155,7 @@ class FlowOfLevels(Flow, Bounded):
         levels = self.domain.max_levels
         u, log_q = self.dequantiser((x.to(self.dtype) + 0.5) / levels, generator)
         density = self.log_density((x + u) / levels)
-        return density - log_q.double() - self.domain.size * math.log(levels)
+        return density - widened(log_q) - self.domain.size * math.log(levels)
 
 
 @cache

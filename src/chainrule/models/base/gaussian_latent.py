@@ -54,7 +54,9 @@ class GaussianLatent(Bounded, Samples, LatentCompletion, Reconstructs, Latent):
         Raises:
             DomainError: if x does not lie in the domain.
         """
-        numbers = self.encoder(self.codes(self.domain.check(x))).to(self.dtype)  # also under autocast
+        numbers = self.encoder(self.codes(self.here(self.domain.check(x)))).to(
+            self.dtype
+        )  # also under autocast
         mean, log_scale = numbers.chunk(2, dim=1)
         return mean, log_scale.clamp(*LOG_SCALES)
 
@@ -84,7 +86,7 @@ class GaussianLatent(Bounded, Samples, LatentCompletion, Reconstructs, Latent):
 
     def normal(self, rows: int, generator: torch.Generator | None) -> Tensor:
         """Standard normal numbers (rows, E), row by row."""
-        return draw_normal(rows, self.latent, generator).to(self.device, self.dtype)
+        return draw_normal(rows, self.latent, generator, self.device).to(self.dtype)
 
     # --- the verbs -------------------------------------------------------------------------------
 

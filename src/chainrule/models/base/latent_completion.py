@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chainrule.devices import widened
 from chainrule.engine import Runner, Sample, branch, draw_noise, exact_arithmetic
 from chainrule.errors import ApproximateCompletionWarning
 from chainrule.models.base.autoregressive import AutoregressiveModel
@@ -122,7 +123,7 @@ class Chain:
         self, z: Tensor, generator: torch.Generator | None, rule: Sample | None = None
     ) -> tuple[Tensor, Tensor]:
         """What is unknown given z, known values kept; and the terms of these."""
-        noise = draw_noise(len(z), self.model.domain.size, generator).to(z.device)
+        noise = draw_noise(len(z), self.model.domain.size, generator, z.device)
         rule = Sample(noise) if rule is None else replace(rule, noise=noise)
         return self.model.decoder.force(self.x, self.known, rule, self.model.upward(z))
 
@@ -150,8 +151,8 @@ class Chain:
     def score(self, z: Tensor) -> Tensor:
         """log p(x_d | x_<d, z) of every variable, (B, D) nats."""
         terms = self.model.decoder.log_prob(self.x, self.model.upward(z), reduce=False)
-        return terms.double().flatten(1)
+        return widened(terms).flatten(1)
 
     def uniform(self) -> Tensor:
         """A number in [0, 1) a row."""
-        return draw_noise(len(self.x), 1, self.stream())[:, 0].to(self.x.device)
+        return draw_noise(len(self.x), 1, self.stream(), self.x.device)[:, 0]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from chainrule.devices import wide_sum
 from chainrule.domain import Domain
 from chainrule.engine import Runner, Sample, branch, draw_noise, draw_normal, exact_arithmetic
 from chainrule.engine.finite import Guard
@@ -101,7 +102,7 @@ class LatentSequence(Bounded, Samples):
         if runner is not None:
             raise self.refusal("no runners of its steps", "sample without one")
         noise = self._normal(n, branch(generator))
-        rule = replace(rule, noise=draw_noise(n, self.domain.size, generator).to(self.device))
+        rule = replace(rule, noise=draw_noise(n, self.domain.size, generator, self.device))
         clock = torch.arange(self.steps, device=self.device)
         drawn = []
         with exact_arithmetic(self):
@@ -127,7 +128,7 @@ class LatentSequence(Bounded, Samples):
     def _total(self, terms: Tensor, x: Tensor) -> Tensor:
         """Terms of steps (B, T) → their sum over the steps there are (B,)."""
         there = self._sites(self.domain.counted(x))[..., 0]
-        return torch.where(there, terms, 0.0).double().sum(1)
+        return wide_sum(torch.where(there, terms, 0.0), 1)
 
     def _sites(self, x: Tensor) -> Tensor:
         """(B, *event_shape) → (B, T, V)."""
@@ -135,8 +136,8 @@ class LatentSequence(Bounded, Samples):
 
     def _normal(self, batch: int, generator: torch.Generator | None) -> Tensor:
         """(B, T, Z)."""
-        noise = draw_normal(batch, self.steps * self.latents, generator)
-        return noise.reshape(batch, self.steps, self.latents).to(self.device, self.dtype)
+        noise = draw_normal(batch, self.steps * self.latents, generator, self.device)
+        return noise.reshape(batch, self.steps, self.latents).to(self.dtype)
 
 
 def perceptron(inputs: int, width: int, outputs: int) -> nn.Sequential:

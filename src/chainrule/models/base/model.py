@@ -156,6 +156,15 @@ class Model(nn.Module, ABC):
         if cond is not None and not self.conditional:
             raise ConditionError(f"cond: expected None, the model is unconditional; got {tuple(cond.shape)}")
 
+    def cond_here(self, cond: Tensor | None) -> Tensor | None:
+        """A condition on the model's device, or none.
+
+        Raises:
+            ConditionError: if the model is unconditional.
+        """
+        self.check_cond(cond)
+        return None if cond is None else self.here(cond)
+
     def expand_cond(self, cond: Tensor | int | None, batch: int) -> Tensor | None:
         """A condition per row: an int or a single item's label, labels, vector or map is repeated.
 
@@ -177,6 +186,10 @@ class Model(nn.Module, ABC):
         return cond.expand(batch, *cond.shape) if single else cond
 
     # --- where and what ----------------------------------------------------------------------------
+
+    def here(self, x: Tensor) -> Tensor:
+        """The same on the device of the parameters."""
+        return x if next(self.parameters(), None) is None else x.to(self.device)
 
     @property
     def device(self) -> torch.device:

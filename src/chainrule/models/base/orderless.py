@@ -8,6 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from chainrule.devices import wide_sum, widest
 from chainrule.domain import Domain
 from chainrule.engine import draw_noise
 from chainrule.heads import Head
@@ -65,7 +66,7 @@ class OrderlessModel(Marginalises, AutoregressiveModel):
         known = known & ~x.isnan()
         x = torch.where(known, x, torch.zeros_like(x))
         drawn = x.new_empty(len(x), n, *self.domain.event_shape)
-        noise = draw_noise(len(x) * n, self.domain.size, generator).to(self.device).unflatten(0, (len(x), n))
+        noise = draw_noise(len(x) * n, self.domain.size, generator, self.device).unflatten(0, (len(x), n))
         for rows, member in self._by_mask(known):
             own = {"cond": None if cond is None else cond[rows], "noise": noise[rows].flatten(0, 1)}
             part = super(OrderlessModel, member)._complete(  # in the member's one ordering
@@ -78,10 +79,10 @@ class OrderlessModel(Marginalises, AutoregressiveModel):
         self, x: Tensor, known: Tensor, cond: Tensor | None, **options: Any
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Exact: each mask under the ordering that has its known variables first."""
-        found = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+        found = torch.zeros(len(x), dtype=widest(x.device), device=x.device)
         for rows, member in self._by_mask(known):
-            terms = member._terms(x[rows], None if cond is None else cond[rows]).double()
-            found[rows] = torch.where(known[rows], 0.0, terms).flatten(1).sum(1)
+            terms = member._terms(x[rows], None if cond is None else cond[rows])
+            found[rows] = wide_sum(torch.where(known[rows], 0.0, terms).flatten(1), 1)
         return found, torch.zeros_like(found), torch.ones_like(found, dtype=torch.bool)
 
     def _by_mask(self, known: Tensor) -> Iterator[tuple[Tensor, Self]]:
@@ -120,9 +121,13 @@ class OrderlessModel(Marginalises, AutoregressiveModel):
         sites = self.to_sites(self.domain.check(x))
         there = ~sites[..., 0].isnan()
         batch, length = there.shape
-        place = torch.rand(batch, length, generator=generator).argsort(1).to(sites.device)
+        drawn: Any = {
+            "generator": generator,
+            "device": sites.device if generator is None else generator.device,
+        }
+        place = torch.rand(batch, length, **drawn).argsort(1).to(sites.device)
         # Spread evenly over the batch: each is uniform, and their mean varies less.
-        spread = torch.randperm(batch, generator=generator) + torch.rand(batch, generator=generator)
+        spread = torch.randperm(batch, **drawn) + torch.rand(batch, **drawn)
         share = (stratum * batch + spread[:, None]) * length / max(strata * batch, 1)
         cut = share.long().clamp(max=length - 1).to(sites.device)
         seen = (place < cut) & there

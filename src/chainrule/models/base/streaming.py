@@ -136,7 +136,7 @@ class Streams(Model):
         branches = branch(generator)
         for item in itertools.count():
             own = branch(branches, item) if item else generator
-            yield replace(rule, noise=draw_noise(batch, self.domain.size, own).to(self.device))
+            yield replace(rule, noise=draw_noise(batch, self.domain.size, own, self.device))
 
     def _prefix(self, prompt: Tensor | None, batch: int) -> Tensor:
         """(B, n, V)."""

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from chainrule.devices import wide_sum, widest
 from chainrule.domain import Domain
 from chainrule.heads.number import BEYOND
 from chainrule.layers.encoding import LOGISTIC
@@ -41,7 +42,7 @@ class Scores(Units):
 
     def standardise(self, x: Tensor, dtype: torch.dtype) -> Tensor:
         """(B, D) float64 → (B, D)."""
-        z = super().standardise(x, torch.float64)
+        z = super().standardise(x, widest(x.device))
         if self.numbers is not None:
             reading = self.numbers.read(x.index_select(1, self.which), self.numbers.order)
             # Beyond an end there is no score; there, the middle stands in.
@@ -60,7 +61,7 @@ class Scores(Units):
 
     def volume(self, x: Tensor) -> Tensor:
         """Σ log ∂z/∂x of rows (B, D): (B,) float64. Beyond an end a small density, which falls off, is in its place."""
-        total = self.log_jacobian().double().sum()
+        total = wide_sum(self.log_jacobian(), 0)
         if self.numbers is None:
             return total.expand(len(x))
         reading = self.numbers.read(x.index_select(1, self.which), self.numbers.order)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from chainrule.devices import widened
 from chainrule.domain import Domain
 from chainrule.errors import DomainError
 
@@ -54,7 +55,7 @@ class Units(nn.Module):
         Raises:
             DomainError: on a column whose size single precision cannot hold.
         """
-        x = x.double()
+        x = widened(x)
         for d in self.scaled.nonzero().flatten().tolist():
             values = x[:, d][x[:, d].isfinite()]
             if not len(values):
@@ -88,14 +89,14 @@ class Units(nn.Module):
 
     def standardise(self, x: Tensor, dtype: torch.dtype) -> Tensor:
         """(B, D) float64 → (B, D)."""
-        z = (x.double() - self.shift.double()) / self.scale.double()
+        z = (widened(x) - widened(self.shift)) / widened(self.scale)
         if not self.levelled:
             return z.to(dtype)
-        return torch.where(x.isnan() & (self.own_level >= 0), self.own_level.double(), z).to(dtype)
+        return torch.where(x.isnan() & (self.own_level >= 0), widened(self.own_level), z).to(dtype)
 
     def restore(self, z: Tensor) -> Tensor:
         """(B, D) → (B, D) float64."""
-        x = z.double() * self.scale.double() + self.shift.double()
+        x = widened(z) * widened(self.scale) + widened(self.shift)
         x = torch.where(self.real, x, x.round())
         return torch.where((self.own_level >= 0) & (x == self.own_level), torch.nan, x)
 

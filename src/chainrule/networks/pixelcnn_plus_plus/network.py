@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chainrule.devices import without_autocast
 from chainrule.layers.condition import Condition
 from chainrule.layers.encoding import Encoding
 from chainrule.layers.grid.row_conv import shift_down
@@ -93,7 +94,7 @@ class PlusStack(Raster):
         first = self.first_u(above), self.first_above(above) + self.first_left(codes)
         x, level = self.level(self.level.blocks[0].features(*first), cond, state)
         # In bf16 a mean near 1 would be known to half a level of 256 only.
-        with torch.autocast("cpu" if codes.is_meta else codes.device.type, enabled=False):
+        with without_autocast(codes.device):
             (params,) = self.last.mix([F.elu(x.ul.raw).to(self.last.bias.dtype)])
         return params, level
 
