@@ -87,6 +87,9 @@ class PretendTensor(Tensor):
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return run(func, args, kwargs or {})
 
+    def untyped_storage(self) -> Any:
+        return self.inside.untyped_storage()  # views share it, as on any device
+
     def tolist(self) -> Any:
         return self.cpu().tolist()
 

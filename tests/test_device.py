@@ -11,7 +11,9 @@ import chainrule as cr
 import pretend
 from chainrule import devices
 from chainrule.devices import unseen
-from chainrule.engine import auto
+from chainrule.engine import Sample, auto, draw_noise
+from chainrule.engine.captured import CapturedRunner
+from chainrule.engine.captured.capture import as_it_is
 from chainrule.errors import ChainruleError
 from chainrule.models import tiny_model
 from chainrule.models.base.capabilities import (
@@ -26,6 +28,7 @@ from chainrule.models.base.capabilities import (
 )
 from chainrule.models.base.streaming import Streams
 from chainrule.testing import Subject, served_domains
+from chainrule.testing.subject import LawNotBinding
 
 NAMES = cr.list_models()
 # Shorter and longer items, of which a model takes the first kind that it serves.
@@ -64,6 +67,26 @@ def built(subject, device, dtype=torch.float64):
 
 def generator(device):
     return torch.Generator(device).manual_seed(3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_captured_steps_look_once_a_rollout(name, device):
+    """Where a site is, and whether parameters are finite: nothing in between, and the sample of eager steps."""
+    for subject in subjects(name):
+        try:
+            model = subject.factorised()
+        except LawNotBinding:
+            return
+        cond, rule = subject.cond(model, 4), Sample(draw_noise(4, model.domain.size, generator("cpu")))
+        expected = model.rollout(rule, 4, cond, runner="eager", score=True)
+        model, there = model.to(device), None if cond is None else cond.to(device)
+        runner, sent = CapturedRunner(model, as_it_is), rule.map(lambda table: table.to(device))
+        model.rollout(sent, 4, there, runner=runner, score=True)
+        with pretend.watched() as watch:
+            found = model.rollout(sent, 4, there, runner=runner, score=True)
+        assert len(watch.looks) <= 4
+        for ours, theirs in zip(found, expected, strict=True):
+            assert torch.allclose(ours.cpu(), theirs, rtol=0, atol=1e-7, equal_nan=True)
 
 
 def first_half(model, device):

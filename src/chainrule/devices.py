@@ -84,7 +84,7 @@ def index_on(device: torch.device, numbers: torch.Tensor | Sequence[int]) -> tor
     return _sent(device, tuple(numbers.tolist() if isinstance(numbers, torch.Tensor) else numbers))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _sent(device: torch.device, numbers: tuple[int, ...]) -> torch.Tensor:
     with torch.inference_mode(False):
         return torch.tensor(numbers, dtype=torch.int64, device=device)

@@ -152,7 +152,7 @@ class Automatic:
         model, length = self.model, values.shape[1]
         account, form = account_of(model), form_of(choose)
         key = values.shape, form, terms is not None
-        able = bool(form) and key not in account.refused
+        able = has_fast(values.device) and bool(form) and key not in account.refused
         fast: NativeRunner | CapturedRunner | str | None = account.known_runner(key, model) if able else None
         t, piece = first, TRIED if able else length
         while t < length:
@@ -200,6 +200,11 @@ def form_of(choose: Choice) -> str:
     return repr(choose.map(lambda table: table.new_zeros(0))) if hasattr(choose, "map") else ""
 
 
+def has_fast(device: torch.device) -> bool:
+    """Whether there is a fast runner for a kind of device."""
+    return device.type == "cpu" or device.type in CAPTURES
+
+
 def pays(account: Account, model: Any, seconds: float) -> bool:
     """Whether what a model has spent on eager steps, and this many seconds to come, are worth its fast runner."""
     seconds += account.spent
@@ -208,8 +213,6 @@ def pays(account: Account, model: Any, seconds: float) -> bool:
         if isinstance(fast, CapturedRunner) and seconds <= CAPTURING * len(fast.kinds.each) * account.step:
             account.say(model, "eager steps: too few to be worth capturing")
             return False
-        return True
-    if model.device.type != "cpu":  # `find_fast` says why
         return True
     if seconds <= RECORDING:
         account.say(model, "eager steps: too few to be worth recording")
@@ -226,17 +229,14 @@ def pays(account: Account, model: Any, seconds: float) -> bool:
 
 
 def find_fast(model: Any) -> NativeRunner | CapturedRunner | str:
-    """The fast runner of a model as it now is, on the device where it is; or why there is none."""
-    kind = model.device.type
-    if kind in CAPTURES:
-        return _find(model, CAPTURED)
-    return find_native(model) if kind == "cpu" else f"there are no graphs on {kind}"
+    """The fast runner of a model as it now is, on a device that has one; or why there is none."""
+    return _find(model, CAPTURED) if model.device.type in CAPTURES else find_native(model)
 
 
 def find_native(model: Any, name: str = "native") -> NativeRunner | str:
     """The native runner of a model as it now is, rounded as a name of `NATIVE` says; or why there is none."""
     if model.device.type != "cpu":
-        return f"native runner: it is for CPUs, the model is on {model.device}"
+        return f"it is for CPUs, the model is on {model.device}"
     found = _find(model, name)
     assert not isinstance(found, CapturedRunner)
     return found
@@ -266,7 +266,7 @@ def find_runner(model: Any, name: str) -> Incremental:
         raise ChainruleError(f"runner: expected {known} or {FUSED}; got {name!r}")
     found = find_native(model, name) if name in NATIVE else _find(model, name)
     if isinstance(found, str):
-        raise ChainruleError(found)
+        raise ChainruleError(f"native runner: {found}" if name in NATIVE else found)
     return found
 
 
@@ -279,7 +279,7 @@ def _make(model: Any, name: str) -> NativeRunner | CapturedRunner | str:
     try:
         from chainrule.engine.native import NativeRunner
     except ImportError as missing:  # numba is not built for every Python on its first day
-        return f"native runner: numba cannot be loaded: {missing}"
+        return f"numba cannot be loaded: {missing}"
     return NativeRunner(model, rounding=NATIVE[name])
 
 

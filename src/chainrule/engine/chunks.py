@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from chainrule.engine.auto import account_of, find_fast, form_of, pays
+from chainrule.engine.auto import account_of, find_fast, form_of, has_fast, pays
 from chainrule.engine.choice import Choice
 from chainrule.engine.finite import Guard
 from chainrule.engine.interfaces import Unsupported
@@ -58,7 +58,7 @@ class Chunks:
 
     def _pays(self, key: tuple[Hashable, ...]) -> bool:
         account, model = self._account, self.model
-        if not key[-1] or key in account.refused:
+        if not key[-1] or key in account.refused or not has_fast(self._prev.device):
             return False
         return account.known_runner(key, model) is not None or pays(account, model, 0.0)
 
