@@ -27,6 +27,7 @@ from chainrule.models.base.capabilities import (
     Sequential,
 )
 from chainrule.models.base.streaming import Streams
+from chainrule.tasks import classify
 from chainrule.testing import Subject, served_domains
 from chainrule.testing.subject import LawNotBinding
 
@@ -347,3 +348,32 @@ def test_warnings_are_none(device):
     with warnings.catch_warnings(), pretend.accelerator():
         warnings.simplefilter("error")
         cr.create_model("gru", cr.Domain.binary(4), width=4).to(device).sample(2)
+
+
+# --- tasks -----------------------------------------------------------------------------------------
+
+
+def given(task, model, x):
+    """What a task gives, as tensors of the CPU."""
+    noise = torch.Generator().manual_seed(0)
+    if task == "score":
+        found = cr.score(model, x[:4], reference=x)
+        return torch.stack([found.nats, found.p_value])
+    if task == "purify":
+        return cr.purify(model, x[:3], epsilon=1)
+    if task == "classify":
+        return classify(model, x[:3])
+    return cr.sample_given(model, 3, {0: 1}, generator=noise).items
+
+
+@pytest.mark.parametrize("task", ["score", "purify", "classify", "sample_given"])
+def test_tasks_give_the_numbers_of_a_cpu(task):
+    domain = cr.Domain.image(1, 3, 3, levels=4)
+    torch.manual_seed(0)
+    classes = {"classes": 3} if task == "classify" else {}
+    model = tiny_model("gated-pixelcnn", domain, **classes).double().eval()
+    x = torch.randint(0, 4, (12, 1, 3, 3))
+    expected = given(task, model, x)
+    with pretend.accelerator() as device:
+        found = given(task, model.to(device), x)
+        assert torch.allclose(found.cpu().double(), expected.double(), atol=1e-9)
