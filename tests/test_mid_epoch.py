@@ -290,22 +290,39 @@ def test_signals(number, status, commanded, tmp_path):
     check_same(tmp_path / "run", commanded)
 
 
+@pytest.fixture
+def ordinary():
+    """SIGINT and SIGTERM as of a command on a terminal, whatever the tests were started by."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    also = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    yield
+    signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGTERM, also)
+
+
+class Signal(pl.Callback):
+    """Raise a signal in a hook, the first time that a number of steps has been done."""
+
+    def __init__(self, number, hook, steps):
+        self.number, self.steps = number, steps
+        setattr(self, hook, self._raise)
+
+    def _raise(self, trainer, *args):
+        if trainer.global_step == self.steps:
+            signal.raise_signal(self.number)
+
+
+@pytest.mark.usefixtures("ordinary")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_step_of_a_signal_is_kept(number, whole, digits, tmp_path):
-    """The signal comes while a step is under way, and no checkpoint is due by time."""
-
-    class Signal(pl.Callback):
-        def on_train_batch_start(self, trainer, module, batch, index):
-            if trainer.global_step == STEPS + 4:
-                signal.raise_signal(number)
-
+@pytest.mark.parametrize("hook, steps, place", [
+    ("on_train_batch_start", STEPS + 4, [1, 5]),  # the step is ended
+    ("on_validation_epoch_end", STEPS, [1, 0]),  # the curve has the epoch, and so has the checkpoint
+])  # fmt: skip
+def test_what_was_under_way_at_a_signal_is_kept(hook, steps, place, number, whole, digits, tmp_path):
+    """No checkpoint is due by time."""
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-        try:
-            fitted(digits, tmp_path / "run", callbacks=[Signal()], checkpoint_minutes=10)
-        finally:
-            signal.signal(signal.SIGTERM, before)
-    assert position(tmp_path / "run") == [1, 5]
+        fitted(digits, tmp_path / "run", callbacks=[Signal(number, hook, steps)], checkpoint_minutes=10)
+    assert position(tmp_path / "run") == place
     fitted(digits, tmp_path / "run", resume=True)
     check_same(tmp_path / "run", whole / "1")
 

@@ -14,12 +14,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """Signals that come while an epoch trains are answered at the end of a step; a second one does not wait.
+    """Signals that come while an epoch trains or ends are answered after that; a second one does not wait.
 
     What answers them is what did before. Ignored signals stay ignored, and where Python has no handler nothing waits.
 
     Attributes:
-        held: whether an epoch trains, so that a step will end.
+        held: whether a step or the end of an epoch is under way, which will soon be over.
         waiting: what is to be called at the end of the step, if a signal has come.
     """
 

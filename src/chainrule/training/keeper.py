@@ -57,10 +57,25 @@ class Keeper(pl.Callback):
                 self._write(trainer)
         self.interrupts.answer()
 
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        index: int,
+        *args: Any,
+    ) -> None:
+        """From its last batch on a signal waits again: the curve and the checkpoint are written together."""
+        batches: Any = trainer.num_val_batches
+        self.interrupts.held = index + 1 == batches[0]
+
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """After the validation."""
         if self.session.resumable:
             self._write(trainer)
+        self.interrupts.held = False
+        self.interrupts.answer()
 
     def _write(self, trainer: pl.Trainer) -> None:
         trainer.save_checkpoint(self.session.folder / LAST)

@@ -4,11 +4,11 @@ import os
 from collections import Counter
 from dataclasses import replace
 
+import pretend
 import pytest
 import torch
 
 import chainrule as cr
-import pretend
 from chainrule.devices import widest
 from chainrule.domain.tiny import TINY
 from chainrule.errors import ChainruleError

@@ -26,7 +26,7 @@ from chainrule.layers.dropout import keep_mask
 
 aten = torch.ops.aten
 CPU = torch.device("cpu")
-SOURCE = str(Path(__file__).parents[1] / "src")
+SOURCE = str(Path(__file__).parents[2] / "src")
 
 # The host waits for numbers, or for the size of a result.
 LOOKS = {

@@ -3,12 +3,12 @@
 import warnings
 from functools import cache, partial
 
+import pretend
 import pytest
 import torch
 from torch import nn
 
 import chainrule as cr
-import pretend
 from chainrule import devices
 from chainrule.devices import unseen
 from chainrule.engine import Sample, auto, draw_noise
