@@ -39,6 +39,7 @@ NEEDS = {
     "PIL": "pillow",
     "pyarrow": "pyarrow",
     "constriction": "constriction",
+    "numba": "numba",
 }
 # What single entries need: fused kernels, a peer, recordings, music, digits.
 WISHES = {
