@@ -16,7 +16,7 @@ from chainrule.engine.captured import CapturedRunner
 from chainrule.engine.captured.capture import CAPTURES
 from chainrule.engine.choice import Choice
 from chainrule.engine.eager import draw_stepwise
-from chainrule.engine.interfaces import Incremental, Unsupported
+from chainrule.engine.interfaces import Incremental, ModelSteps, Unsupported
 from chainrule.errors import ChainruleError
 from chainrule.layers import State
 
@@ -115,7 +115,7 @@ class Ledger:
         return type(None), ()
 
 
-class Automatic:
+class Automatic(ModelSteps):
     """Runs a model's steps by the fast runner of its device, where that can be done, and has paid or will pay.
 
     On a CPU that is a native loop, which costs some hundredths of a second once, for each batch size and rule; on a GPU
@@ -127,23 +127,6 @@ class Automatic:
     Args:
         model: an `engine.rollout.Stepwise`.
     """
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-
-    def init_state(
-        self, batch: int, *, cond: Tensor | None, length: int, device: torch.device, dtype: torch.dtype
-    ) -> State:
-        """The model's own."""
-        return self.model.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
-
-    def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
-        """The model's own."""
-        return self.model.prefill(sites, state)
-
-    def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable) -> tuple[Tensor, State]:
-        """The model's own."""
-        return self.model.step(prev, state, t, phase=phase)
 
     def loop(
         self, choose: Choice, values: Tensor, state: State, *, first: int, terms: Tensor | None = None

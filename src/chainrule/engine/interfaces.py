@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -44,3 +44,28 @@ class Loop(Incremental, Protocol):
         self, choose: Choice, values: Tensor, state: State, *, first: int, terms: Tensor | None = None
     ) -> None:
         """Draw sites first … n-1 of `values` (B, n, V), and their log-probabilities (B, n, V) into `terms`."""
+
+
+class ModelSteps:
+    """A model's own single steps: what a runner has that does whole loops in another way.
+
+    Args:
+        model: an `engine.rollout.Stepwise`.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def init_state(
+        self, batch: int, *, cond: Tensor | None, length: int, device: torch.device, dtype: torch.dtype
+    ) -> State:
+        """The model's own."""
+        return self.model.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
+
+    def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
+        """The model's own."""
+        return self.model.prefill(sites, state)
+
+    def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable) -> tuple[Tensor, State]:
+        """The model's own."""
+        return self.model.step(prev, state, t, phase=phase)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any
 
 import torch
@@ -11,13 +10,14 @@ from torch.utils._pytree import tree_leaves
 
 from chainrule.engine.advance import Kinds, advance
 from chainrule.engine.choice import Choice
+from chainrule.engine.interfaces import ModelSteps
 from chainrule.errors import ChainruleError
 from chainrule.layers import State
 
 KINDS = 3  # of steps, at most: each is compiled apart
 
 
-class CompiledRunner:
+class CompiledRunner(ModelSteps):
     """Steps, draws and writes of values, compiled together for one kind of site; on CUDA they run as graphs.
 
     Args:
@@ -38,20 +38,6 @@ class CompiledRunner:
             raise ChainruleError(f"compiled steps: expected sites of at most {KINDS} kinds, got {count}")
         mode = "reduce-overhead" if model.device.type == "cuda" else "default"
         self._advance = torch.compile(advance, mode=mode, dynamic=False)
-
-    def init_state(
-        self, batch: int, *, cond: Tensor | None, length: int, device: torch.device, dtype: torch.dtype
-    ) -> State:
-        """The model's own."""
-        return self.model.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
-
-    def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
-        """The model's own."""
-        return self.model.prefill(sites, state)
-
-    def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable) -> tuple[Tensor, State]:
-        """The model's own."""
-        return self.model.step(prev, state, t, phase=phase)
 
     def loop(
         self, choose: Choice, values: Tensor, state: State, *, first: int, terms: Tensor | None = None

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.utils._pytree import TreeSpec
 
@@ -18,12 +17,13 @@ from chainrule.engine.captured.program import Program
 from chainrule.engine.captured.session import Session
 from chainrule.engine.captured.trace import Unsupported
 from chainrule.engine.choice import Choice, tables
+from chainrule.engine.interfaces import ModelSteps
 from chainrule.layers import State
 
 KEPT = 4  # programs of a model: each has a state and its graphs
 
 
-class CapturedRunner:
+class CapturedRunner(ModelSteps):
     """Runs the steps of a model as CUDA graphs: a step's kernels without Python's part of the work.
 
     A step, the head's draw, the rule, and where the value goes are one function of fixed memory. It is run once and
@@ -53,20 +53,6 @@ class CapturedRunner:
         self.model, self.kinds, self._capture, self._mode = model, Kinds(model), found, mode
         self._programs: OrderedDict[Hashable, Program] = OrderedDict()
         self._lock = Lock()
-
-    def init_state(
-        self, batch: int, *, cond: Tensor | None, length: int, device: torch.device, dtype: torch.dtype
-    ) -> State:
-        """The model's own."""
-        return self.model.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
-
-    def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
-        """The model's own."""
-        return self.model.prefill(sites, state)
-
-    def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable) -> tuple[Tensor, State]:
-        """The model's own: a single step is not worth a capture."""
-        return self.model.step(prev, state, t, phase=phase)
 
     def loop(
         self, choose: Choice, values: Tensor, state: State, *, first: int, terms: Tensor | None = None
