@@ -147,6 +147,15 @@ def _discard(folder: Path, held: ExitStack) -> None:
         folder.rmdir()
 
 
+def user_cache() -> Path:
+    """Where this user's programs keep what can be made again: $XDG_CACHE_HOME/chainrule, else ~/.cache/chainrule.
+
+    Raises:
+        RuntimeError: if there is no home.
+    """
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chainrule"
+
+
 def sweep(parent: Path) -> None:
     """Remove what killed processes have left: temporaries that no process holds locked."""
     with suppress(OSError), os.scandir(parent) as entries:

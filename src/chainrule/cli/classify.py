@@ -9,7 +9,7 @@ import typer
 
 from chainrule.cli.inputs import items_of
 from chainrule.cli.opening import open_run
-from chainrule.cli.options.common import DataDir, Device, Json, RunFolder, Split
+from chainrule.cli.options.common import DataDir, Device, Json, RunName, Split
 from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, put, say
 from chainrule.cli.verb import named
@@ -29,7 +29,7 @@ Out = Annotated[Path | None, typer.Option("-o", help="Output .csv, one row per i
 
 
 def classify(
-    run: RunFolder,
+    run: RunName,
     source: Source,
     out: Out = None,
     split: Split = None,

@@ -9,8 +9,8 @@ import typer
 
 from chainrule.cli.inputs import data_of, items_of
 from chainrule.cli.opening import open_run
-from chainrule.cli.options.common import DataDir, Device, Json, Unknown
-from chainrule.cli.options.there import source_there
+from chainrule.cli.options.common import RUNS, DataDir, Device, Json, Unknown
+from chainrule.cli.options.there import runs_there, source_there
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.errors import ChainruleError
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from chainrule.data import Items
     from chainrule.training import Run
 
-Runs = Annotated[list[Path], typer.Argument(metavar="RUN RUN …", help="Run folders.")]
+Runs = Annotated[
+    list[str], typer.Argument(metavar="RUN RUN …", callback=runs_there, help=f"Runs, each {RUNS}.")
+]
 Other = Annotated[
     str | None,
     typer.Option(
@@ -66,10 +68,10 @@ def compare(
 
     if len(runs) < 2:
         raise ChainruleError("expected two runs or more, got one; `chainrule evaluate` is for one")
-    opened = [open_run(folder, device) for folder in runs]
+    opened = [open_run(name, device) for name in runs]
     items = [_items(run, data, split, data_dir, unknown) for run in opened]
     _check_same(opened, data)
-    names = [str(folder) for folder in runs]
+    names = [run.name for run in opened]
     found = compare_runs([run.model for run in opened], items, samples=samples)
     if out is not None:
         unit = "nats (density)" if is_density(opened[0].model.domain) else "nats"
@@ -108,13 +110,13 @@ def _check_same(runs: list[Run], source: str | None) -> None:
     if source is not None:
         return
     found = {
-        run.folder: {key: (run.config.get("data") or {}).get(key) for key in ("source", "checksum", "seed")}
+        run.name: {key: (run.config.get("data") or {}).get(key) for key in ("source", "checksum", "seed")}
         for run in runs
     }
     (first, about), *others = found.items()
-    for folder, other in others:
+    for name, other in others:
         if other != about:
             raise ChainruleError(
-                f"{first} and {folder} were trained on different data, {about['source']} and {other['source']}, or "
+                f"{first} and {name} were trained on different data, {about['source']} and {other['source']}, or "
                 "on other splits of them; name the items to compare them on by --data"
             )

@@ -14,7 +14,7 @@ from chainrule.cli.options.common import (
     Json,
     Label,
     Particles,
-    RunFolder,
+    RunName,
     SafeCsv,
     Seed,
     Temperature,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def complete(
-    run: RunFolder,
+    run: RunName,
     source: Source,
     out: Out,
     keep: Keep = None,

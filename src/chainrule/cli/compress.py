@@ -11,7 +11,7 @@ import typer
 from chainrule.cli.coding_bar import coding_bar
 from chainrule.cli.inputs import items_of
 from chainrule.cli.opening import open_run
-from chainrule.cli.options.common import DataDir, Json, RunFolder, Split
+from chainrule.cli.options.common import DataDir, Json, RunName, Split
 from chainrule.cli.options.engine import EngineOptions
 from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, say
@@ -42,7 +42,7 @@ Verify = Annotated[
 
 
 def compress(
-    run: RunFolder,
+    run: RunName,
     source: Source,
     out: Out,
     split: Split = None,

@@ -10,7 +10,7 @@ import typer
 
 from chainrule.cli.coding_bar import coding_bar
 from chainrule.cli.opening import open_run
-from chainrule.cli.options.common import Json, RunFolder
+from chainrule.cli.options.common import Json, RunName
 from chainrule.cli.options.engine import EngineOptions
 from chainrule.cli.output import print_json, say
 from chainrule.cli.over_parts import over_parts
@@ -38,7 +38,7 @@ Anyway = Annotated[
 
 
 def decompress(
-    run: RunFolder,
+    run: RunName,
     source: Source,
     out: Out,
     anyway: Anyway = False,

@@ -18,6 +18,7 @@ from chainrule.errors import ChainruleError
 from chainrule.report.text import as_text, text_as_drawn
 from chainrule.tasks import Drawn, Parts
 from chainrule.training import Run
+from chainrule.where import beside
 
 
 class Drawing:
@@ -40,7 +41,7 @@ class Drawing:
         self.run: Run = open_run(options.run, options.device)
         domain, out = self.run.model.domain, options.out
         if out is None and domain.layout == "image" and domain.discrete and not options.json:
-            out = options.run / picture
+            out = beside(options.run) / picture
         if out is not None:
             out = named(out, self.run)
             check_output(out, domain, self.run.rate)

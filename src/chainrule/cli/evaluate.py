@@ -9,7 +9,7 @@ import typer
 
 from chainrule.cli.inputs import data_of, items_of
 from chainrule.cli.opening import open_run
-from chainrule.cli.options.common import DataDir, Device, Json, RunFolder, Unknown
+from chainrule.cli.options.common import DataDir, Device, Json, RunName, Unknown
 from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.errors import ChainruleError
@@ -48,7 +48,7 @@ Baselines = Annotated[bool, typer.Option(help="Estimate the baselines too.")]
 
 
 def evaluate(
-    run: RunFolder,
+    run: RunName,
     data: Other = None,
     split: OwnSplit = None,
     unknown: Unknown = None,

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.opening import check_label, open_run
-from chainrule.cli.options.common import Json, Label, RunFolder
+from chainrule.cli.options.common import Json, Label, RunName
 from chainrule.cli.output import print_json, say
 
 
 def export(
-    run: RunFolder,
+    run: RunName,
     out: Annotated[
         Path,
         typer.Argument(

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from chainrule.training import Run
 
 
-def data_of(run: Run, data_dir: Path | None) -> Data:
+def data_of(run: Run, data_dir: Path | None, source: str | None = None) -> Data:
     """The data a run was trained on.
+
+    Args:
+        run, data_dir: as the options.
+        source: where they lie now; by default where they lay.
 
     Raises:
         RunError: if it was made in Python, or is not what it was.
@@ -27,9 +31,12 @@ def data_of(run: Run, data_dir: Path | None) -> Data:
 
     assert run.folder is not None
     recipe = Recipe.read(run.folder / CONFIG)
-    if "source" not in recipe.data:
-        raise RunError(f"{run.folder}: its data set was made in Python; name one with --data")
-    check_unasked(run.folder, recipe.data)
+    if source is not None:
+        recipe.data = {**recipe.data, "source": source}
+    elif "source" not in recipe.data:
+        raise RunError(f"{run.name}: its data set was made in Python; name one with --data")
+    else:
+        check_unasked(run.name, recipe.data)
     if run.model.domain.columns:
         # The file may have grown since: the codes of its categories are the run's.
         recipe.data = {k: v for k, v in recipe.data.items() if k != "columns"}
@@ -74,7 +81,7 @@ def items_of(
 
     trained_on = run.config.get("data") or {}
     if split is None and not held_out and place_of(source) == trained_on.get("source"):
-        say(f"note: {run.folder} was trained on part of {source}; --split test takes what was put aside")
+        say(f"note: {run.name} was trained on part of {source}; --split test takes what was put aside")
     source, how = arrived(source, run), replace(run.reading, unknown=unknown)
     prefer = "test" if held_out else None
     items = load_items(source, how, split=split, prefer=prefer, cut=cut, labels=labels, data_dir=data_dir)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chainrule.errors import ConditionError
@@ -13,12 +12,12 @@ if TYPE_CHECKING:
     from chainrule.training import Run
 
 
-def open_run(folder: Path, device: str = "auto") -> Run:
+def open_run(name: str, device: str = "auto") -> Run:
     """A run with its model on the device."""
     from chainrule.training import Run, find_device
 
     find_device(device)  # refused before the run is read
-    run = Run.open(folder)
+    run = Run.open(name)
     run.model.to(find_device(device, run.model.domain))
     return run
 
@@ -52,7 +51,7 @@ def check_label(run: Run, given: list[str] | None, option: str = "--label") -> i
     if not condition.counts:
         if given:
             raise ConditionError(
-                f"{option}: expected none, {run.folder} is not conditioned on a class; got {' '.join(given)}"
+                f"{option}: expected none, {run.name} is not conditioned on a class; got {' '.join(given)}"
             )
         return None
     names = label_names(condition, known)

@@ -11,7 +11,7 @@ from chainrule.errors import ChainruleError
 
 
 def over_parts(
-    run: Path, verb: str, source: str | None, out: Path | None, over: EngineOptions, *, json: bool,
+    run: str, verb: str, source: str | None, out: Path | None, over: EngineOptions, *, json: bool,
     device: str = "auto", n: int | None = None, **options: Any,
 ) -> None:  # fmt: skip
     """Do it, with a bar; say how many rows there are.

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.opening import open_run
-from chainrule.cli.options.common import Device, Json, RunFolder, SafeCsv
+from chainrule.cli.options.common import Device, Json, RunName, SafeCsv
 from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, put, say, say_notes
 from chainrule.cli.verb import arrived, named
@@ -35,7 +35,7 @@ Out = Annotated[
 
 
 def predict(
-    run: RunFolder,
+    run: RunName,
     source: Source,
     column: Name,
     proba: Proba = False,

@@ -9,7 +9,7 @@ import typer
 
 from chainrule.cli.inputs import items_of
 from chainrule.cli.opening import check_label, open_run
-from chainrule.cli.options.common import DataDir, Device, HeldOut, Json, Label, RunFolder
+from chainrule.cli.options.common import DataDir, Device, HeldOut, Json, Label, RunName
 from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, say, span
 from chainrule.cli.verb import named
@@ -23,7 +23,7 @@ Source = Annotated[
 
 
 def purify(
-    run: RunFolder,
+    run: RunName,
     source: Source,
     out: Annotated[
         Path,

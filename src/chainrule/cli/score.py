@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.cli.inputs import data_of, items_of
 from chainrule.cli.opening import open_run
-from chainrule.cli.options.common import DataDir, Device, Json, RunFolder, SafeCsv, Split, Unknown
+from chainrule.cli.options.common import DataDir, Device, Json, RunName, SafeCsv, Split, Unknown
 from chainrule.cli.options.engine import EngineOptions
 from chainrule.cli.options.scoring import (
     Background,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def score(
-    run: RunFolder,
+    run: RunName,
     source: Source,
     out: Out = None,
     split: Split = None,
@@ -81,12 +81,12 @@ def score(
     model = opened.model
     out = _checked(out, picture, opened)
     given = items_of(opened, source, split, data_dir, unknown).first(items)
-    held, held_cond = _reference(opened, data, reference, reference_items, data_dir)
+    usual = _reference(opened, data, reference, reference_items, data_dir, packed=not blame)
     other = None if background is None else open_run(background, device).model
     cond = given.cond if model.conditional else None
-    about: Any = {"cond": cond, "reference_cond": held_cond, "background": other, "complexity": complexity}
-    alarms = Alarms(score_items(model, given.x, held, **about), false_alarms, reference)
-    frame = frame_of(alarms, model, given, cond, known, held if blame else None)
+    about: Any = {"cond": cond, "background": other, "complexity": complexity}
+    alarms = Alarms(score_items(model, given.x, **usual, **about), false_alarms, reference)
+    frame = frame_of(alarms, model, given, cond, known, usual["reference"] if blame else None)
     if picture is not None:
         _draw(model, given.x, cond, alarms.scores.nats, picture)
     print_result(alarms, frame, model, out, safe_csv=safe_csv, json=json)
@@ -105,16 +105,23 @@ def _checked(out: Path | None, picture: Path | None, run: Run) -> Path | None:
 
 
 def _reference(
-    run: Run, source: str | None, split: str, n: int, data_dir: Path | None
-) -> tuple[Tensor, Tensor | None]:
-    """The first n of the usual items, and the condition of each, for a model that is given one."""
+    run: Run, source: str | None, split: str, n: int, data_dir: Path | None, packed: bool
+) -> dict[str, Any]:
+    """The first n of the usual items, with their conditions; of a packed run, which has them, their nats will do."""
+    from chainrule.tasks.sharing import reference_of
+
+    if packed and source is None and split == "valid" and run.folder is not None:
+        nats = reference_of(run.folder, n)
+        if nats is not None:
+            return {"reference_nats": nats}
     if source is None:
         data = data_of(run, data_dir)
         x, cond = data.split(split)[0], data.cond(split)
     else:
         items = items_of(run, source, None, data_dir)
         x, cond = items.x, items.cond
-    return x[:n], cond[:n] if cond is not None and run.model.conditional else None
+    own = cond[:n] if cond is not None and run.model.conditional else None
+    return {"reference": x[:n], "reference_cond": own}
 
 
 def _draw(model: Model, x: Tensor, cond: Tensor | None, nats: Tensor, path: Path) -> None:

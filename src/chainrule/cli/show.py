@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chainrule.cli.opening import check_label, open_run
-from chainrule.cli.options.common import DataDir, Json, Label, RunFolder
+from chainrule.cli.options.common import DataDir, Json, Label, RunName
 from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.run_files import BITS, FIELD, STRUCTURE
+from chainrule.where import beside
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,9 +24,9 @@ DRAWN = 16  # samples around which gradients are taken
 
 
 def show(
-    run: RunFolder,
+    run: RunName,
     out: Annotated[
-        Path | None, typer.Option("-o", help="Output .png. Default: RUN/structure.png, or RUN/bits.png.")
+        Path | None, typer.Option("-o", help="Output .png. Default: structure.png or bits.png, in RUN.")
     ] = None,
     bits: Annotated[
         str | None,
@@ -62,11 +63,11 @@ def show(
     ):
         _parts(opened, json)
     elif bits is None:
-        out = out or run / STRUCTURE
+        out = out or beside(run) / STRUCTURE
         check_ending(out, (".png",))
         _structure(opened, out, label, json)
     else:
-        out = out or run / BITS
+        out = out or beside(run) / BITS
         check_ending(out, (".png",))
         show_bits(opened, bits, out, items, label, data_dir, json)
 
@@ -84,7 +85,7 @@ def _parts(run: Run, json: bool) -> None:
     if json:
         print_json(card)
         return
-    print_table(str(run.folder), ["", ""], [[name, str(value)] for name, value in card.items()], words=True)
+    print_table(run.name, ["", ""], [[name, str(value)] for name, value in card.items()], words=True)
     _shapes(model)
 
 
@@ -122,15 +123,14 @@ def _structure(run: Run, out: Path, label: list[str] | None, json: bool) -> None
         "picture": str(out),
     } | _measure(run.model)
     if model.domain.layout == "image" and model.network.encoder is not None:
-        default = run.folder is not None and out == run.folder / STRUCTURE
-        field = out.with_name(FIELD if default else f"{out.stem}-{FIELD}")
+        field = out.with_name(FIELD if out.name == STRUCTURE else f"{out.stem}-{FIELD}")
         draw_receptive_fields(model, x, field, cond)
         card["receptive_field"] = str(field)
     if json:
         print_json(card)
         return
     rows = [[name.replace("_", " "), str(value)] for name, value in card.items()]
-    print_table(str(run.folder), ["", ""], rows, words=True)
+    print_table(run.name, ["", ""], rows, words=True)
     _shapes(model)
     say(f"picture: {out}")
     if "receptive_field" in card:

@@ -26,9 +26,7 @@ def show_bits(
 
     model, classes = run.model, run.model.condition.classes
     if model.domain.layout != "image" or not model.domain.discrete:
-        raise ChainruleError(
-            f"--bits: expected a model of images of levels, {run.folder} is of {model.domain}"
-        )
+        raise ChainruleError(f"--bits: expected a model of images of levels, {run.name} is of {model.domain}")
     if isinstance(model, Sequential) and model.orderings > 1:
         raise ChainruleError(
             f"--bits: {model.name} mixes {model.orderings} orderings, so a pixel has no bits of its own, "

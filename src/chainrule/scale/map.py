@@ -17,6 +17,7 @@ from chainrule.scale.engines import ENGINES
 from chainrule.scale.parts import ROWS, Part, drawn_parts, packed_parts, parts_of
 from chainrule.scale.remarks import remarks_of
 from chainrule.scale.task import Task, unfinished
+from chainrule.where import locate
 
 ABOUT = "_chainrule.json"  # in the folder of the results: what they are of
 VERBS = ("score", "complete", "sample", "compress", "decompress")
@@ -43,7 +44,7 @@ def map(
     bit whatever the engine and the number of workers; a part that is there is not done again.
 
     Args:
-        run: folder of a run of a table, which all workers see.
+        run: of a table; its folder is one that all workers see.
         verb: "score": ids and -log p in nats; "complete": the rows with their gaps drawn; "sample": drawn rows;
             "compress": a compressed file of each part; "decompress": the parts again.
         source: a Parquet file or a folder of them, which all workers see, where folders such as year=2020 are columns;
@@ -71,7 +72,7 @@ def map(
             raise ChainruleError(f"{what}: unknown {name!r}; {nearest(name, known)}")
     if gpus and engine != "ray":
         raise ChainruleError(f"gpus: expected the engine ray, which hands them out, got {engine}")
-    folder, place = Path(run).resolve(), Path(out).resolve()
+    folder, place = locate(run).resolve(), Path(out).resolve()
     check_run_folder(folder)
     parts = _parts(verb, source, place, n, rows)
     _claim(place, folder, verb, options, parts)

@@ -103,7 +103,7 @@ def pack_items(
     model = check_codable(run.model)
     if model.conditional and not model.condition.counts:
         raise ChainruleError(
-            f"compress: {run.folder} is conditioned on {model.condition.expected}, which no file stores"
+            f"compress: {run.name} is conditioned on {model.condition.expected}, which no file stores"
         )
     path = Path(name).expanduser()
     own = path if name not in NAMED and path.exists() else None

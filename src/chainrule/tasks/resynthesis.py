@@ -44,9 +44,7 @@ def resynthesise(
             recording of such a number.
     """
     if run.features is None or run.rate is None:
-        raise ChainruleError(
-            f"resynthesis: expected a run that was trained with --features, got {run.folder}"
-        )
+        raise ChainruleError(f"resynthesis: expected a run that was trained with --features, got {run.name}")
     streams = recordings.streams
     if streams is None or streams.frames is None:
         raise ChainruleError(f"{recordings.name}: expected recordings with features, got {recordings.domain}")

@@ -61,10 +61,11 @@ class Scores:
 def score(
     model: Model,
     x: Tensor,
-    reference: Tensor,
+    reference: Tensor | None = None,
     *,
     cond: Tensor | None = None,
     reference_cond: Tensor | None = None,
+    reference_nats: Tensor | None = None,
     background: Model | None = None,
     complexity: bool = False,
     batch_size: int = 256,
@@ -80,20 +81,28 @@ def score(
         reference: normal items (M, *event_shape), held out, since those trained on are likelier than
             others of their kind, and make these look anomalous. PixelDefend takes the training items.
         cond, reference_cond: one per item, for a conditional model.
+        reference_nats: of normal items (M,), in place of these, as a packed run has them; see
+            `chainrule.tasks.sharing.reference_of`.
         background: of the same domain and conditions, such as one trained with the option `mutate`.
         complexity: whether to compress the items, which must be levels.
         batch_size: items at once.
 
     Raises:
-        ChainruleError: if there are no items or no reference, or they do not lie in the domain; if the background model
+        ChainruleError: if there are no items or no reference, or two of them; if they do not lie in the domain; if the background model
             is of another one.
     """
     domain = model.domain
     if background is not None and background.domain != domain:
         raise ChainruleError(f"background: expected a model of {domain}, got one of {background.domain}")
-    if len(reference) == 0:
-        raise ChainruleError("reference: expected at least one item, got none")
-    usual = log_probs(model, reference, reference_cond, batch_size=batch_size)
+    if (reference is None) == (reference_nats is None):
+        got = "none" if reference is None else "both"
+        raise ChainruleError(f"reference: expected items, or reference_nats, got {got}")
+    if reference is not None:
+        if len(reference) == 0:
+            raise ChainruleError("reference: expected at least one item, got none")
+        reference_nats = -log_probs(model, reference, reference_cond, batch_size=batch_size)
+    assert reference_nats is not None
+    usual = -reference_nats.double()
     own = log_probs(model, x, cond, batch_size=batch_size)
     bits = bits_per_dim(-own, model.counted(x).flatten(1).sum(1).cpu())
     return Scores(

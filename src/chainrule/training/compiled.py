@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from chainrule.files import user_cache
+
 CACHE = "TORCHINDUCTOR_CACHE_DIR"  # torch's own
 TEMPORARY = (
     Path(tempfile.gettempdir()) / "torchinductor_"
@@ -22,6 +24,5 @@ def compiled(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
     torch would keep it among temporary files, which a restart removes.
     """
     if os.environ.get(CACHE, str(TEMPORARY)).startswith(str(TEMPORARY)):
-        own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        os.environ[CACHE] = str(own / "chainrule" / "torch-compile")
+        os.environ[CACHE] = str(user_cache() / "torch-compile")
     return torch.compile(loss, dynamic=False)

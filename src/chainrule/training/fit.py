@@ -30,6 +30,7 @@ from chainrule.training.replacement import NEXT, finish, place_beside, replace
 from chainrule.training.run import Run
 from chainrule.training.session import CHECKPOINT_MINUTES, Session
 from chainrule.training.trials import choose_trial
+from chainrule.where import locate
 
 EXTENDED = ("epochs", "steps", "minutes", "patience", "lr", "cosine")  # what another resumption may change
 
@@ -186,7 +187,7 @@ def _fit_in(
     model.prepare(in_memory(data.train))
     if start is not None:
         record["start"] = str(start)
-        _start_from(Path(start), model)
+        _start_from(start, model)
     if first:
         _claim(folder, record, session.resume, EXTENDED if extend else ())
     trials = model.trials(len(data.train))
@@ -228,14 +229,15 @@ def _check_cond(model: Model, data: Data) -> None:
         )
 
 
-def _start_from(folder: Path, model: Model) -> None:
+def _start_from(run: str | Path, model: Model) -> None:
     """Take over the weights of a run of the same model."""
+    folder = locate(run)
     check_run_folder(folder)
     try:
         load_weights(model, folder / WEIGHTS)
     except RunError as error:
         raise RunError(
-            f"{folder}: cannot be started from: expected a run of the same {model.name} ({error})"
+            f"{run}: cannot be started from: expected a run of the same {model.name} ({error})"
         ) from error
 
 

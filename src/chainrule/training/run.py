@@ -18,10 +18,11 @@ from chainrule.errors import ChainruleError, RunError
 from chainrule.files import read_text
 from chainrule.models import Model, load_model
 from chainrule.models.store import MOST_BYTES
-from chainrule.run_files import CARD, CONFIG, METRICS, WEIGHTS, check_run_folder
+from chainrule.run_files import CONFIG, METRICS, check_run_folder
 from chainrule.training.classes import class_codes, label_names
 from chainrule.training.folder import read_config
 from chainrule.training.replacement import settle
+from chainrule.where import locate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,12 +40,19 @@ class Run:
         config: model, hyperparameters, data, training, versions.
         metrics: one row per epoch: epoch, step, train_nats, valid_nats, valid_bits_per_dim, lr, seconds;
             empty for a model estimated in closed form.
+        opened_as: what it was opened by; None where that is its folder.
     """
 
     folder: Path | None
     model: Model
     config: dict
     metrics: list[dict[str, float]]
+    opened_as: str | None = None
+
+    @property
+    def name(self) -> str:
+        """How messages call it: as it was opened, such as zoo:names, or by its folder."""
+        return self.opened_as or str(self.folder)
 
     @property
     def best(self) -> dict[str, float] | None:
@@ -60,7 +68,7 @@ class Run:
         """
         characters = self.config.get("vocabulary")
         if not isinstance(characters, str | None):
-            raise RunError(f"{self.folder}: vocabulary in {CONFIG}: expected characters, got {characters!r}")
+            raise RunError(f"{self.name}: vocabulary in {CONFIG}: expected characters, got {characters!r}")
         return characters
 
     @property
@@ -72,7 +80,7 @@ class Run:
         """
         rate = self.config.get("rate")
         if rate is not None and (type(rate) is not int or rate < 1):
-            raise RunError(f"{self.folder}: rate in {CONFIG}: expected Hz, an integer ≥ 1, got {rate!r}")
+            raise RunError(f"{self.name}: rate in {CONFIG}: expected Hz, an integer ≥ 1, got {rate!r}")
         return rate
 
     @property
@@ -84,7 +92,7 @@ class Run:
         """
         labels = self.config.get("labels") or {}
         if not isinstance(labels, dict) or not all(isinstance(names, list) for names in labels.values()):
-            raise RunError(f"{self.folder}: labels in {CONFIG}: expected names of classes, got {labels!r}")
+            raise RunError(f"{self.name}: labels in {CONFIG}: expected names of classes, got {labels!r}")
         return labels
 
     def cond(self, **classes: str | int) -> int | Tensor:
@@ -129,7 +137,7 @@ class Run:
         try:
             return Reading.of(kept)
         except ChainruleError as error:
-            raise RunError(f"{self.folder}: data in {CONFIG}: {error}") from error
+            raise RunError(f"{self.name}: data in {CONFIG}: {error}") from error
 
     @property
     def carried(self) -> list[Carried]:
@@ -141,7 +149,7 @@ class Run:
         try:
             return [Carried(**column) for column in self.config.get("carried") or ()]
         except TypeError as error:
-            raise RunError(f"{self.folder}: carried in {CONFIG}: expected columns ({error})") from error
+            raise RunError(f"{self.name}: carried in {CONFIG}: expected columns ({error})") from error
 
     def frame(self, items: Tensor, *, ids: str | None = None, seed: int = 0) -> pd.DataFrame:
         """Drawn rows of a table with their names and values.
@@ -157,12 +165,12 @@ class Run:
         """
         columns = self.model.domain.columns
         if not columns:
-            raise RunError(f"{self.folder}: expected a run of a table, got one of {self.model.domain}")
+            raise RunError(f"{self.name}: expected a run of a table, got one of {self.model.domain}")
         if ids not in (None, FRESH):
             raise RunError(f"ids: expected {FRESH}, got {ids!r}")
         if ids and not self.carried:
             raise RunError(
-                f"{self.folder}: ids: found no columns that training left out; of a run of before, train it again"
+                f"{self.name}: ids: found no columns that training left out; of a run of before, train it again"
             )
         frame = decode(items, columns)
         return with_fresh(frame, self.carried, torch.Generator().manual_seed(seed)) if ids else frame
@@ -178,39 +186,43 @@ class Run:
         features = data.get("features") if isinstance(data, dict) and self.model.conditional else None
         whole = isinstance(features, list) and [type(number) for number in features] == [int, int]
         if features is not None and not whole:
-            raise RunError(f"{self.folder}: features in {CONFIG}: expected two integers, got {features!r}")
+            raise RunError(f"{self.name}: features in {CONFIG}: expected two integers, got {features!r}")
         return features
 
     @classmethod
-    def open(cls, folder: str | Path, model: Model | None = None) -> Run:
-        """Read a run folder.
+    def open(cls, run: str | Path, model: Model | None = None) -> Run:
+        """Read a run.
+
+        Args:
+            run, model: see `load`.
 
         Raises:
             RunError: if it is missing, incomplete, corrupt, or of a newer version.
         """
-        folder = Path(folder)
+        folder = locate(run)
         check_run_folder(folder)
         settle(folder)
-        loaded = load_model(folder, model)
-        run = cls(folder, loaded, read_config(folder), read_metrics(folder / METRICS))
+        loaded, opened_as = load_model(folder, model), None if folder == Path(run) else str(run)
+        read = cls(folder, loaded, read_config(folder), read_metrics(folder / METRICS), opened_as)
         settle(folder)
         # Replaced while it was read?
-        return run if read_config(folder) == run.config else cls.open(folder, model)
+        return read if read_config(folder) == read.config else cls.open(run, model)
 
 
-def load(folder: str | Path, model: Model | None = None) -> Model:
-    """The model of a run folder, with its best weights, in evaluation mode.
+def load(run: str | Path, model: Model | None = None) -> Model:
+    """The model of a run, with its best weights, in evaluation mode.
 
     Args:
-        folder: as `fit(out=…)` or `chainrule train` wrote it.
+        run: a folder, as `fit(out=…)` or `chainrule train` wrote it; a file, as `chainrule pack` did; "zoo:NAME", a
+            model that comes with the library; or "hf://USER/NAME", one of the hub, "@REVISION" behind it or not.
         model: takes the weights, where the run's model is not one of the registry's.
 
     Raises:
         RunError: if the folder is missing, incomplete, corrupt, or of a newer version.
     """
-    if not Path(folder).is_dir():
-        raise RunError(f"{folder}: no such run folder; expected one with {CARD} and {WEIGHTS}")
-    settle(Path(folder))
+    folder = locate(run)
+    check_run_folder(folder)
+    settle(folder)
     return load_model(folder, model)
 
 

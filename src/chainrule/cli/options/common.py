@@ -9,10 +9,8 @@ import typer
 
 from chainrule.cli.options.there import run_there
 
-RunFolder = Annotated[
-    Path,
-    typer.Argument(metavar="RUN", callback=run_there, help="Run folder, as written by `chainrule train`."),
-]
+RUNS = "a folder of `chainrule train`, a .chainrule file, zoo:NAME or hf://USER/NAME"
+RunName = Annotated[str, typer.Argument(metavar="RUN", callback=run_there, help=f"Run: {RUNS}.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed.")]
 Device = Annotated[str, typer.Option(help="Device: auto, cpu, cuda, …")]

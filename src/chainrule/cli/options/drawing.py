@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from chainrule.cli.options.common import DataDir, Device, Json, Label, RunFolder, SafeCsv, Seed, Temperature
+from chainrule.cli.options.common import DataDir, Device, Json, Label, RunName, SafeCsv, Seed, Temperature
 from chainrule.cli.options.there import source_there
 
 Number = Annotated[
@@ -94,7 +94,7 @@ Given = Annotated[
 class DrawingOptions:
     """From which run, how, and where to."""
 
-    run: RunFolder
+    run: RunName
     n: Number = None
     out: DrawnTo = None
     label: Label = None

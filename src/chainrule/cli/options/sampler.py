@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,14 +40,14 @@ SamplerOption = Annotated[
     ),
 ]
 Draft = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         metavar="RUN", callback=run_there, help="Cheaper model of the same data, for --sampler speculative."
     ),
 ]
 
 
-def open_sampler(sampler: Sampler, draft: Path | None, device: str) -> Runner | None:
+def open_sampler(sampler: Sampler, draft: str | None, device: str) -> Runner | None:
     """The runner of a choice; None for steps, of which kind they may be.
 
     Raises:

@@ -31,7 +31,7 @@ ReferenceData = Annotated[
     ),
 ]
 Background = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         metavar="RUN",
         callback=run_there,

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from chainrule.files import HUB, check_there, is_stream
-from chainrule.run_files import check_run_folder
+from chainrule.where import check_there as check_run
 
 
-def run_there(folder: Path | None) -> Path | None:
-    """The folder.
+def run_there(run: str | None) -> str | None:
+    """What stands for a run.
 
     Raises:
-        RunError: if it is not there.
+        RunError: if there is no such run.
     """
-    if folder is not None:
-        check_run_folder(folder)
-    return folder
+    if run is not None:
+        check_run(run)
+    return run
+
+
+def runs_there(runs: list[str]) -> list[str]:
+    """What stands for several runs.
+
+    Raises:
+        RunError: if there is no such run.
+    """
+    for run in runs:
+        check_run(run)
+    return runs
 
 
 def source_there(source: str | None) -> str | None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.options.common import Device
-from chainrule.cli.options.there import source_there
+from chainrule.cli.options.there import run_there, source_there
 
 ModelName = Annotated[
     str,
@@ -74,8 +74,10 @@ Extend = Annotated[
     ),
 ]
 From = Annotated[
-    Path | None,
-    typer.Option("--from", metavar="RUN", help="Run of the same model whose weights to start with."),
+    str | None,
+    typer.Option(
+        "--from", metavar="RUN", callback=run_there, help="Run of the same model whose weights to start with."
+    ),
 ]
 Seeds = Annotated[
     int | None,

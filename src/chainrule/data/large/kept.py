@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from chainrule._version import __version__
-from chainrule.files import atomic_path, write_text
+from chainrule.files import atomic_path, user_cache, write_text
 from chainrule.locks import lock
 
 PATIENCE = 3600.0  # seconds that one process waits for the pass of another
@@ -21,7 +20,7 @@ Found = tuple[dict[str, Any], dict[str, Tensor]]  # plain values, and tensors
 
 def cache_folder() -> Path:
     """$XDG_CACHE_HOME/chainrule/large, else ~/.cache/chainrule/large."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chainrule" / "large"
+    return user_cache() / "large"
 
 
 def marks(files: Sequence[Path]) -> list[str]:

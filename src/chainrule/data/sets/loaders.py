@@ -35,6 +35,15 @@ def digits() -> Raw:
     return raw
 
 
+def penguins() -> Raw:
+    """The table of Gorman, Williams and Fraser, with its gaps."""
+    from chainrule.data.readers.formats import read_source
+
+    raw = read_source(Path(__file__).with_name("penguins.csv"), Reading())
+    raw.where = "penguins"
+    return raw
+
+
 def mnist(path: Path) -> Raw:
     """Handwritten digits, the last 10000 of train for validation."""
     raw = _with_validation(path, 10000)

@@ -103,6 +103,7 @@ def verify(name: str, file: str, data_dir: str | Path | None) -> None:
 
 NAMED = {
     "digits": Entry("8x8 handwritten digits, 17 grey levels; comes with scikit-learn", loaders.digits),
+    "penguins": Entry("344 penguins of three species, a table with gaps", loaders.penguins),
     "mnist": Entry(
         "28x28 handwritten digits, 256 grey levels",
         loaders.mnist,

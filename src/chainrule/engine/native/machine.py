@@ -26,7 +26,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from chainrule.errors import ChainruleError
-from chainrule.files import atomic_path
+from chainrule.files import atomic_path, user_cache
 from chainrule.locks import lock
 
 log = logging.getLogger(__name__)
@@ -141,7 +141,7 @@ def places() -> Iterator[Path]:
         return
     yield HERE / "__pycache__"
     with suppress(RuntimeError):  # there is no home
-        yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chainrule"
+        yield user_cache()
     with suppress(OSError, KeyError):
         own = Path(tempfile.gettempdir()) / f"chainrule-{getpass.getuser()}"
         if _private(own):

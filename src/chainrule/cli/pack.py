@@ -1,0 +1,141 @@
+"""`chainrule pack`, `unpack` and `verify`: a run in one file, a folder again, its numbers measured again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chainrule.cli.inputs import data_of
+from chainrule.cli.opening import open_run
+from chainrule.cli.options.common import DataDir, Device, Json, RunName
+from chainrule.cli.options.there import source_there
+from chainrule.cli.output import print_json, print_table, say
+from chainrule.errors import ChainruleError, RunError
+from chainrule.portable import SUFFIX
+
+if TYPE_CHECKING:
+    from chainrule.data import Data
+    from chainrule.training import Run
+
+TrainedOn = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        callback=source_there,
+        help="Where the data lie that the run was trained on. Default: where they lay.",
+    ),
+]
+
+
+def pack(
+    run: RunName,
+    out: Annotated[Path, typer.Option("-o", help=f"File, NAME{SUFFIX}.")],
+    data: TrainedOn = None,
+    half: Annotated[bool, typer.Option("--half", help="Round weights to bfloat16: half the size.")] = False,
+    samples: Annotated[int, typer.Option(min=1, help="Latent samples per item, for a bound.")] = 1,
+    about: Annotated[
+        Path | None,
+        typer.Option(help="Markdown for the card: the data, the training, what the model is not for."),
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the weights, for the card.")] = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Pack a run into one file, which every command takes in place of RUN, in any folder, of any user.
+
+    It holds the weights, the numbers of the test split, and scores of held-out items, so that `score` has p-values
+    without the data. The training data themselves are not in it; of a table, the categories of its columns are.
+
+    Examples:
+
+    `chainrule pack runs/people -o people.chainrule`
+
+    `chainrule score people.chainrule new.csv`
+    """
+    from chainrule.files import read_text
+    from chainrule.tasks.sharing import pack as task
+
+    if out.suffix != SUFFIX:
+        raise ChainruleError(f"-o {out}: expected a file that ends in {SUFFIX}")
+    words = "" if about is None else read_text(about, 2**20)
+    opened = open_run(run, device)
+    own = _data(opened, data, data_dir)
+    numbers = task(opened, out, own, half=half, samples=samples, about=words, licence=licence)
+    size = out.stat().st_size
+    if json:
+        print_json({"file": str(out), "bytes": size, "numbers": numbers})
+        return
+    if numbers is not None:
+        sign = "≤ " if numbers["bound"] else ""
+        nats = f"{sign}{numbers['nats']:.3f} ± {numbers['nats_se']:.3f} nats"
+        say(f"measured: {nats} on {numbers['n']:,} items of {numbers['split']}")
+    say(f"{size:,} bytes: {out}")
+
+
+def _data(run: Run, source: str | None, data_dir: Path | None) -> Data | None:
+    """The data of the run; None where they are not at hand and none were named, which is said."""
+    try:
+        return data_of(run, data_dir, source)
+    except ChainruleError as error:
+        if source is not None:
+            raise
+        say(f"note: packed without numbers and without scores of held-out items: {error}")
+        return None
+
+
+def unpack(
+    file: Annotated[str, typer.Argument(metavar="RUN", help=f"Packed run: a {SUFFIX} file or zoo:NAME.")],
+    out: Annotated[Path, typer.Option("-o", help="Run folder to make.")],
+) -> None:
+    """Unpack a packed run into a run folder.
+
+    Example: `chainrule unpack people.chainrule -o runs/people`
+    """
+    from chainrule.portable import unpack as task
+    from chainrule.where import packed_file
+
+    task(packed_file(file), out)
+    say(f"run: {out}")
+
+
+def verify(
+    run: RunName,
+    data: TrainedOn = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Measure the recorded number of a run again, and say whether it holds; exit status 1 if it does not.
+
+    Of a packed run it is the one it was packed with, else the lowest validation of training.
+
+    Example: `chainrule verify zoo:digits`
+    """
+    from chainrule.tasks.sharing import verify as task
+
+    opened = open_run(run, device)
+    result = task(opened, data_of(opened, data_dir, data))
+    if json:
+        print_json(result.to_dict())
+    else:
+        rows = []
+        for name, numbers in (("recorded", result.recorded), ("measured", result.measured)):
+            error = f" ± {numbers['nats_se']:.4f}" if "nats_se" in numbers else ""
+            rows.append(
+                [name, f"{numbers['nats']:.4f}{error}", numbers.get("date", ""), numbers.get("hardware", "")]
+            )
+        print_table(
+            f"{run}, {result.measured['split']}, {result.measured['n']:,} items",
+            ["", "nats", "date", "machine"],
+            rows,
+        )
+        if result.holds:
+            say(f"holds: {abs(result.difference):.1e} nats apart, {result.allowed:.1e} are allowed")
+    if not result.holds:
+        raise RunError(
+            f"{run}: does not hold: recorded {result.recorded['nats']:.4f} nats, measured "
+            f"{result.measured['nats']:.4f} on {result.measured['n']:,} items"
+        )

@@ -1,0 +1,8 @@
+"""A run for others: measured, described, in one file; and its numbers measured again."""
+
+from chainrule.tasks.sharing.card import card_of
+from chainrule.tasks.sharing.numbers import Verification, measure, recorded, verify
+from chainrule.tasks.sharing.pack import pack
+from chainrule.tasks.sharing.reference import reference_of
+
+__all__ = ["Verification", "card_of", "measure", "pack", "recorded", "reference_of", "verify"]
