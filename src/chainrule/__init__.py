@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from chainrule.tasks.purify import purify
     from chainrule.tasks.sample_given import sample_given
     from chainrule.tasks.score import score
+    from chainrule.tasks.sharing import pack, verify
     from chainrule.training import Run, load
     from chainrule.training.fit import fit
+    from chainrule.zoo import list_zoo
 
 __all__ = [
     "AutoregressiveModel",
@@ -47,8 +49,10 @@ __all__ = [
     "get_data",
     "list_data",
     "list_models",
+    "list_zoo",
     "load",
     "load_data",
+    "pack",
     "predict",
     "predict_proba",
     "purify",
@@ -57,6 +61,7 @@ __all__ = [
     "score",
     "sklearn",
     "testing",
+    "verify",
 ]
 
 # Imported when first used: the command line shows help and refuses what is not there without torch.
@@ -77,14 +82,17 @@ _LAZY = {
     "get_data": "data",
     "list_data": "data",
     "list_models": "models",
+    "list_zoo": "zoo",
     "load": "training",
     "load_data": "data",
+    "pack": "tasks.sharing",
     "predict": "tasks.predict",
     "predict_proba": "tasks.predict",
     "purify": "tasks.purify",
     "register_model": "models",
     "sample_given": "tasks.sample_given",
     "score": "tasks.score",
+    "verify": "tasks.sharing",
 }
 
 
@@ -106,4 +114,11 @@ def _infer_columns(source: Any, kinds: dict[str, str] | None) -> Any:
     return infer_columns(source, kinds)
 
 
+def _push_to_hub(*arguments: Any, **options: Any) -> str:
+    from chainrule.tasks.sharing import push_to_hub
+
+    return push_to_hub(*arguments, **options)
+
+
 late.infer_columns = _infer_columns
+late.push_to_hub = _push_to_hub

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chainrule import zoo
+from chainrule import hub, zoo
 from chainrule.errors import RunError
 from chainrule.portable import SUFFIX, unpacked
-
-HUB = "hf://"
 
 
 def check_there(run: str | Path) -> None:
@@ -20,9 +18,9 @@ def check_there(run: str | Path) -> None:
     name = str(run)
     if name.startswith(zoo.PREFIX):
         zoo.file_of(name.removeprefix(zoo.PREFIX))
-    elif not name.startswith(HUB) and not Path(run).exists():
+    elif not name.startswith(hub.PREFIX) and not Path(run).exists():
         raise RunError(
-            f"{run}: no such run; expected a run folder, a {SUFFIX} file, {zoo.PREFIX}NAME or {HUB}USER/NAME"
+            f"{run}: no such run; expected a run folder, a {SUFFIX} file, {zoo.PREFIX}NAME or {hub.PREFIX}USER/NAME"
         )
 
 
@@ -50,10 +48,8 @@ def locate(run: str | Path) -> Path:
     """
     check_there(run)
     name = str(run)
-    if name.startswith(HUB):
-        from chainrule.hub import pull
-
-        return pull(name)
+    if name.startswith(hub.PREFIX):
+        return hub.pull(name)
     return Path(run) if Path(run).is_dir() else unpacked(packed_file(name))
 
 

@@ -36,6 +36,8 @@ COMMANDS = {
     "pack": "chainrule.cli.pack:pack",
     "unpack": "chainrule.cli.pack:unpack",
     "verify": "chainrule.cli.pack:verify",
+    "push": "chainrule.cli.share:push",
+    "pull": "chainrule.cli.share:pull",
     "zoo": "chainrule.cli.zoo:zoo",
     "show": "chainrule.cli.show:show",
     "export": "chainrule.cli.export:export",

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from chainrule.cli.inputs import data_of
 from chainrule.cli.opening import open_run
 from chainrule.cli.options.common import DataDir, Device, Json, RunName
-from chainrule.cli.options.there import source_there
+from chainrule.cli.options.sharing import About, Licence, Samples, TrainedOn, about_text, data_to_measure
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.errors import ChainruleError, RunError
 from chainrule.portable import SUFFIX
-
-if TYPE_CHECKING:
-    from chainrule.data import Data
-    from chainrule.training import Run
-
-TrainedOn = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        callback=source_there,
-        help="Where the data lie that the run was trained on. Default: where they lay.",
-    ),
-]
 
 
 def pack(
@@ -34,12 +21,9 @@ def pack(
     out: Annotated[Path, typer.Option("-o", help=f"File, NAME{SUFFIX}.")],
     data: TrainedOn = None,
     half: Annotated[bool, typer.Option("--half", help="Round weights to bfloat16: half the size.")] = False,
-    samples: Annotated[int, typer.Option(min=1, help="Latent samples per item, for a bound.")] = 1,
-    about: Annotated[
-        Path | None,
-        typer.Option(help="Markdown for the card: the data, the training, what the model is not for."),
-    ] = None,
-    licence: Annotated[str | None, typer.Option(help="Licence of the weights, for the card.")] = None,
+    samples: Samples = 1,
+    about: About = None,
+    licence: Licence = None,
     data_dir: DataDir = None,
     device: Device = "auto",
     json: Json = False,
@@ -55,14 +39,12 @@ def pack(
 
     `chainrule score people.chainrule new.csv`
     """
-    from chainrule.files import read_text
     from chainrule.tasks.sharing import pack as task
 
     if out.suffix != SUFFIX:
         raise ChainruleError(f"-o {out}: expected a file that ends in {SUFFIX}")
-    words = "" if about is None else read_text(about, 2**20)
-    opened = open_run(run, device)
-    own = _data(opened, data, data_dir)
+    opened, words = open_run(run, device), about_text(about)
+    own = data_to_measure(opened, data, data_dir)
     numbers = task(opened, out, own, half=half, samples=samples, about=words, licence=licence)
     size = out.stat().st_size
     if json:
@@ -71,19 +53,8 @@ def pack(
     if numbers is not None:
         sign = "≤ " if numbers["bound"] else ""
         nats = f"{sign}{numbers['nats']:.3f} ± {numbers['nats_se']:.3f} nats"
-        say(f"measured: {nats} on {numbers['n']:,} items of {numbers['split']}")
+        say(f"{nats} on {numbers['n']:,} items of {numbers['split']}")
     say(f"{size:,} bytes: {out}")
-
-
-def _data(run: Run, source: str | None, data_dir: Path | None) -> Data | None:
-    """The data of the run; None where they are not at hand and none were named, which is said."""
-    try:
-        return data_of(run, data_dir, source)
-    except ChainruleError as error:
-        if source is not None:
-            raise
-        say(f"note: packed without numbers and without scores of held-out items: {error}")
-        return None
 
 
 def unpack(

@@ -88,8 +88,8 @@ def score(
         batch_size: items at once.
 
     Raises:
-        ChainruleError: if there are no items or no reference, or two of them; if they do not lie in the domain; if the background model
-            is of another one.
+        ChainruleError: if there are no items, or not one reference; if items do not lie in the domain; if the
+            background model is of another one.
     """
     domain = model.domain
     if background is not None and background.domain != domain:

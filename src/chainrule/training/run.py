@@ -7,12 +7,13 @@ import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from chainrule.data import Reading, decode
+from chainrule import late
+from chainrule.data import Data, Reading, decode
 from chainrule.data.carried import FRESH, Carried, with_fresh
 from chainrule.errors import ChainruleError, RunError
 from chainrule.files import read_text
@@ -174,6 +175,19 @@ class Run:
             )
         frame = decode(items, columns)
         return with_fresh(frame, self.carried, torch.Generator().manual_seed(seed)) if ids else frame
+
+    def push_to_hub(self, repo: str, data: Data | None = None, **options: Any) -> str:
+        """Upload the run to the Hugging Face hub.
+
+        Args:
+            repo: "USER/NAME", and "@BRANCH" behind it or not.
+            data: that it was trained on: its test split is measured, for the card.
+            **options: private, samples, about, licence; see `chainrule.tasks.sharing.push_to_hub`.
+
+        Returns:
+            The address, with the commit: "hf://USER/NAME@COMMIT".
+        """
+        return late.push_to_hub(self, repo, data, **options)
 
     @property
     def features(self) -> list[int] | None:

@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
+from chainrule import late
 from chainrule.domain import INTEGERS, Domain
 from chainrule.domain.tiny import TINY
 from chainrule.errors import ChainruleError, ConditionError, DomainError, MissingVerbError
@@ -110,6 +111,10 @@ class Model(nn.Module, ABC):
     def counted(self, x: Tensor) -> Tensor:
         """Which variables of x have a term in its likelihood: booleans as x."""
         return self.domain.counted(x)
+
+    def push_to_hub(self, repo: str, **options: Any) -> str:
+        """Upload the model to the Hugging Face hub; see `Run.push_to_hub`, which also says what it was trained on."""
+        return late.push_to_hub(self, repo, **options)
 
     # --- fitting -----------------------------------------------------------------------------------
 
