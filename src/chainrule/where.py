@@ -28,7 +28,7 @@ def packed_file(run: str) -> Path:
     """The file of a packed run.
 
     Raises:
-        RunError: if it is no file.
+        RunError: if it is not a file.
     """
     check_there(run)
     path = zoo.file_of(run.removeprefix(zoo.PREFIX)) if run.startswith(zoo.PREFIX) else Path(run)

@@ -81,7 +81,7 @@ def verify(
 ) -> None:
     """Measure the recorded number of a run again, and say whether it holds; exit status 1 if it does not.
 
-    Of a packed run it is the one it was packed with, else the lowest validation of training.
+    The number of a packed run is that of its test split; of a run folder it is the lowest validation.
 
     Example: `chainrule verify zoo:digits`
     """

@@ -45,7 +45,7 @@ def push(
 
 def pull(
     address: Annotated[
-        str, typer.Argument(metavar="hf://USER/NAME", help="Run on the hub, @REVISION behind it or not.")
+        str, typer.Argument(metavar="hf://USER/NAME", help="Run on the hub; @REVISION at its end pins one.")
     ],
     out: Annotated[Path, typer.Option("-o", help="Run folder to make.")],
 ) -> None:

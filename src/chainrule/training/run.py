@@ -180,7 +180,7 @@ class Run:
         """Upload the run to the Hugging Face hub.
 
         Args:
-            repo: "USER/NAME", and "@BRANCH" behind it or not.
+            repo: "USER/NAME", or "USER/NAME@BRANCH".
             data: that it was trained on: its test split is measured, for the card.
             **options: private, samples, about, licence; see `chainrule.tasks.sharing.push_to_hub`.
 
@@ -228,7 +228,7 @@ def load(run: str | Path, model: Model | None = None) -> Model:
 
     Args:
         run: a folder, as `fit(out=…)` or `chainrule train` wrote it; a file, as `chainrule pack` did; "zoo:NAME", a
-            model that comes with the library; or "hf://USER/NAME", one of the hub, "@REVISION" behind it or not.
+            model that comes with the library; or "hf://USER/NAME" or "hf://USER/NAME@REVISION", one of the hub.
         model: takes the weights, where the run's model is not one of the registry's.
 
     Raises:

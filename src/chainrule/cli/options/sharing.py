@@ -21,7 +21,7 @@ TrainedOn = Annotated[
     typer.Option(
         "--data",
         callback=source_there,
-        help="Where the data lie that the run was trained on. Default: where they lay.",
+        help="Data that the run was trained on. Default: its source, if it is still there.",
     ),
 ]
 Samples = Annotated[int, typer.Option(min=1, help="Latent samples per item, for a bound.")]

@@ -94,7 +94,7 @@ class Verification:
 
     @property
     def holds(self) -> bool:
-        """Whether the number is the recorded one, of as many items."""
+        """Whether the number is the recorded one, of the same number of items."""
         same = self.recorded.get("n", self.measured["n"]) == self.measured["n"]
         return same and abs(self.difference) <= self.allowed
 

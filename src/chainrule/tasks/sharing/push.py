@@ -26,7 +26,7 @@ def push_to_hub(
 
     Args:
         run: as opened; or a model, of which nothing is known but how it is built.
-        repo: "USER/NAME", and "@BRANCH" behind it or not.
+        repo: "USER/NAME", or "USER/NAME@BRANCH".
         data: that it was trained on; without, there are no numbers.
         private: whether others cannot see a repository that is made.
         samples: see `measure`.

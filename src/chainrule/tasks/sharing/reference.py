@@ -26,7 +26,7 @@ def write_reference(model: Model, data: Data, folder: Path) -> None:
 
 
 def reference_of(folder: Path, n: int = ITEMS) -> Tensor | None:
-    """Nats (N,) float64 of the first n held-out items, or all there were; None where a run does not have so many.
+    """Nats (N,) float64 of the first n held-out items, or all there were; None where fewer are stored.
 
     Raises:
         RunError: if the file holds something else.
