@@ -1,6 +1,7 @@
 """The code blocks of README and docs run as printed, with less training."""
 
 import functools
+import importlib
 import re
 from pathlib import Path
 
@@ -98,3 +99,13 @@ def test_the_reference_shows_what_exists():
         assert hasattr(importlib.import_module(module), last) or importlib.import_module(name), name
     missing = set(cr.__all__) - {name.split(".")[-1] for name in shown} - {"__version__"}
     assert not missing
+
+
+def test_tables_are_those_of_the_records(monkeypatch):
+    """`python tools/tables.py` has been run: pages show what records say."""
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    tables = importlib.import_module("tables")
+    made = tables.made_tables()
+    for page in tables.PAGES:
+        text = page.read_text()
+        assert tables.filled(text, made) == text, page.name

@@ -12,7 +12,10 @@ from pathlib import Path
 from chainrule.bench.cases import notes_of, table_of
 from chainrule.files import write_text
 from chainrule.models.registry import MODELS
+from chainrule.portable import read_package
 from chainrule.reproduce.published import beside, compared
+from chainrule.run_files import ABOUT, CARD, NUMBERS
+from chainrule.zoo import file_of, list_zoo
 from records import ROOT, records_of, reproduced, sign, tables
 
 DIGITS = {"debd": 3, "tinyshakespeare": 3}  # where the published values have more than two
@@ -21,7 +24,7 @@ PAGES = tuple(
     ROOT / "docs" / f"{name}.md"
     for name in (
         *("results", "models", "speed", "predictive", "scores", "purify"),
-        *("tables-howto", "compression", "families"),
+        *("tables-howto", "compression", "families", "sharing"),
     )
 )
 FAMILIES = {
@@ -160,23 +163,44 @@ def add_sections(path: Path) -> None:
     write_text(path, text)
 
 
-def fill(path: Path) -> None:
-    """Replace what stands between <!-- table NAME --> and <!-- end -->."""
+def zoo_table() -> str:
+    """The trained models that come with the library, by their own numbers."""
+    rows = []
+    for name in list_zoo():
+        parts = read_package(file_of(name), (CARD, NUMBERS, ABOUT))
+        numbers, model = json.loads(parts[NUMBERS]), json.loads(parts[CARD])["name"]
+        found = f"{numbers['nats']:.2f} ± {numbers['nats_se']:.2f} nats"
+        if numbers.get("bits_per_dim") is not None:
+            found += f", {numbers['bits_per_dim']:.3f} bits/dim"
+        size = f"{file_of(name).stat().st_size / 1e3:,.0f} kB"
+        rows.append([f"`zoo:{name}`", parts[ABOUT].decode().partition("\n")[0], f"`{model}`", size, found])
+    return markdown(["RUN", "what it is", "model", "size", "test"], rows)
+
+
+def made_tables() -> dict[str, str]:
+    """All tables by name."""
     made = {f"results-{table}": results_table(table) for table in tables()}
     for file in (ROOT / "benchmarks").glob("*.json"):
-        table = imputation_table(file) if file.stem == "imputation" else bench_table(file)
-        made[f"bench-{file.stem}"] = table
+        if file.stem == "imputation":
+            made["bench-imputation"] = imputation_table(file)
+        elif "case" in json.loads(file.read_text()):  # others are of tools of their own
+            made[f"bench-{file.stem}"] = bench_table(file)
     made["families"] = families_table()
+    made["zoo"] = zoo_table()
     summaries = [[f"`{name}`", entry.summary.replace("|", "\\|")] for name, entry in MODELS.items()]
     made["models"] = markdown(["name", "what it is"], summaries)
-    text = path.read_text()
+    return made
+
+
+def filled(text: str, made: dict[str, str]) -> str:
+    """The text of a page, with what stands between <!-- table NAME --> and <!-- end --> replaced."""
     for name, table in made.items():
         pattern = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         text = pattern.sub(lambda match, table=table: match[1] + table + "\n" + match[2], text)
-    write_text(path, text)
+    return text
 
 
 if __name__ == "__main__":
     add_sections(RESULTS)
     for page in PAGES:
-        fill(page)
+        write_text(page, filled(page.read_text(), made_tables()))
