@@ -14,7 +14,7 @@ import zuko
 from copying import Bent, copy_linear, copy_masked, randomise
 from torch import nn
 from torch.distributions import AffineTransform, SigmoidTransform, TransformedDistribution, Uniform
-from zuko.flows import MAF, UnconditionalDistribution, UnconditionalTransform
+from zuko.flows import MAF, NICE, UnconditionalDistribution, UnconditionalTransform
 from zuko.lazy import Flow
 from zuko.transforms import MonotonicAffineTransform, MonotonicRQSTransform
 
