@@ -21,7 +21,7 @@ PAGES = tuple(
     ROOT / "docs" / f"{name}.md"
     for name in (
         *("results", "models", "speed", "predictive", "scores", "purify"),
-        *("tables-howto", "compression", "families"),
+        *("tables-howto", "compression", "families", "equality"),
     )
 )
 FAMILIES = {
@@ -128,6 +128,24 @@ def imputation_table(path: Path) -> str:
     return f"{markdown(IMPUTATION, rows)}\n\n{note}"
 
 
+def equality_table(path: Path) -> str:
+    """What tools/equality.py saw."""
+    record = json.loads(path.read_text())
+    rows = [
+        [
+            row["library"],
+            f"`{row['theirs']}`",
+            f"`{row['ours']}`",
+            row["compares"],
+            f"{row['difference']:.0e}",
+        ]
+        for row in record["rows"]
+    ]
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    columns = ["library", "theirs", "ours", "what is compared", "largest difference"]
+    return f"{markdown(columns, rows)}\n\n`{record['command']}`, {versions}, {record['date']}."
+
+
 def families_table() -> str:
     """Models of every family on the digits, and on binarized MNIST where they were trained on it."""
     rows = []
@@ -163,9 +181,10 @@ def add_sections(path: Path) -> None:
 def fill(path: Path) -> None:
     """Replace what stands between <!-- table NAME --> and <!-- end -->."""
     made = {f"results-{table}": results_table(table) for table in tables()}
+    own = {"imputation": imputation_table, "equality": equality_table}
     for file in (ROOT / "benchmarks").glob("*.json"):
-        table = imputation_table(file) if file.stem == "imputation" else bench_table(file)
-        made[f"bench-{file.stem}"] = table
+        if file.stem in own or "case" in json.loads(file.read_text()):  # the others are in no table
+            made[f"bench-{file.stem}"] = own.get(file.stem, bench_table)(file)
     made["families"] = families_table()
     summaries = [[f"`{name}`", entry.summary.replace("|", "\\|")] for name, entry in MODELS.items()]
     made["models"] = markdown(["name", "what it is"], summaries)

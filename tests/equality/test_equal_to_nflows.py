@@ -47,7 +47,7 @@ def made(domain, **options):
     return randomise(cr.create_model("made", domain, hidden=[WIDTH, WIDTH], residual=False, **options))
 
 
-@pytest.mark.proves("nflows", "MADE", "made of bits", "log-likelihoods of all items, and logits")
+@pytest.mark.proves("nflows", "MADE", "made of bits", "log-likelihoods of all items; logits")
 def test_made_of_bits(equal, wide):
     """Row `made`: of bits, with torch's Bernoulli."""
     model, theirs = made(cr.Domain.binary(D)), plain_made(MADE, output_multiplier=1)
@@ -133,7 +133,7 @@ def affine(module):
 
 
 @pytest.mark.proves(
-    "nflows", "MaskedAffineAutoregressiveTransform", "maf", "log-densities, and items of the same z"
+    "nflows", "MaskedAffineAutoregressiveTransform", "maf", "log-densities; items of the same z"
 )
 def test_maf(equal, wide):
     """Row `maf`: MADEs of one layer, the order reversed between them."""
@@ -165,7 +165,7 @@ class BentMLP(MLP):
         return super().forward(torch.asinh(inputs))
 
 
-@pytest.mark.proves("nflows", "AdditiveCouplingTransform", "nice", "z, the volume, and items of the same z")
+@pytest.mark.proves("nflows", "AdditiveCouplingTransform", "nice", "z; the volume; items of the same z")
 def test_nice(equal, wide):
     """Row `nice`, without its prior: nflows has no logistic one; `test_equal_to_zuko` has the likelihood."""
     model = randomise(cr.create_model("nice", cr.Domain.vector(D), hidden=[8, 16], transforms=4))
@@ -188,7 +188,7 @@ def test_nice(equal, wide):
 
 
 @pytest.mark.proves(
-    "nflows", "unconstrained_rational_quadratic_spline", "nsf, its splines", "values, slopes, inverses"
+    "nflows", "unconstrained_rational_quadratic_spline", "nsf, its splines", "values; slopes; inverses"
 )
 def test_splines(equal, wide):
     """Row `nsf`: function against function, inside of the bounds and outside."""

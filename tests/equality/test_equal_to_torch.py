@@ -12,6 +12,15 @@ from chainrule.layers import Recurrent
 LEVELS, WIDTH, DEPTH = 5, 6, 2
 
 
+def stepwise(model, x):
+    """The logits of each site from steps: the parallel pass runs the same scan of torch as the layer does."""
+    options = {"device": x.device, "dtype": torch.float64}
+    state = model.init_state(len(x), cond=None, length=x.shape[1], **options)
+    for t, phase in enumerate(model.schedule(x.shape[1])):
+        logits, state = model.step(x[:, max(t - 1, 0), None], state, torch.tensor(t), phase=phase)
+        yield logits
+
+
 @torch.no_grad()
 def compare(name, layer, equal):
     """An embedding with a vector more for the beginning → torch's layer → a linear one → cross entropy."""
@@ -36,21 +45,22 @@ def compare(name, layer, equal):
     )
     logits = F.linear(hidden, last.weight, last.bias)
     equal(model.log_prob(x), -F.cross_entropy(logits.transpose(1, 2), x, reduction="none").sum(1))
+    equal(torch.stack(list(stepwise(model, x)), 1), logits)
 
 
-@pytest.mark.proves("torch", "nn.RNN", "rnn", "log-likelihoods of sequences")
+@pytest.mark.proves("torch", "nn.RNN", "rnn", "log-likelihoods of sequences; logits of steps")
 def test_rnn(equal, wide):
     """Row `rnn`."""
     compare("rnn", nn.RNN, equal)
 
 
-@pytest.mark.proves("torch", "nn.LSTM", "lstm", "log-likelihoods of sequences")
+@pytest.mark.proves("torch", "nn.LSTM", "lstm", "log-likelihoods of sequences; logits of steps")
 def test_lstm(equal, wide):
     """Row `lstm`."""
     compare("lstm", nn.LSTM, equal)
 
 
-@pytest.mark.proves("torch", "nn.GRU", "gru", "log-likelihoods of sequences")
+@pytest.mark.proves("torch", "nn.GRU", "gru", "log-likelihoods of sequences; logits of steps")
 def test_gru(equal, wide):
     """Row `gru`."""
     compare("gru", nn.GRU, equal)

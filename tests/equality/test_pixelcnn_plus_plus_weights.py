@@ -231,18 +231,16 @@ def images(colours, n=4):
     return x.clamp(0, 255)
 
 
-def assert_equal(model, params, x, cond=None, tolerance=1e-5):
-    """The mixture of each pixel, and the likelihood of each image."""
+def compare(equal, model, params, x, cond=None, tolerance=1e-7):
+    """The mixture of each pixel, and the likelihood of each image. Levels enter ours as float32 numbers: hence 1e-7."""
     params = params.double()
     logits, means, log_scales, c = mixture(params, x.shape[1])
     with torch.no_grad():
         ours = model.head.init_state(model(x, cond).double().flatten(0, 1))
     theirs = [torch.log_softmax(logits, -1), means, log_scales, *([c] if x.shape[1] == 3 else [])]
     for here, there in zip(ours, theirs, strict=False):  # one colour has no coefficients
-        assert (here - there.flatten(0, 2)).abs().max() < tolerance
-    expected = likelihood(2 * x.double() / 255 - 1, params)
-    error = (model.log_prob(x, cond=cond) - expected).abs() / expected.abs()
-    assert error.max() < tolerance
+        equal(here, there.flatten(0, 2), tolerance)
+    equal(model.log_prob(x, cond=cond), likelihood(2 * x.double() / 255 - 1, params), tolerance)
 
 
 def ported(colours=3, dtype=torch.float64):
@@ -268,9 +266,12 @@ def old_names(state):
     }
 
 
+@pytest.mark.proves(
+    "pixel-cnn-pp, written afresh", "PixelCNN", "pixelcnn-plus-plus", "mixtures; log-likelihoods"
+)
 @pytest.mark.parametrize("colours", [3, 1])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_the_ports_weights(colours, dtype, tmp_path):
+def test_the_ports_weights(colours, dtype, equal, tmp_path):
     """Row `pixelcnn-plus-plus`, PyTorch port."""
     port = ported(colours, dtype)
     torch.save(old_names(port.state_dict()), tmp_path / "net.pth")
@@ -279,16 +280,16 @@ def test_the_ports_weights(colours, dtype, tmp_path):
     with torch.no_grad():
         params = port(2 * x.to(dtype) / 255 - 1)
     assert next(model.parameters()).dtype == dtype
-    assert_equal(model, params, x, tolerance=1e-7 if dtype == torch.float64 else 1e-5)
+    compare(equal, model, params, x, tolerance=1e-7 if dtype == torch.float64 else 1e-5)
     assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in port.parameters())
 
 
-def test_the_newer_parametrisation_in_safetensors(tmp_path):
+def test_the_newer_parametrisation_in_safetensors(equal, tmp_path):
     port = ported()
     safetensors.torch.save_file(port.state_dict(), tmp_path / "net.safetensors")
     state = safetensors.torch.load_file(tmp_path / "net.safetensors")
     x, model = images(3), pixelcnn_plus_plus(state, height=8, width=12)
-    assert_equal(model, port(2 * x.double() / 255 - 1), x, tolerance=1e-7)
+    compare(equal, model, port(2 * x.double() / 255 - 1), x)
     before = model.log_prob(x)
     save_model(model, tmp_path, version="0")
     assert torch.equal(load_model(tmp_path).log_prob(x), before)
@@ -303,9 +304,12 @@ def test_native_samples_are_eager_samples():
     assert torch.equal(*drawn) and len(drawn[0].unique()) > 50
 
 
+@pytest.mark.proves(
+    "OpenAI's code, written afresh", "model_spec", "pixelcnn-plus-plus", "mixtures; log-likelihoods"
+)
 @pytest.mark.parametrize("average", ["", "/ExponentialMovingAverage"])
 @pytest.mark.parametrize("classes", [None, 4])
-def test_the_authors_variables(average, classes, tmp_path):
+def test_the_authors_variables(average, classes, equal, tmp_path):
     """Row `pixelcnn-plus-plus`, authors' layout."""
     rng = np.random.default_rng(0)
 
@@ -326,7 +330,7 @@ def test_the_authors_variables(average, classes, tmp_path):
         state = {name: torch.from_numpy(file[name]) for name in file.files}
     model = pixelcnn_plus_plus(state, height=8, width=12)
     params = Authors(variables, average=average)(inputs, h)
-    assert_equal(model, params, x, None if h is None else labels, tolerance=1e-7)
+    compare(equal, model, params, x, None if h is None else labels)
 
 
 def test_the_papers_sizes():
