@@ -131,14 +131,9 @@ def imputation_table(path: Path) -> str:
 def equality_table(path: Path) -> str:
     """What tools/equality.py saw."""
     record = json.loads(path.read_text())
+    cells = ("library", "theirs", "ours", "compares")
     rows = [
-        [
-            row["library"],
-            f"`{row['theirs']}`",
-            f"`{row['ours']}`",
-            row["compares"],
-            f"{row['difference']:.0e}",
-        ]
+        [*(row[cell] for cell in cells), f"{row['difference']:.0e}" if row["difference"] else "0"]
         for row in record["rows"]
     ]
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
