@@ -15,7 +15,7 @@ from copying import Bent, copy_linear, copy_masked, randomise
 from torch import nn
 from torch.distributions import AffineTransform, SigmoidTransform, TransformedDistribution, Uniform
 from zuko.flows import MAF, NICE, UnconditionalDistribution, UnconditionalTransform
-from zuko.lazy import Flow
+from zuko.lazy import Flow, LazyInverse
 from zuko.transforms import MonotonicAffineTransform, MonotonicRQSTransform
 
 import chainrule as cr
@@ -62,7 +62,7 @@ def compare(model, flow, equal):
         equal(model.decode(z), flow().transform.inv(z))
 
 
-def masked(name, equal, univariate, shapes, **options):
+def masked(name, equal, univariate, shapes, direction=lambda theirs: theirs, **options):
     """Autoregressive layers: every second sees the variables reversed here, and orders them so there."""
     model = randomise(cr.create_model(name, cr.Domain.vector(D), hidden=[8, 16], transforms=3, **options))
     flow = MAF(D, transforms=3, hidden_features=[8, 16], univariate=univariate, shapes=shapes)
@@ -78,7 +78,7 @@ def masked(name, equal, univariate, shapes, **options):
         theirs.hyper = nn.Sequential(Bent(), *theirs.hyper)
         transforms += [
             UnconditionalTransform(MonotonicAffineTransform, *(part[places] for part in norm)),
-            theirs,
+            direction(theirs),
         ]
     compare(model, Flow(transforms, flow.base), equal)
 
@@ -108,6 +108,12 @@ def coupled(name, equal, univariate, shapes, base=None, last=(), **options):
 def test_maf(equal, wide):
     """Row `maf`: three MADEs of two layers, in both orders."""
     masked("maf", equal, standardise, [(), ()])
+
+
+@pytest.mark.proves("zuko", "flows.MAF, inverted", "iaf", "log-densities; items of the same z")
+def test_iaf(equal, wide):
+    """Row `iaf`: the same the other way round."""
+    masked("iaf", equal, standardise, [(), ()], LazyInverse)
 
 
 @pytest.mark.proves(
