@@ -360,6 +360,7 @@ WEIGHT = "u_init.conv.parametrizations.weight.original"
         ),
         (lambda s: s.update({f"{NAME}.bias": torch.ones(6)}), rf"expected {NAME}.bias of \(5,\), got \(6,\)"),
         (lambda s: s.update({f"{NAME}.bias": torch.ones(5).int()}), "of floats, got torch.int32"),
+        (lambda s: s.update({f"{NAME}.bias": torch.ones(5, device="meta")}), "to be stored, got fewer"),
         (lambda s: s.update({f"{NAME}.bias": torch.full((5,), torch.inf)}), f"finite numbers in {NAME}.bias"),
         (
             lambda s: s.update({f"{WEIGHT}1": torch.ones(()).expand(10**9, 4, 2, 3)}),

@@ -19,6 +19,7 @@ WHAT = "weights of PixelCNN++"
 # The layer that reads the image first, in either layout, and the class features of the first block.
 PORT, AUTHORS, LABELS = "u_init.conv", "model/conv2d_0", "model/conditional_weights_0/hw"
 AVERAGE = "/ExponentialMovingAverage"
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 class Layer(NamedTuple):
@@ -233,7 +234,8 @@ def _classes(state: dict[str, Any], layers: Iterable[Layer], tensors: dict[str, 
     if LABELS not in state:
         return None
     blocks = [layer for layer in layers if layer.ours.endswith(".second")]
-    classes = len(state[LABELS]) if state[LABELS].ndim else 0
+    first = _take(dict(state), LABELS, None)
+    classes = len(first) if first.ndim else 0
     features = {
         layer.ours: _take(state, f"model/conditional_weights_{i}/hw", (classes, layer.shape[0]))
         for i, layer in enumerate(blocks)
@@ -308,12 +310,12 @@ def _take(state: dict[str, Any], name: str, shape: Sequence[int] | None) -> Tens
         ChainruleError: if there is none, or it has another shape, another type or a number that is not finite.
     """
     tensor = state.pop(name, None)
-    if not isinstance(tensor, Tensor) or tensor.layout != torch.strided or not tensor.is_floating_point():
-        got = f"{tensor.dtype}" if isinstance(tensor, Tensor) else "none"
+    if not isinstance(tensor, Tensor) or tensor.layout != torch.strided or tensor.dtype not in FLOATS:
+        got = str(tensor.dtype) if isinstance(tensor, Tensor) else "none"
         raise ChainruleError(f"{WHAT}: expected a tensor {name} of floats, got {got}")
     if shape is not None and tuple(tensor.shape) != tuple(shape):
         raise ChainruleError(f"{WHAT}: expected {name} of {tuple(shape)}, got {tuple(tensor.shape)}")
-    if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+    if tensor.is_meta or tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
         raise ChainruleError(f"{WHAT}: expected every number of {name} to be stored, got fewer")
     if not torch.isfinite(tensor).all():
         raise ChainruleError(f"{WHAT}: expected finite numbers in {name}")
