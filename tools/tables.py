@@ -24,7 +24,7 @@ PAGES = tuple(
     ROOT / "docs" / f"{name}.md"
     for name in (
         *("results", "models", "speed", "predictive", "scores", "purify"),
-        *("tables-howto", "compression", "families", "sharing"),
+        *("tables-howto", "compression", "families", "sharing", "equality"),
     )
 )
 FAMILIES = {
@@ -131,6 +131,19 @@ def imputation_table(path: Path) -> str:
     return f"{markdown(IMPUTATION, rows)}\n\n{note}"
 
 
+def equality_table(path: Path) -> str:
+    """What tools/equality.py saw."""
+    record = json.loads(path.read_text())
+    cells = ("library", "theirs", "ours", "compares")
+    rows = [
+        [*(row[cell] for cell in cells), f"{row['difference']:.0e}" if row["difference"] else "0"]
+        for row in record["rows"]
+    ]
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    columns = ["library", "theirs", "ours", "what is compared", "largest difference"]
+    return f"{markdown(columns, rows)}\n\n`{record['command']}`, {versions}, {record['date']}."
+
+
 def families_table() -> str:
     """Models of every family on the digits, and on binarized MNIST where they were trained on it."""
     rows = []
@@ -180,11 +193,10 @@ def zoo_table() -> str:
 def made_tables() -> dict[str, str]:
     """All tables by name."""
     made = {f"results-{table}": results_table(table) for table in tables()}
+    own = {"imputation": imputation_table, "equality": equality_table}
     for file in (ROOT / "benchmarks").glob("*.json"):
-        if file.stem == "imputation":
-            made["bench-imputation"] = imputation_table(file)
-        elif "case" in json.loads(file.read_text()):  # others are of tools of their own
-            made[f"bench-{file.stem}"] = bench_table(file)
+        if file.stem in own or "case" in json.loads(file.read_text()):  # the others are in no table
+            made[f"bench-{file.stem}"] = own.get(file.stem, bench_table)(file)
     made["families"] = families_table()
     made["zoo"] = zoo_table()
     summaries = [[f"`{name}`", entry.summary.replace("|", "\\|")] for name, entry in MODELS.items()]

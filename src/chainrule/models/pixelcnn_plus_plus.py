@@ -32,7 +32,9 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         classes, embedding, maps: of the condition, which is added in every block; see `layers.Condition`.
 
     Deviations: weights are initialised without data; the image is shifted before the first convolutions, not their
-    output, so that the first row and column have biases; a size that 2 does not divide is rounded up at each scale.
+    output, so that the first row and column have biases (where these are 0, and the ones beside the image have them as
+    weights instead, the net is the authors': `importers.pixelcnn_plus_plus` reads theirs); a size that 2 does not
+    divide is rounded up at each scale.
 
     References:
         Salimans, Karpathy, Chen, Kingma (2017), "PixelCNN++: improving the PixelCNN with discretized logistic mixture

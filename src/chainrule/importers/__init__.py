@@ -1,0 +1,1 @@
+"""Weights that other libraries have published, as models of this one."""
