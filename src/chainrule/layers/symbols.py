@@ -71,7 +71,8 @@ class Scores(nn.Module):
     def __init__(self, levels: int, channels: int, tied: Symbols | None = None) -> None:
         super().__init__()
         self._tied = (tied,)  # in a tuple: the weight is saved once, where it belongs
-        self.weight = nn.Parameter(torch.randn(levels, channels) * INITIAL) if tied is None else None
+        if tied is None:
+            self.weight = nn.Parameter(torch.randn(levels, channels) * INITIAL)
 
     def forward(self, h: Tensor) -> Tensor:
         """(…, C) → (…, K)."""
