@@ -9,11 +9,12 @@ from chainrule.errors import RunError
 WEIGHTS, CARD = "model.safetensors", "model.json"
 CONFIG, METRICS, REPORT = "config.yaml", "metrics.csv", "report.html"
 LAST = Path("checkpoints") / "last.safetensors"
+TOKENIZER = "tokenizer.json"  # of a run on tokens
 TRIALS = "trials"  # a folder each, by number, with files of these names
 # What verbs write there where no other place is named.
 SAMPLES, INTERPOLATION, COMPLETIONS = "samples.png", "interpolation.png", "completions.png"
 STRUCTURE, FIELD, BITS = "structure.png", "receptive-field.png", "bits.png"
-KEPT = (CONFIG, CARD, WEIGHTS, METRICS, LAST)  # what cannot be drawn again
+KEPT = (CONFIG, CARD, WEIGHTS, METRICS, LAST, TOKENIZER)  # what cannot be drawn again
 WRITTEN = (*KEPT, REPORT, SAMPLES, INTERPOLATION, COMPLETIONS, STRUCTURE, FIELD, BITS)
 LOCK = ".chainrule-lock"
 

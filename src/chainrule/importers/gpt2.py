@@ -39,7 +39,7 @@ def gpt2(config: Settings, *, length: int | None = None, start: int | None = Non
         )
     return Plan(
         "gpt2",
-        Domain.sequence(sites, levels),
+        Domain.sequence(sites, levels, lengths="given"),
         sizes(config) | {"tied": tied, "start": config.symbol("bos_token_id", levels, start)},
         pieces,
         PREFIX,

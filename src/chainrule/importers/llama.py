@@ -66,7 +66,9 @@ def llama(config: Settings, *, length: int | None = None, start: int | None = No
     if not tied:
         pieces[f"network.body.layers.{2 * depth + 1}.module.weight"] = piece("lm_head.weight")
     ignored = (".rotary_emb.inv_freq", *(("lm_head.weight",) if tied else ()))
-    return Plan("llama", Domain.sequence(sites, levels), hyperparameters, pieces, "model.", ignored)
+    return Plan(
+        "llama", Domain.sequence(sites, levels, lengths="given"), hyperparameters, pieces, "model.", ignored
+    )
 
 
 def _rotary(config: Settings) -> tuple[float, list[float] | None]:

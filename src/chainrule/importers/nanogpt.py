@@ -43,5 +43,10 @@ def nanogpt(config: Settings, *, length: int | None = None, start: int | None = 
         "gelu": "exact",
     }
     return Plan(
-        "gpt2", Domain.sequence(sites, levels), hyperparameters, pieces, PREFIX, (*MASKS, "lm_head.weight")
+        "gpt2",
+        Domain.sequence(sites, levels, lengths="given"),
+        hyperparameters,
+        pieces,
+        PREFIX,
+        (*MASKS, "lm_head.weight"),
     )
