@@ -1,7 +1,6 @@
 """Published models give the numbers of the libraries that they come from, by every verb."""
 
 import json
-import logging
 import os
 
 import pytest
@@ -14,30 +13,7 @@ from chainrule.engine import exact_arithmetic
 from chainrule.errors import ChainruleError
 from chainrule.importers import read_pretrained
 from chainrule.testing import check_model
-
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-logging.getLogger("transformers").setLevel(logging.ERROR)
-transformers = pytest.importorskip("transformers")
-transformers.utils.logging.disable_progress_bar()
-
-LEVELS, LENGTH, START = 23, 12, 3
-CLOSE = 1e-5  # of log-probabilities, in float32
-QUIET = {"bos_token_id": START, "eos_token_id": None, "pad_token_id": None}
-
-
-def gpt2(**options):
-    sizes = {"vocab_size": LEVELS, "n_positions": LENGTH, "n_embd": 16, "n_layer": 2, "n_head": 4}
-    config = transformers.GPT2Config(**sizes | QUIET | options)
-    return transformers.GPT2LMHeadModel(config)
-
-
-def llama(**options):
-    sizes = {
-        "vocab_size": LEVELS, "hidden_size": 16, "intermediate_size": 20, "num_hidden_layers": 2,
-        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": LENGTH,
-    }  # fmt: skip
-    return transformers.LlamaForCausalLM(transformers.LlamaConfig(**sizes | QUIET | options))
-
+from published import CLOSE, LENGTH, LEVELS, START, gpt2, llama, log_probs_of, spread, transformers
 
 SCALED = {
     "rope_type": "llama3", "rope_theta": 500.0, "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
@@ -55,15 +31,6 @@ TEXTS = {
 }
 
 
-def spread(model):
-    """The same model with weights of which each matters: norms and biases begin at ones and zeros."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
-    return model.eval()
-
-
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """Name → (their model, the folder they saved it in)."""
@@ -74,11 +41,6 @@ def saved(tmp_path_factory):
         theirs.save_pretrained(folder)
         made[name] = theirs, folder
     return made
-
-
-def log_probs_of(logits, x):
-    """log p(x_t | x_<t) of logits that follow the start and x_<t."""
-    return torch.log_softmax(logits, -1).gather(-1, x[..., None])[..., 0]
 
 
 def tokens(n=5, length=LENGTH, levels=LEVELS):
@@ -277,9 +239,9 @@ def test_files_in_parts_old_files_and_shorter_windows(saved, tmp_path):
         ("gpt2", {"bos_token_id": 50256}, "bos_token_id: expected a token below 23"),
         ("gpt2", {"n_embd": 32}, r"wte.weight: expected \(23, 32\), got \(23, 16\)"),
         ("gpt2", {"n_embd": 2**30}, "far fewer weights than it says|at most"),
-        ("gpt2", {"n_layer": 10**6}, "h.10.attn.c_attn.bias: expected a tensor|far fewer weights"),
+        ("gpt2", {"n_layer": 10**6}, "n_layer: expected a whole number from 1 to 4096, got 1000000"),
         ("gpt2", {"n_layer": 1}, "h.1.attn.c_attn.bias: expected no tensor of this name"),
-        ("gpt2", {"n_positions": "many"}, "n_positions: expected a whole number ≥ 1, got 'many'"),
+        ("gpt2", {"n_positions": "many"}, "n_positions: expected a whole number from 1 to 2147483648, got 'many'"),
         ("gpt2", {"quantization_config": {"bits": 4}}, "quantization_config: expected None"),
         ("llama", {"hidden_act": "gelu"}, "hidden_act: expected 'silu', got 'gelu'"),
         ("llama", {"attention_bias": True}, "attention_bias: expected False, got True"),
@@ -306,7 +268,7 @@ class Opened:
 def test_nothing_else_is_unpickled(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({"model_args": Opened(), "model": {}}, tmp_path / "ckpt.pt")
-    with pytest.raises(ChainruleError, match="ckpt.pt: not a readable file of tensors and plain values"):
+    with pytest.raises(ChainruleError, match=r"ckpt\.pt: not a readable file of tensors and plain values"):
         read_pretrained(tmp_path)
     assert not (tmp_path / "opened").exists()
 
@@ -314,7 +276,7 @@ def test_nothing_else_is_unpickled(tmp_path, monkeypatch):
 def test_damaged_and_quantised_files(saved, tmp_path):
     folder = saved["gpt2"][1]
     (tmp_path / "config.json").write_text((folder / "config.json").read_text())
-    with pytest.raises(ChainruleError, match="expected model.safetensors"):
+    with pytest.raises(ChainruleError, match=r"expected model\.safetensors"):
         read_pretrained(tmp_path)
     content = (folder / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").write_bytes(content[:-10])
@@ -325,7 +287,7 @@ def test_damaged_and_quantised_files(saved, tmp_path):
     tensors = load_file(folder / "model.safetensors")
     tensors["transformer.wte.weight"] = tensors["transformer.wte.weight"].to(torch.int8)
     save_file(tensors, tmp_path / "model.safetensors")
-    with pytest.raises(ChainruleError, match="wte.weight: expected floating-point numbers.*int8"):
+    with pytest.raises(ChainruleError, match=r"wte\.weight: expected floating-point numbers.*int8"):
         read_pretrained(tmp_path)
     (tmp_path / "model.safetensors").unlink()
     index = {"weight_map": {"transformer.wte.weight": "../secret.safetensors"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,7 @@ def score(
         over_parts(run, "score", source, out, over, json=json, device=device)
         return
     from chainrule.cli.alarms import Alarms, frame_of, print_result
+    from chainrule.data.tokens import Tokens
     from chainrule.tasks.score import score as score_items
 
     opened = open_run(run, device)
@@ -87,6 +89,9 @@ def score(
     about: Any = {"cond": cond, "reference_cond": held_cond, "background": other, "complexity": complexity}
     alarms = Alarms(score_items(model, given.x, held, **about), false_alarms, reference)
     frame = frame_of(alarms, model, given, cond, known, held if blame else None)
+    if isinstance(opened.writing, Tokens):
+        sizes = opened.writing.sizes(given.x.numpy()).sum(1)
+        frame.insert(2, "bits_per_byte", frame["nats"] / math.log(2) / sizes)
     if picture is not None:
         _draw(model, given.x, cond, alarms.scores.nats, picture)
     print_result(alarms, frame, model, out, safe_csv=safe_csv, json=json)

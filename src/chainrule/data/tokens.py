@@ -28,8 +28,8 @@ class Tokens(Writing):
         where: the file, for messages.
 
     Attributes:
+        where, description: as given.
         checksum: of the description.
-        lengths: bytes of each token, int64 (K,).
 
     Raises:
         DataError: if it describes no byte-level tokenizer.
@@ -43,11 +43,10 @@ class Tokens(Writing):
     unit = "tokens"
 
     def __init__(self, description: str, where: str) -> None:
-        self.where, self._description, self._tokenizer = where, description, None
+        self.where, self.description, self._tokenizer = where, description, None
         self.checksum = f"sha256:{hashlib.sha256(description.encode()).hexdigest()}"
         self._pieces = _pieces(description, where)
         self.size = len(self._pieces)
-        self.lengths = np.array([len(piece) for piece in self._pieces], np.int64)
 
     @classmethod
     def read(cls, path: Path) -> Tokens:
@@ -86,11 +85,17 @@ class Tokens(Writing):
             self._pieces[level] if 0 <= level < size else spare for level in np.asarray(levels).tolist()
         )
 
+    def sizes(self, levels: np.ndarray) -> np.ndarray:
+        """The bytes that each level (…) stands for, int64 (…); none where there is no token, such as -1."""
+        lengths = np.array([*map(len, self._pieces), 0], np.int64)
+        there = (levels >= 0) & (levels < self.size)
+        return lengths[np.where(there, levels, self.size)]
+
     def _encoder(self) -> Any:
         if self._tokenizer is None:
             tokenizers = optional_import("tokenizers", "hub")
             try:
-                tokenizer = tokenizers.Tokenizer.from_str(self._description)
+                tokenizer = tokenizers.Tokenizer.from_str(self.description)
             except Exception as error:  # a bare one, whatever is wrong
                 raise DataError(f"{self.where}: not readable by tokenizers ({error})") from error
             tokenizer.no_padding()

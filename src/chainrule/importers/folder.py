@@ -43,7 +43,7 @@ def weights_of(folder: Path) -> Weights:
             raise ChainruleError(f"{folder / INDEX}: weight_map: expected names of files in the same folder")
         return SafeWeights([folder / name for name in sorted(set(files.values()))])
     if (folder / PICKLED).is_file():
-        return LoadedWeights(str(folder / PICKLED), load_pickled(folder / PICKLED))
+        return LoadedWeights(folder / PICKLED, load_pickled(folder / PICKLED))
     raise ChainruleError(f"{folder}: expected {SAFE}, {INDEX} or {PICKLED}, found none of them")
 
 
@@ -63,7 +63,7 @@ def checkpoint_of(path: Path) -> tuple[Settings, Weights]:
         tensors: Any = loaded.get("model") if isinstance(loaded, Mapping) else None
         if isinstance(tensors, Mapping):
             tensors = {str(name).removeprefix(COMPILED): tensor for name, tensor in tensors.items()}
-        weights = LoadedWeights(str(path), tensors)
+        weights = LoadedWeights(path, tensors)
     if not isinstance(args, dict):
         raise ChainruleError(f"{path}: model_args: expected a dictionary, as nanoGPT writes it, got {args!r}")
     return Settings(f"{path}: model_args", args), weights

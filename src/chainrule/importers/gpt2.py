@@ -28,7 +28,7 @@ def gpt2(config: Settings, *, length: int | None = None, start: int | None = Non
         config.one_of("tie_word_embeddings", {True: True, False: False}, True),
     )
     sites = window(config, "n_positions", length)
-    pieces = pieces_of_gpt2(config.count("n_layer"), bias=True, norm_bias=True, turned=True)
+    pieces = pieces_of_gpt2(config.depth("n_layer"), bias=True, norm_bias=True, turned=True)
     pieces |= {
         "network.input.encoder.weight": piece("wte.weight"),
         "network.first.layers.0.weight": piece("wpe.weight", rows=(0, sites)),
@@ -68,7 +68,7 @@ def sizes(config: Settings) -> dict:
     config.only(scale_attn_weights=True, scale_attn_by_inverse_layer_idx=False, add_cross_attention=False)
     return {
         "channels": config.count("n_embd"),
-        "depth": config.count("n_layer"),
+        "depth": config.depth("n_layer"),
         "heads": config.count("n_head"),
         "hidden": None if config.values.get("n_inner") is None else config.count("n_inner"),
         "dropout": 0.0,

@@ -25,7 +25,7 @@ def imagegpt(config: Settings, *, length: int | None = None, start: int | None =
     positions, levels, depth = (
         config.count("n_positions"),
         config.count("vocab_size") - 1,
-        config.count("n_layer"),
+        config.depth("n_layer"),
     )
     side = math.isqrt(positions)
     if side * side != positions:

@@ -22,12 +22,12 @@ def llama(config: Settings, *, length: int | None = None, start: int | None = No
         ChainruleError: if it is no Llama of ours.
     """
     levels, channels, depth = (
-        config.count(key) for key in ("vocab_size", "hidden_size", "num_hidden_layers")
+        config.count("vocab_size"),
+        config.count("hidden_size"),
+        config.depth("num_hidden_layers"),
     )
-    heads, tied = (
-        config.count("num_attention_heads"),
-        config.one_of("tie_word_embeddings", {True: True, False: False}, False),
-    )
+    heads = config.count("num_attention_heads")
+    tied = config.one_of("tie_word_embeddings", {True: True, False: False}, False)
     groups = config.count("num_key_value_heads", heads)
     if heads % groups:
         raise config.refuse("num_key_value_heads", f"a divisor of the {heads} heads")

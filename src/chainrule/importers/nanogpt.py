@@ -23,7 +23,7 @@ def nanogpt(config: Settings, *, length: int | None = None, start: int | None = 
     Raises:
         ChainruleError: if it is no nanoGPT of ours.
     """
-    levels, channels, depth = config.count("vocab_size"), config.count("n_embd"), config.count("n_layer")
+    levels, channels, depth = config.count("vocab_size"), config.count("n_embd"), config.depth("n_layer")
     sites = window(config, "block_size", length)
     bias = config.one_of("bias", {True: True, False: False}, True)
     pieces = pieces_of_gpt2(depth, bias=bias, norm_bias=bias, turned=False)
@@ -42,11 +42,5 @@ def nanogpt(config: Settings, *, length: int | None = None, start: int | None = 
         "bias": bias,
         "gelu": "exact",
     }
-    return Plan(
-        "gpt2",
-        Domain.sequence(sites, levels, lengths="given"),
-        hyperparameters,
-        pieces,
-        PREFIX,
-        (*MASKS, "lm_head.weight"),
-    )
+    domain = Domain.sequence(sites, levels, lengths="given")
+    return Plan("gpt2", domain, hyperparameters, pieces, PREFIX, (*MASKS, "lm_head.weight"))

@@ -82,6 +82,7 @@ class Plan:
                 holds what is no finite number.
         """
         size = sum(torch.Size(shape).numel() for shape in weights.shapes.values())
+        named = self._named(weights)
         build = partial(create_model, self.name, self.domain, **self.hyperparameters)
         try:
             check_sizes(self.domain, self.hyperparameters, size)
@@ -90,7 +91,6 @@ class Plan:
             raise ChainruleError(
                 f"{weights.where}: its files have far fewer weights than it says: {error}"
             ) from error
-        named = self._named(weights)
         for name, tensor in own.items():
             self._check(name, tuple(tensor.shape), named, weights)
         model = build()

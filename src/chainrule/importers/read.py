@@ -26,10 +26,23 @@ class Pretrained:
     Attributes:
         model: in evaluation mode, in single precision.
         tokenizer: the file of its tokens, if there is one.
+        files: what was read.
     """
 
     model: Model
     tokenizer: Path | None
+    files: tuple[Path, ...]
+
+
+def from_pretrained(source: str | Path, *, length: int | None = None, start: int | None = None) -> Model:
+    """The model alone that `read_pretrained` reads, which documents the arguments and the errors.
+
+    Example:
+        >>> model = from_pretrained("models/gpt2", length=256)  # doctest: +SKIP
+        >>> model.sample(2, temperature=0.8).shape  # doctest: +SKIP
+        torch.Size([2, 256])
+    """
+    return read_pretrained(source, length=length, start=start).model
 
 
 def read_pretrained(source: str | Path, *, length: int | None = None, start: int | None = None) -> Pretrained:
@@ -57,6 +70,7 @@ def read_pretrained(source: str | Path, *, length: int | None = None, start: int
         raise ChainruleError(f"{path}: no such file or folder")
     options: dict[str, Any] = {"length": length, "start": start}
     folder = path if path.is_dir() else path.parent
+    configs: tuple[Path, ...] = ()
     if path.is_dir() and not (path / CONFIG).is_file():
         if not (path / CHECKPOINT).is_file():
             raise ChainruleError(f"{path}: expected {CONFIG} or {CHECKPOINT}, found neither")
@@ -64,9 +78,9 @@ def read_pretrained(source: str | Path, *, length: int | None = None, start: int
     if path.is_dir():
         config = config_of(path)
         plan = config.one_of("model_type", ARCHITECTURES, None)(config, **options)
-        weights = weights_of(path)
+        weights, configs = weights_of(path), (path / CONFIG,)
     else:
         config, weights = checkpoint_of(path)
         plan = nanogpt(config, **options)
-    tokenizer = folder / TOKENIZER
-    return Pretrained(plan.build(weights), tokenizer if tokenizer.is_file() else None)
+    tokenizer = folder / TOKENIZER if (folder / TOKENIZER).is_file() else None
+    return Pretrained(plan.build(weights), tokenizer, (*configs, *weights.paths))

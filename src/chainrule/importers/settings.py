@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from chainrule.errors import ChainruleError
 
 Value = TypeVar("Value")
-MOST = 2**31  # of any whole number: no net is so wide
+MOST, MOST_BLOCKS = 2**31, 4096  # no net is so wide, or so deep
 SHOWN = 80  # characters of a value that a message shows
 
 
@@ -32,16 +32,24 @@ class Settings:
         came = came if len(came) <= SHOWN else f"{came[:SHOWN]}…"
         return ChainruleError(f"{self.where}: {key}: expected {expected}, got {came}")
 
-    def count(self, key: str, default: int | None = None) -> int:
-        """A whole number ≥ 1; the default where the key is missing or null.
+    def count(self, key: str, default: int | None = None, most: int = MOST) -> int:
+        """A whole number from 1 to `most`; the default where the key is missing or null.
 
         Raises:
             ChainruleError: if it is none.
         """
         value = self._or(key, default)
-        if type(value) is not int or not 1 <= value < MOST:
-            raise self.refuse(key, "a whole number ≥ 1")
+        if type(value) is not int or not 1 <= value <= most:
+            raise self.refuse(key, f"a whole number from 1 to {most}")
         return value
+
+    def depth(self, key: str) -> int:
+        """A number of blocks.
+
+        Raises:
+            ChainruleError: if it is none.
+        """
+        return self.count(key, most=MOST_BLOCKS)
 
     def number(self, key: str, default: float) -> float:
         """A positive number.

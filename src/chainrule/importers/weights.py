@@ -22,10 +22,12 @@ class Weights(ABC):
 
     Attributes:
         where: the file or the folder, for messages.
+        paths: the files.
         shapes: of all of them.
     """
 
     where: str
+    paths: tuple[Path, ...]
     shapes: dict[str, tuple[int, ...]]
 
     @abstractmethod
@@ -44,6 +46,7 @@ class SafeWeights(Weights):
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = tuple(paths)
         self.where = str(paths[0] if len(paths) == 1 else paths[0].parent)
         self.shapes, self._files, self.metadata = {}, dict[str, Any](), dict[str, str]()
         for path in paths:
@@ -67,19 +70,19 @@ class LoadedWeights(Weights):
     """Tensors of a mapping.
 
     Args:
-        where: the file, for messages.
+        path: the file.
         tensors: by name; what else is in the mapping is refused.
 
     Raises:
         ChainruleError: if it is no mapping of tensors.
     """
 
-    def __init__(self, where: str, tensors: Any) -> None:
+    def __init__(self, path: Path, tensors: Any) -> None:
         if not isinstance(tensors, Mapping) or not all(
             isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in tensors.items()
         ):
-            raise ChainruleError(f"{where}: expected tensors by name, got {type(tensors).__name__}")
-        self.where, self._tensors = where, dict(tensors)
+            raise ChainruleError(f"{path}: expected tensors by name, got {type(tensors).__name__}")
+        self.where, self.paths, self._tensors = str(path), (path,), dict(tensors)
         self.shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
     def read(self, name: str) -> Tensor:
