@@ -14,8 +14,8 @@ from chainrule.cli.output import console, print_json, print_table, say
 Case = Annotated[
     str,
     typer.Argument(
-        help="Benchmark: sampling, training, nade-training, image-training, reversible, predictive, rounding, "
-        "compression, anomaly, defence or tables."
+        help="Benchmark: sampling, generate, training, nade-training, image-training, reversible, predictive, "
+        "rounding, compression, anomaly, defence or tables."
     ),
 ]
 Out = Annotated[Path | None, typer.Option("-o", help="Output .json for the record.")]
@@ -33,6 +33,8 @@ def bench(
     sampling: steps per second of each net, eager and native, beside one pass per site, Hugging Face, zuko and nflows
     where they are installed, and the roofline of this machine. With --device cuda: eager, captured, captured-fused and
     compiled steps, Hugging Face, and the bound of its memory.
+
+    generate: tokens per second of one GPT-2, read by us and by transformers.
 
     training: items per second of each net in float32, bf16 and compiled, beside the peak of this machine.
 

@@ -16,13 +16,11 @@ def import_(
         str,
         typer.Argument(
             metavar="FOLDER",
-            help="A folder of the Hugging Face hub on this machine (config.json, model.safetensors); or a checkpoint "
+            help="Folder of the Hugging Face hub on this machine (config.json, model.safetensors); or a checkpoint "
             "of nanoGPT, ckpt.pt, or its folder.",
         ),
     ],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="RUN", help="The run folder to write, a new one.")
-    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Run folder to write, a new one.")],
     length: Annotated[
         int | None,
         typer.Option(min=1, help="Tokens of the window. Default: as many as the model has positions."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +75,7 @@ def score(
         over_parts(run, "score", source, out, over, json=json, device=device)
         return
     from chainrule.cli.alarms import Alarms, frame_of, print_result
+    from chainrule.bits import bits_per_dim
     from chainrule.data.tokens import Tokens
     from chainrule.tasks.score import score as score_items
 
@@ -91,7 +91,7 @@ def score(
     frame = frame_of(alarms, model, given, cond, known, held if blame else None)
     if isinstance(opened.writing, Tokens):
         sizes = opened.writing.sizes(given.x.numpy()).sum(1)
-        frame.insert(2, "bits_per_byte", frame["nats"] / math.log(2) / sizes)
+        frame.insert(2, "bits_per_byte", bits_per_dim(frame["nats"], sizes))
     if picture is not None:
         _draw(model, given.x, cond, alarms.scores.nats, picture)
     print_result(alarms, frame, model, out, safe_csv=safe_csv, json=json)

@@ -50,7 +50,7 @@ class Tokens(Writing):
 
     @classmethod
     def read(cls, path: Path) -> Tokens:
-        """Those of a file.
+        """Read tokenizer.json.
 
         Raises:
             DataError: if it is missing, or describes no byte-level tokenizer.

@@ -42,7 +42,7 @@ class Writing(ABC):
         """What levels (T,) stand for, as UTF-8, or as any bytes where levels are bytes or parts of characters."""
 
     def text(self, levels: Sequence[int] | np.ndarray) -> str:
-        """The same as text; what is no UTF-8 is U+FFFD."""
+        """The same as text; what is not UTF-8 is U+FFFD."""
         return self.content(levels).decode("utf-8", errors="replace")
 
 
@@ -93,7 +93,7 @@ class Characters(Writing):
 
 
 def writing_of(vocabulary: str | None) -> Writing | None:
-    """That of a vocabulary as runs keep it; None without one."""
+    """Characters or bytes, by the vocabulary that a run keeps; None without one."""
     if vocabulary is None:
         return None
     return Bytes() if is_bytes(vocabulary) else Characters(vocabulary)

@@ -12,7 +12,7 @@ from chainrule.domain import Domain
 
 
 def as_text(x: Tensor, writing: Writing | None, domain: Domain) -> str:
-    """Items as lines of characters, or of values where they are no text; an end symbol is not shown.
+    """Items as lines of characters, or of values where no text is modelled; an end symbol is not shown.
 
     Bytes are read as UTF-8; what is none of it is U+FFFD.
     """
