@@ -28,7 +28,8 @@ def data_of(run: Run, data_dir: Path | None) -> Data:
     assert run.folder is not None
     recipe = Recipe.read(run.folder / CONFIG)
     if "source" not in recipe.data:
-        raise RunError(f"{run.folder}: its data set was made in Python; name one with --data")
+        made = "it was trained elsewhere" if "pretrained" in run.config else "its data set was made in Python"
+        raise RunError(f"{run.folder}: {made}; name data with --data")
     check_unasked(run.folder, recipe.data)
     if run.model.domain.columns:
         # The file may have grown since: the codes of its categories are the run's.

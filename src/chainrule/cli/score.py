@@ -75,8 +75,6 @@ def score(
         over_parts(run, "score", source, out, over, json=json, device=device)
         return
     from chainrule.cli.alarms import Alarms, frame_of, print_result
-    from chainrule.bits import bits_per_dim
-    from chainrule.data.tokens import Tokens
     from chainrule.tasks.score import score as score_items
 
     opened = open_run(run, device)
@@ -88,10 +86,7 @@ def score(
     cond = given.cond if model.conditional else None
     about: Any = {"cond": cond, "reference_cond": held_cond, "background": other, "complexity": complexity}
     alarms = Alarms(score_items(model, given.x, held, **about), false_alarms, reference)
-    frame = frame_of(alarms, model, given, cond, known, held if blame else None)
-    if isinstance(opened.writing, Tokens):
-        sizes = opened.writing.sizes(given.x.numpy()).sum(1)
-        frame.insert(2, "bits_per_byte", bits_per_dim(frame["nats"], sizes))
+    frame = frame_of(alarms, opened, given, cond, known, held if blame else None)
     if picture is not None:
         _draw(model, given.x, cond, alarms.scores.nats, picture)
     print_result(alarms, frame, model, out, safe_csv=safe_csv, json=json)
