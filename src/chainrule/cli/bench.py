@@ -38,7 +38,7 @@ def bench(
 
     training: items per second of each net in float32, bf16 and compiled, beside the peak of this machine.
 
-    nade-training, image-training: steps of NADE beside the loop over variables, of a gated PixelCNN beside masked kernels.
+    nade-training: steps of NADE beside a loop over variables; image-training: of a PixelCNN beside masked kernels.
 
     reversible: memory and time of training reversible blocks of several depths, beside ordinary ones.
 
