@@ -51,6 +51,7 @@ bench: $(VENV)/.dev
 	$(BIN)/chainrule bench training -o benchmarks/training.json
 	$(BIN)/chainrule bench nade-training --threads 1 --repeats 9 -o benchmarks/nade-training.json
 	$(BIN)/chainrule bench image-training --threads 2 -o benchmarks/image-training.json
+	$(BIN)/chainrule bench generate --threads 1 -o benchmarks/generate.json
 	$(BIN)/chainrule bench reversible --threads 1 -o benchmarks/reversible.json
 
 # It needs torch, numpy and lightning, and says what else; where there is no network, run tools/gpu.py itself.

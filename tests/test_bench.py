@@ -11,6 +11,7 @@ import chainrule as cr
 from chainrule.bench import anomaly as bench_anomaly
 from chainrule.bench import ceilings, fresh_process, roofline
 from chainrule.bench import defence as bench_defence
+from chainrule.bench import generate as bench_generate
 from chainrule.bench import nade_training as bench_nade_training
 from chainrule.bench import nets as bench_nets
 from chainrule.bench import reversible as bench_reversible
@@ -86,6 +87,9 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(bench_reversible, "DOMAIN", cr.Domain.sequence(6, 3))
     monkeypatch.setattr(bench_reversible, "CHANNELS", 8)
     monkeypatch.setattr(bench_reversible, "DEPTHS", (2, 3))
+    monkeypatch.setattr(bench_generate, "LEVELS", 7)
+    monkeypatch.setattr(bench_generate, "TOKENS", 6)
+    monkeypatch.setattr(bench_generate, "SIZES", {"n_embd": 8, "n_layer": 1, "n_head": 2})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(bench_tables, "TABLES", {"boston": bench_tables.TABLES["boston"]})
     monkeypatch.setattr(bench_tables, "TASKS", {"anomaly-cells": ("anomaly", "cells")})

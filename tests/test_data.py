@@ -12,8 +12,9 @@ from PIL import Image
 
 from chainrule.data import Data, Reading, data_folder, decode, list_data, load_data, load_items
 from chainrule.data.conform import conform
-from chainrule.data.readers.text import as_bytes, is_bytes, read_text
+from chainrule.data.readers.text import as_bytes, read_text
 from chainrule.data.sets import named as named_sets
+from chainrule.data.writing import is_bytes
 from chainrule.domain import Domain
 from chainrule.domain.column import Column
 from chainrule.errors import ChainruleError, DataError, DomainError, MissingExtraError

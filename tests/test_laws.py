@@ -230,6 +230,31 @@ def test_positions_of_transformers(options, law):
     assert outcome[law] == "holds"
 
 
+@pytest.mark.parametrize(
+    "law", ["step_is_forward", "prefix_is_steps", "gradients_agree", "native_steps_are_eager"]
+)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"start": 0, "tied": False, "bias": False},
+        {"gelu": "exact"},
+        {"gelu": "sigmoid", "norm": "root-mean-square"},
+    ],
+)
+def test_variants_of_gpt2(options, law):
+    assert check_model(partial(tiny_model, "gpt2", **options), laws=[law])[law] == "holds"
+
+
+@pytest.mark.parametrize(
+    "law", ["step_is_forward", "prefix_is_steps", "gradients_agree", "native_steps_are_eager"]
+)
+@pytest.mark.parametrize(
+    "options", [{"start": 0, "tied": True}, {"shared": 4, "scaling": [4.0, 1.0, 4.0, 2.0]}]
+)
+def test_variants_of_llama(options, law):
+    assert check_model(partial(tiny_model, "llama", **options), laws=[law])[law] == "holds"
+
+
 @pytest.mark.parametrize("law", ["connected", "step_is_forward", "prefix_is_steps", "one_pass"])
 @pytest.mark.parametrize("depth, cycle, kernel_size", [(3, 2, 2), (2, 1, 3)])
 def test_cycles_of_revnet(depth, cycle, kernel_size, law):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from chainrule.errors import ChainruleError
 from chainrule.layers import (
     CausalAttention,
     CausalConv1d,
@@ -13,9 +14,12 @@ from chainrule.layers import (
     Position,
     Recurrent,
     Residual,
+    RootMeanSquareNorm,
     Scalar,
+    Scores,
     Serial,
     StrictInput,
+    Symbols,
     TemporalBlock,
     WeightNormConv1d,
     map_state,
@@ -45,6 +49,10 @@ LAYERS = {
     "attention, one head, no positions": lambda: CausalAttention(
         4, heads=1, length=7, rotary=False, dropout=0.5
     ),
+    "attention, shared keys": lambda: CausalAttention(8, heads=4, length=7, shared=2, bias=False, base=50.0),
+    "attention, one head of keys": lambda: CausalAttention(8, heads=4, length=7, shared=4, dropout=0.5),
+    "attention, scaled": lambda: CausalAttention(8, heads=2, length=7, scaling=[4.0, 1.0, 4.0, 8.0]),
+    "root-mean-square norm": lambda: Pointwise(RootMeanSquareNorm(4)),
     "residual attention": lambda: Residual(
         nn.LayerNorm(4), CausalAttention(4, heads=2, length=7), dropout=0.5
     ),
@@ -53,9 +61,13 @@ LAYERS = {
 }
 
 
+WIDE = ("attention, shared keys", "attention, one head of keys", "attention, scaled")
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer(name):
-    check_layer(LAYERS[name](), torch.randn(3, 7, 4, generator=torch.Generator().manual_seed(0)))
+    channels = 8 if name in WIDE else 4
+    check_layer(LAYERS[name](), torch.randn(3, 7, channels, generator=torch.Generator().manual_seed(0)))
 
 
 class PostCausalConv1d(nn.Module):
@@ -157,3 +169,45 @@ def test_rotary_positions_are_differences():
         along = scores.diagonal(d, 1, 2)
         torch.testing.assert_close(along, along[:, :1].expand_as(along), rtol=0, atol=1e-5)
     assert (scores[:, 8].std(1) > 1e-3).all()
+
+
+def test_heads_that_share_keys_are_heads_with_equal_keys():
+    torch.manual_seed(0)
+    few, many = (CausalAttention(16, heads=4, length=9, shared=shared) for shared in (2, 1))
+    q, k, v = few.read.weight.split(few.sizes)
+    repeated = [part.unflatten(0, (2, 4)).repeat_interleave(2, 0).flatten(0, 1) for part in (k, v)]
+    biases = few.read.bias.split(few.sizes)
+    repeated_biases = [part.unflatten(0, (2, 4)).repeat_interleave(2, 0).flatten() for part in biases[1:]]
+    with torch.no_grad():
+        many.read.weight.copy_(torch.cat([q, *repeated]))
+        many.read.bias.copy_(torch.cat([biases[0], *repeated_biases]))
+    many.write.load_state_dict(few.write.state_dict())
+    x = torch.randn(2, 9, 16)
+    assert torch.allclose(few(x), many(x), atol=1e-6)
+    assert few.init_state(2, length=9, device=x.device, dtype=x.dtype)[0].shape == (2, 9, 8)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shared": 3}, "shared: expected a divisor of the 4 heads, got 3"),
+        ({"base": 0.0}, "base: expected a positive number"),
+        ({"scaling": [2.0, 4.0, 1.0, 8.0]}, "scaling: expected four positive numbers"),
+    ],
+)
+def test_attention_refuses(options, message):
+    with pytest.raises(ChainruleError, match=message):
+        CausalAttention(16, heads=4, length=9, **options)
+
+
+@pytest.mark.parametrize("start", [-1, 2])
+def test_symbols_are_looked_up_one_place_later(start):
+    torch.manual_seed(0)
+    symbols = Symbols(5, 3, start=start)
+    vectors = symbols.encoder.weight
+    first = symbols.start if start < 0 else vectors[2]
+    x = torch.tensor([[[4], [0], [1]]])
+    assert symbols(x)[0].equal(torch.stack([first, vectors[4], vectors[0]]))
+    assert symbols.step(torch.tensor([[-1]]), torch.tensor(0))[0].equal(first)
+    assert symbols.step(torch.tensor([[4]]), torch.tensor(1))[0].equal(vectors[4])
+    assert Scores(5, 3, symbols)(vectors).equal(vectors @ vectors.T)

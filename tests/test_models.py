@@ -30,6 +30,18 @@ def test_uniform_on_digits_is_181_nats(digits):
     assert nats[0].item() == pytest.approx(181.33, abs=0.005)  # the post's yardstick
 
 
+def test_a_few_items_at_once_are_all_of_them(monkeypatch):
+    model = cr.create_model("gpt2", cr.Domain.sequence(6, 7), channels=8, heads=2, classes=3).eval()
+    x, cond = torch.randint(7, (5, 6)), torch.tensor([0, 1, 2, 0, 1])
+    with torch.no_grad():
+        whole = model.log_prob(x, cond, reduce=False)
+        monkeypatch.setattr("chainrule.models.base.autoregressive.PARAMETERS", 2 * 6 * 7)
+        seen = []
+        model.network.register_forward_hook(lambda module, given, params: seen.append(len(params)))
+        assert torch.allclose(model.log_prob(x, cond, reduce=False), whole, atol=1e-6)
+    assert seen == [2, 2, 1]
+
+
 def test_independent_counts(digits):
     model = fitted("independent", digits, smoothing=1.0)
     x = digits.valid[:3]

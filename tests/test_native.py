@@ -65,6 +65,12 @@ FLOATS = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "gelu": F.gelu,
+    "gelu by tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "silu": F.silu,
+    "norm without a bias": lambda x: F.layer_norm(
+        x, x.shape[-1:], weight=torch.linspace(1, 2, x.shape[-1]).to(x)
+    ),
+    "norm without weights": lambda x: F.layer_norm(x, x.shape[-1:]),
     "relu": F.relu,
     "elu": F.elu,
     "leaky_relu": lambda x: F.leaky_relu(x, 0.1),

@@ -14,6 +14,7 @@ from PIL import Image
 
 import chainrule as cr
 from chainrule.data import Data
+from chainrule.data.writing import Characters
 from chainrule.errors import ChainruleError
 from chainrule.report import completion_grid, draw_structure, export_items, image_grid, write_report
 from chainrule.report.curves import learning_curve
@@ -132,9 +133,9 @@ def test_pictures_come_back(tmp_path, levels):
 
 def test_text_comes_back(tmp_path):
     x = torch.tensor([[0, 1, 2, 1, 0], [2, 2, 2, 0, 0]])
-    export_items(x, TEXT, tmp_path / "x.txt", vocabulary="aé∈")
+    export_items(x, TEXT, tmp_path / "x.txt", writing=Characters("aé∈"))
     assert (tmp_path / "x.txt").read_text(encoding="utf-8") == "aé∈éa\n∈∈∈aa\n"
-    export_items(x, TEXT, tmp_path / "x.txt", vocabulary="ab")  # a domain with a level to spare
+    export_items(x, TEXT, tmp_path / "x.txt", writing=Characters("ab"))  # a domain with a level to spare
     assert (tmp_path / "x.txt").read_text(encoding="utf-8") == "ab\ufffdba\n\ufffd\ufffd\ufffdaa\n"
 
 

@@ -25,6 +25,8 @@ BOUNDED = {
     "rotary": {"channels": 8, "depth": 1, "heads": 2},
     "learned": {"channels": 8, "depth": 1, "heads": 2, "positions": "learned"},
     "positions": {"channels": 4, "depth": 2, "kernel_size": 3, "positions": True},
+    "gpt2": {"channels": 8, "depth": 1, "heads": 2},
+    "llama": {"channels": 8, "depth": 1, "heads": 2},
     "made": {"hidden": [16]},
 }
 REGISTERED = {

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from chainrule.distribution import as_distribution
     from chainrule.domain import Domain, Ordering
     from chainrule.domain.part import between
+    from chainrule.importers import from_pretrained
     from chainrule.models import AutoregressiveModel, create_model, list_models, register_model
     from chainrule.tasks.comparison.compare import compare_tables
     from chainrule.tasks.onnx.export import export
@@ -46,6 +47,7 @@ __all__ = [
     "errors",
     "export",
     "fit",
+    "from_pretrained",
     "get_data",
     "list_data",
     "list_models",
@@ -79,6 +81,7 @@ _LAZY = {
     "decompress": "coding",
     "export": "tasks.onnx.export",
     "fit": "training",
+    "from_pretrained": "importers",
     "get_data": "data",
     "list_data": "data",
     "list_models": "models",

@@ -14,6 +14,7 @@ from chainrule.bench import (
     anomaly,
     compression,
     defence,
+    generate,
     image_training,
     nade_training,
     predictive,
@@ -56,6 +57,13 @@ CASES = {
         sampling.table,
         ("models", "threads", "device", "tell"),
         sampling.notes,
+    ),
+    "generate": Case(
+        "tokens a second of one GPT-2, read by us and by transformers",
+        None,
+        generate.measure,
+        generate.table,
+        ("tell",),
     ),
     "training": Case(
         "items a second of each net in float32, bf16 and compiled, beside the machine's peak",

@@ -27,7 +27,7 @@ from chainrule.coding.streams import (
     decompress_stream,
 )
 from chainrule.data import Data
-from chainrule.data.readers.text import is_bytes
+from chainrule.data.writing import Bytes
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.models import Model
@@ -62,7 +62,7 @@ def measure(batch: int, repeats: int, runs: Sequence[Path] = (), files: Sequence
         name = "/".join(folder.parts[-2:])
         data = Recipe.read(folder / CONFIG).load_data(None)
         weights = {"model": run.model.name, "model_bytes": (folder / WEIGHTS).stat().st_size}
-        if is_bytes(run.vocabulary or ""):
+        if isinstance(run.writing, Bytes):
             text = data.streams["test"].values.numpy().astype(np.uint8).tobytes()
             contents = {f"{data.name}, test": text, **{path.name: path.read_bytes() for path in files}}
             for title, content in contents.items():

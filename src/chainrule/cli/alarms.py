@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from chainrule.bits import bits_per_dim
 from chainrule.cli.output import print_json, print_table, say
 from chainrule.data import Items
+from chainrule.data.tokens import Tokens
 from chainrule.models import Model
 from chainrule.models.base.capabilities import Bounded
 from chainrule.tasks import BlamedCell, Scores, alarm_threshold, blamed_cells, hidden_nats
 from chainrule.tasks.score import least_reference
+from chainrule.training import Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +85,7 @@ class Alarms:
 
 def frame_of(
     alarms: Alarms,
-    model: Model,
+    run: Run,
     items: Items,
     cond: Tensor | None,
     known: str | None,
@@ -90,12 +93,16 @@ def frame_of(
 ) -> pd.DataFrame:
     """A row an item: name, columns that are not modelled, scores, alarm.
 
-    With `known` also the nats of the rest, with a reference the cell to blame.
+    Of texts of tokens also the bits of a byte, with `known` the nats of the rest, with a reference the cell to blame.
     """
     import pandas as pd
 
+    model = run.model
     frame = pd.DataFrame({name: value.numpy() for name, value in alarms.scores.to_dict().items()})
     frame.insert(0, "item", list(items.names) or range(len(items)))
+    if isinstance(run.writing, Tokens):
+        sizes = run.writing.sizes(items.x.numpy()).sum(1)
+        frame.insert(2, "bits_per_byte", bits_per_dim(frame["nats"], sizes))
     frame["alarm"] = alarms.which.numpy()
     if known is not None:
         hidden, place = hidden_nats(model, items.x, known, cond=cond), frame.columns.get_loc("nats") + 1

@@ -14,8 +14,8 @@ from chainrule.cli.output import console, print_json, print_table, say
 Case = Annotated[
     str,
     typer.Argument(
-        help="Benchmark: sampling, training, nade-training, image-training, reversible, predictive, rounding, "
-        "compression, anomaly, defence or tables."
+        help="Benchmark: sampling, generate, training, nade-training, image-training, reversible, predictive, "
+        "rounding, compression, anomaly, defence or tables."
     ),
 ]
 Out = Annotated[Path | None, typer.Option("-o", help="Output .json for the record.")]
@@ -34,11 +34,11 @@ def bench(
     where they are installed, and the roofline of this machine. With --device cuda: eager, captured, captured-fused and
     compiled steps, Hugging Face, and the bound of its memory.
 
+    generate: tokens per second of one GPT-2, read by us and by transformers.
+
     training: items per second of each net in float32, bf16 and compiled, beside the peak of this machine.
 
-    nade-training: steps of NADE on 784 bits, beside the loop over variables.
-
-    image-training: steps of a gated PixelCNN, beside masked kernels.
+    nade-training: steps of NADE beside a loop over variables; image-training: of a PixelCNN beside masked kernels.
 
     reversible: memory and time of training reversible blocks of several depths, beside ordinary ones.
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "models": "chainrule.cli.catalogue:models",
     "data": "chainrule.cli.catalogue:data",
     "data get": "chainrule.cli.get:get",
+    "import": "chainrule.cli.importing:import_",
     "train": "chainrule.cli.train:train",
     "tune": "chainrule.cli.tune:tune",
     "evaluate": "chainrule.cli.evaluate:evaluate",

@@ -126,7 +126,7 @@ def _complete(run: Run, items: Items, out: Path, keep: str, n: int, how: dict[st
         with atomic_path(out) as temporary:
             completion_grid(x, known, drawn, model.domain).save(temporary)
     else:
-        about: dict[str, Any] = {"vocabulary": run.vocabulary, "rate": run.rate}
+        about: dict[str, Any] = {"writing": run.writing, "rate": run.rate}
         about["resolution"] = run.reading.resolution or 1
         files = export_items(drawn.flatten(0, 1), model.domain, out, **about)
     return {"items": len(x), "n": n, "kept": int(known.sum()), "of": model.domain.size, "files": files}

@@ -74,7 +74,7 @@ class Drawing:
     @property
     def live(self) -> bool:
         """Whether one text is printed as it is drawn."""
-        one = self.options.n == 1 and self.run.vocabulary is not None
+        one = self.options.n == 1 and self.run.writing is not None
         return one and self.out is None and not self.options.json
 
     def finish(self, drawn: Tensor | Drawn | Parts, n: int, steps: int | None = None, **about: Any) -> None:
@@ -123,7 +123,7 @@ class Drawing:
         if self.options.ids is not None:
             return export_rows(self.run, drawn, self.options, out)
         items = drawn if isinstance(drawn, Parts) else Parts(len(drawn), iter([drawn]))
-        about: Any = {"vocabulary": self.run.vocabulary, "rate": self.run.rate, "columns": steps}
+        about: Any = {"writing": self.run.writing, "rate": self.run.rate, "columns": steps}
         about |= {"safe_csv": self.options.safe_csv, "tempo": self.options.tempo}
         about["resolution"] = self.run.reading.resolution or 1
         return export_parts(items.parts, items.n, domain, out, **about)
@@ -132,17 +132,17 @@ class Drawing:
         """Items for JSON: records of a table, texts, or lists of numbers."""
         if domain.columns:
             return records_of(self.run, x, self.options)
-        if self.run.vocabulary is None:
+        if self.run.writing is None:
             return x.tolist()
-        return [as_text(item[None], self.run.vocabulary, domain)[:-1] for item in x]
+        return [as_text(item[None], self.run.writing, domain)[:-1] for item in x]
 
     def _print(self, x: Any, domain: Any) -> None:
         if domain.columns:
             put(text_of(self.run, x, self.options), end="")
         else:
-            put(as_text(x, self.run.vocabulary, domain), end="")
+            put(as_text(x, self.run.writing, domain), end="")
 
     def _print_live(self, drawn: Drawn) -> None:
-        for text in text_as_drawn(drawn.parts, self.run.vocabulary, drawn.domain):
+        for text in text_as_drawn(drawn.parts, self.run.writing, drawn.domain):
             put(text, end="")
         put("")

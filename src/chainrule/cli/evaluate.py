@@ -67,7 +67,6 @@ def evaluate(
     Classifiers also get an accuracy: the share of items whose label is the most probable class.
 
     Latent-variable models, and flows on levels, get a bound: the likelihood is no worse (≤).
-
     Autoencoders have no likelihood; they get the reconstruction cost.
 
     Example: `chainrule evaluate runs/digits-causal-conv1d --split test`
@@ -82,7 +81,7 @@ def evaluate(
         cost = reconstruction_cost(opened.model, chosen)
         print_json(cost.to_dict()) if json else print_cost(opened.model.name or "model", cost)
         return
-    result = task(opened.model, chosen, train=train, context=context, samples=samples)
+    result = task(opened.model, chosen, train=train, context=context, samples=samples, writing=opened.writing)
     if json:
         print_json(result.to_dict())
         return
@@ -113,6 +112,7 @@ def _say_per_step(steps: StepLikelihood, unit: str) -> None:
         else f"given at least {steps.context} steps of context, where there are"
     )
     bits = "" if steps.bits is None else f", {steps.sign}{steps.bits:.4f} ± {steps.bits_se:.4f} bits"
+    bits += "" if steps.bits_per_byte is None else f"; {steps.bits_per_byte:.4f} bits a byte of text"
     nats = f"{steps.sign}{steps.nats:.4f} ± {steps.nats_se:.4f} {unit}"
     say(f"per step, {steps.steps} steps, {given}: {nats}{bits}")
     if steps.nats_after_first is not None:

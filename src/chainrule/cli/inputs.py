@@ -34,7 +34,8 @@ def data_of(run: Run, data_dir: Path | None, source: str | None = None) -> Data:
     if source is not None:
         recipe.data = {**recipe.data, "source": source}
     elif "source" not in recipe.data:
-        raise RunError(f"{run.name}: its data set was made in Python; name one with --data")
+        made = "it was trained elsewhere" if "pretrained" in run.config else "its data set was made in Python"
+        raise RunError(f"{run.name}: {made}; name data with --data")
     else:
         check_unasked(run.name, recipe.data)
     if run.model.domain.columns:

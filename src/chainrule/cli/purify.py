@@ -71,7 +71,7 @@ def purify(
         with atomic_path(out) as temporary:
             image_grid(pairs, model.domain, columns=8).save(temporary)
     else:
-        files = export_items(purified, model.domain, out, vocabulary=opened.vocabulary, rate=opened.rate)
+        files = export_items(purified, model.domain, out, writing=opened.writing, rate=opened.rate)
     conds = model.expand_cond(cond, len(x))
     nats = [-log_probs(model, part, conds).mean().item() for part in (x, purified)]
     if json:

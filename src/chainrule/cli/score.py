@@ -86,7 +86,7 @@ def score(
     cond = given.cond if model.conditional else None
     about: Any = {"cond": cond, "background": other, "complexity": complexity}
     alarms = Alarms(score_items(model, given.x, **usual, **about), false_alarms, reference)
-    frame = frame_of(alarms, model, given, cond, known, usual["reference"] if blame else None)
+    frame = frame_of(alarms, opened, given, cond, known, usual["reference"] if blame else None)
     if picture is not None:
         _draw(model, given.x, cond, alarms.scores.nats, picture)
     print_result(alarms, frame, model, out, safe_csv=safe_csv, json=json)

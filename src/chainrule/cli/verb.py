@@ -87,7 +87,7 @@ def arrived(source: str, run: Run | None = None) -> str:
     with path.open("rb") as file:
         start = file.read(8)
     found = (ending for beginning, ending in BEGINNINGS.items() if start.startswith(beginning))
-    text = ".txt" if run is not None and run.vocabulary is not None else ".csv"
+    text = ".txt" if run is not None and run.writing is not None else ".csv"
     return str(path.rename(path.with_suffix(next(found, text))))
 
 
@@ -100,7 +100,7 @@ def named(out: Path, run: Run, ending: str | None = None) -> Path:
         ending = ".csv"
     elif ending is None and run.rate is not None:
         ending = ".wav"
-    elif ending is None and run.vocabulary is not None:
+    elif ending is None and run.writing is not None:
         ending = ".txt"
     elif ending is None:
         ending = ".png" if domain.layout == "image" and domain.discrete else ".csv"

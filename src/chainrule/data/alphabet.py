@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from chainrule.data.notes import SHOWN, counted
-from chainrule.data.raw import Raw
+from chainrule.data.raw import Raw, reading
+from chainrule.data.tokens import Tokens
+from chainrule.data.writing import writing_of
 from chainrule.domain import Domain
 from chainrule.errors import DataError
 
@@ -53,6 +55,29 @@ def renumber(raw: Raw, vocabulary: Sequence[str], unknown: str | None, domain: D
     raw.arrays = {split: _looked_up(table, array) for split, array in raw.arrays.items()}
     raw.streams = {split: [_looked_up(table, part) for part in parts] for split, parts in raw.streams.items()}
     raw.vocabulary, raw.domain = tuple(vocabulary), domain
+
+
+def tokenise(raw: Raw, tokens: Tokens) -> None:
+    """Turn the characters, or bytes, of a text into tokens, in place.
+
+    Args:
+        raw: a text of long sequences.
+        tokens: their code.
+
+    Raises:
+        DataError: if a text is not exactly what its tokens stand for.
+    """
+    writing = writing_of("".join(raw.vocabulary or ()))
+    assert writing is not None
+
+    def read(part: np.ndarray) -> np.ndarray:
+        with reading(raw.where):
+            return tokens.levels(writing.content(part).decode())
+
+    raw.streams = {split: [read(part) for part in parts] for split, parts in raw.streams.items()}
+    raw.vocabulary = None
+    found = sum(len(part) for parts in raw.streams.values() for part in parts)
+    raw.notes.found.append(f"read as {counted(found, 'token')}")
 
 
 def _parts(array: np.ndarray) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data.alphabet import renumber
+from chainrule.data.alphabet import renumber, tokenise
 from chainrule.data.assemble import assemble, splits_of, whole
 from chainrule.data.axes import settle_axes
 from chainrule.data.dataset import Data
@@ -166,6 +166,8 @@ def _settle(raw: Raw, how: Reading, strict: bool = True) -> None:
         at_rate(raw, how.rate)
     settle_axes(raw, how)
     pick_labels(raw, how.labels)
+    if how.tokens is not None and raw.vocabulary is not None:
+        tokenise(raw, how.tokens)
     if how.vocabulary is not None and raw.vocabulary is not None:
         renumber(raw, how.vocabulary, how.unknown, how.domain)
     if how.classes:

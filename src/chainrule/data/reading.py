@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from chainrule.data.choices import check_axes, check_pictures, parse_size
+from chainrule.data.tokens import Tokens
 from chainrule.domain import Domain
 from chainrule.errors import DataError, nearest
 
@@ -26,6 +27,7 @@ class Reading:
         delimiter, header, na_values: likewise, of tables in text.
         in_parts: likewise, of large sources.
         vocabulary: of a run on text, the character of each level. New text is numbered by it.
+        tokens: of a run on the tokens of text, their code.
         classes: of a run on labelled data, name of each label → names of its classes. New labels are matched by name.
         unknown: the character that stands for those the vocabulary lacks; None refuses them.
 
@@ -54,6 +56,7 @@ class Reading:
     in_parts: bool | None = None
     seed: int = 0
     vocabulary: str | None = None
+    tokens: Tokens | None = None
     classes: Mapping[str, Sequence[str]] | None = None
     unknown: str | None = None
 

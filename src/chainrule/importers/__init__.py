@@ -1,1 +1,5 @@
-"""Weights that other libraries have published, as models of this one."""
+"""Published models, read into the library's own: `read_pretrained`."""
+
+from chainrule.importers.read import Pretrained, from_pretrained, read_pretrained
+
+__all__ = ["Pretrained", "from_pretrained", "read_pretrained"]

@@ -17,8 +17,10 @@ from chainrule.layers.linear import MaskedLinear, strictly_lower
 from chainrule.layers.position import Position
 from chainrule.layers.recurrent import Recurrent
 from chainrule.layers.reversible import Reversible
+from chainrule.layers.root_mean_square_norm import RootMeanSquareNorm
 from chainrule.layers.state import State, map_state, put_at, repeat_rows, select_rows, write_at
 from chainrule.layers.strict_input import StrictInput
+from chainrule.layers.symbols import Scores, Symbols
 from chainrule.layers.temporal_block import TemporalBlock
 from chainrule.layers.weight_norm_conv1d import WeightNormConv1d
 from chainrule.renamed import renamed
@@ -49,14 +51,17 @@ __all__ = [
     "Recurrent",
     "Residual",
     "Reversible",
+    "RootMeanSquareNorm",
     "RowConv",
     "RowLSTM",
     "Scalar",
+    "Scores",
     "Serial",
     "SpatialLSTM",
     "State",
     "StrictConv2d",
     "StrictInput",
+    "Symbols",
     "TemporalBlock",
     "WeightNormConv1d",
     "map_state",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -9,6 +11,7 @@ from torch.nn import functional as F
 from chainrule.errors import ChainruleError
 from chainrule.layers.dropout import Dropout, dropout
 from chainrule.layers.layer import CausalLayer
+from chainrule.layers.rotary import rotary_angles
 from chainrule.layers.state import State, put_at, write_at
 
 QUERIES = 64  # of attention with dropout, at once
@@ -24,10 +27,14 @@ class CausalAttention(CausalLayer):
         rotary: whether queries and keys are turned by angles that grow with their position, so that q_t·k_s knows
             t - s; channels of a head are turned in pairs (i, i + d/2).
         dropout: of the attention weights.
+        shared: how many slices of queries share one of keys and values; the cache is as many times smaller.
+        bias: whether the linear maps add one.
+        base, scaling: of the angles; see `layers.rotary`.
 
     References:
         Vaswani et al. (2017), "Attention is all you need", https://arxiv.org/abs/1706.03762; Su et al. (2021),
-        "RoFormer", https://arxiv.org/abs/2104.09864
+        "RoFormer", https://arxiv.org/abs/2104.09864; Ainslie et al. (2023), "GQA",
+        https://arxiv.org/abs/2305.13245 (shared)
     """
 
     receptive_field = None
@@ -35,17 +42,30 @@ class CausalAttention(CausalLayer):
     sin: Tensor
 
     def __init__(
-        self, channels: int, *, heads: int, length: int, rotary: bool = True, dropout: float = 0.0
+        self,
+        channels: int,
+        *,
+        heads: int,
+        length: int,
+        rotary: bool = True,
+        dropout: float = 0.0,
+        shared: int = 1,
+        bias: bool = True,
+        base: float = 10_000.0,
+        scaling: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         if channels % heads or (rotary and channels // heads % 2):
             what = "an even number of channels a head" if rotary else "a divisor of the channels"
             raise ChainruleError(f"heads: expected {what}, got {heads} heads of {channels} channels")
-        self.heads, self.rotary, self.dropout = heads, rotary, dropout
-        self.read, self.write = nn.Linear(channels, 3 * channels), nn.Linear(channels, channels)
+        if heads % shared:
+            raise ChainruleError(f"shared: expected a divisor of the {heads} heads, got {shared}")
+        self.heads, self.rotary, self.dropout, self.shared = heads, rotary, dropout, shared
+        self.sizes = channels, channels // shared, channels // shared  # of queries, keys and values
+        self.read = nn.Linear(channels, sum(self.sizes), bias=bias)
+        self.write = nn.Linear(channels, channels, bias=bias)
         if rotary:
-            half = channels // heads // 2
-            angles = torch.arange(length)[:, None] * 10_000.0 ** (-torch.arange(half) / half)
+            angles = rotary_angles(length, channels // heads // 2, base=base, scaling=scaling)
             self.register_buffer("cos", angles.cos(), persistent=False)
             self.register_buffer("sin", angles.sin(), persistent=False)
 
@@ -54,8 +74,8 @@ class CausalAttention(CausalLayer):
         return self._attend(*self._read(x))
 
     def init_state(self, batch: int, *, length: int, device: torch.device, dtype: torch.dtype) -> State:
-        """Keys and values (B, length, C) each, zeros where nothing is yet."""
-        shape = (batch, length, self.write.in_features)
+        """Keys and values (B, length, C / shared) each, zeros where nothing is yet."""
+        shape = (batch, length, self.sizes[1])
         return tuple(torch.zeros(shape, device=device, dtype=dtype) for _ in range(2))
 
     def step(self, x: Tensor, state: State, t: Tensor) -> tuple[Tensor, State]:
@@ -72,8 +92,8 @@ class CausalAttention(CausalLayer):
         return self._attend(q, k, v), (put_at(state[0], at, k), put_at(state[1], at, v))
 
     def _read(self, x: Tensor, at: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Queries, keys and values (B, n, C), at positions 0 … n-1 or `at`."""
-        q, k, v = self.read(x).chunk(3, dim=-1)
+        """Queries (B, n, C), keys and values (B, n, C / shared), at positions 0 … n-1 or `at`."""
+        q, k, v = self.read(x).split(self.sizes, dim=-1)
         if not self.rotary:
             return q, k, v
         tables = [t[: x.shape[1]] if at is None else t.index_select(0, at) for t in (self.cos, self.sin)]
@@ -81,25 +101,31 @@ class CausalAttention(CausalLayer):
 
     def _turn(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """(B, n, C), (n, d/2) → (B, n, C)."""
-        a, b = x.unflatten(-1, (self.heads, 2, -1)).unbind(-2)
+        a, b = x.unflatten(-1, (-1, 2, cos.shape[-1])).unbind(-2)
         cos, sin = cos[:, None].to(x.dtype), sin[:, None].to(x.dtype)
         return torch.stack([a * cos - b * sin, a * sin + b * cos], dim=-2).flatten(-3)
 
     def _split(self, x: Tensor) -> Tensor:
-        """(B, n, C) → (B, heads, n, d)."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        """(B, n, H·d) → (B, H, n, d)."""
+        return x.unflatten(-1, (-1, self.write.in_features // self.heads)).transpose(1, 2)
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None) -> Tensor:
-        """Queries (B, n, C) over all keys up to their own place, or over those that are `seen`, (m,) booleans."""
+        """Queries (B, n, C) over all keys up to their own place; or one over those that are `seen`, (m,) booleans."""
         q, k, v = (self._split(part) for part in (q, k, v))
+        if seen is not None:
+            # The one query of each of the heads that share keys, as several queries of one head.
+            mask = torch.where(seen, 0.0, -torch.inf).to(q.dtype)[None]
+            y = F.scaled_dot_product_attention(
+                q.reshape(*k.shape[:2], self.shared, k.shape[-1]), k, v, attn_mask=mask
+            )
+            return self.write(y.flatten(1)[:, None])
+        if self.shared > 1:
+            k, v = (part.repeat_interleave(self.shared, dim=1) for part in (k, v))
         dropped = self.dropout if self.training else 0.0
-        if dropped and seen is None and q.device.type == "cpu":
+        if dropped and q.device.type == "cpu":
             y = _attend_with_dropout(q, k, v, dropped)
         else:
-            mask = None if seen is None else torch.where(seen, 0.0, -torch.inf).to(q.dtype)[None]
-            y = F.scaled_dot_product_attention(
-                q, k, v, attn_mask=mask, dropout_p=dropped, is_causal=mask is None
-            )
+            y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropped, is_causal=True)
         return self.write(y.transpose(1, 2).flatten(2))
 
 

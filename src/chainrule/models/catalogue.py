@@ -99,6 +99,10 @@ register_model(
 register_model(
     "transformer", "chainrule.models.transformer:Transformer", "masked self-attention, decoder only"
 )
+register_model("gpt2", "chainrule.models.gpt:GPT2", "symbols looked up, learned positions, one matrix twice")
+register_model(
+    "llama", "chainrule.models.llama:Llama", "rotary positions, SwiGLU, heads that share keys and values"
+)
 register_model(
     "causal-conv1d", "chainrule.models.causal_conv1d:CausalConv1dARM", "stack of causal 1-D convolutions"
 )

@@ -12,6 +12,7 @@ from chainrule.layers.condition import Condition
 from chainrule.layers.layer import CausalLayer, Serial
 from chainrule.layers.state import State
 from chainrule.layers.strict_input import StrictInput
+from chainrule.layers.symbols import Symbols
 from chainrule.networks.network import Network, numbered
 
 
@@ -34,7 +35,7 @@ class Stack(Network):
     """
 
     def __init__(
-        self, input: StrictInput, first: CausalLayer, body: CausalLayer, condition: Condition
+        self, input: StrictInput | Symbols, first: CausalLayer, body: CausalLayer, condition: Condition
     ) -> None:
         super().__init__(condition)
         self.input, self.first, self.body = input, first, body

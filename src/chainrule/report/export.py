@@ -31,7 +31,7 @@ def export_items(x: Tensor, domain: Domain, path: str | Path, **about: Any) -> l
         x: the items.
         domain: theirs.
         path: where to; written whole or not at all.
-        **about: vocabulary, columns, tempo, resolution, rate, safe_csv; see `Export`.
+        **about: writing, columns, tempo, resolution, rate, safe_csv; see `Export`.
 
     Returns:
         The files.

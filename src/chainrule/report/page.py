@@ -11,6 +11,7 @@ import yaml
 
 from chainrule.data import Data, decode
 from chainrule.data.large.stored import in_memory
+from chainrule.data.writing import writing_of
 from chainrule.domain.column import Column
 from chainrule.files import write_text
 from chainrule.models import Model
@@ -142,10 +143,10 @@ def _items(model: Model, data: Data) -> dict:
     cond = None if labels is None else labels[: len(real)].to(model.device)
     samples = model.sample(len(real), cond, generator=generator)
     if data.vocabulary is not None:
-        vocabulary = "".join(data.vocabulary)
+        writing = writing_of("".join(data.vocabulary))
         return {
-            "real_text": as_text(real[:16], vocabulary, data.domain),
-            "sample_text": as_text(samples[:16], vocabulary, data.domain),
+            "real_text": as_text(real[:16], writing, data.domain),
+            "sample_text": as_text(samples[:16], writing, data.domain),
         }
     if not data.domain.discrete:
         return {

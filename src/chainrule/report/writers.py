@@ -13,6 +13,7 @@ from torch import Tensor
 from chainrule.data.pcm import to_samples
 from chainrule.data.readers.sound import WRITTEN as SOUNDS
 from chainrule.data.readers.sound import sound_writer
+from chainrule.data.writing import Writing
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.plugins import entries, load_entry
@@ -29,7 +30,7 @@ class Export:
     Attributes:
         x: (N, *event_shape).
         domain: theirs.
-        vocabulary: the character of each level, for text.
+        writing: what levels stand for, of text.
         columns: columns of a grid; about a square by default.
         tempo: quarter notes per minute, of music.
         resolution: steps per quarter note, of music.
@@ -39,7 +40,7 @@ class Export:
 
     x: Tensor
     domain: Domain
-    vocabulary: str | None = None
+    writing: Writing | None = None
     columns: int | None = None
     tempo: float = TEMPO
     resolution: int = 1
@@ -105,7 +106,7 @@ def _append_rows(path: Path, items: Export, parts: Iterator[Tensor], n: int) -> 
 
 def _append_text(path: Path, items: Export, parts: Iterator[Tensor], n: int) -> None:
     with path.open("wb") as file:
-        file.writelines(as_bytes(part, items.vocabulary, items.domain) for part in parts)
+        file.writelines(as_bytes(part, items.writing, items.domain) for part in parts)
 
 
 def _growing(append: Callable[[Path, Export, Iterator[Tensor], int], None], **about: Any) -> Writer:

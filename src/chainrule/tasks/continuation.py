@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule.data.readers.text import is_bytes
 from chainrule.domain import Domain
-from chainrule.errors import ChainruleError, DomainError, check_count
+from chainrule.errors import ChainruleError, DataError, DomainError, check_count
 from chainrule.models import Model
 from chainrule.models.base.streaming import Streams
 from chainrule.tasks.drawn import Drawn
@@ -68,7 +67,7 @@ def continuation(
         return Drawn(domain, n, iter([_window(model, start, n, cond, generator, choice)]))
     total = length or (window if known < window else known + window)
     if total <= known:
-        unit = "bytes" if is_bytes(run.vocabulary or "") else "characters"
+        unit = "steps" if run.writing is None else run.writing.unit
         raise ChainruleError(f"length: expected more than the {known} {unit} of the prompt, got {total}")
     block = -(-(total - known) // -(-(total - known) // part))  # equal parts: hardly a step is drawn in vain
     stream = model.stream(cond, prompt=start, batch=n, generator=generator, block=block, **choice)
@@ -77,24 +76,22 @@ def continuation(
 
 
 def prompt_levels(run: Run, prompt: str | None) -> Tensor:
-    """The level of each character, or byte, of a prompt (T,); without one no steps, (0,) or (0, K).
+    """The level of each character, byte or token of a prompt (T,); without one no steps, (0,) or (0, K).
 
     Raises:
         ChainruleError: if the run is not of text, or the prompt is empty or holds an unknown character.
     """
-    vocabulary, device = run.vocabulary, run.model.device
+    writing, device = run.writing, run.model.device
     if prompt is None:
         return torch.zeros(0, *run.model.domain.event_shape[1:], dtype=torch.int64, device=device)
-    if vocabulary is None:
+    if writing is None:
         raise ChainruleError("prompt: expected a model of text, this run has no characters")
     if not prompt:
         raise ChainruleError("prompt: expected at least one character, got none")
-    if is_bytes(vocabulary):
-        return torch.tensor(list(prompt.encode()), device=device)
-    unknown = [character for character in prompt if character not in vocabulary]
-    if unknown:
-        raise ChainruleError(f"prompt: the run knows no character {unknown[0]!r}")
-    return torch.tensor([vocabulary.index(character) for character in prompt], device=device)
+    try:
+        return torch.tensor(writing.levels(prompt), dtype=torch.int64, device=device)
+    except DataError as error:
+        raise ChainruleError(f"prompt: {error}") from error
 
 
 def _parts(stream: Iterator[Tensor], start: Tensor, domain: Domain, n: int) -> Iterator[Tensor]:

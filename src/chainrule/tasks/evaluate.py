@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
 
 from chainrule.data import Data, Items
 from chainrule.data.large.stored import in_memory
+from chainrule.data.tokens import Tokens
+from chainrule.data.writing import Writing
 from chainrule.domain.measure import reference_measure
 from chainrule.errors import ChainruleError
 from chainrule.models import Model, create_model
@@ -62,6 +64,7 @@ def evaluate(
     train: Tensor | None = None,
     context: int | None = None,
     samples: int = 1,
+    writing: Writing | None = None,
 ) -> Evaluation:
     """Likelihood of a split under the model, and under baselines estimated from the training split.
 
@@ -75,6 +78,7 @@ def evaluate(
         train: what the baselines are estimated from; the training split of the data by default, and none for items.
         context: for long sequences, the number of steps before those scored; half a window by default.
         samples: for a model with a bound only, draws of the latent variables per item; more make it tighter.
+        writing: of a run on text, such as `Run.writing`: of tokens, bits per byte of the text are computed too.
 
     Raises:
         ChainruleError: if the data do not fit the model.
@@ -98,7 +102,7 @@ def evaluate(
         own,
         _baselines(model, in_memory(train), x) if baselines and train is not None else {},
         floors,
-        steps_of(model, items, context, samples),
+        _per_byte(steps_of(model, items, context, samples), items, writing),
         class_accuracy(model, x, items.labels),
         reference_measure(model.domain.columns),
     )
@@ -114,6 +118,14 @@ def steps_of(
     if isinstance(model, Bounded):
         return step_bound(model, streams, samples=samples)
     return step_likelihood(model, streams, context=context) if isinstance(model, Exact) else None
+
+
+def _per_byte(steps: StepLikelihood | None, items: Items, writing: Writing | None) -> StepLikelihood | None:
+    """With the bits of a byte, where steps are tokens."""
+    if steps is None or steps.bits is None or items.streams is None or not isinstance(writing, Tokens):
+        return steps
+    size = int(writing.sizes(items.streams.values.numpy()).sum())
+    return replace(steps, bits_per_byte=steps.bits * steps.steps / size)
 
 
 def class_accuracy(model: Model, x: Tensor, labels: Tensor | None) -> float | None:

@@ -143,6 +143,7 @@ class StepLikelihood:
             bound, which has no terms of steps.
         nats_after_first_se: its standard error.
         bound: whether the means are at most these: the model knows a lower bound of log p(x).
+        bits_per_byte: of a text that is read as tokens, bits of all tokens over the bytes of the text; else None.
     """
 
     steps: int
@@ -154,6 +155,7 @@ class StepLikelihood:
     nats_after_first: float | None
     nats_after_first_se: float | None
     bound: bool = False
+    bits_per_byte: float | None = None
 
     @property
     def sign(self) -> str:

@@ -18,7 +18,8 @@ from chainrule.training.yaml_text import read_yaml
 
 # What a recipe and the `config.yaml` of a run may hold; the latter also says what was used and found.
 KEYS = ("model", "data", "hyperparameters", "training", "published")
-OF_A_RUN = ("chainrule", "torch", "domain", "vocabulary", "rate", "labels", "carried", "start")
+OF_A_RUN = ("chainrule", "torch", "domain", "vocabulary", "rate", "labels", "carried", "start", "tokenizer",
+            "pretrained")  # fmt: skip
 AUTO = "auto"  # stands for the model that suits the data
 DATA = ("source", "checksum", *(field.name for field in fields(Reading)))
 

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,13 @@ from torch import Tensor
 from chainrule import late
 from chainrule.data import Data, Reading, decode
 from chainrule.data.carried import FRESH, Carried, with_fresh
+from chainrule.data.tokens import Tokens
+from chainrule.data.writing import Writing, writing_of
 from chainrule.errors import ChainruleError, RunError
 from chainrule.files import read_text
 from chainrule.models import Model, load_model
 from chainrule.models.store import MOST_BYTES
-from chainrule.run_files import CONFIG, METRICS, check_run_folder
+from chainrule.run_files import CONFIG, METRICS, TOKENIZER, check_run_folder
 from chainrule.training.classes import class_codes, label_names
 from chainrule.training.folder import read_config
 from chainrule.training.replacement import settle
@@ -71,6 +74,23 @@ class Run:
         if not isinstance(characters, str | None):
             raise RunError(f"{self.name}: vocabulary in {CONFIG}: expected characters, got {characters!r}")
         return characters
+
+    @cached_property
+    def writing(self) -> Writing | None:
+        """What levels stand for: characters, bytes or tokens; None unless the model is one of text.
+
+        Raises:
+            RunError: if the tokenizer is missing, or not the one that the model was read with.
+        """
+        expected = self.config.get("tokenizer")
+        if expected is None:
+            return writing_of(self.vocabulary)
+        if self.folder is None:
+            raise RunError(f"tokenizer in {CONFIG}: expected a run in a folder, with {TOKENIZER} beside it")
+        tokens = Tokens.read(self.folder / TOKENIZER)
+        if tokens.checksum != expected:
+            raise RunError(f"{tokens.where}: expected the checksum {expected}, got {tokens.checksum}")
+        return tokens
 
     @property
     def rate(self) -> int | None:
@@ -134,6 +154,7 @@ class Run:
             name: list(map(str, range(n))) for name, n in zip(names, counts, strict=True)
         } | self.labels
         kept |= {"domain": self.model.domain, "rate": self.rate, "vocabulary": self.vocabulary}
+        kept["tokens"] = self.writing if isinstance(self.writing, Tokens) else None
         kept |= {"features": self.features, "classes": classes if counts else None}
         try:
             return Reading.of(kept)

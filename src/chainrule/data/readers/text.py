@@ -20,19 +20,14 @@ from chainrule.data.readers.decode_text import PLAIN, decode_text
 from chainrule.data.readers.gather import Files, gather, raw_of
 from chainrule.data.readers.numbering import Numbers
 from chainrule.data.reading import Reading
+from chainrule.data.writing import BYTES
 from chainrule.domain import Domain
 from chainrule.errors import DataError
 
 SUFFIXES = (".txt", ".md")
 WINDOW = 64  # characters
-BYTES = tuple(map(chr, range(256)))
 LINE_END = re.compile(r"\r\n|\r|\n")  # not what str.splitlines takes for one besides, such as a form feed
 EACH = 8  # bytes of memory for a byte of text, on the way to levels: few characters beyond Latin make all of them wide
-
-
-def is_bytes(vocabulary: str) -> bool:
-    """Whether levels are the bytes of a text, and not its characters."""
-    return vocabulary == "".join(BYTES)
 
 
 def of_bytes(domain: Domain | None) -> bool:
@@ -98,7 +93,11 @@ def read_text(source: Path, how: Reading, held: Sequence[int] | None = None) -> 
         raise DataError(
             f"{source}: text needs a domain such as sequence:{WINDOW}:{len(raw.vocabulary)}, got {raw.domain}"
         )
-    if how.vocabulary is None and min(raw.domain.levels_per_variable) < len(raw.vocabulary):
+    if (
+        how.vocabulary is None
+        and how.tokens is None
+        and min(raw.domain.levels_per_variable) < len(raw.vocabulary)
+    ):
         raise DataError(
             f"{source}: has {len(raw.vocabulary)} different characters, more than the levels of the domain {raw.domain}"
         )

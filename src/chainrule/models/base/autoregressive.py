@@ -40,7 +40,7 @@ from chainrule.models.parts.marginals import fit_marginals
 from chainrule.models.parts.standardise import Units
 from chainrule.networks import Network, Replay
 
-ROWS = 1 << 14  # drawn at once
+ROWS, PARAMETERS = 1 << 14, 1 << 27  # drawn at once, and looked at: half a gibibyte
 
 
 class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factorises):
@@ -162,7 +162,15 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
         return self.ordering.unflatten(self._in_order(x, cond))
 
     def _in_order(self, x: Tensor, cond: Tensor | None) -> Tensor:
-        """log p(x_d | x_<d) in generation order: (B, *event_shape) → (B, D) nats."""
+        """log p(x_d | x_<d) in generation order: (B, *event_shape) → (B, D) nats.
+
+        Without gradients a few items at once, where there are many parameters of each.
+        """
+        rows = max(1, PARAMETERS // (self.sites * self.head.size))
+        if len(x) > rows and not torch.is_grad_enabled():
+            conds = [None] * -(-len(x) // rows) if cond is None else cond.split(rows)
+            parts = (self._in_order(*part) for part in zip(x.split(rows), conds, strict=True))
+            return torch.cat(list(parts))
         sites = self.to_sites(x)
         return self.terms(self.parallel(sites, cond), sites)
 

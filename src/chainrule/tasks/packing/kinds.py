@@ -57,14 +57,14 @@ def kind_of_source(source: Source) -> str:
     Raises:
         ChainruleError: if it is one that cannot be written again.
     """
-    path, vocabulary = source.path, source.run.vocabulary
+    path, writing = source.path, source.run.writing
     if path is None:
         if source.name not in NAMED:
             raise ChainruleError(
                 f"{source.name}: a set of the hub cannot be restored as it is; save it as .parquet or .npz first"
             )
-        return "lines" if vocabulary is not None else "plain"
-    if path.is_dir() and vocabulary is not None:
+        return "lines" if writing is not None else "plain"
+    if path.is_dir() and writing is not None:
         raise ChainruleError(
             f"{path}: texts of characters are packed one by one; compress each, or all by a model of bytes"
         )

@@ -17,7 +17,7 @@ from chainrule.data import load_streams
 from chainrule.data.mu_law import FULL
 from chainrule.data.pcm import to_levels, to_samples
 from chainrule.data.readers.sound import SUFFIXES as SOUNDS
-from chainrule.data.readers.text import is_bytes
+from chainrule.data.writing import Bytes
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, CodeError
 from chainrule.training import Run
@@ -35,7 +35,7 @@ class Stream:
         kind: as the container knows it.
         symbols: opens what they are read from.
         content: opens what comes back, to be compared with it.
-        unit: what is counted: bytes, characters, samples.
+        unit: what is counted: bytes, characters, tokens, samples.
         count: how many there are.
         size: bytes, from which the compression ratio is computed.
         rate: of a sound, in Hz.
@@ -61,11 +61,11 @@ def stream_of(run: Run, source: str, split: str | None = None, data_dir: Path | 
     path, domain = Path(source).expanduser(), run.model.domain
     if domain.layout != "sequence" or domain.lengths == "ends" or domain.width > 1:
         return None
-    if is_bytes(run.vocabulary or "") and domain.lengths == "fixed" and path.exists():
+    if isinstance(run.writing, Bytes) and domain.lengths == "fixed" and path.exists():
         return _of_folder(path) if path.is_dir() else _of_file(path)
     if run.rate is not None and path.is_file() and path.suffix.lower() in SOUNDS:
         return _of_sound(path, run.rate, domain)
-    if run.vocabulary is not None and (path.suffix.lower() == TEXT or not path.exists()):
+    if run.writing is not None and (path.suffix.lower() == TEXT or not path.exists()):
         return _of_text(run, source, path if path.is_file() else None, split, data_dir)
     return None
 
@@ -87,15 +87,19 @@ def restoring(run: Run, kind: str, about: dict) -> tuple[bytes, Callable[[bytes]
         return b"", lambda part: _pcm(to_samples(np.frombuffer(part, symbol).astype(np.int32), domain))
     if kind != "text":
         return b"", lambda part: part
-    points = np.array([ord(character) for character in run.vocabulary or ()], "<u4")
+    writing = run.writing
+    if writing is None:
+        raise CodeError("expected a run of text, got one whose levels stand for none")
 
-    def characters(part: bytes) -> bytes:
+    def text(part: bytes) -> bytes:
         levels = np.frombuffer(part, symbol)
-        if len(levels) and levels.max() >= len(points):
-            raise CodeError(f"level {levels.max()}: expected one of the {len(points)} characters of the run")
-        return points[levels].tobytes().decode("utf-32-le").encode()
+        if len(levels) and levels.max() >= writing.size:
+            raise CodeError(
+                f"level {levels.max()}: expected one of the {writing.size} {writing.unit} of the run"
+            )
+        return writing.content(levels)
 
-    return BOM if about.get("bom") else b"", characters
+    return BOM if about.get("bom") else b"", text
 
 
 def _of_file(path: Path) -> Stream:
@@ -116,7 +120,7 @@ def _of_text(run: Run, source: str, path: Path | None, split: str | None, data_d
     """The stream of a text: a file whose bytes are restored, or a named set."""
     streams = load_streams(source, run.reading, split=split, data_dir=data_dir)
     levels = np.concatenate(streams).astype(symbol_type(run.model))
-    if is_bytes(run.vocabulary or ""):
+    if isinstance(run.writing, Bytes):
         content = levels.astype(np.uint8).tobytes()
         return _of_bytes("file", content, content, "bytes", len(levels))
     content = restoring(run, "text", {})[1](levels.tobytes()) if path is None else path.read_bytes()
@@ -127,7 +131,8 @@ def _of_text(run: Run, source: str, path: Path | None, split: str | None, data_d
             f"{source}: cannot be restored exactly: it is not in UTF-8, or was changed while it was read; "
             f"a model of bytes packs any file as it is"
         )
-    return _of_bytes("text", levels.tobytes(), content, "characters", len(levels), about)
+    unit = "symbols" if run.writing is None else run.writing.unit
+    return _of_bytes("text", levels.tobytes(), content, unit, len(levels), about)
 
 
 def _of_bytes(

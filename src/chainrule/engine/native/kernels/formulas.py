@@ -81,6 +81,12 @@ def gelu(x: Vector) -> Vector:
     return x * 0.5 * (erf.intrinsic("copysign", x) + 1.0)
 
 
+def gelu_by_tanh(x: Vector) -> Vector:
+    """x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))."""
+    inner = (x * x * x * 0.044715 + x) * math.sqrt(2 / math.pi)
+    return x * 0.5 * (tanh(inner) + 1.0)
+
+
 def relu(x: Vector) -> Vector:
     """max(x, 0)."""
     return x.compare("<", 0.0).choose(0.0, x)
@@ -115,6 +121,8 @@ UNARY: dict[str, Callable[[Vector], Vector]] = {
     "sigmoid": sigmoid,
     "tanh": tanh,
     "gelu": gelu,
+    "gelu_by_tanh": gelu_by_tanh,
+    "silu": lambda x: x / (exp(-x) + 1.0),
     "relu": relu,
     "neg": lambda x: -x,
     "abs": lambda x: x.intrinsic("fabs"),

@@ -69,7 +69,7 @@ def _unary(builder: Builder, call: Call) -> None:
     ):
         raise Unsupported("its step uses elu with a scale")
     if name == "gelu" and call.kwargs.get("approximate", "none") != "none":
-        raise Unsupported("its step uses gelu by tanh")
+        name = "gelu_by_tanh"
     unary(builder, name, call.out, call.args[0])
 
 

@@ -80,10 +80,13 @@ def _logsumexp(builder: Builder, call: Call) -> None:
 def _layer_norm(builder: Builder, call: Call) -> None:
     x, shape, weight, bias, eps = call.args
     out = call.out[0]
-    if len(shape) != 1 or weight is None or bias is None or not out.contiguous:
-        raise Unsupported("its step normalises several dimensions, or without weights")
+    if len(shape) != 1 or not out.contiguous:
+        raise Unsupported("its step normalises several dimensions")
     x, n = builder.dense(x), shape[0]
-    weight, bias = builder.dense(weight), builder.dense(bias)
+    weight, bias = (
+        builder.constant(torch.full((n,), absent, dtype=x.dtype)) if part is None else builder.dense(part)
+        for part, absent in ((weight, 1.0), (bias, 0.0))
+    )
     eps = builder.number(eps, torch.float64)
     builder.emit(LayerNorm(builder.kind(x), out, x, weight, bias, x.size // n, n, eps))
 
