@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,15 +47,25 @@ def pull(address: str) -> Path:
         RunError: if there is no such repository or revision, it cannot be reached, or it holds no run.
         MissingExtraError: if huggingface_hub is not installed.
     """
+    folder = fetch(address, PARTS)
+    if missing := [name for name in NEEDED if not (folder / name).is_file()]:
+        raise RunError(f"{address}: holds no run: expected {', '.join(NEEDED)}, found no {missing[0]}")
+    return folder
+
+
+def fetch(address: str, names: Sequence[str]) -> Path:
+    """The folder with those files of a repository that have one of these names, or fit a pattern such as "*.json".
+
+    Raises:
+        RunError: if there is no such repository or revision, or it cannot be reached.
+        MissingExtraError: if huggingface_hub is not installed.
+    """
     repo, revision = split(address)
     hub = optional_import("huggingface_hub", "hub")
     with _asking(address):
         if not sys.stderr.isatty():  # its bars are for people who watch
             optional_import("huggingface_hub.utils", "hub").disable_progress_bars()
-        folder = Path(hub.snapshot_download(repo, revision=revision, allow_patterns=list(PARTS)))
-    if missing := [name for name in NEEDED if not (folder / name).is_file()]:
-        raise RunError(f"{address}: holds no run: expected {', '.join(NEEDED)}, found no {missing[0]}")
-    return folder
+        return Path(hub.snapshot_download(repo, revision=revision, allow_patterns=list(names)))
 
 
 def push(

@@ -18,10 +18,10 @@ from typing import Any
 from chainrule._version import __version__
 from chainrule.errors import ChainruleError, RunError
 from chainrule.files import atomic_folder, atomic_path, user_cache
-from chainrule.run_files import ABOUT, CARD, CONFIG, METRICS, NUMBERS, REFERENCE, WEIGHTS
+from chainrule.run_files import ABOUT, CARD, CONFIG, METRICS, NUMBERS, REFERENCE, TOKENIZER, WEIGHTS
 
 SUFFIX, MANIFEST, FORMAT = ".chainrule", "chainrule.json", 1
-NEEDED, TEXTS = (CARD, WEIGHTS, CONFIG), (CARD, CONFIG, METRICS, NUMBERS, ABOUT)
+NEEDED, TEXTS = (CARD, WEIGHTS, CONFIG), (CARD, CONFIG, METRICS, NUMBERS, ABOUT, TOKENIZER)
 PARTS = (*TEXTS, WEIGHTS, REFERENCE)
 MOST_BYTES = 2**26  # of a text
 MOST_RATIO = 200  # of a text's size and its size in the file: what is larger was made to fill a disk

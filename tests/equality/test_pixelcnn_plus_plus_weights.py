@@ -13,9 +13,11 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
+import chainrule as cr
 from chainrule.errors import ChainruleError
 from chainrule.importers.pixelcnn_plus_plus import is_pixelcnn_plus_plus, pixelcnn_plus_plus
 from chainrule.models import load_model, save_model
+from test_cli import call
 
 C, DEPTH, COMPONENTS, SIZE = 5, 2, 3, (8, 12)
 
@@ -275,7 +277,7 @@ def test_the_ports_weights(colours, dtype, equal, tmp_path):
     """Row `pixelcnn-plus-plus`, PyTorch port."""
     port = ported(colours, dtype)
     torch.save(old_names(port.state_dict()), tmp_path / "net.pth")
-    model = pixelcnn_plus_plus(torch.load(tmp_path / "net.pth", weights_only=True), height=8, width=12)
+    model = cr.from_pretrained(tmp_path / "net.pth", size=(8, 12))
     x = images(colours)
     with torch.no_grad():
         params = port(2 * x.to(dtype) / 255 - 1)
@@ -287,8 +289,7 @@ def test_the_ports_weights(colours, dtype, equal, tmp_path):
 def test_the_newer_parametrisation_in_safetensors(equal, tmp_path):
     port = ported()
     safetensors.torch.save_file(port.state_dict(), tmp_path / "net.safetensors")
-    state = safetensors.torch.load_file(tmp_path / "net.safetensors")
-    x, model = images(3), pixelcnn_plus_plus(state, height=8, width=12)
+    x, model = images(3), cr.from_pretrained(tmp_path / "net.safetensors", size=(8, 12))
     compare(equal, model, port(2 * x.double() / 255 - 1), x)
     before = model.log_prob(x)
     save_model(model, tmp_path, version="0")
@@ -326,9 +327,7 @@ def test_the_authors_variables(average, classes, equal, tmp_path):
     np.savez(
         tmp_path / "net.npz", **{f"{name}:0": v for name, v in variables.items()}, **{"model/adam_t:0": 1.0}
     )
-    with np.load(tmp_path / "net.npz") as file:
-        state = {name: torch.from_numpy(file[name]) for name in file.files}
-    model = pixelcnn_plus_plus(state, height=8, width=12)
+    model = cr.from_pretrained(tmp_path / "net.npz", size=(8, 12))
     params = Authors(variables, average=average)(inputs, h)
     compare(equal, model, params, x, None if h is None else labels)
 
@@ -384,3 +383,26 @@ def test_recognised_by_names():
     assert is_pixelcnn_plus_plus(old_names(ported().state_dict()))
     assert is_pixelcnn_plus_plus({"model/conv2d_0/b:0": None})
     assert not is_pixelcnn_plus_plus({"transformer.wte.weight": None})
+
+
+def test_they_become_a_run(tmp_path):
+    torch.save(old_names(ported(dtype=torch.float32).state_dict()), tmp_path / "net.pth")
+    found = call("import", tmp_path / "net.pth", "--size", "8x12", "--out", tmp_path / "run")
+    assert found.status == 0 and "pixelcnn-plus-plus on image:3x8x12:256" in found.err
+    assert call("sample", tmp_path / "run", "-n", 2, "-o", tmp_path / "x.png").status == 0
+    for options, words in {
+        ("--size", "8"): "--size: expected a height and a width such as 32x32, got '8'",
+        ("--length", "8"): "net.pth: length, start: expected none for images",
+        ("--size", "6x6"): "net.pth: weights of PixelCNN++: expected a height and a width that 4 divides",
+    }.items():
+        assert words in call("import", tmp_path / "net.pth", *options, "--out", tmp_path / "other").error
+    assert not (tmp_path / "other").exists()
+
+
+def test_arrays_that_are_none_are_refused(tmp_path):
+    (tmp_path / "text.npz").write_text("text")
+    np.savez_compressed(tmp_path / "zeros.npz", **{"model/conv2d_0/b": np.zeros(10**6)})
+    np.savez(tmp_path / "objects.npz", **{"model/conv2d_0/b": np.array([{}], dtype=object)})
+    for name in ("text", "zeros", "objects"):
+        with pytest.raises(ChainruleError, match=f"{name}.npz: not a readable file of arrays"):
+            cr.from_pretrained(tmp_path / f"{name}.npz")

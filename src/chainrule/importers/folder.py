@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor
+
 from chainrule.errors import ChainruleError
 from chainrule.files import read_text
 from chainrule.importers.nanogpt import COMPILED
+from chainrule.importers.pixelcnn_plus_plus import is_pixelcnn_plus_plus
 from chainrule.importers.settings import Settings
 from chainrule.importers.weights import LoadedWeights, SafeWeights, Weights, load_pickled
 
 CONFIG, SAFE, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 PICKLED, CHECKPOINT, TOKENIZER = "pytorch_model.bin", "ckpt.pt", "tokenizer.json"
+MOST_RATIO = 16  # of the size of arrays and that of their file
 MOST_BYTES = 2**26  # of a JSON file: an index of many tensors is long
 
 
@@ -45,6 +52,35 @@ def weights_of(folder: Path) -> Weights:
     if (folder / PICKLED).is_file():
         return LoadedWeights(folder / PICKLED, load_pickled(folder / PICKLED))
     raise ChainruleError(f"{folder}: expected {SAFE}, {INDEX} or {PICKLED}, found none of them")
+
+
+def state_of(path: Path) -> dict[str, Tensor] | None:
+    """The tensors of a file with the weights of a PixelCNN++; None if their names are others.
+
+    Raises:
+        ChainruleError: if it is no file of tensors.
+    """
+    found: Any
+    if path.suffix == ".npz":
+        found = _arrays(path)
+    elif path.suffix == ".safetensors":
+        safe = SafeWeights([path])
+        found = {name: safe.read(name) for name in safe.shapes} if is_pixelcnn_plus_plus(safe.shapes) else {}
+    else:
+        found = load_pickled(path)
+    return dict(found) if isinstance(found, Mapping) and is_pixelcnn_plus_plus(found) else None
+
+
+def _arrays(path: Path) -> dict[str, Tensor]:
+    """The numbers in a file of NumPy, which take little more memory than the file is long."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(info.file_size for info in archive.infolist()) > MOST_RATIO * path.stat().st_size:
+                raise ValueError("expected weights, which can hardly be compressed")
+        with np.load(path, allow_pickle=False) as file:
+            return {name: torch.from_numpy(file[name]) for name in file}
+    except Exception as error:  # whatever a damaged file makes the readers of zip and NumPy raise
+        raise ChainruleError(f"{path}: not a readable file of arrays ({error})") from error
 
 
 def checkpoint_of(path: Path) -> tuple[Settings, Weights]:

@@ -13,6 +13,7 @@ from chainrule.data.fingerprint import checksum
 from chainrule.data.tokens import Tokens
 from chainrule.errors import ChainruleError
 from chainrule.files import atomic_folder, write_text
+from chainrule.hub import PREFIX
 from chainrule.importers import Pretrained, read_pretrained
 from chainrule.models import save_model
 from chainrule.run_files import TOKENIZER
@@ -35,7 +36,12 @@ class Imported(NamedTuple):
 
 
 def import_pretrained(
-    source: str | Path, out: str | Path, *, length: int | None = None, start: int | None = None
+    source: str | Path,
+    out: str | Path,
+    *,
+    length: int | None = None,
+    start: int | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Imported:
     """Read a published model and write it as a run folder; see `chainrule.importers.read_pretrained`.
 
@@ -43,14 +49,14 @@ def import_pretrained(
     it is left out: the run's items are numbers of tokens.
 
     Args:
-        source, length, start: as for `read_pretrained`.
+        source, length, start, size: as for `read_pretrained`.
         out: a new folder.
 
     Raises:
         ChainruleError: as `read_pretrained`; or if there is something at `out`, or the tokenizer has more tokens than
             the model.
     """
-    found = read_pretrained(source, length=length, start=start)
+    found = read_pretrained(source, length=length, start=start, size=size)
     tokens, why = _tokens(found)
     model = found.model
     config = {
@@ -59,7 +65,7 @@ def import_pretrained(
         "model": model.name,
         "hyperparameters": dict(model.hyperparameters),
         "domain": str(model.domain),
-        "pretrained": {"source": str(Path(source).expanduser().absolute()), "checksum": _checksum(found)},
+        "pretrained": {"source": _place(source), "checksum": _checksum(found)},
         "tokenizer": None if tokens is None else tokens.checksum,
     }
     with atomic_folder(out) as folder:
@@ -68,6 +74,11 @@ def import_pretrained(
         if tokens is not None:
             write_text(folder / TOKENIZER, tokens.description)
     return Imported(Run.open(out), tokens, why)
+
+
+def _place(source: str | Path) -> str:
+    """The source as seen from any folder."""
+    return str(source) if str(source).startswith(PREFIX) else str(Path(source).expanduser().absolute())
 
 
 def _tokens(found: Pretrained) -> tuple[Tokens | None, str]:

@@ -16,7 +16,7 @@ from chainrule.models import Model, save_model
 from chainrule.models.base.capabilities import Bounded, Exact
 from chainrule.models.store import read_json
 from chainrule.portable import write_package
-from chainrule.run_files import ABOUT, METRICS, NUMBERS, REFERENCE
+from chainrule.run_files import ABOUT, METRICS, NUMBERS, REFERENCE, TOKENIZER
 from chainrule.tasks.sharing.card import card_of
 from chainrule.tasks.sharing.numbers import measure, numbers_text
 from chainrule.tasks.sharing.reference import write_reference
@@ -79,7 +79,7 @@ def write_parts(
     save_model(shown.model, folder, version=__version__)
     write_config(folder, shown.config)
     # What was measured before, of the same weights, goes along where it is not measured now.
-    kept = (METRICS,) if data is not None or half else (METRICS, NUMBERS, REFERENCE)
+    kept = (METRICS, TOKENIZER, *(() if data is not None or half else (NUMBERS, REFERENCE)))
     for path in [run.folder / name for name in kept] if run.folder else ():
         if path.is_file():
             (folder / path.name).write_bytes(path.read_bytes())
