@@ -43,7 +43,7 @@ class Symbols(nn.Module):
 
     def forward(self, sites: Tensor) -> Tensor:
         """(B, T, 1) → (B, T, C)."""
-        code = self.encoder(sites[:, :-1])
+        code = self.encoder(sites)[:, :-1]
         return torch.cat([self._first().expand(len(sites), 1, -1), code], dim=1)
 
     def step(self, prev: Tensor, t: Tensor) -> Tensor:
