@@ -51,7 +51,7 @@ def main() -> int:
         record = {
             "command": "python tools/equality.py",
             **circumstances(),
-            "versions": {name: version(name) for name in ("torch", "zuko", "nflows")},
+            "versions": {name: version(name) for name in ("torch", "transformers", "zuko", "nflows")},
             "rows": sorted(
                 ({"test": name, **row} for name, row in found.rows.items()),
                 key=lambda row: [row[name] for name in ("library", "ours", "theirs")],

@@ -58,7 +58,7 @@ def state_of(path: Path) -> dict[str, Tensor] | None:
     """The tensors of a file with the weights of a PixelCNN++; None if their names are others.
 
     Raises:
-        ChainruleError: if it is no file of tensors.
+        ChainruleError: if it is not a file of tensors.
     """
     found: Any
     if path.suffix == ".npz":
