@@ -1,6 +1,8 @@
 """Runs on the hub, with the real client and a server on this machine."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +79,22 @@ def test_a_run_goes_there_and_back(place):
     )
     assert there[0] == 0 and missing[0] == 1
     assert "hf://ada/letters: not in the cache, and the hub cannot be reached" in missing[2]
+
+
+def test_a_published_model_is_imported_from_there(place):
+    folder, server = place
+    sys.path.insert(0, str(Path(__file__).parent / "equality"))
+    published = pytest.importorskip("published")
+    published.gpt2().save_pretrained(folder / "gpt2")
+    server.commits["ada/gpt2"] = []
+    files = {path.name: path.read_bytes() for path in (folder / "gpt2").iterdir()}
+    server.commit("ada/gpt2", {**files, "modeling.py": b"print()", "tf_model.h5": b"much"})
+    found = commands(
+        place, ["import", "hf://ada/gpt2", "-o", "imported"], ["sample", "imported", "-n", "2", "-o", "x.npy"]
+    )
+    assert [status for status, _, _ in found] == [0, 0], found
+    assert "source: hf://ada/gpt2" in (folder / "imported" / "config.yaml").read_text()
+    assert not [asked for asked in server.asked if "modeling.py" in asked or "tf_model" in asked]
 
 
 def test_what_is_not_there(place):
