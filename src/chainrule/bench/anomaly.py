@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from chainrule.data import load_data, load_items
 from chainrule.errors import ChainruleError
@@ -15,7 +14,7 @@ INSIDE, OUTSIDE = "fashion-mnist", "mnist"
 REFERENCE = 1000  # held-out images
 
 
-def measure(batch: int, repeats: int, runs: Sequence[Path] = ()) -> dict:
+def measure(batch: int, repeats: int, runs: Sequence[str] = ()) -> dict:
     """The first `batch` test images of Fashion-MNIST, and of MNIST.
 
     Args:

@@ -33,6 +33,7 @@ from chainrule.errors import ChainruleError
 from chainrule.models import Model
 from chainrule.run_files import CONFIG, WEIGHTS
 from chainrule.training import Recipe, Run
+from chainrule.where import locate
 
 MOST = 1 << 17  # variables of a run's items
 CODECS: dict[str, Callable[[bytes], bytes]] = {
@@ -42,7 +43,7 @@ CODECS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def measure(batch: int, repeats: int, runs: Sequence[Path] = (), files: Sequence[Path] = ()) -> dict:
+def measure(batch: int, repeats: int, runs: Sequence[str] = (), files: Sequence[Path] = ()) -> dict:
     """The first items of each run's test split; of a model of bytes the test text, and these files.
 
     Args:
@@ -57,9 +58,9 @@ def measure(batch: int, repeats: int, runs: Sequence[Path] = (), files: Sequence
     if not runs:
         raise ChainruleError("bench compression: expected run folders of trained models, --run RUN, got none")
     rows: dict[str, dict] = {}
-    for folder in runs:
-        run = Run.open(folder)
-        name = "/".join(folder.parts[-2:])
+    for given in runs:
+        run, folder = Run.open(given), locate(given)
+        name = "/".join(Path(given).parts[-2:])
         data = Recipe.read(folder / CONFIG).load_data(None)
         weights = {"model": run.model.name, "model_bytes": (folder / WEIGHTS).stat().st_size}
         if isinstance(run.writing, Bytes):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -25,7 +24,7 @@ REFERENCE = 1000  # held-out images that p-values are ranks in
 BINS = 10  # of p-values
 
 
-def measure(batch: int, repeats: int, runs: Sequence[Path] = ()) -> dict:
+def measure(batch: int, repeats: int, runs: Sequence[str] = ()) -> dict:
     """The first `batch` test images of Fashion-MNIST.
 
     Args:

@@ -20,7 +20,7 @@ BLOCKS = 4  # of an item, iterated one after another
 WAYS = "fixed-point", "blocks"
 
 
-def measure(batch: int, repeats: int, runs: Sequence[Path] = (), drafts: Sequence[Path] = ()) -> dict:
+def measure(batch: int, repeats: int, runs: Sequence[str] = (), drafts: Sequence[str] = ()) -> dict:
     """Each run, one item at a time and a batch; a draft is tried on the runs of its own domain and ordering.
 
     Raises:
@@ -42,7 +42,7 @@ def measure(batch: int, repeats: int, runs: Sequence[Path] = (), drafts: Sequenc
     return {"about": "Predictive sampling beside cached steps", "runs": measured}
 
 
-def _open(folder: Path) -> AutoregressiveModel:
+def _open(folder: str) -> AutoregressiveModel:
     model = Run.open(folder).model.factorisation.eval()
     if model.conditional and len(model.condition.counts) != 1:
         raise ChainruleError(

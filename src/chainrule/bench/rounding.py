@@ -17,11 +17,12 @@ from chainrule.models.base.capabilities import Factorises
 from chainrule.run_files import CONFIG
 from chainrule.tasks.likelihood import log_probs
 from chainrule.training import Recipe, Run
+from chainrule.where import locate
 
 ROUNDINGS = ("bf16", "int8")
 
 
-def measure(batch: int, repeats: int, runs: Sequence[Path] = ()) -> dict:
+def measure(batch: int, repeats: int, runs: Sequence[str] = ()) -> dict:
     """The likelihood of test items by native steps in float32, and with weights rounded to bfloat16 and to int8.
 
     Args:
@@ -36,23 +37,22 @@ def measure(batch: int, repeats: int, runs: Sequence[Path] = ()) -> dict:
         raise ChainruleError("bench rounding: expected trained models, --run RUN, got none")
     return {
         "about": "Likelihood of test items with weights rounded to bfloat16, and to int8",
-        "rows": [_measure(folder, batch) for folder in runs],
+        "rows": [_measure(run, batch) for run in runs],
     }
 
 
-def _measure(folder: Path, batch: int) -> dict:
+def _measure(run: str, batch: int) -> dict:
+    folder = locate(run)
     model, data = Run.open(folder).model, Recipe.read(folder / CONFIG).load_data(None)
     if not isinstance(model, Factorises):
-        raise ChainruleError(
-            f"bench rounding: expected an autoregressive model, got {model.name} in {folder}"
-        )
+        raise ChainruleError(f"bench rounding: expected an autoregressive model, got {model.name} in {run}")
     x = data.test[:batch]
     cond = data.cond("test") if model.conditional else None
     cond = None if cond is None else cond[:batch]
     trained = log_probs(model, x, cond)
     exact = native_log_prob(model.factorisation, x, cond)
     return {
-        "run": str(folder),
+        "run": run,
         "model": model.name,
         "items": len(x),
         "nats": -trained.mean().item(),

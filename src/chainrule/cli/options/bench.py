@@ -8,19 +8,23 @@ from typing import Annotated, Any
 
 import typer
 
+from chainrule.cli.options.there import runs_there
+
 Nets = Annotated[
     list[str] | None,
     typer.Option(help="Net, for sampling and training, or peer, for tables; repeatable. Default: all."),
 ]
 Runs = Annotated[
-    list[Path] | None,
+    list[str] | None,
     typer.Option(
         metavar="RUN",
+        callback=runs_there,
         help="Trained model, for predictive, rounding, compression, anomaly and defence; repeatable.",
     ),
 ]
 Drafts = Annotated[
-    list[Path] | None, typer.Option(metavar="RUN", help="Draft of each --run, for predictive; repeatable.")
+    list[str] | None,
+    typer.Option(metavar="RUN", callback=runs_there, help="Draft of each --run, for predictive; repeatable."),
 ]
 Files = Annotated[
     list[Path] | None,

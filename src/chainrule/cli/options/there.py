@@ -17,13 +17,13 @@ def run_there(run: str | None) -> str | None:
     return run
 
 
-def runs_there(runs: list[str]) -> list[str]:
+def runs_there(runs: list[str] | None) -> list[str] | None:
     """What stands for several runs.
 
     Raises:
         RunError: if there is no such run.
     """
-    for run in runs:
+    for run in runs or ():
         check_run(run)
     return runs
 
