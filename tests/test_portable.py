@@ -234,6 +234,19 @@ def test_a_packed_run_says_what_it_is_worth(rows, tmp_path):
     assert str(tmp_path) not in (opened.folder / CONFIG).read_text() + (opened.folder / "card.md").read_text()
 
 
+def test_a_packed_run_names_no_folder_of_this_machine(folder, tmp_path):
+    config = yaml.safe_load((folder / CONFIG).read_text())
+    elsewhere = {"source": str(tmp_path / "gpt2"), "checksum": "sha256:0"}
+    config |= {"start": str(tmp_path / "first"), "pretrained": elsewhere, "data": {"source": "digits"}}
+    (folder / CONFIG).write_text(yaml.safe_dump(config))
+    cr.pack(Run.open(folder), tmp_path / "x.chainrule")
+    text = read_package(tmp_path / "x.chainrule")[CONFIG].decode()
+    assert str(tmp_path) not in text
+    shown = yaml.safe_load(text)
+    assert shown["start"] == "first" and shown["pretrained"] == {"source": "gpt2", "checksum": "sha256:0"}
+    assert shown["data"]["source"] == "digits"
+
+
 def test_scores_have_ranks_without_the_data(rows, tmp_path):
     source, run = rows
     file = tmp_path / "rows.chainrule"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from copy import copy, deepcopy
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def write_parts(
     if run.model.name is None:
         raise RunError(f"{run.name}: expected a run of a registered model, which others can build")
     shown = copy(run)
-    shown.config = {**run.config, "data": portable_data(run.config.get("data") or {})}
+    shown.config = portable_config(run.config)
     if half:
         shown.model = _rounded(run.model)
     save_model(shown.model, folder, version=__version__)
@@ -92,11 +93,21 @@ def write_parts(
     return numbers
 
 
-def portable_data(data: Any) -> Any:
-    """Where data came from, without the folder they lay in, which says more of its owner than of the data."""
-    if not isinstance(data, dict) or "checksum" not in data:
-        return data
-    return {**data, "source": Path(data["source"]).name}
+def portable_config(config: dict[str, Any]) -> dict[str, Any]:
+    """A run's configuration without folders of this machine, which say more of its owner than of the run.
+
+    What was read from files keeps its name and its checksum.
+    """
+    shown = deepcopy(config)
+    shown["data"] = shown.get("data") or {}
+    for place, key in (
+        (shown["data"], "source"),
+        (shown.get("pretrained") or {}, "source"),
+        (shown, "start"),
+    ):
+        if os.path.isabs(str(place.get(key, ""))):
+            place[key] = Path(place[key]).name
+    return shown
 
 
 @torch.no_grad()
