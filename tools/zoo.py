@@ -79,12 +79,12 @@ ZOO = {
         "Modern text, other languages or binary files: these are coded without loss too, but less densely.",
     ),
     "chorales": Entry(
-        "music/jsb-tcn",
+        "music/jsb-tcn-nade",
         "Chorales by Bach, 88 keys a quarter note",
         "JSB Chorales (Allan and Williams, 2005; Boulanger-Lewandowski et al., 2012): 382 harmonised chorales, public "
         "domain.",
         "chainrule sample zoo:chorales -n 1 -o chorale.mid",
-        "Rhythm below a quarter note, or other music. The keys of a chord are independent given the chords before.",
+        "Rhythm below a quarter note, or other music.",
     ),
     "spoken-digits": Entry(
         "fsdd/wavenet-classes",
