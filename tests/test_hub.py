@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.hub import split
+from chainrule.hub import pull, split
 from children import PYTHON, ended
 from digits_run import write_run
 from hub_server import hub
@@ -15,11 +15,16 @@ pytest.importorskip("huggingface_hub")
 
 # The client reads where the hub is when it is imported, so that commands run in processes of their own, several in one.
 SCRIPT = """
-import json, os, sys
+import contextlib, io, json, os, sys
 os.environ |= json.loads(sys.argv[1])
-from test_cli import call
-ended = [call(*command) for command in json.loads(sys.argv[2])]
-print(json.dumps([[one.status, one.out, one.err] for one in ended]))
+from chainrule.cli import main
+
+def call(command):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        return main(command), out.getvalue(), err.getvalue()
+
+print(json.dumps([call(command) for command in json.loads(sys.argv[2])]))
 """
 PARTS = {"card.md", "config.yaml", "model.json", "model.safetensors", "numbers.json", "reference.safetensors"}
 
@@ -37,7 +42,7 @@ def place(tmp_path_factory):
 def environment(place, **more):
     folder, server = place
     names = {"HF_ENDPOINT": server.address, "HF_HOME": str(folder / "cache"), "HF_TOKEN": "hf_x"}
-    return json.dumps({**names, "HF_HUB_DISABLE_TELEMETRY": "1", **more})
+    return json.dumps({**names, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1", **more})
 
 
 def commands(place, *wanted, **environ):
@@ -120,6 +125,23 @@ def test_a_model_can_be_pushed_from_python(place):
     )
     status, out, said = ended(code, environment(place), program=PYTHON)
     assert status == 0 and out.startswith("hf://ada/tiny@"), said
+
+
+def test_only_the_parts_of_a_run_are_asked_for(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    asked = []
+
+    def download(repo, **options):
+        asked.append((repo, options))
+        return tmp_path
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    write_run(tmp_path, "made", hidden=[8])
+    assert pull("hf://ada/digits@v1") == tmp_path
+    [(repo, options)] = asked
+    assert repo == "ada/digits" and options["revision"] == "v1"
+    assert set(options["allow_patterns"]) >= PARTS and "*" not in "".join(options["allow_patterns"])
 
 
 def test_addresses():
