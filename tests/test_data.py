@@ -204,8 +204,8 @@ def test_list_data(tmp_path, monkeypatch):
     (tmp_path / "mnist").mkdir()
     (tmp_path / "mnist" / "mnist.npz").write_bytes(b"x")
     sets = {entry.name: entry for entry in list_data()}
-    assert list(sets)[:5] == ["digits", "mnist", "binarized-mnist", "caltech-silhouettes", "fashion-mnist"]
-    assert sets["digits"].present and sets["digits"].path is None
+    assert list(sets)[:5] == ["digits", "penguins", "mnist", "binarized-mnist", "caltech-silhouettes"]
+    assert sets["penguins"].present and sets["digits"].present and sets["digits"].path is None
     assert sets["mnist"].present and sets["mnist"].path == tmp_path / "mnist" / "mnist.npz"
     assert not sets["fashion-mnist"].present
     assert all("\n" not in entry.description for entry in sets.values())

@@ -13,11 +13,11 @@ CASES = {
     "help of a command": (["train", "--help"], 0, "Usage: chainrule train"),
     "typo": (["trian"], 2, "Did you mean 'train'?"),
     "option": (["train", "made", "--epoch", "3"], 2, "No such option: --epoch"),
-    "no run": (["score", "nowhere", "digits"], 1, "error: nowhere: no such run folder"),
+    "no run": (["score", "nowhere", "digits"], 1, "error: nowhere: no such run;"),
     "no background": (
         ["score", "run", "digits", "--background", "nowhere"],
         1,
-        "nowhere: no such run folder",
+        "nowhere: no such run;",
     ),
     "no input": (["score", "run", "rows.csv"], 1, "error: rows.csv: no such file or folder"),
     "no data": (["train", "made", "--data", "./rows"], 1, "error: rows: no such file or folder"),

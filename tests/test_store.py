@@ -209,7 +209,7 @@ def test_a_run_comes_back(folder):
     assert [row["epoch"] for row in run.metrics] == [0, 1, 2]
     assert run.best == run.metrics[2]  # an epoch that is no number is never the best
     assert run.vocabulary is None
-    with pytest.raises(RunError, match="nowhere: no such run folder"):
+    with pytest.raises(RunError, match="nowhere: no such run;"):
         Run.open(folder / "nowhere")
 
 
