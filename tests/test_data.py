@@ -209,7 +209,7 @@ def test_list_data(tmp_path, monkeypatch):
     assert sets["mnist"].present and sets["mnist"].path == tmp_path / "mnist" / "mnist.npz"
     assert not sets["fashion-mnist"].present
     assert all("\n" not in entry.description for entry in sets.values())
-    assert not list_data(tmp_path / "elsewhere")[1].present
+    assert not list_data(tmp_path / "elsewhere")[2].present
 
 
 def test_data_folder(tmp_path, monkeypatch):
