@@ -37,7 +37,7 @@ def measure(
         ChainruleError: if the data do not fit the model.
     """
     chosen = data.items(split).first(items)
-    found = evaluate(run.model, chosen, baselines=False, samples=samples).to_dict()
+    found = evaluate(run.model, chosen, baselines=False, samples=samples, writing=run.writing).to_dict()
     of = {"data": data.name, "samples": samples, "limit": items}
     return {**of, **{key: value for key, value in found.items() if key != "baselines"}, **circumstances()}
 
