@@ -27,7 +27,7 @@ def card_of(run: Run, numbers: dict[str, Any] | None, about: str = "", licence: 
         **(_measured(numbers) if numbers else {"measured": "nothing: the data were not at hand"}),
     }
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items() if value)
-    first, _, rest = (about.strip() or f"A {run.model.name} on {data.get('source', 'own data')}").partition(
+    first, _, rest = (about.strip() or f"{run.model.name} on {data.get('source', 'own data')}").partition(
         "\n"
     )
     return f"{first}\n\n| | |\n|---|---|\n{table}\n" + (f"\n{rest.strip()}\n" if rest.strip() else "")

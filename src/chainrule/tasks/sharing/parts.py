@@ -80,7 +80,7 @@ def write_parts(
     save_model(shown.model, folder, version=__version__)
     write_config(folder, shown.config)
     # What was measured before, of the same weights, goes along where it is not measured now.
-    kept = (METRICS, TOKENIZER, *(() if data is not None or half else (NUMBERS, REFERENCE)))
+    kept = (METRICS, TOKENIZER, *(() if data is not None or half else (NUMBERS, REFERENCE, ABOUT)))
     for path in [run.folder / name for name in kept] if run.folder else ():
         if path.is_file():
             (folder / path.name).write_bytes(path.read_bytes())
@@ -89,7 +89,8 @@ def write_parts(
         numbers = measure(shown, data, samples=samples)
         write_text(folder / NUMBERS, numbers_text(numbers))
         write_reference(shown.model, data, folder)
-    write_text(folder / ABOUT, card_of(shown, numbers, about, licence))
+    if about or licence or not (folder / ABOUT).is_file():
+        write_text(folder / ABOUT, card_of(shown, numbers, about, licence))
     return numbers
 
 
