@@ -24,7 +24,7 @@ PAGES = tuple(
     ROOT / "docs" / f"{name}.md"
     for name in (
         *("results", "models", "speed", "predictive", "scores", "purify"),
-        *("tables-howto", "compression", "families", "sharing", "equality"),
+        *("tables-howto", "compression", "families", "sharing", "equality", "pretrained"),
     )
 )
 FAMILIES = {
