@@ -71,13 +71,11 @@ def test_each_is_what_its_card_says(name):
     assert len(run.model.sample(1, cond)) == 1
 
 
-@pytest.mark.parametrize("name", list_zoo())
+@pytest.mark.parametrize("name", ["digits", "moons", "table"])
 def test_recorded_numbers_hold(name):
     """Of those whose data come with the library; `chainrule verify` measures the others in some minutes."""
     run = Run.open(f"zoo:{name}")
-    if run.config["data"]["source"] not in WITH_THE_LIBRARY:
-        assert name not in ("digits", "table", "moons")
-        return
+    assert run.config["data"]["source"] in WITH_THE_LIBRARY
     data = Recipe(str(run.model.name), data=run.config["data"]).load_data()
     assert verify(run, data).holds
 

@@ -35,8 +35,7 @@ def push(
 
     opened, words = open_run(run, device), about_text(about)
     own = data_to_measure(opened, data, data_dir)
-    about_run = {"private": private, "samples": samples, "about": words, "licence": licence}
-    address = push_to_hub(opened, repo, own, **about_run)  # type: ignore[arg-type]
+    address = push_to_hub(opened, repo, own, private=private, samples=samples, about=words, licence=licence)
     if json:
         print_json({"run": address})
     else:
