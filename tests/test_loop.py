@@ -8,6 +8,7 @@ import torch
 
 import chainrule as cr
 from chainrule.models.store import load_weights
+from chainrule.training.muon import Muon
 
 SIZE = 6
 DOMAIN = cr.Domain.binary(SIZE)
@@ -32,7 +33,7 @@ def by_hand(model, data, config):
     decayed = [p for p in model.parameters() if p.ndim > 1 or config["decay_biases"]]
     spared = [p for p in model.parameters() if p.ndim < 2 and not config["decay_biases"]]
     groups = [{"params": decayed}, *([{"params": spared, "weight_decay": 0.0}] if spared else [])]
-    kind = {"adamw": torch.optim.AdamW, "adamax": torch.optim.Adamax}[config["optimizer"]]
+    kind = {"adamw": torch.optim.AdamW, "adamax": torch.optim.Adamax, "muon": Muon}[config["optimizer"]]
     optimizer = kind(groups, lr=config["lr"], weight_decay=config["weight_decay"])
     n, size, seed = len(data.train), config["batch_size"], config["seed"]
     steps = config["epochs"] * config["passes"] * math.ceil(n / size)
@@ -90,6 +91,7 @@ CONFIGS = {
     "a constant rate": {"cosine": False, "warmup": 0},
     "another seed": {"seed": 7},
     "adamax": {"optimizer": "adamax"},
+    "muon": {"optimizer": "muon"},
     # The best epoch is not the last one.
     "too fast": {"lr": 0.5, "ema": 0.0, "clip": 0.0, "epochs": 6, "cosine": False},
 }

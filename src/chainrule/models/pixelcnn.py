@@ -35,6 +35,8 @@ class PixelCNN(AutoregressiveModel):
         first_size: of the first convolution.
         last: features of the last layers.
         dropout: in each block.
+        block: n > 1 makes blocks of n × n pixels the sites in the place of colours; all sizes are then in blocks. Of
+            binary images, n = 2 is a softmax of 16, in a quarter of the sites.
         classes, embedding, maps: of the condition, which is added to the first features; see `image_condition`.
 
     References:
@@ -55,15 +57,16 @@ class PixelCNN(AutoregressiveModel):
         first_size: int = 7,
         last: int = 64,
         dropout: float = 0.2,
+        block: int = 1,
         classes: int | list[int] | None = None,
         embedding: int | None = None,
         maps: int | None = None,
     ) -> None:
         check_sizes(kernel_size=kernel_size, first_size=first_size, channels=channels, last=last)
-        height, width, groups, code, head = image_parts(domain)
+        height, width, groups, code, head, ordering = image_parts(domain, block)
         h, last = in_groups(channels, groups), in_groups(last, groups)
 
-        def block() -> GridLayer:
+        def residual() -> GridLayer:
             return GridResidual(
                 GridSerial(
                     Everywhere(nn.ReLU()),
@@ -76,11 +79,11 @@ class PixelCNN(AutoregressiveModel):
                 )
             )
 
-        first = StrictConv2d((1 + 1) * groups, 2 * h, kernel_size=first_size, groups=groups)
-        body = GridSerial(*(block() for _ in range(depth)), last_layers(2 * h, last, groups, head.size))
-        condition = Condition(2 * h, **image_condition(domain, classes, embedding, maps))
-        network = RasterStack(code, 1, first, body, height=height, width=width, condition=condition)
-        super().__init__(network, domain, head)
+        first = StrictConv2d((head.variables + 1) * groups, 2 * h, kernel_size=first_size, groups=groups)
+        body = GridSerial(*(residual() for _ in range(depth)), last_layers(2 * h, last, groups, head.size))
+        condition = Condition(2 * h, **image_condition(domain, classes, embedding, maps, block))
+        network = RasterStack(code, head.variables, first, body, height=height, width=width, condition=condition)
+        super().__init__(network, domain, head, ordering=ordering)
 
 
 def last_layers(features: int, hidden: int, groups: int, size: int) -> GridSerial:

@@ -56,7 +56,7 @@ class PixelRNN(AutoregressiveModel):
         **condition: Any,
     ) -> None:
         check_sizes(first_size=first_size, channels=channels, last=last)
-        height, width, groups, code, head = image_parts(domain)
+        height, width, groups, code, head, _ = image_parts(domain)
         h, last = in_groups(channels, groups), in_groups(last, groups)
 
         def block() -> GridLayer:

@@ -53,7 +53,7 @@ class SpatialLSTMNet(AutoregressiveModel):
         code: Encoding
         head: Head
         if domain.discrete:
-            height, width, groups, code, head = image_parts(domain)
+            height, width, groups, code, head, _ = image_parts(domain)
         elif domain.layout == "image":
             (groups, height, width), code = domain.event_shape, Real()
             head = MCGSM(components, scales, features)

@@ -76,7 +76,7 @@ class VQVAE(Bounded, Samples, Reconstructs):
         commitment: float = 0.25,
     ) -> None:
         super().__init__(domain)
-        height, width, colours, _, _ = image_parts(domain)
+        height, width, colours, *_ = image_parts(domain)
         sizes = halved(height, width, halvings)
         top = encoder_channels << halvings
         self.commitment = commitment

@@ -18,9 +18,14 @@ from chainrule.training.length import (
     epochs_for,
     validations_for,
 )
+from chainrule.training.muon import Muon
 
 # Fused: one pass over each parameter instead of seven, a fifth of a step of MADE.
-OPTIMIZERS = {"adamw": partial(torch.optim.AdamW, fused=True), "adamax": torch.optim.Adamax}
+OPTIMIZERS: dict[str, Any] = {
+    "adamw": partial(torch.optim.AdamW, fused=True),
+    "adamax": torch.optim.Adamax,
+    "muon": Muon,
+}
 PRECISIONS = {"auto": None, "bf16": "bf16-mixed", "float32": "32-true"}
 
 
@@ -38,7 +43,7 @@ class TrainingConfig:
             how long training is, one every 20,000 steps at least.
         batch_size: items a step; 0 for about a 128th of the training items, between 8 and 64. Where none is given, few
             items have less than 64.
-        optimizer: "adamw" or "adamax".
+        optimizer: "adamw", "adamax", or "muon", which learns convolutions in a third of the steps.
         lr: peak learning rate.
         weight_decay: of the optimiser.
         decay_biases: whether it is of biases too; rare levels need large ones.
