@@ -23,7 +23,9 @@ def test_nearly_orthogonal_with_the_same_singular_vectors(shape):
 
 def test_the_first_step_by_hand():
     generator = torch.Generator().manual_seed(1)
-    kernel, bias = (torch.randn(shape, generator=generator).requires_grad_() for shape in [(3, 2, 2, 2), (3,)])
+    kernel, bias = (
+        torch.randn(shape, generator=generator).requires_grad_() for shape in [(3, 2, 2, 2), (3,)]
+    )
     before = kernel.detach().clone(), bias.detach().clone()
     optimizer = Muon([kernel, bias], lr=0.1, weight_decay=0.5)
     kernel.grad, bias.grad = torch.randn(3, 2, 2, 2, generator=generator), torch.tensor([2.0, -1e-3, 0.0])

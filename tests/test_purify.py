@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import chainrule as cr
+from chainrule.bench.attacks import attack_through, train_classifier
 from chainrule.engine import FixedPoint
 from chainrule.engine.auto import find_runner
 from chainrule.errors import ChainruleError, DomainError
@@ -116,3 +117,18 @@ def test_the_command(tmp_path):
     assert [printed["nats"], printed["purified_nats"]] == pytest.approx(nats, rel=1e-6)
     assert call("purify", *args, "-o", tmp_path / "grid.png").status == 0
     assert (tmp_path / "grid.png").stat().st_size > 0
+
+
+def test_the_attack_that_knows_of_a_defence_goes_through_it():
+    data = cr.load_data("digits")
+    classifier = train_classifier(data.domain, data.train, data.labels["train"], epochs=30)
+    x, labels = data.test[:100].long(), data.labels["test"][:100]
+    # Rounding has no gradient, and undoes changes that do not reach the next multiple of four.
+    rounded = lambda images: ((images + 2) // 4 * 4).clamp(0, 16)  # noqa: E731
+    attacked = attack_through(classifier, rounded, x, labels, 3)
+    assert (attacked - x).abs().max() == 3 and attacked.min() >= 0 and attacked.max() <= 16
+    clean = (classifier.guess(rounded(x)) == labels).float().mean()
+    noise = torch.randint(0, 2, x.shape, generator=torch.Generator().manual_seed(0)) * 6 - 3
+    noisy = (classifier.guess(rounded((x + noise).clamp(0, 16))) == labels).float().mean()
+    broken = (classifier.guess(rounded(attacked)) == labels).float().mean()
+    assert clean > 0.9 and noisy > 0.7 and broken < 0.3

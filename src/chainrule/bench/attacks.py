@@ -16,6 +16,7 @@ STEPS = 20  # of the basic iterative method
 OVERSHOOT = (
     0.1  # of DeepFool, which goes so much further than it must: rounding to levels undoes a bare success
 )
+THROUGH = 10  # steps through a defence
 BATCH, RATE = 64, 2e-3  # of the classifier's training
 
 
@@ -126,3 +127,40 @@ def attack(model: Classifier, x: Tensor, labels: Tensor, epsilon: int, *, seed: 
         change = (found * model.top).round().long() - x.long()
         made[name] = (x.long() + change.clamp(-epsilon, epsilon)).clamp(0, model.top)
     return made
+
+
+def attack_through(
+    model: Classifier, defend: Callable[[Tensor], Tensor], x: Tensor, labels: Tensor, epsilon: int
+) -> Tensor:
+    """The attack that knows of a defence (BPDA): the gradient at its output, taken as if the defence changed nothing.
+
+    Ten steps of the sign of that gradient, a quarter of epsilon long. An image that the defence no longer saves stays
+    as it is.
+
+    Args:
+        model: attacked, knowing its gradients.
+        defend: images (N, C, H, W) of levels → the same.
+        x: (N, C, H, W) levels.
+        labels: the right classes (N,).
+        epsilon: levels, at most so far from x.
+
+    Returns:
+        (N, C, H, W) levels.
+
+    References:
+        Athalye, Carlini, Wagner (2018), "Obfuscated gradients give a false sense of security",
+        https://arxiv.org/abs/1802.00420, §4.1 and §5.5
+    """
+    attacked, left = x.clone(), torch.arange(len(x))
+    for _ in range(THROUGH):
+        defended = defend(attacked[left])
+        pixels = (defended.float() / model.top).requires_grad_()
+        logits = model(pixels)
+        F.cross_entropy(logits, labels[left], reduction="sum").backward()
+        right = logits.argmax(1) == labels[left]
+        left, sign = left[right], pixels.grad[right].sign().long()  # type: ignore[index]
+        if not len(left):
+            break
+        moved = attacked[left] + max(1, epsilon // 4) * sign - x[left]
+        attacked[left] = (x[left] + moved.clamp(-epsilon, epsilon)).clamp(0, model.top)
+    return attacked

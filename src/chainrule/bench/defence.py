@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from chainrule.bench.attacks import Classifier, attack, train_classifier
+from chainrule.bench.attacks import Classifier, attack, attack_through, train_classifier
 from chainrule.data import Data, load_data
 from chainrule.errors import ChainruleError
 from chainrule.tasks.auroc import auroc
@@ -49,6 +49,7 @@ def measure(batch: int, repeats: int, runs: Sequence[str] = ()) -> dict:
     )
     x, labels = data.test[:batch].long(), data.labels["test"][:batch]
     images = {"none": x, **attack(classifier, x, labels, ATTACK)}
+    images["BPDA"] = attack_through(classifier, lambda own: purify(model, own, DEFEND), x, labels, ATTACK)
     reference = log_probs(model, data.valid[:REFERENCE])
     training = log_probs(model, data.train[:REFERENCE])
     clean = log_probs(model, x)

@@ -35,6 +35,7 @@ class GatedPixelCNN(AutoregressiveModel):
         last: features of the last layers.
         dropout: after the horizontal gates.
         stacks: 2, or 1 for a single stack of gated masked convolutions, which has the PixelCNN's blind spot.
+        block: as of a `PixelCNN`.
         classes, embedding, maps: of the condition, which enters every gate (of a single stack, the first); see
             `image_condition`.
 
@@ -57,16 +58,17 @@ class GatedPixelCNN(AutoregressiveModel):
         last: int = 64,
         dropout: float = 0.2,
         stacks: int = 2,
+        block: int = 1,
         classes: int | list[int] | None = None,
         embedding: int | None = None,
         maps: int | None = None,
     ) -> None:
         if stacks not in (1, 2):
             raise ChainruleError(f"stacks: expected 1 or 2, got {stacks}")
-        parts = image_parts(domain)
+        parts = image_parts(domain, block)
         network = (gated_stack if stacks == 2 else single_stack)(
             parts,
-            image_condition(domain, classes, embedding, maps),
+            image_condition(domain, classes, embedding, maps, block),
             channels=channels,
             depth=depth,
             kernel_size=kernel_size,
@@ -74,7 +76,7 @@ class GatedPixelCNN(AutoregressiveModel):
             last=last,
             dropout=dropout,
         )
-        super().__init__(network, domain, parts.head)
+        super().__init__(network, domain, parts.head, ordering=parts.ordering)
 
 
 def gated_stack(
@@ -90,11 +92,11 @@ def gated_stack(
 ) -> GatedStack:
     """The net of a `GatedPixelCNN`; see there for the sizes. The condition is given as the arguments of `Condition`."""
     check_sizes(kernel_size=kernel_size, first_size=first_size, channels=channels, last=last)
-    height, width, groups, code, head = parts
+    height, width, groups, code, head, _ = parts
     features = in_groups(channels, groups)
     return GatedStack(
         code,
-        1,
+        head.variables,
         height=height,
         width=width,
         groups=groups,
@@ -121,7 +123,7 @@ def single_stack(
 ) -> RasterStack:
     """The same with masked convolutions in the place of the two stacks."""
     check_sizes(kernel_size=kernel_size, first_size=first_size, channels=channels, last=last)
-    height, width, groups, code, head = parts
+    height, width, groups, code, head, _ = parts
     features = in_groups(channels, groups)
 
     def rest() -> list[GridLayer]:
@@ -131,8 +133,8 @@ def single_stack(
         conv = MaskedConv2d(features, 2 * features, kernel_size=kernel_size, groups=groups)
         return GridResidual(GridSerial(conv, *rest()))
 
-    first = StrictConv2d(2 * groups, 2 * features, kernel_size=first_size, groups=groups)
+    first = StrictConv2d((head.variables + 1) * groups, 2 * features, kernel_size=first_size, groups=groups)
     blocks = [block() for _ in range(depth)]
     body = GridSerial(*rest(), *blocks, last_layers(features, in_groups(last, groups), groups, head.size))
     added = Condition(2 * features, **condition)
-    return RasterStack(code, 1, first, body, height=height, width=width, condition=added)
+    return RasterStack(code, head.variables, first, body, height=height, width=width, condition=added)

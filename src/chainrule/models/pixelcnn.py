@@ -82,7 +82,9 @@ class PixelCNN(AutoregressiveModel):
         first = StrictConv2d((head.variables + 1) * groups, 2 * h, kernel_size=first_size, groups=groups)
         body = GridSerial(*(residual() for _ in range(depth)), last_layers(2 * h, last, groups, head.size))
         condition = Condition(2 * h, **image_condition(domain, classes, embedding, maps, block))
-        network = RasterStack(code, head.variables, first, body, height=height, width=width, condition=condition)
+        network = RasterStack(
+            code, head.variables, first, body, height=height, width=width, condition=condition
+        )
         super().__init__(network, domain, head, ordering=ordering)
 
 

@@ -17,7 +17,7 @@ STEPS, RMS = 5, 0.2  # RMS of an update of AdamW, so that its rates suit
 class Muon(torch.optim.Optimizer):
     """Each matrix moves by the orthogonal matrix nearest to its momentum; vectors move as AdamW has it.
 
-    m ← 0.95 m + 0.05 g, then W ← (1 - lr · weight_decay) W - lr · 0.2 √max(rows, columns) · orthogonal(0.95 m + 0.05 g):
+    m ← 0.95 m + 0.05 g; W ← (1 - lr · weight_decay) W - lr · 0.2 √max(rows, columns) · orthogonal(0.95 m + 0.05 g). So
     all directions of a matrix are learned at one speed, rare ones too. A kernel (outputs, inputs, height, width) is a
     matrix of outputs × the rest. `torch.optim.Muon` takes matrices alone, neither kernels nor vectors.
 
@@ -56,18 +56,20 @@ class Muon(torch.optim.Optimizer):
         state = self.state[p]
         if not state:
             state["momentum"] = torch.zeros_like(p)
-        momentum = state["momentum"].lerp_(p.grad, 1 - MOMENTUM)
-        update = torch.lerp(p.grad, momentum, MOMENTUM).flatten(1)
+        gradient: Any = p.grad
+        momentum = state["momentum"].lerp_(gradient, 1 - MOMENTUM)
+        update = torch.lerp(gradient, momentum, MOMENTUM).flatten(1)
         return orthogonal(update).mul_(RMS * math.sqrt(max(update.shape))).view(p.shape)
 
     def _adam(self, p: Tensor) -> Tensor:
         state = self.state[p]
         if not state:
             state.update(step=torch.zeros(()), mean=torch.zeros_like(p), square=torch.zeros_like(p))
+        gradient: Any = p.grad
         state["step"] += 1
         n = state["step"].item()
-        mean = state["mean"].lerp_(p.grad, 1 - BETAS[0])
-        square = state["square"].lerp_(p.grad.square(), 1 - BETAS[1])
+        mean = state["mean"].lerp_(gradient, 1 - BETAS[0])
+        square = state["square"].lerp_(gradient.square(), 1 - BETAS[1])
         root = (square / (1 - BETAS[1] ** n)).sqrt_().add_(EPS)
         return mean / (1 - BETAS[0] ** n) / root
 

@@ -9,11 +9,10 @@ import torch
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
-from chainrule.heads import Head, Joint, default_head
+from chainrule.heads import DiscretisedLogistic, Head, Joint, default_head
 from chainrule.layers import Encoding, Scalar
 
-
-MOST_JOINT = 256  # values that a block has
+MOST_JOINT = 256  # values of a block in one table
 
 
 class ImageParts(NamedTuple):
@@ -41,7 +40,8 @@ def image_parts(domain: Domain, block: int = 1) -> ImageParts:
     Args:
         domain: of the images.
         block: n, of sites that are blocks of n × n pixels with all their colours, generated row by row; in a block,
-            pixel by pixel. One table holds the probabilities of all its values, see `Joint`.
+            pixel by pixel. One table holds the probabilities of all its values, see `Joint`; where these are over 256,
+            a mixture of logistics does, see `DiscretisedLogistic`.
 
     Raises:
         DomainError: if the domain is not one of images of levels, or not of such blocks.
@@ -55,13 +55,10 @@ def image_parts(domain: Domain, block: int = 1) -> ImageParts:
     if block < 1 or height % block or width % block:
         raise DomainError(f"block: expected a number that divides {height} and {width}, got {block}")
     variables = block**2 * colours
-    if domain.max_levels**variables > MOST_JOINT:
-        raise DomainError(
-            f"block: expected at most {MOST_JOINT} values of a block, got {domain.max_levels}^{variables} of {domain}"
-        )
     places = torch.arange(domain.size).view(colours, height // block, block, width // block, block)
     ordering = places.permute(1, 3, 2, 4, 0).flatten().tolist()
-    head = Joint(domain.max_levels, variables)
+    small = domain.max_levels**variables <= MOST_JOINT
+    head = (Joint if small else DiscretisedLogistic)(domain.max_levels, variables)
     return ImageParts(height // block, width // block, 1, code, head, ordering)
 
 
@@ -99,7 +96,9 @@ def image_condition(
         ChainruleError: on maps beside blocks.
     """
     if maps is not None and block > 1:
-        raise ChainruleError(f"maps: expected none where sites are blocks of pixels, got {maps} with block {block}")
+        raise ChainruleError(
+            f"maps: expected none where sites are blocks of pixels, got {maps} with block {block}"
+        )
     _, height, width = domain.event_shape
     return {
         "classes": classes,
