@@ -52,7 +52,7 @@ def image_parts(domain: Domain, block: int = 1) -> ImageParts:
     code = Scalar(max(domain.max_levels - 1, 1))
     if block == 1:
         return ImageParts(height, width, colours, code, default_head(domain))
-    if block < 1 or height % block or width % block:
+    if height % block or width % block:
         raise DomainError(f"block: expected a number that divides {height} and {width}, got {block}")
     variables = block**2 * colours
     places = torch.arange(domain.size).view(colours, height // block, block, width // block, block)
