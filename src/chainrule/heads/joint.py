@@ -14,7 +14,8 @@ from chainrule.layers.state import State
 class Joint(Head):
     """A softmax over the K^V values that V variables have together; each variable's conditional is a ratio of its sums.
 
-    So nothing is assumed of the variables of a site, where `Categorical` takes them as independent.
+    So nothing is assumed of the variables of a site, where `Categorical` takes them as independent. Parameters of less
+    than 32 bits are computed with in float32.
 
     Args:
         levels: K.
@@ -33,12 +34,16 @@ class Joint(Head):
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, K^V), (…, V) → (…, V) nats."""
-        rest, terms = params, []
+        rest, terms = self.init_state(params), []
         for v in range(self.variables):
             level = x[..., v, None].long()
             terms.append(torch.log_softmax(self._sums(rest), dim=-1).gather(-1, level))
             rest = self._chosen(rest, level)
         return torch.cat(terms, dim=-1)
+
+    def init_state(self, params: Tensor) -> State:
+        """The logits (B, K^V)."""
+        return params.to(torch.promote_types(params.dtype, torch.float32))
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """From the logits that the variables before leave, (B, K^(V-v))."""
