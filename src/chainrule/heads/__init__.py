@@ -9,6 +9,7 @@ from chainrule.heads.discretised_logistic import DiscretisedLogistic
 from chainrule.heads.factored import FactoredCategorical
 from chainrule.heads.gaussian import BinnedGaussian, Gaussian
 from chainrule.heads.head import Head
+from chainrule.heads.located import LocatedCategorical, LocatedLogistic
 from chainrule.heads.mcgsm import MCGSM
 from chainrule.heads.mixture import BinnedMixture, Mixture
 from chainrule.heads.nade import NADEHead
@@ -33,6 +34,8 @@ __all__ = [
     "FactoredCategorical",
     "Gaussian",
     "Head",
+    "LocatedCategorical",
+    "LocatedLogistic",
     "MaybeMissing",
     "Mixture",
     "NADEHead",
