@@ -149,7 +149,7 @@ def located_log_prob(
 
     fine, coarse = F.logsigmoid(-gate) + over(torch.ones_like(step)), F.logsigmoid(gate) + over(step)
     on = torch.floor(level / step) * step == level
-    return torch.where(on, torch.logaddexp(fine, coarse), fine)
+    return torch.where(on, torch.logsumexp(torch.stack([fine, coarse], dim=-1), dim=-1), fine)
 
 
 class LocatedLogistic(Head):
@@ -179,5 +179,6 @@ class LocatedLogistic(Head):
     def _parts(self, params: Tensor) -> tuple[Tensor, ...]:
         params = params.to(torch.promote_types(params.dtype, torch.float32))
         log_weights, means, log_scales = located(params[..., 1:-1], self.components)
-        step = torch.exp2(params[..., -1].round().clamp(0, self.bits))
+        bits = params[..., -1].round().clamp(0, self.bits)
+        step = torch.exp(math.log(2) * bits).round()
         return log_weights, means, log_scales.clamp(min=NARROWEST_BIN), params[..., 0], step
