@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -70,30 +71,54 @@ class LocatedCategorical(Head):
         levels = self.size - 3 * self.components - 2
         log_weights, means, log_scales = located(params[..., levels:], self.components)
         weights, inverse = log_weights.exp(), torch.exp(-log_scales)
-        below = 0.0
-        for k in range(self.components):
-            z = (self.edges - means[..., k : k + 1]) * inverse[..., k : k + 1]
-            below = below + weights[..., k : k + 1] * torch.sigmoid(z)
+        below = torch.zeros_like(params[..., : levels - 1])
+        for weight, mean, steep in zip(*(x.split(1, -1) for x in (weights, means, inverse)), strict=True):
+            below = below + weight * torch.sigmoid((self.edges - mean) * steep)
         masses = F.pad(F.pad(below, (0, 1), value=1.0), (1, 0)).diff(dim=-1).clamp(min=0)
         return params[..., :levels] + torch.log(masses + EVEN / levels)
+
+
+class Spread(NamedTuple):
+    """How a sample is spread around a prediction.
+
+    Attributes:
+        log_weights, means, log_scales: (…, K); means from level ⌊L/2⌋.
+        gate: (…,) the logit of the probability that it is a multiple of `step`.
+        step: (…,) a power of 2 that divides ⌊L/2⌋ and L.
+    """
+
+    log_weights: Tensor
+    means: Tensor
+    log_scales: Tensor
+    gate: Tensor
+    step: Tensor
+
+    def log_prob(self, level: Tensor, levels: int) -> Tensor:
+        """(…,) of 0 … L-1 → (…,) nats."""
+        place = (level - levels // 2).to(self.means.dtype)[..., None] - self.means
+        inverse = torch.exp(-self.log_scales)
+
+        def over(width: Tensor) -> Tensor:
+            first, last = (level < width)[..., None], (level >= levels - width)[..., None]
+            masses = bin_log_masses(place * inverse, width[..., None] / 2 * inverse, first, last)
+            return torch.logsumexp(self.log_weights + masses, dim=-1)
+
+        fine = F.logsigmoid(-self.gate) + over(torch.ones_like(self.step))
+        coarse = F.logsigmoid(self.gate) + over(self.step)
+        on = torch.floor(level / self.step) * self.step == level
+        return torch.where(on, torch.logsumexp(torch.stack([fine, coarse], dim=-1), dim=-1), fine)
 
 
 class LocatedConditional(CategoricalConditional):
     """A mixture of logistics, integrated over the levels' bins; and the same over those of multiples of a step only.
 
     Args:
-        log_weights, means, log_scales: (B, K); means from the level in the middle, ⌊L/2⌋.
-        gate: (B,) the logit of the probability of the second.
-        step: (B,) a power of 2 that divides ⌊L/2⌋ and L.
+        spread: of a batch (B,).
         levels: L.
     """
 
-    def __init__(
-        self, log_weights: Tensor, means: Tensor, log_scales: Tensor, gate: Tensor, step: Tensor, levels: int
-    ) -> None:
-        self.log_weights, self.means, self.log_scales = log_weights, means, log_scales
-        self.gate, self.steps = gate, step
-        self.count, self.gap, self.other = levels, False, None
+    def __init__(self, spread: Spread, levels: int) -> None:
+        self.spread, self.count, self.gap, self.other = spread, levels, False, None
 
     @property
     def levels(self) -> int:
@@ -103,53 +128,38 @@ class LocatedConditional(CategoricalConditional):
     @property
     def logits(self) -> Tensor:  # type: ignore[override]
         """(B, L) nats, normalised."""
-        level = torch.arange(self.count, device=self.means.device).expand(len(self.means), -1)
-        parts = self.log_weights, self.means, self.log_scales, self.gate, self.steps
-        return located_log_prob(level, *(part[:, None] for part in parts), self.count)
+        level = torch.arange(self.count, device=self.spread.means.device)
+        each = Spread(*(part[:, None] for part in self.spread))
+        return each.log_prob(level.expand(len(each.gate), -1), self.count)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """(B,) levels → (B,) nats."""
-        parts = self.log_weights, self.means, self.log_scales, self.gate, self.steps
-        return located_log_prob(value, *parts, self.count)
+        return self.spread.log_prob(value, self.count)
 
     def masses(self, edges: Tensor) -> Tensor:
         """The probability of the levels from each edge up to the next: (B, E+1) in 0 … L → (B, E) float64."""
-        total, chosen = 0.0, torch.sigmoid(widened(self.gate))[:, None]
-        for share, step in ((1 - chosen, torch.ones_like(self.steps)), (chosen, self.steps)):
-            step = widened(step)[:, None]
-            first = torch.ceil(edges / step) * step  # the first of these levels at or above the edge
-            places = first - step / 2 - self.count // 2
+        log_weights, means, log_scales, gate, step = self.spread
+
+        def over(width: Tensor) -> Tensor:
+            width = widened(width)[:, None]
+            first = torch.ceil(edges / width) * width  # the first of its multiples at or above the edge
+            places = first - width / 2 - self.count // 2
             places = places.masked_fill(first <= 0, -math.inf).masked_fill(first >= self.count, math.inf)
-            total = total + share * logistic_masses(places, self.log_weights, self.means, self.log_scales)
-        return total
+            return logistic_masses(places, log_weights, means, log_scales)
+
+        chosen = torch.sigmoid(widened(gate))[:, None]
+        return (1 - chosen) * over(torch.ones_like(step)) + chosen * over(step)
 
     def draw(self, u: Tensor) -> Tensor:
         """(B,) → (B,) integers: u chooses bins, what is left of it a component and a real there, which is rounded."""
-        chosen = torch.sigmoid(widened(self.gate))
+        log_weights, means, log_scales, gate, step = self.spread
+        chosen = torch.sigmoid(widened(gate))
         coarse = u < chosen
         rest = torch.where(coarse, u / chosen, (u - chosen) / (1 - chosen).clamp(min=1e-300)).clamp(0, 1)
-        real = MixtureConditional(self.log_weights, self.means, self.log_scales, "logistic").draw(rest)
-        step = torch.where(coarse, self.steps, 1.0)
-        level = torch.round((real + self.count // 2) / step) * step
-        return torch.minimum(level.clamp(min=0), self.count - step).long()
-
-
-def located_log_prob(
-    level: Tensor, log_weights: Tensor, means: Tensor, log_scales: Tensor, gate: Tensor, step: Tensor,
-    levels: int,
-) -> Tensor:  # fmt: skip
-    """Of levels (…,) under (…, K) and (…,), see `LocatedConditional`: (…,) nats."""
-    place = (level - levels // 2).to(means.dtype)[..., None] - means
-    inverse = torch.exp(-log_scales)
-
-    def over(width: Tensor) -> Tensor:
-        first, last = (level < width)[..., None], (level >= levels - width)[..., None]
-        masses = bin_log_masses(place * inverse, width[..., None] / 2 * inverse, first, last)
-        return torch.logsumexp(log_weights + masses, dim=-1)
-
-    fine, coarse = F.logsigmoid(-gate) + over(torch.ones_like(step)), F.logsigmoid(gate) + over(step)
-    on = torch.floor(level / step) * step == level
-    return torch.where(on, torch.logsumexp(torch.stack([fine, coarse], dim=-1), dim=-1), fine)
+        real = MixtureConditional(log_weights, means, log_scales, "logistic").draw(rest)
+        width = torch.where(coarse, step, 1.0)
+        level = torch.round((real + self.count // 2) / width) * width
+        return torch.minimum(level.clamp(min=0), self.count - width).long()
 
 
 class LocatedLogistic(Head):
@@ -170,15 +180,15 @@ class LocatedLogistic(Head):
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:
         """(…, P), (…, 1) → (…, 1) nats."""
-        return located_log_prob(x[..., 0], *self._parts(params), self.levels)[..., None]
+        return self._spread(params).log_prob(x[..., 0], self.levels)[..., None]
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """The mixture."""
-        return LocatedConditional(*self._parts(state), self.levels), state
+        return LocatedConditional(self._spread(state), self.levels), state
 
-    def _parts(self, params: Tensor) -> tuple[Tensor, ...]:
+    def _spread(self, params: Tensor) -> Spread:
         params = params.to(torch.promote_types(params.dtype, torch.float32))
         log_weights, means, log_scales = located(params[..., 1:-1], self.components)
         bits = params[..., -1].round().clamp(0, self.bits)
         step = torch.exp(math.log(2) * bits).round()
-        return log_weights, means, log_scales.clamp(min=NARROWEST_BIN), params[..., 0], step
+        return Spread(log_weights, means, log_scales.clamp(min=NARROWEST_BIN), params[..., 0], step)

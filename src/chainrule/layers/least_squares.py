@@ -141,12 +141,12 @@ class LeastSquares(CausalLayer):
         return (coefficients * past[:, None]).sum(-1).clamp(-self.limit, self.limit)
 
     def _start(self, batch: int, device: torch.device) -> LeastSquaresState:
-        kind = {"dtype": widest(device), "device": device}
+        kind = widest(device)
         j, p = self.start.shape[:2]
         return LeastSquaresState(
-            self.start.to(**kind).repeat(batch, 1, 1, 1),
-            torch.zeros(batch, j, p, **kind),
-            torch.zeros(batch, p, **kind),
-            torch.full((batch, j, len(AVERAGED)), FIRST_ERROR, **kind),
-            torch.ones(batch, len(AVERAGED), **kind),
+            self.start.to(device, kind).repeat(batch, 1, 1, 1),
+            torch.zeros(batch, j, p, dtype=kind, device=device),
+            torch.zeros(batch, p, dtype=kind, device=device),
+            torch.full((batch, j, len(AVERAGED)), FIRST_ERROR, dtype=kind, device=device),
+            torch.ones(batch, len(AVERAGED), dtype=kind, device=device),
         )

@@ -67,10 +67,10 @@ class RLSLSTM(AutoregressiveModel):
                 f"expected a sequence of levels such as sequence:4096:65536:given, got {domain}"
             )
         levels = domain.levels
-        scale = _choice("scale", scale, SCALES, "mu-law" if levels == mu_law.LEVELS else "linear")
-        output = _choice("output", output, OUTPUTS, "softmax" if levels <= SOFTMAX else "logistic")
-        amplitudes = _amplitudes(levels, scale)
-        bits, head = _head(levels, scale, output, components, amplitudes)
+        law = _choice("scale", scale, SCALES, "mu-law" if levels == mu_law.LEVELS else "linear")
+        kind = _choice("output", output, OUTPUTS, "softmax" if levels <= SOFTMAX else "logistic")
+        amplitudes = _amplitudes(levels, law)
+        bits, head = _head(levels, law, kind, components, amplitudes)
         predictors = LeastSquares(
             [32, 32, 16, 2] if orders is None else orders,
             [100.0, 500.0, 50.0, 20.0] if memories is None else memories,
