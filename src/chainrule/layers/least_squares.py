@@ -22,9 +22,9 @@ LOOSEST = 1e6  # and the mean of these, above which nothing more is forgotten
 
 
 class LeastSquaresState(NamedTuple):
-    """Of a sample's J predictors: the inverse covariances (B, J, p, p) of the weighted past, zero beyond a predictor's
-    order; its coefficients (B, J, p); the last p samples, the latest first (B, p); sums of the sizes of errors
-    (B, J, 3) and of their weights (B, 3)."""
+    """The inverse covariances of the weighted past (B, J, p, p), zero beyond a predictor's order; the coefficients
+    (B, J, p); the last p samples, the latest first (B, p); sums of the sizes of errors (B, J, 3), and of their weights
+    (B, 3)."""
 
     inverse: Tensor
     coefficients: Tensor

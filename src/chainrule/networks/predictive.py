@@ -136,7 +136,7 @@ class PredictiveStack(Network):
         self, code: Tensor, found: Tensor, low: Tensor | None, asinh: Callable[[Tensor], Tensor] = asinh
     ) -> tuple[Tensor, Tensor]:
         """The last sample (…, 1), what the predictors found (…, J·5), the low bits (…, 1) or None → the features
-        (…, F), and what the head is told (…, 2 or 3)."""
+        (…, F), and what is appended for the head (…, 2 or 3)."""
         full, code = self.predictors.limit, code.to(found.dtype)
         predictions, errors, fast, usual, slow = found.chunk(5, dim=-1)
         prediction, scale = predictions[..., :1], usual[..., :1]
