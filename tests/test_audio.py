@@ -20,9 +20,9 @@ import chainrule as cr
 from chainrule.cli import main
 from chainrule.cli.opening import check_label
 from chainrule.data import Reading, load_data, load_items
-from chainrule.data.mu_law import SILENCE, compress, compress_samples, expand, expand_samples
 from chainrule.data.readers.sound import read_sound, resample
 from chainrule.data.sets.named import NAMED
+from chainrule.domain.mu_law import SILENCE, compress, compress_samples, expand, expand_samples
 from chainrule.errors import ChainruleError, ConditionError, DataError
 from chainrule.layers import Condition
 from chainrule.report import export_items

@@ -17,8 +17,8 @@ import chainrule as cr
 from chainrule.coding.about import pack, unpack
 from chainrule.coding.items import write_items
 from chainrule.data import load_items
-from chainrule.data.mu_law import expand_samples
 from chainrule.domain.column import Column
+from chainrule.domain.mu_law import expand_samples
 from chainrule.errors import ChainruleError, CodeError, DataError
 from chainrule.tasks.compress import pack_items, pack_stream
 from chainrule.tasks.decompress import decompress_file

@@ -14,7 +14,7 @@ from chainrule.cli import main
 from chainrule.data import Streams, load_data, load_items
 from chainrule.data.frames import Frames
 from chainrule.data.mel import mel_filters, mel_frames
-from chainrule.data.mu_law import compress_samples
+from chainrule.domain.mu_law import compress_samples
 from chainrule.errors import ChainruleError, ConditionError, DataError, DomainError
 from chainrule.models.resize import of_length
 from chainrule.tasks import resynthesise

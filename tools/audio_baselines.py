@@ -1,28 +1,42 @@
 """What spoken digits cost without a net, in bits a sample of the 16-bit recordings: results/fsdd-16-bit/.
 
-Run: `python tools/audio_baselines.py`, with CHAINRULE_DATA set.
+Run: `python tools/audio_baselines.py`, with CHAINRULE_DATA set and Debian's `wavpack` installed.
 
-FLAC is soundfile's, whole files with their headers. The linear predictor is fitted by least squares on the training
-recordings; a sample's distribution is a Laplace around its prediction, integrated over the sample's bin, whose scale
-is the mean size of the errors just before it.
+FLAC is soundfile's, WavPack `wavpack -hh -x6`, its smallest files; both whole files with their headers, a recording
+each. The linear predictor is fitted by least squares on the training recordings; a sample's distribution is a Laplace
+around its prediction, integrated over the sample's bin, whose scale is the mean size of the errors just before it.
+
+`rls` is the first predictor of `rls-lstm` without its net: a logistic around the prediction, whose scale is a multiple
+of the predictor's usual error. `rls-low-bits` knows as well how many low bits of all samples so far were zero. What
+these have to choose, the multiple and how much the bits are trusted, is chosen on training recordings.
 """
 
 from __future__ import annotations
 
 import io
 import math
+import subprocess
+from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import soundfile
+import torch
+from torch import Tensor
 
 from chainrule.data import load_data
 from chainrule.files import write_text
+from chainrule.heads import LocatedLogistic
+from chainrule.layers import LeastSquares, LowBits
 from chainrule.records import circumstances, to_json
 
 OUT = Path(__file__).parent.parent / "results" / "fsdd-16-bit"
 ORDER, MEMORY = 16, 32
 LEVELS = 65536
+LOW_BITS = 8
+CHOSEN_ON = 200  # training recordings
+LOG_SCALES, GATES = (-1.2, -1.0, -0.8, -0.6, -0.4, -0.2, 0.0), (2.0, 4.0, 6.0, 8.0)
 
 
 def recordings(split: str) -> list[np.ndarray]:
@@ -37,6 +51,15 @@ def flac_bits(x: np.ndarray) -> float:
     file = io.BytesIO()
     soundfile.write(file, x.astype(np.int16), 8000, format="FLAC", subtype="PCM_16")
     return 8.0 * len(file.getvalue())
+
+
+def wavpack_bits(x: np.ndarray) -> float:
+    """Of a recording, header and all."""
+    with TemporaryDirectory() as folder:
+        file, packed = Path(folder) / "x.wav", Path(folder) / "x.wv"
+        soundfile.write(file, x.astype(np.int16), 8000, subtype="PCM_16")
+        subprocess.run(["wavpack", "-q", "-hh", "-x6", file, "-o", packed], check=True)
+        return 8.0 * packed.stat().st_size
 
 
 def lagged(x: np.ndarray) -> np.ndarray:
@@ -67,6 +90,34 @@ def _laplace(z: np.ndarray) -> np.ndarray:
     return np.where(z < 0, 0.5 * np.exp(np.minimum(z, 0)), 1 - 0.5 * np.exp(-np.maximum(z, 0)))
 
 
+class Followed:
+    """Recordings as the first predictor of `rls-lstm` saw them, and what a logistic around it costs.
+
+    Args:
+        parts: the recordings, in 16-bit units.
+    """
+
+    def __init__(self, parts: list[np.ndarray]) -> None:
+        follow, bits = LeastSquares([32], [100.0], limit=LEVELS / 2), LowBits(LOW_BITS)
+        self.levels, self.found = [], []
+        for x in parts:
+            delayed = torch.from_numpy(np.concatenate([[0.0], x[:-1]]))[None, :, None]
+            prediction, _, _, usual, _ = follow(delayed)[0].unbind(-1)
+            self.levels.append(torch.from_numpy(x)[:, None] + LEVELS // 2)
+            self.found.append(torch.stack([prediction, usual.log(), bits(delayed)[0, :, 0]], dim=-1))
+
+    def bits(self, log_scale: float, gate: float | None) -> list[float]:
+        """Of each recording; of gate None whatever its low bits are."""
+        head = LocatedLogistic(LEVELS, components=1, bits=0 if gate is None else LOW_BITS)
+        own = torch.tensor([0.0 if gate is None else gate, 0.0, log_scale, 0.0], dtype=torch.float64)
+
+        def cost(found: Tensor, levels: Tensor) -> float:
+            params = torch.cat([own.expand(len(found), -1), found], dim=-1)
+            return -head.log_prob(params, levels).sum().item() / math.log(2)
+
+        return [cost(found, levels) for found, levels in zip(self.found, self.levels, strict=True)]
+
+
 def record(name: str, model: str, bits: dict[str, list[float]], steps: dict[str, list[int]]) -> None:
     """A record like those of `chainrule reproduce`."""
     scores = {}
@@ -90,7 +141,7 @@ def record(name: str, model: str, bits: dict[str, list[float]], steps: dict[str,
 
 
 def main() -> None:
-    """Both baselines, on valid and test."""
+    """All baselines, on valid and test."""
     train = recordings("train")
     covariance, moments = np.zeros((ORDER, ORDER)), np.zeros(ORDER)
     for x in train:
@@ -104,6 +155,14 @@ def main() -> None:
     record("flac", "flac", {s: [flac_bits(x) for x in p] for s, p in held.items()}, steps)
     linear = {s: [linear_bits(x, weights) for x in p] for s, p in held.items()}
     record("linear", f"linear predictor of {ORDER} samples", linear, steps)
+    record("wavpack", "WavPack", {s: [wavpack_bits(x) for x in p] for s, p in held.items()}, steps)
+    some = Followed(train[:: len(train) // CHOSEN_ON])
+    followed = {s: Followed(p) for s, p in held.items()}
+    for name, gates in (("rls", (None,)), ("rls-low-bits", GATES)):
+        best = min(product(LOG_SCALES, gates), key=lambda chosen: sum(some.bits(*chosen)))
+        print(name, "log-scale, gate:", best)
+        model = "recursive least squares of 32 samples" + ", low bits" * (gates is GATES)
+        record(name, model, {s: f.bits(*best) for s, f in followed.items()}, steps)
 
 
 if __name__ == "__main__":

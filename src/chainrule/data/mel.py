@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from chainrule.data.mu_law import FULL
+from chainrule.domain.mu_law import FULL
 from chainrule.errors import DataError
 
 SPAN = 4  # hops that a window is long

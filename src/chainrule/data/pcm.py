@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from chainrule.data.mu_law import FULL, LEVELS, compress_samples, expand_samples
 from chainrule.domain import Domain
+from chainrule.domain.mu_law import FULL, LEVELS, compress_samples, expand_samples
 from chainrule.errors import DataError
 
 WINDOW = Domain.sequence(2048, LEVELS, lengths="given")  # of recordings, unless it is said

@@ -10,6 +10,7 @@ from chainrule.heads.factored import FactoredCategorical
 from chainrule.heads.gaussian import BinnedGaussian, Gaussian
 from chainrule.heads.head import Head
 from chainrule.heads.joint import Joint
+from chainrule.heads.located import LocatedCategorical, LocatedLogistic
 from chainrule.heads.mcgsm import MCGSM
 from chainrule.heads.mixture import BinnedMixture, Mixture
 from chainrule.heads.nade import NADEHead
@@ -35,6 +36,8 @@ __all__ = [
     "Gaussian",
     "Head",
     "Joint",
+    "LocatedCategorical",
+    "LocatedLogistic",
     "MaybeMissing",
     "Mixture",
     "NADEHead",

@@ -160,15 +160,24 @@ class DiscretisedLogistic(Head):
 
 
 def log_masses(level: Tensor, means: Tensor, log_scales: Tensor, levels: int) -> Tensor:
-    """The mass that each logistic has in the bin of a level: (…,), (…, K), (…, K) → (…, K) nats.
-
-    log(σ(b) - σ(a)) = log σ(b) + log σ(-a) + log(1 - e^(a - b)), for edges a < b. Every term is finite, with a finite
-    gradient, also where it is not wanted: the first level has no lower edge, the last no upper one.
-    """
+    """The mass that each logistic has in the bin of a level: (…,), (…, K), (…, K) → (…, K) nats."""
     first, last = (level == 0)[..., None], (level == levels - 1)[..., None]
     inverse = torch.exp(-log_scales)
     centre = (_on_scale(level.to(means.dtype), levels)[..., None] - means) * inverse
-    half = inverse / max(levels - 1, 1)
+    return bin_log_masses(centre, inverse / max(levels - 1, 1), first, last)
+
+
+def bin_log_masses(centre: Tensor, half: Tensor, first: Tensor, last: Tensor) -> Tensor:
+    """The mass that a logistic has in a bin, in nats; of the first bin from -∞, of the last to ∞.
+
+    log(σ(b) - σ(a)) = log σ(b) + log σ(-a) + log(1 - e^(a - b)), for edges a < b. Every term is finite, with a finite
+    gradient, also where it is not wanted: the first bin has no lower edge, the last no upper one.
+
+    Args:
+        centre: of the bin, from the logistic's mean, in its scale.
+        half: of the bin's width, in its scale.
+        first, last: whether the bin is.
+    """
     above = F.logsigmoid(half + centre).masked_fill(last, 0.0)
     below = F.logsigmoid(half - centre).masked_fill(first, 0.0)
     return above + below + torch.log(-torch.expm1(-2 * half)).masked_fill(first | last, 0.0)

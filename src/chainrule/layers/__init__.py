@@ -1,5 +1,6 @@
 """Causal layers: each has a parallel `forward`, an incremental `step`, and the state between steps."""
 
+from chainrule.layers.amplitude import Amplitudes
 from chainrule.layers.attention import CausalAttention, Residual
 from chainrule.layers.condition import Condition
 from chainrule.layers.conv1d import CausalConv1d
@@ -13,7 +14,9 @@ from chainrule.layers.grid.pixel_conv import PixelConv
 from chainrule.layers.grid.row_conv import RowConv, shift_down
 from chainrule.layers.grid.row_lstm import RowLSTM
 from chainrule.layers.layer import CausalLayer, Pointwise, Serial
+from chainrule.layers.least_squares import LeastSquares
 from chainrule.layers.linear import MaskedLinear, strictly_lower
+from chainrule.layers.low_bits import LowBits
 from chainrule.layers.position import Position
 from chainrule.layers.recurrent import Recurrent
 from chainrule.layers.reversible import Reversible
@@ -26,6 +29,7 @@ from chainrule.layers.weight_norm_conv1d import WeightNormConv1d
 from chainrule.renamed import renamed
 
 __all__ = [
+    "Amplitudes",
     "CausalAttention",
     "CausalConv1d",
     "CausalLayer",
@@ -41,6 +45,8 @@ __all__ = [
     "GridLayer",
     "GridResidual",
     "GridSerial",
+    "LeastSquares",
+    "LowBits",
     "MaskedConv2d",
     "MaskedLinear",
     "OneHot",

@@ -124,5 +124,10 @@ register_model(
 register_model(
     "wavenet", "chainrule.models.wavenet:WaveNet", "gated residual blocks of dilated causal convolutions"
 )
+register_model(
+    "rls-lstm",
+    "chainrule.models.rls_lstm:RLSLSTM",
+    "least squares that follow a sound, and an LSTM for their errors",
+)
 register_model("vrnn", "chainrule.models.vrnn:VRNN", "recurrent net with a latent variable a step; a bound")
 register_model("stcn", "chainrule.models.stcn:STCN", "TCN with a ladder of latent variables a step; a bound")

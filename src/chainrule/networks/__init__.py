@@ -7,6 +7,7 @@ from chainrule.networks.network import Network
 from chainrule.networks.pixelcnn import RasterStack
 from chainrule.networks.pixelcnn_plus_plus.level import PlusLevel
 from chainrule.networks.pixelcnn_plus_plus.network import PlusStack
+from chainrule.networks.predictive import PredictiveStack
 from chainrule.networks.raster import Raster, RasterPhase
 from chainrule.networks.reordered import Reordered
 from chainrule.networks.replay import Replay
@@ -20,6 +21,7 @@ __all__ = [
     "Network",
     "PlusLevel",
     "PlusStack",
+    "PredictiveStack",
     "Raster",
     "RasterPhase",
     "RasterStack",

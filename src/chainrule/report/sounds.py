@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from chainrule.data import Data
-from chainrule.data.mu_law import FULL
 from chainrule.data.pcm import to_samples
 from chainrule.data.readers.sound import write_sound
+from chainrule.domain.mu_law import FULL
 from chainrule.models import Model
 from chainrule.printable import drawn
 from chainrule.report.curves import to_png

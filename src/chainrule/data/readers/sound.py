@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.data.limits import check_size
-from chainrule.data.mu_law import FULL
 from chainrule.data.raw import reading
 from chainrule.data.readers.intact import check_intact
+from chainrule.domain.mu_law import FULL
 from chainrule.errors import DataError
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif")

@@ -14,11 +14,11 @@ import numpy as np
 from chainrule.coding.archive import Packed
 from chainrule.coding.streams import symbol_type
 from chainrule.data import load_streams
-from chainrule.data.mu_law import FULL
 from chainrule.data.pcm import to_levels, to_samples
 from chainrule.data.readers.sound import SUFFIXES as SOUNDS
 from chainrule.data.writing import Bytes
 from chainrule.domain import Domain
+from chainrule.domain.mu_law import FULL
 from chainrule.errors import ChainruleError, CodeError
 from chainrule.training import Run
 
