@@ -20,6 +20,8 @@ from chainrule.errors import ChainruleError, CodeError
 from chainrule.models import Model
 
 RUNNERS = ("eager", "native")
+PORTABLE = "portable"  # the arithmetic of docs/format.md, which any runner has on any machine
+REVISION = 1  # of it
 PACKAGES = ("chainrule", "torch", "constriction", "numba")
 DIGEST = 8  # bytes of SHA-256
 
@@ -31,14 +33,20 @@ class Arithmetic:
     """Whose last bits a file relies on.
 
     Attributes:
-        runner: of `RUNNERS`. Either runs a block on one thread, whatever number of threads there is.
-        versions: of `PACKAGES`, that of numba (0, 0, 0) for eager steps.
-        processor: 16 bits of a checksum of its name and of what it can do.
+        runner: of `RUNNERS`, which runs a block on one thread, whatever number of threads there is; or `PORTABLE`,
+            which is the same everywhere.
+        versions: of `PACKAGES`, that of numba (0, 0, 0) for eager steps; none of portable arithmetic.
+        processor: 16 bits of a checksum of its name and of what it can do; of portable arithmetic its revision.
     """
 
     runner: str
     versions: tuple[Version, ...]
     processor: int
+
+    @property
+    def portable(self) -> bool:
+        """Whether any machine has it."""
+        return self.runner == PORTABLE
 
     @classmethod
     def here(cls, runner: str) -> Arithmetic:
@@ -47,6 +55,8 @@ class Arithmetic:
         Raises:
             ChainruleError: on a runner that files do not know.
         """
+        if runner == PORTABLE:
+            return cls(PORTABLE, (), REVISION)
         if runner not in RUNNERS:
             raise ChainruleError(f"runner: expected {' or '.join(RUNNERS)}, got {runner!r}")
         names = PACKAGES if runner == "native" else PACKAGES[:-1]
@@ -60,7 +70,11 @@ class Arithmetic:
             CodeError: naming the first difference.
         """
         here = Arithmetic.here(self.runner)
-        for name, theirs, ours in zip(PACKAGES, self.versions, here.versions, strict=True):
+        if self.portable and self.processor != here.processor:
+            raise CodeError(f"coded in portable arithmetic {self.processor}, expected {here.processor}")
+        for name, theirs, ours in zip(
+            PACKAGES[: len(self.versions)], self.versions, here.versions, strict=True
+        ):
             if theirs != ours:
                 theirs_, ours_ = (".".join(map(str, version)) for version in (theirs, ours))
                 raise CodeError(f"coded with {name} {theirs_}, expected {ours_} as it is here")

@@ -80,6 +80,14 @@ class UnaryScalar(Unary):
         return SCALAR
 
 
+@instruction(Opcode.UNARY_PORTABLE)
+class UnaryPortable(Unary):
+    """out = function(a) in portable arithmetic."""
+
+    def _functions(self) -> Sequence[str]:
+        return list(formulas.PORTABLE)
+
+
 @instruction(Opcode.CAST)
 class Cast(Elementwise):
     """out = a, as elements of another kind."""
@@ -255,6 +263,28 @@ class MatmulPacked(Instruction):
         }
 
 
+@instruction(Opcode.ON_GRID)
+class OnGrid(Instruction):
+    """out (R, K) · steps (R,) ≈ a (R, K): whole numbers up to 2^22 times a power of two, both float64."""
+
+    kinds = FLOATS
+    writes = ("out", "steps")
+    kind: Kind  # of a
+    out: View
+    steps: View
+    a: View
+    a_row: int
+    rows: int
+    inner: int
+
+    def _reach(self) -> dict[str, Reach]:
+        return {
+            "out": _dense(Kind.FLOAT64, self.rows, self.inner),
+            "steps": _dense(Kind.FLOAT64, self.rows),
+            "a": Reach(self.kind, (self.rows, self.inner), (self.a_row, 1)),
+        }
+
+
 @instruction(Opcode.MATMUL)
 class Matmul(Instruction):
     """out (R, N) += a (R, K) weightᵀ, of a weight (N, K)."""
@@ -313,6 +343,23 @@ class Reduce(Instruction):
         found = (self.rows, self.width) if self.function == "cumsum" else (self.rows,)
         kind = Kind.INT64 if self.function == "argmax" else self.kind
         return {"out": _dense(kind, *found), "a": _dense(self.kind, self.rows, self.width)}
+
+
+@instruction(Opcode.TOTAL)
+class Total(Instruction):
+    """The sum of each row of `width` float64 numbers, by halves; `a` does not outlive it."""
+
+    writes = ("out", "a")
+    out: View
+    a: View
+    rows: int
+    width: int
+
+    def _reach(self) -> dict[str, Reach]:
+        return {
+            "out": _dense(Kind.FLOAT64, self.rows),
+            "a": _dense(Kind.FLOAT64, self.rows, self.width),
+        }
 
 
 @instruction(Opcode.SEARCH)

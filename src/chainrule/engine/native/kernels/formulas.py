@@ -8,6 +8,7 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from chainrule.engine.native.kernels.simd import DOUBLE, FLOAT, I32, I64, Vector
+from chainrule.engine.portable.formulas import FUNCTIONS
 
 # Cephes' expf, and the Taylor polynomial of degree 13; the constants of ln 2 in two parts, so that r is exact.
 EXP = {
@@ -135,6 +136,11 @@ UNARY: dict[str, Callable[[Vector], Vector]] = {
     "elu": lambda x: x.compare(">", 0.0).choose(x, exp(minimum(x, x.like(0.0))) - 1.0),
 }
 UNARY_F64 = {name: function for name, function in UNARY.items() if name != "gelu"}
+# In float64, and rounded once.
+PORTABLE: dict[str, Callable[[Vector], Vector]] = {
+    name: lambda x, function=function: function(x.to(DOUBLE)).to(x.scalar)
+    for name, function in FUNCTIONS.items()
+}
 BINARY: dict[str, Callable[[Vector, Vector], Vector]] = {
     "add": lambda x, y: x + y,
     "sub": lambda x, y: x - y,

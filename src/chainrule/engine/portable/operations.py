@@ -1,0 +1,474 @@
+"""What each operation of torch is in portable arithmetic, by its name in `torch.ops.aten`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from chainrule.engine.interfaces import Unsupported
+from chainrule.engine.portable.array import Array
+from chainrule.engine.portable.formulas import FUNCTIONS
+from chainrule.engine.portable.sums import Grid, product, total
+
+Kept = Callable[[Tensor], Grid]
+OPERATIONS: dict[str, Callable[..., Any]] = {}
+# Whose result is the same on every machine: they move numbers, compare them, count in whole numbers, or round once.
+UNCHANGED = frozenset(
+    [
+        "_to_copy",
+        "_unsafe_view",
+        "abs",
+        "alias",
+        "all",
+        "amax",
+        "amin",
+        "any",
+        "arange",
+        "argmax",
+        "argmin",
+        "argsort",
+        "as_strided",
+        "bitwise_and",
+        "bitwise_not",
+        "bitwise_or",
+        "cat",
+        "ceil",
+        "clamp",
+        "clamp_max",
+        "clamp_min",
+        "clone",
+        "constant_pad_nd",
+        "copy",
+        "detach",
+        "diff",
+        "div",
+        "embedding",
+        "empty",
+        "empty_like",
+        "empty_strided",
+        "eq",
+        "expand",
+        "fill",
+        "flip",
+        "floor",
+        "floor_divide",
+        "full",
+        "full_like",
+        "gather",
+        "ge",
+        "gt",
+        "index",
+        "index_copy",
+        "index_put",
+        "index_select",
+        "is_pinned",
+        "isfinite",
+        "isinf",
+        "isnan",
+        "le",
+        "leaky_relu",
+        "lift_fresh",
+        "lift_fresh_copy",
+        "logical_and",
+        "logical_not",
+        "logical_or",
+        "lt",
+        "masked_fill",
+        "masked_scatter",
+        "max",
+        "maximum",
+        "min",
+        "minimum",
+        "mul",
+        "nan_to_num",
+        "narrow",
+        "ne",
+        "neg",
+        "new_empty",
+        "new_full",
+        "new_ones",
+        "new_zeros",
+        "nonzero",
+        "ones",
+        "ones_like",
+        "permute",
+        "promote_types",
+        "relu",
+        "remainder",
+        "repeat",
+        "reshape",
+        "roll",
+        "round",
+        "scalar_tensor",
+        "scatter",
+        "searchsorted",
+        "select",
+        "select_scatter",
+        "sign",
+        "slice",
+        "slice_scatter",
+        "sort",
+        "split",
+        "split_with_sizes",
+        "squeeze",
+        "stack",
+        "t",
+        "topk",
+        "transpose",
+        "tril",
+        "triu",
+        "unbind",
+        "unfold",
+        "unsqueeze",
+        "view",
+        "view_as",
+        "where",
+        "zero",
+        "zeros",
+        "zeros_like",
+        "_local_scalar_dense",
+        "square",
+        "_reshape_alias",
+        "unsafe_split",
+        "_assert_async",
+        "equal",
+        "sub_int",
+        "pixel_shuffle",
+        "channel_shuffle",
+        "bitwise_left_shift",
+        "bitwise_right_shift",
+        "__lshift__",
+        "__rshift__",
+        "bitwise_xor",
+        "threshold",
+        "hardtanh",
+    ]
+)
+
+
+def lacking(what: str) -> Unsupported:
+    """The error that names what a step does that has no portable form."""
+    return Unsupported(
+        f"portable arithmetic: a step {what}; portable=False (--no-portable) codes for this machine alone"
+    )
+
+
+def operation(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function (kept, *args, **kwargs) for operations of these names."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        OPERATIONS.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+def apply(name: str, x: Tensor) -> Tensor:
+    """A function of `FUNCTIONS`, computed in float64 and rounded to the type of x once."""
+    dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
+    with np.errstate(all="ignore"):
+        value = FUNCTIONS[name](Array(x.detach().numpy().astype(np.float64))).value
+    return torch.from_numpy(np.array(value)).to(dtype).reshape(x.shape)
+
+
+def _function(name: str) -> None:
+    operation(name)(lambda kept, x: apply(name, x))
+
+
+for _name in FUNCTIONS.keys() - {"gelu", "gelu_by_tanh", "elu", "softplus", "log_sigmoid_forward"}:
+    _function(_name)
+
+
+@operation("gelu")
+def _gelu(kept: Kept, x: Tensor, approximate: str = "none") -> Tensor:
+    return apply("gelu" if approximate == "none" else "gelu_by_tanh", x)
+
+
+@operation("elu")
+def _elu(kept: Kept, x: Tensor, *scales: float) -> Tensor:
+    if any(scale != 1 for scale in scales):
+        raise lacking("uses elu with a scale")
+    return apply("elu", x)
+
+
+@operation("softplus")
+def _softplus(kept: Kept, x: Tensor, *scales: float) -> Tensor:
+    if scales:
+        raise lacking("uses softplus with a scale")
+    return apply("softplus", x)
+
+
+@operation("log_sigmoid_forward")
+def _log_sigmoid(kept: Kept, x: Tensor) -> tuple[Tensor, Tensor]:
+    return apply("log_sigmoid_forward", x), x.new_empty(0)
+
+
+@operation("add", "sub", "rsub")
+def _add(kept: Kept, a: Any, b: Any, alpha: float = 1, *, name: str = "add") -> Tensor:
+    if name == "rsub":
+        a, b, name = b, a, "sub"
+    scaled = b if alpha == 1 else torch.mul(b, alpha)
+    return torch.add(a, scaled) if name == "add" else torch.sub(a, scaled)
+
+
+@operation("addcmul")
+def _addcmul(kept: Kept, base: Tensor, a: Tensor, b: Tensor, *, value: float = 1) -> Tensor:
+    both = a * b
+    return base + (both if value == 1 else both * value)
+
+
+@operation("addcdiv")
+def _addcdiv(kept: Kept, base: Tensor, a: Tensor, b: Tensor, *, value: float = 1) -> Tensor:
+    both = a / b
+    return base + (both if value == 1 else both * value)
+
+
+@operation("lerp")
+def _lerp(kept: Kept, start: Tensor, end: Tensor, weight: Any) -> Tensor:
+    return start + weight * (end - start)
+
+
+@operation("pow")
+def _power(kept: Kept, base: Any, exponent: Any) -> Tensor:
+    if not isinstance(base, Tensor) or isinstance(exponent, Tensor):
+        raise lacking("uses a power of a changing exponent")
+    if exponent == 2:
+        return base * base
+    if exponent == 3:
+        return base * base * base
+    names = {0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}
+    if exponent not in names:
+        raise lacking(f"uses a power of {exponent}")
+    return apply(names[exponent], base)
+
+
+@operation("logit")
+def _logit(kept: Kept, x: Tensor, eps: float | None = None) -> Tensor:
+    x = x if eps is None else x.clamp(eps, 1 - eps)
+    return apply("log", x / (1 - x))
+
+
+@operation("logaddexp")
+def _logaddexp(kept: Kept, a: Tensor, b: Tensor) -> Tensor:
+    a, b = torch.broadcast_tensors(a, b)
+    return _logsumexp(kept, torch.stack([a, b], dim=-1), [-1])
+
+
+# --- products --------------------------------------------------------------------------------------------
+
+
+@operation("mm", "bmm")
+def _mm(kept: Kept, a: Tensor, b: Tensor) -> Tensor:
+    if not a.is_floating_point():
+        return torch.matmul(a, b)
+    return product(a, b, kept).to(a.dtype)
+
+
+@operation("mv")
+def _mv(kept: Kept, a: Tensor, b: Tensor) -> Tensor:
+    return _mm(kept, a, b[:, None])[:, 0]
+
+
+@operation("dot")
+def _dot(kept: Kept, a: Tensor, b: Tensor) -> Tensor:
+    return _mm(kept, a[None], b[:, None])[0, 0]
+
+
+@operation("addmm", "baddbmm")
+def _addmm(kept: Kept, bias: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    if beta != 1 or alpha != 1:
+        raise lacking("scales a product")
+    return bias + _mm(kept, a, b)
+
+
+@operation("convolution")
+def _convolution(
+    kept: Kept,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    transposed: bool,
+    wider: Sequence[int],
+    groups: int,
+) -> Tensor:
+    """Each result is one product: of a window, channel after channel, and of the kernel."""
+    dims = x.ndim - 2
+    if transposed:
+        if groups != 1:
+            raise lacking("uses a grouped transposed convolution")
+        x = _spread(x, weight.shape[2:], stride, padding, dilation, wider)
+        weight = weight.transpose(0, 1).flip(list(range(2, 2 + dims)))
+        stride = [1] * dims
+    else:
+        x = F.pad(x, [side for p in reversed(padding) for side in (p, p)])
+    taps = weight.shape[2:]
+    outs = [
+        (n - d * (t - 1) - 1) // s + 1 for n, d, t, s in zip(x.shape[2:], dilation, taps, stride, strict=True)
+    ]
+    steps = x.stride()
+    windows = x.as_strided(
+        (x.shape[0], *outs, groups, x.shape[1] // groups, *taps),
+        (
+            steps[0],
+            *(n * s for n, s in zip(steps[2:], stride, strict=True)),
+            steps[1] * (x.shape[1] // groups),
+            steps[1],
+            *(n * d for n, d in zip(steps[2:], dilation, strict=True)),
+        ),
+    )
+    rows = windows.reshape(-1, groups, prod(windows.shape[2 + dims :])).transpose(0, 1)
+    columns = weight.flatten(1).unflatten(0, (groups, -1)).mT
+    each = product(rows, columns, kept).to(x.dtype)  # (groups, B · outs, O)
+    y = each.permute(1, 0, 2).reshape(x.shape[0], *outs, -1).movedim(-1, 1)
+    y = y if bias is None else y + bias.view(-1, *[1] * dims)
+    return y.contiguous()
+
+
+def _spread(
+    x: Tensor,
+    taps: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    wider: Sequence[int],
+) -> Tensor:
+    """Elements `stride` apart, with zeros between and around them."""
+    around = [d * (t - 1) - p for d, t, p in zip(dilation, taps, padding, strict=True)]
+    if min(around) < 0:
+        raise lacking("cuts the border off a transposed convolution")
+    sizes = [
+        (n - 1) * s + 1 + 2 * a + w for n, s, a, w in zip(x.shape[2:], stride, around, wider, strict=True)
+    ]
+    spread = x.new_zeros(*x.shape[:2], *sizes)
+    places = [slice(a, a + (n - 1) * s + 1, s) for n, s, a in zip(x.shape[2:], stride, around, strict=True)]
+    spread[(..., *places)] = x
+    return spread
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, scale: float | None = None
+) -> Tensor:
+    """softmax(s q kᵀ + mask) v, from operations that have their rules; s = 1 / √d unless it is given."""
+    scores = (query @ key.mT) * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
+    if attn_mask is not None:
+        scores = (
+            scores.masked_fill(~attn_mask, -math.inf) if attn_mask.dtype == torch.bool else scores + attn_mask
+        )
+    return torch.softmax(scores, dim=-1) @ value
+
+
+# --- sums ------------------------------------------------------------------------------------------------
+
+
+def _last(x: Tensor, dim: Any) -> tuple[np.ndarray, list[int]]:
+    """The dimensions summed over made one, the last, in their order; and which these are."""
+    dims = range(x.ndim) if dim is None or dim == [] else [dim] if isinstance(dim, int) else dim
+    dims = sorted(d % x.ndim for d in dims) if x.ndim else []
+    rest = [d for d in range(x.ndim) if d not in dims]
+    moved = x.permute(*rest, *dims)
+    return moved.reshape(*moved.shape[: len(rest)], -1).numpy(), dims
+
+
+def _shaped(sums: np.ndarray, x: Tensor, dims: Sequence[int], keepdim: bool, dtype: torch.dtype) -> Tensor:
+    shape = [1 if d in dims else n for d, n in enumerate(x.shape) if keepdim or d not in dims]
+    return torch.from_numpy(np.ascontiguousarray(sums)).to(dtype).reshape(shape)
+
+
+@operation("sum")
+def _sum(
+    kept: Kept, x: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
+) -> Tensor:
+    out = dtype or x.dtype
+    if not out.is_floating_point:
+        return torch.sum(x, dim, keepdim, dtype=dtype) if dim is not None else torch.sum(x, dtype=dtype)
+    numbers, dims = _last(x.to(out), dim)
+    return _shaped(total(numbers), x, dims, keepdim, out)
+
+
+@operation("mean")
+def _mean(
+    kept: Kept, x: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
+) -> Tensor:
+    numbers, dims = _last(x, dim)
+    return _shaped(total(numbers) / numbers.shape[-1], x, dims, keepdim, dtype or x.dtype)
+
+
+@operation("cumsum")
+def _cumsum(kept: Kept, x: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Tensor:
+    out = dtype or x.dtype
+    if not out.is_floating_point:
+        return torch.cumsum(x, dim, dtype=dtype)
+    return torch.from_numpy(np.add.accumulate(x.to(out).numpy().astype(np.float64), axis=dim)).to(out)
+
+
+@operation("_softmax", "_safe_softmax", "_log_softmax")
+def _softmax(
+    kept: Kept, x: Tensor, dim: int, half: Any = None, *, dtype: torch.dtype | None = None, name: str
+) -> Tensor:
+    out = dtype or x.dtype
+    wide = x.to(out).movedim(dim, -1).numpy().astype(np.float64)
+    top = wide.max(-1, keepdims=True, initial=-math.inf)
+    with np.errstate(all="ignore"):
+        if name == "_safe_softmax":
+            top = np.where(top == -math.inf, 0.0, top)
+        powers = _numpy("exp", wide - top)
+        sums = total(powers)
+        if name == "_safe_softmax":
+            sums = np.where(sums == 0, 1.0, sums)
+        found = wide - top - _numpy("log", sums) if name == "_log_softmax" else powers / sums
+    return torch.from_numpy(found).to(out).movedim(-1, dim).contiguous()
+
+
+@operation("logsumexp")
+def _logsumexp(kept: Kept, x: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
+    numbers, dims = _last(x, dim)
+    wide = numbers.astype(np.float64)
+    top = wide.max(-1, keepdims=True, initial=-math.inf)
+    with np.errstate(all="ignore"):
+        top = np.where(np.isinf(top), 0.0, top)
+        found = _numpy("log", total(_numpy("exp", wide - top))) + top
+    return _shaped(found, x, dims, keepdim, x.dtype)
+
+
+@operation("native_layer_norm")
+def _layer_norm(
+    kept: Kept, x: Tensor, shape: Sequence[int], weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(x - mean) / √(variance + eps) · weight + bias, in float64, and rounded at the end."""
+    if len(shape) != 1:
+        raise lacking("normalises several dimensions")
+    wide, n = x.numpy().astype(np.float64), shape[0]
+    mean = total(wide) / n
+    apart = wide - mean
+    root = np.sqrt(total(apart * apart) / n + eps)
+    y = apart / root
+    if weight is not None:
+        y = y * weight.numpy().astype(np.float64)
+    if bias is not None:
+        y = y + bias.numpy().astype(np.float64)
+    return tuple(torch.from_numpy(part).to(x.dtype) for part in (y, mean, 1 / root))
+
+
+@operation("linalg_vector_norm")
+def _norm(
+    kept: Kept, x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
+    if ord != 2 or dtype is not None:
+        raise lacking("takes a norm other than that of squares")
+    numbers, dims = _last(x, dim)
+    wide = numbers.astype(np.float64)
+    return _shaped(np.sqrt(total(wide * wide)), x, dims, keepdim, x.dtype)
+
+
+def _numpy(name: str, x: np.ndarray) -> np.ndarray:
+    return FUNCTIONS[name](Array(x)).value
