@@ -78,7 +78,7 @@ def encode(
         mixer: a new one, what tables are mixed with.
         sized: whether the decoder knows which symbols there are, so that lengths are not coded.
     """
-    alphabet, coder = Alphabet(model), Encoder(steps.arithmetic is not None)
+    alphabet, coder = Alphabet(model), Encoder(steps.portable)
     batch = len(rows.symbols)
     _code_sides(model, coder, batch, rows.labels, rows.there, sized)
     bounds = alphabet.bounds(rows.symbols)
@@ -108,7 +108,7 @@ def decode(
     Raises:
         CodeError: if the payload is none, or has more in it; that the rows are right their `check` says.
     """
-    coder = Decoder(block.payload, steps.arithmetic is not None)
+    coder = Decoder(block.payload, steps.portable)
     labels, there = _code_sides(model, coder, block.rows, None, there, there is not None)
     rule = Coding(Alphabet(model), coder, there, list(block.bounds), None, mixer)
     _run(model, steps, rule, there, cond if labels is None else labels)
@@ -126,7 +126,7 @@ def _run(model: AutoregressiveModel, steps: Steps, rule: Choice, there: Tensor, 
     state = steps.runner.init_state(
         batch, cond=cond, length=model.sites, device=model.device, dtype=model.dtype
     )
-    draw_stepwise(model, steps.runner, rule, values, state, 0, last, None, steps.head(model))
+    draw_stepwise(model, steps.runner, rule, values, state, 0, last, None, steps.head)
 
 
 def _code_sides(

@@ -6,20 +6,16 @@ from typing import NamedTuple
 
 from chainrule.engine import Incremental
 from chainrule.engine.auto import find_portable, find_runner
-from chainrule.engine.portable import Portable, PortableHead
 from chainrule.heads import Head
 from chainrule.models import AutoregressiveModel
 
 
 class Steps(NamedTuple):
-    """A runner, and the arithmetic in which it and the head compute: portable, or None for the machine's own."""
+    """A runner and a head, and whether both compute in portable arithmetic."""
 
     runner: Incremental
-    arithmetic: Portable | None
-
-    def head(self, model: AutoregressiveModel) -> Head:
-        """The model's head in this arithmetic."""
-        return model.head if self.arithmetic is None else PortableHead(model.head, self.arithmetic)
+    head: Head
+    portable: bool
 
 
 def find_steps(model: AutoregressiveModel, runner: str, portable: bool) -> Steps:
@@ -29,6 +25,6 @@ def find_steps(model: AutoregressiveModel, runner: str, portable: bool) -> Steps
         ChainruleError: if there is no such runner for this model.
     """
     if not portable:
-        return Steps(find_runner(model, runner), None)
+        return Steps(find_runner(model, runner), model.head, False)
     found = find_portable(model, runner)
-    return Steps(found, found.arithmetic)
+    return Steps(found, found.head(), True)

@@ -85,7 +85,7 @@ class UnaryPortable(Unary):
     """out = function(a) in portable arithmetic."""
 
     def _functions(self) -> Sequence[str]:
-        return list(formulas.PORTABLE)
+        return list(formulas.PORTABLE if self.kind == Kind.FLOAT32 else formulas.PORTABLE_F64)
 
 
 @instruction(Opcode.CAST)
@@ -235,7 +235,10 @@ class CopyAt(Instruction):
 
 @instruction(Opcode.MATMUL_PACKED)
 class MatmulPacked(Instruction):
-    """out (R, N) += a (R, K) weight (K, N), a constant in panels of columns; in float32 of bfloat16 or int8 too."""
+    """out (R, N) += a (R, K) weight (K, N), a constant in panels of columns.
+
+    Beside float32 the weight may be bfloat16 or int8, beside float64 float32.
+    """
 
     kinds = FLOATS
     writes = ("out", "spare")

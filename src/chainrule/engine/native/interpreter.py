@@ -243,6 +243,8 @@ def _packed(row):
         matmul.product_i8(out, a, a_row, weight, rows, inner, outer, spare)
     elif row[PACKED.bytes] == 2:
         matmul.product_bf16(out, a, a_row, weight, rows, inner, outer, spare)
+    elif row[PACKED.bytes] == 4 and kind == Kind.FLOAT64:
+        matmul.product_f64_f32(out, a, a_row, weight, rows, inner, outer, spare)
     elif kind == Kind.FLOAT32:
         matmul.product_f32(out, a, a_row, weight, rows, inner, outer, spare)
     else:

@@ -12,9 +12,11 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from chainrule.engine.choice import Choice
 from chainrule.engine.native.cache import Programs
+from chainrule.engine.native.head import Form, NativeHead
 from chainrule.engine.native.session import Session
 from chainrule.engine.native.shard import Share
 from chainrule.engine.portable import Portable
+from chainrule.heads import Head
 from chainrule.layers import State, map_state
 
 
@@ -44,6 +46,7 @@ class NativeRunner:
         self.model, self.threads, self.arithmetic = model, threads, arithmetic
         name = getattr(model, "name", None) or type(model).__name__
         self.programs = Programs(name, model.dtype, rounding, arithmetic)
+        self._forms: dict[Any, Form | None] = {}
 
     def init_state(
         self, batch: int, *, cond: Tensor | None, length: int, device: torch.device, dtype: torch.dtype
@@ -80,6 +83,11 @@ class NativeRunner:
             if leaf is not after:
                 leaf.copy_(after)
         return params, state
+
+    def head(self) -> Head:
+        """The model's head, its tables by programs in the runner's arithmetic."""
+        assert self.arithmetic is not None
+        return NativeHead(self.model.head, self.arithmetic, self.programs, self._forms)
 
     def loop(
         self, choose: Choice, values: Tensor, state: State, *, first: int, terms: Tensor | None = None

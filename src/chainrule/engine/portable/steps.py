@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chainrule.engine.interfaces import Incremental
 from chainrule.engine.portable.mode import Portable
 from chainrule.heads import Conditional, Head
 from chainrule.heads.support import Support
@@ -23,7 +22,7 @@ class PortableSteps:
         arithmetic: of it.
     """
 
-    def __init__(self, model: Incremental, arithmetic: Portable) -> None:
+    def __init__(self, model: Any, arithmetic: Portable) -> None:
         self.model, self.arithmetic = model, arithmetic
 
     def init_state(
@@ -42,6 +41,10 @@ class PortableSteps:
         """The model's own."""
         with self.arithmetic():
             return self.model.step(prev, state, t, phase=phase)
+
+    def head(self) -> Head:
+        """The model's head in the arithmetic."""
+        return PortableHead(self.model.head, self.arithmetic)
 
 
 class PortableHead(Head):

@@ -136,10 +136,17 @@ UNARY: dict[str, Callable[[Vector], Vector]] = {
     "elu": lambda x: x.compare(">", 0.0).choose(x, exp(minimum(x, x.like(0.0))) - 1.0),
 }
 UNARY_F64 = {name: function for name, function in UNARY.items() if name != "gelu"}
-# In float64, and rounded once.
+# Portable arithmetic: in float64, and rounded once; of float32 those that steps are full of, to save a copy.
+PORTABLE_F64: dict[str, Callable[[Vector], Vector]] = {
+    name: FUNCTIONS[name]
+    for name in (
+        "exp", "sigmoid", "tanh", "silu", "gelu", "gelu_by_tanh", "log", "log1p", "expm1", "softplus",
+        "log_sigmoid_forward", "elu", "asinh", "sqrt", "rsqrt", "reciprocal", "sin", "cos",
+    )
+}  # fmt: skip
 PORTABLE: dict[str, Callable[[Vector], Vector]] = {
-    name: lambda x, function=function: function(x.to(DOUBLE)).to(x.scalar)
-    for name, function in FUNCTIONS.items()
+    name: lambda x, function=PORTABLE_F64[name]: function(x.to(DOUBLE)).to(x.scalar)
+    for name in ("exp", "sigmoid", "tanh", "silu", "gelu")
 }
 BINARY: dict[str, Callable[[Vector, Vector], Vector]] = {
     "add": lambda x, y: x + y,

@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 
 from chainrule.engine.native.kernels import intrinsics as ir
 from chainrule.engine.native.kernels.elementwise import loops
-from chainrule.engine.native.kernels.formulas import PORTABLE
+from chainrule.engine.native.kernels.formulas import PORTABLE, PORTABLE_F64
 from chainrule.engine.native.kernels.matmul import FAST
 from chainrule.engine.native.kernels.simd import (
     BIAS,
@@ -31,7 +31,7 @@ from chainrule.engine.portable.sums import BITS, LEAST
 STRICT: dict[str, Any] = {**FAST, "fastmath": False}
 
 unary_f32 = loops(list(PORTABLE.values()), FLOAT, [FLOAT])
-unary_f64 = loops(list(PORTABLE.values()), DOUBLE, [DOUBLE])
+unary_f64 = loops(list(PORTABLE_F64.values()), DOUBLE, [DOUBLE])
 _add = loops([lambda x, y: x + y], DOUBLE, [DOUBLE, DOUBLE])
 _round_f32, _round_f64 = (
     loops([lambda x, scale: (x.to(DOUBLE) * scale).intrinsic("rint")], DOUBLE, [kind, DOUBLE])

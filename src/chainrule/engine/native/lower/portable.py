@@ -19,6 +19,8 @@ from chainrule.engine.native.instructions import (
     Total,
     UnaryPortable,
 )
+from chainrule.engine.native.kernels.formulas import PORTABLE as PORTABLE_F32
+from chainrule.engine.native.kernels.formulas import PORTABLE_F64
 from chainrule.engine.native.lower.elementwise import binary, choose, compare
 from chainrule.engine.native.lower.matmul import FEW, convolve, packed
 from chainrule.engine.native.lower.registry import RULES, Rule
@@ -56,7 +58,15 @@ def _lowers(*names: str) -> Callable[[Rule], Rule]:
 
 def _apply(builder: Builder, name: str, out: View, a: View) -> None:
     """out = name(a)."""
-    builder.loop(partial(UnaryPortable, builder.kind(out), name), out, [builder.operand(a, out.dtype)])
+    a, kind = builder.operand(a, out.dtype), builder.kind(out)
+    if name not in PORTABLE_F64:
+        raise Unsupported(f"its step uses {name}")
+    if kind == Kind.FLOAT32 and name not in PORTABLE_F32:
+        wide = builder.cast(a, DOUBLE)
+        builder.loop(partial(UnaryPortable, Kind.FLOAT64, name), wide, [wide])
+        builder.convert(out, wide)
+    else:
+        builder.loop(partial(UnaryPortable, kind, name), out, [a])
 
 
 @_lowers(*(FUNCTIONS.keys() - {"gelu", "gelu_by_tanh", "elu", "softplus", "log_sigmoid_forward"}))
@@ -162,10 +172,11 @@ def _add_packed(builder: Builder, out: View, q: View, k: int, terms: int, *, wei
     """out += q weight, of `terms` terms from k on."""
     own = weight[k : k + terms]
     rows, outer = out.shape
-    panels = builder.constant(builder.weights.get(("grid",), own, lambda: packed(own)))
+    # 22 bits are exact in float32, half of the bytes to read.
+    panels = builder.constant(builder.weights.get(("grid",), own, lambda: packed(own, torch.float32)))
     spare = builder.scratch((rows, PANELS[Kind.FLOAT64]), DOUBLE)
     a = q.narrow(1, k, terms)
-    builder.emit(MatmulPacked(Kind.FLOAT64, 8, out, a, q.strides[0], panels, rows, terms, outer, spare))
+    builder.emit(MatmulPacked(Kind.FLOAT64, 4, out, a, q.strides[0], panels, rows, terms, outer, spare))
 
 
 def _add_dots(builder: Builder, out: View, q: View, k: int, terms: int, *, columns: View) -> None:
