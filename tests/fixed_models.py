@@ -3,18 +3,19 @@
 import torch
 
 import chainrule as cr
+from chainrule.models import tiny_model
 
-# Name, domain and options: of each kind of net and head that steps are made of.
+# Name and domain: of each kind of net and head that steps are made of.
 MODELS = {
-    "bits": ("made", cr.Domain.binary(20), {}),
-    "recurrent": ("lstm", cr.Domain.sequence(12, 17), {"width": 24}),
-    "dilated": ("wavenet", cr.Domain.sequence(24, 256), {"width": 8}),
-    "rows": ("row-lstm", cr.Domain.image(1, 4, 5, levels=2), {"width": 8}),
-    "logistics": ("pixelcnn-plus-plus", cr.Domain.image(3, 4, 4, levels=256), {"width": 8}),
-    "attention": ("gpt2", cr.Domain.sequence(10, 11), {"width": 16}),
-    "rotary": ("llama", cr.Domain.sequence(10, 11), {"width": 16}),
-    "samples": ("wavenet", cr.Domain.sequence(16, 65536), {"width": 8}),
-    "estimator": ("nade", cr.Domain.categorical(8, 5), {}),
+    "bits": ("made", cr.Domain.binary(20)),
+    "recurrent": ("lstm", cr.Domain.sequence(12, 17)),
+    "dilated": ("wavenet", cr.Domain.sequence(24, 256)),
+    "rows": ("row-lstm", cr.Domain.image(1, 4, 5, levels=2)),
+    "logistics": ("pixelcnn-plus-plus", cr.Domain.image(3, 4, 4, levels=256)),
+    "attention": ("gpt2", cr.Domain.sequence(10, 11)),
+    "rotary": ("llama", cr.Domain.sequence(10, 11)),
+    "samples": ("wavenet", cr.Domain.sequence(16, 65536)),
+    "estimator": ("nade", cr.Domain.categorical(8, 5)),
 }
 ROWS, STIR = 12, 2654435761
 
@@ -27,8 +28,8 @@ def numbers(count, seed, below):
 
 def fixed(name):
     """A model of `MODELS` and items of its domain."""
-    kind, domain, options = MODELS[name]
-    model = cr.create_model(kind, domain, **options).eval()
+    kind, domain = MODELS[name]
+    model = tiny_model(kind, domain).eval()
     with torch.no_grad():
         for seed, (_, parameter) in enumerate(sorted(model.named_parameters())):
             own = numbers(parameter.numel(), seed, 4096).reshape(parameter.shape)

@@ -82,13 +82,22 @@ class Arithmetic:
             raise CodeError(f"coded on another kind of processor than this one ({_processor(self.runner)})")
 
 
-def digest_of(model: Model) -> bytes:
-    """The digest of what identifies a model: name, domain, columns, ordering and weights."""
+def digest_of(model: Model, portable: bool = False) -> bytes:
+    """The digest of what identifies a model: name, domain, columns, ordering and weights.
+
+    Args:
+        model: of any kind.
+        portable: whether tables count that a model computes when it is made, such as rotary angles: torch's functions
+            may give others elsewhere, which are refused before anything is decoded.
+    """
     columns = [[c.name, c.kind, list(c.categories), c.missing, *_support(c)] for c in model.domain.columns]
     order = model.factorisation.ordering.variables.tolist()
     card = [model.name or type(model).__name__, str(model.domain), columns, order]
     digest = hashlib.sha256(json.dumps(card, default=str).encode())
-    for name, tensor in sorted(model.state_dict().items()):
+    tensors = model.state_dict()
+    if portable:
+        tensors |= {name: buffer for name, buffer in model.named_buffers() if buffer.is_floating_point()}
+    for name, tensor in sorted(tensors.items()):
         if name.endswith("head.offset") and not tensor.any():
             continue  # of a model of an earlier version, whose digest is that of then
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())

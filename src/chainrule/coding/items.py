@@ -102,7 +102,9 @@ def write_items(
             size = min(rows, len(x)), len(parts)
             runner = choose_runner(alphabet.model, *size, first, portable) if parts else "eager"
         arithmetic, check = Arithmetic.here(PORTABLE if portable else runner), _check_of(uncoded)
-        header = Header("items", digest_of(model), brief(model.domain), arithmetic, check, about=about)
+        header = Header(
+            "items", digest_of(model, portable), brief(model.domain), arithmetic, check, about=about
+        )
         task = partial(_encoded, alphabet, Steppers(arithmetic, runner))
         writer, done = Writer(target, header), 0
         for block in in_order(task, parts, workers):
@@ -228,10 +230,11 @@ def check_header(model: Model, header: Header, kind: str, anyway: bool) -> None:
     """
     if header.kind != kind:
         raise CodeError(f"expected {kind}, got a file that holds a {header.kind}")
-    if header.domain != brief(model.domain) or header.digest != digest_of(model):
+    own = digest_of(model, header.arithmetic.portable)
+    if header.domain != brief(model.domain) or header.digest != own:
         raise CodeError(
             f"coded by another model than this {model.name or type(model).__name__} of {model.domain}: expected "
-            f"{digest_of(model).hex()}, got {header.digest.hex()}"
+            f"{own.hex()}, got {header.digest.hex()}"
         )
     if not anyway:
         header.arithmetic.check()

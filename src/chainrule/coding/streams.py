@@ -110,7 +110,9 @@ def compress_stream(
             rows = _rows(own, len(first) // width)
             runner = choose_runner(own, rows, 1, None, portable) if first else "eager"
         arithmetic = Arithmetic.here(PORTABLE if portable else runner)
-        header = Header(kind, digest_of(model), brief(model.domain), arithmetic, rate=rate, about=about)
+        header = Header(
+            kind, digest_of(model, portable), brief(model.domain), arithmetic, rate=rate, about=about
+        )
         writer, done = Writer(target, header), 0
         task = partial(_encoded, cuts, Steppers(arithmetic, runner), kind)
         for block in in_order(task, _again(first, chunks), workers):

@@ -57,7 +57,8 @@ def _block(scalar: Any, rows: int, panels: int, weight_size: int) -> Any:
     """y[r, n] += Σ_k x[r, k] w[k, n] for a few rows and panels of columns, which stay in registers.
 
     Each sum runs over k in order, one fused multiply-add a term, whatever the number of rows and panels: a row's
-    result does not depend on the batch it is in. Beside float32, weights of two bytes are bfloat16, of one int8; beside float64, of four float32.
+    result does not depend on the batch it is in. Beside float32, weights of two bytes are bfloat16, of one int8; beside
+    float64, those of four are float32.
     """
     lanes, size = LANES[scalar], BYTES[scalar]
     kind = ir.VectorType(scalar, lanes)
