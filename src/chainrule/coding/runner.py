@@ -58,7 +58,7 @@ class Steppers:
         self._lock = Lock()
 
     def of(self, model: AutoregressiveModel, rows: int, cond: Tensor | None = None) -> Steps:
-        """Those of a model, for blocks of about this number of rows."""
+        """The steps of a model, for blocks of about this number of rows."""
         with self._lock:
             if model not in self._known:
                 name = self._runner or choose_runner(model, rows, 1, cond, self._portable)

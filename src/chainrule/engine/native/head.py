@@ -66,7 +66,7 @@ class NativeHead(PortableHead):
         self._programs, self._forms = programs, forms
 
     def at(self, site: int) -> Head:
-        """That of the site."""
+        """The head of the site, likewise."""
         return NativeHead(self.head.at(site), self._arithmetic, self._programs, self._forms)
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numba as nb
 
-from chainrule.engine.native import instructions
+from chainrule.engine.native import instructions, portable_instructions
 from chainrule.engine.native.kernels import elementwise, external, matmul, portable, reductions, scalar
 from chainrule.engine.native.kernels.attention import attend_f32, attend_f64
 from chainrule.engine.native.kernels.intrinsics import FAR, f32, f64, i64
@@ -30,7 +30,7 @@ PACKED, MATMUL, ATTENTION = (
     instructions.Attention.at,
 )
 SOFTMAX, REDUCE, SEARCH = instructions.Softmax.at, instructions.Reduce.at, instructions.Search.at
-ON_GRID, TOTAL = instructions.OnGrid.at, instructions.Total.at
+ON_GRID, TOTAL = portable_instructions.OnGrid.at, portable_instructions.Total.at
 LAYER_NORM, GATHER = instructions.LayerNorm.at, instructions.Gather.at
 ARGMAX = REDUCTIONS.index("argmax")
 LENGTH = 1  # of the row, after its opcode

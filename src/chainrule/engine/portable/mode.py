@@ -15,7 +15,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from chainrule.engine.nested import leaves
-from chainrule.engine.portable.operations import OPERATIONS, UNCHANGED, attend, lacking
+from chainrule.engine.portable import reductions  # noqa: F401 - it registers its operations
+from chainrule.engine.portable.operations import attend
+from chainrule.engine.portable.registry import OPERATIONS, UNCHANGED, lacking
 from chainrule.engine.portable.sums import Grid, on_grid
 
 TYPES = (torch.float32, torch.float64)

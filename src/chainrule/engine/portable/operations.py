@@ -1,9 +1,9 @@
-"""What each operation of torch is in portable arithmetic, by its name in `torch.ops.aten`."""
+"""Functions and products in portable arithmetic."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -12,162 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from chainrule.engine.interfaces import Unsupported
 from chainrule.engine.portable.array import Array
 from chainrule.engine.portable.formulas import FUNCTIONS
-from chainrule.engine.portable.sums import Grid, product, total
-
-Kept = Callable[[Tensor], Grid]
-OPERATIONS: dict[str, Callable[..., Any]] = {}
-# Whose result is the same on every machine: they move numbers, compare them, count in whole numbers, or round once.
-UNCHANGED = frozenset(
-    [
-        "_to_copy",
-        "_unsafe_view",
-        "abs",
-        "alias",
-        "all",
-        "amax",
-        "amin",
-        "any",
-        "arange",
-        "argmax",
-        "argmin",
-        "argsort",
-        "as_strided",
-        "bitwise_and",
-        "bitwise_not",
-        "bitwise_or",
-        "cat",
-        "ceil",
-        "clamp",
-        "clamp_max",
-        "clamp_min",
-        "clone",
-        "constant_pad_nd",
-        "copy",
-        "detach",
-        "diff",
-        "div",
-        "embedding",
-        "empty",
-        "empty_like",
-        "empty_strided",
-        "eq",
-        "expand",
-        "fill",
-        "flip",
-        "floor",
-        "floor_divide",
-        "full",
-        "full_like",
-        "gather",
-        "ge",
-        "gt",
-        "index",
-        "index_copy",
-        "index_put",
-        "index_select",
-        "is_pinned",
-        "isfinite",
-        "isinf",
-        "isnan",
-        "le",
-        "leaky_relu",
-        "lift_fresh",
-        "lift_fresh_copy",
-        "logical_and",
-        "logical_not",
-        "logical_or",
-        "lt",
-        "masked_fill",
-        "masked_scatter",
-        "max",
-        "maximum",
-        "min",
-        "minimum",
-        "mul",
-        "nan_to_num",
-        "narrow",
-        "ne",
-        "neg",
-        "new_empty",
-        "new_full",
-        "new_ones",
-        "new_zeros",
-        "nonzero",
-        "ones",
-        "ones_like",
-        "permute",
-        "promote_types",
-        "relu",
-        "remainder",
-        "repeat",
-        "reshape",
-        "roll",
-        "round",
-        "scalar_tensor",
-        "scatter",
-        "searchsorted",
-        "select",
-        "select_scatter",
-        "sign",
-        "slice",
-        "slice_scatter",
-        "sort",
-        "split",
-        "split_with_sizes",
-        "squeeze",
-        "stack",
-        "t",
-        "topk",
-        "transpose",
-        "tril",
-        "triu",
-        "unbind",
-        "unfold",
-        "unsqueeze",
-        "view",
-        "view_as",
-        "where",
-        "zero",
-        "zeros",
-        "zeros_like",
-        "_local_scalar_dense",
-        "square",
-        "_reshape_alias",
-        "unsafe_split",
-        "_assert_async",
-        "equal",
-        "sub_int",
-        "pixel_shuffle",
-        "channel_shuffle",
-        "bitwise_left_shift",
-        "bitwise_right_shift",
-        "__lshift__",
-        "__rshift__",
-        "bitwise_xor",
-        "threshold",
-        "hardtanh",
-    ]
-)
-
-
-def lacking(what: str) -> Unsupported:
-    """The error that names what a step does that has no portable form."""
-    return Unsupported(
-        f"portable arithmetic: a step {what}; portable=False (--no-portable) codes for this machine alone"
-    )
-
-
-def operation(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a function (kept, *args, **kwargs) for operations of these names."""
-
-    def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        OPERATIONS.update(dict.fromkeys(names, function))
-        return function
-
-    return register
+from chainrule.engine.portable.registry import Kept, lacking, operation
+from chainrule.engine.portable.sums import product
 
 
 def apply(name: str, x: Tensor) -> Tensor:
@@ -253,12 +101,6 @@ def _power(kept: Kept, base: Any, exponent: Any) -> Tensor:
 def _logit(kept: Kept, x: Tensor, eps: float | None = None) -> Tensor:
     x = x if eps is None else x.clamp(eps, 1 - eps)
     return apply("log", x / (1 - x))
-
-
-@operation("logaddexp")
-def _logaddexp(kept: Kept, a: Tensor, b: Tensor) -> Tensor:
-    a, b = torch.broadcast_tensors(a, b)
-    return _logsumexp(kept, torch.stack([a, b], dim=-1), [-1])
 
 
 # --- products --------------------------------------------------------------------------------------------
@@ -365,110 +207,3 @@ def attend(
             scores.masked_fill(~attn_mask, -math.inf) if attn_mask.dtype == torch.bool else scores + attn_mask
         )
     return torch.softmax(scores, dim=-1) @ value
-
-
-# --- sums ------------------------------------------------------------------------------------------------
-
-
-def _last(x: Tensor, dim: Any) -> tuple[np.ndarray, list[int]]:
-    """The dimensions summed over made one, the last, in their order; and which these are."""
-    dims = range(x.ndim) if dim is None or dim == [] else [dim] if isinstance(dim, int) else dim
-    dims = sorted(d % x.ndim for d in dims) if x.ndim else []
-    rest = [d for d in range(x.ndim) if d not in dims]
-    moved = x.permute(*rest, *dims)
-    return moved.reshape(*moved.shape[: len(rest)], -1).numpy(), dims
-
-
-def _shaped(sums: np.ndarray, x: Tensor, dims: Sequence[int], keepdim: bool, dtype: torch.dtype) -> Tensor:
-    shape = [1 if d in dims else n for d, n in enumerate(x.shape) if keepdim or d not in dims]
-    return torch.from_numpy(np.ascontiguousarray(sums)).to(dtype).reshape(shape)
-
-
-@operation("sum")
-def _sum(
-    kept: Kept, x: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
-) -> Tensor:
-    out = dtype or x.dtype
-    if not out.is_floating_point:
-        return torch.sum(x, dim, keepdim, dtype=dtype) if dim is not None else torch.sum(x, dtype=dtype)
-    numbers, dims = _last(x.to(out), dim)
-    return _shaped(total(numbers), x, dims, keepdim, out)
-
-
-@operation("mean")
-def _mean(
-    kept: Kept, x: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
-) -> Tensor:
-    numbers, dims = _last(x, dim)
-    return _shaped(total(numbers) / numbers.shape[-1], x, dims, keepdim, dtype or x.dtype)
-
-
-@operation("cumsum")
-def _cumsum(kept: Kept, x: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Tensor:
-    out = dtype or x.dtype
-    if not out.is_floating_point:
-        return torch.cumsum(x, dim, dtype=dtype)
-    return torch.from_numpy(np.add.accumulate(x.to(out).numpy().astype(np.float64), axis=dim)).to(out)
-
-
-@operation("_softmax", "_safe_softmax", "_log_softmax")
-def _softmax(
-    kept: Kept, x: Tensor, dim: int, half: Any = None, *, dtype: torch.dtype | None = None, name: str
-) -> Tensor:
-    out = dtype or x.dtype
-    wide = x.to(out).movedim(dim, -1).numpy().astype(np.float64)
-    top = wide.max(-1, keepdims=True, initial=-math.inf)
-    with np.errstate(all="ignore"):
-        if name == "_safe_softmax":
-            top = np.where(top == -math.inf, 0.0, top)
-        powers = _numpy("exp", wide - top)
-        sums = total(powers)
-        if name == "_safe_softmax":
-            sums = np.where(sums == 0, 1.0, sums)
-        found = wide - top - _numpy("log", sums) if name == "_log_softmax" else powers / sums
-    return torch.from_numpy(found).to(out).movedim(-1, dim).contiguous()
-
-
-@operation("logsumexp")
-def _logsumexp(kept: Kept, x: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
-    numbers, dims = _last(x, dim)
-    wide = numbers.astype(np.float64)
-    top = wide.max(-1, keepdims=True, initial=-math.inf)
-    with np.errstate(all="ignore"):
-        top = np.where(np.isinf(top), 0.0, top)
-        found = _numpy("log", total(_numpy("exp", wide - top))) + top
-    return _shaped(found, x, dims, keepdim, x.dtype)
-
-
-@operation("native_layer_norm")
-def _layer_norm(
-    kept: Kept, x: Tensor, shape: Sequence[int], weight: Tensor | None, bias: Tensor | None, eps: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(x - mean) / √(variance + eps) · weight + bias, in float64, and rounded at the end."""
-    if len(shape) != 1:
-        raise lacking("normalises several dimensions")
-    wide, n = x.numpy().astype(np.float64), shape[0]
-    mean = total(wide) / n
-    apart = wide - mean
-    root = np.sqrt(total(apart * apart) / n + eps)
-    y = apart / root
-    if weight is not None:
-        y = y * weight.numpy().astype(np.float64)
-    if bias is not None:
-        y = y + bias.numpy().astype(np.float64)
-    return tuple(torch.from_numpy(part).to(x.dtype) for part in (y, mean, 1 / root))
-
-
-@operation("linalg_vector_norm")
-def _norm(
-    kept: Kept, x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
-) -> Tensor:
-    if ord != 2 or dtype is not None:
-        raise lacking("takes a norm other than that of squares")
-    numbers, dims = _last(x, dim)
-    wide = numbers.astype(np.float64)
-    return _shaped(np.sqrt(total(wide * wide)), x, dims, keepdim, x.dtype)
-
-
-def _numpy(name: str, x: np.ndarray) -> np.ndarray:
-    return FUNCTIONS[name](Array(x)).value

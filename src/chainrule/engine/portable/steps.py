@@ -71,7 +71,7 @@ class PortableHead(Head):
         return self.head.levels
 
     def at(self, site: int) -> Head:
-        """That of the site."""
+        """The head of the site, likewise."""
         return PortableHead(self.head.at(site), self._arithmetic)
 
     def log_prob(self, params: Tensor, x: Tensor) -> Tensor:

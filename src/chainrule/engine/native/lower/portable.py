@@ -10,25 +10,18 @@ import torch
 from torch import Tensor
 
 from chainrule.engine.native.assembler import Builder
-from chainrule.engine.native.instructions import (
-    PANELS,
-    Matmul,
-    MatmulPacked,
-    OnGrid,
-    Reduce,
-    Total,
-    UnaryPortable,
-)
+from chainrule.engine.native.instructions import PANELS, Matmul, MatmulPacked, Reduce
 from chainrule.engine.native.kernels.formulas import PORTABLE as PORTABLE_F32
 from chainrule.engine.native.kernels.formulas import PORTABLE_F64
 from chainrule.engine.native.lower.elementwise import binary, choose, compare
 from chainrule.engine.native.lower.matmul import FEW, convolve, packed
 from chainrule.engine.native.lower.registry import RULES, Rule
 from chainrule.engine.native.opcodes import Kind
+from chainrule.engine.native.portable_instructions import OnGrid, Total, UnaryPortable
 from chainrule.engine.native.trace import Call, Unsupported
 from chainrule.engine.native.views import View
 from chainrule.engine.portable.formulas import FUNCTIONS
-from chainrule.engine.portable.operations import UNCHANGED
+from chainrule.engine.portable.registry import UNCHANGED
 from chainrule.engine.portable.sums import TERMS, on_grid
 
 DOUBLE = torch.float64
