@@ -192,8 +192,10 @@ def _spread(
         (n - 1) * s + 1 + 2 * a + w for n, s, a, w in zip(x.shape[2:], stride, around, wider, strict=True)
     ]
     spread = x.new_zeros(*x.shape[:2], *sizes)
-    places = [slice(a, a + (n - 1) * s + 1, s) for n, s, a in zip(x.shape[2:], stride, around, strict=True)]
-    spread[(..., *places)] = x
+    inside = spread
+    for dim, (n, s, a) in enumerate(zip(x.shape[2:], stride, around, strict=True), start=2):
+        inside = inside.narrow(dim, a, (n - 1) * s + 1).unfold(dim, 1, s).squeeze(-1)
+    inside.copy_(x)
     return spread
 
 

@@ -108,7 +108,8 @@ def _layer_norm(
         y = y * weight.numpy().astype(np.float64)
     if bias is not None:
         y = y + bias.numpy().astype(np.float64)
-    return tuple(torch.from_numpy(part).to(x.dtype) for part in (y, mean, 1 / root))
+    normal, middle, scale = (torch.from_numpy(part).to(x.dtype) for part in (y, mean, 1 / root))
+    return normal, middle, scale
 
 
 @operation("linalg_vector_norm")

@@ -117,6 +117,10 @@ def _sign(sign: str) -> Callable[[Vector, Vector], Vector]:
     return compare
 
 
+def _rounded(function: Callable[[Vector], Vector]) -> Callable[[Vector], Vector]:
+    return lambda x: function(x.to(DOUBLE)).to(x.scalar)
+
+
 UNARY: dict[str, Callable[[Vector], Vector]] = {
     "exp": exp,
     "sigmoid": sigmoid,
@@ -145,8 +149,7 @@ PORTABLE_F64: dict[str, Callable[[Vector], Vector]] = {
     )
 }  # fmt: skip
 PORTABLE: dict[str, Callable[[Vector], Vector]] = {
-    name: lambda x, function=PORTABLE_F64[name]: function(x.to(DOUBLE)).to(x.scalar)
-    for name in ("exp", "sigmoid", "tanh", "silu", "gelu")
+    name: _rounded(PORTABLE_F64[name]) for name in ("exp", "sigmoid", "tanh", "silu", "gelu")
 }
 BINARY: dict[str, Callable[[Vector, Vector], Vector]] = {
     "add": lambda x, y: x + y,
