@@ -434,7 +434,7 @@ def test_damage_is_refused_before_anything_is_decoded(bytes_model):
 
 
 def test_another_model_and_other_versions_are_refused_by_name(bytes_model, monkeypatch):
-    blob = stream(bytes_model, b"hello")
+    blob = stream(bytes_model, b"hello", portable=False)
     torch.manual_seed(1)
     other = cr.create_model("gru", bytes_model.domain, width=8).eval()
     with pytest.raises(CodeError, match="another model"):

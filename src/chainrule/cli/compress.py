@@ -36,6 +36,13 @@ First = Annotated[
     ),
 ]
 Runner = Annotated[str, typer.Option(help="Runner: eager, native, or auto for the faster one.")]
+Portable = Annotated[
+    bool,
+    typer.Option(
+        "--portable/--no-portable",
+        help="Compute so that any machine can decompress; else this kind of machine alone, with these versions.",
+    ),
+]
 Verify = Annotated[
     bool, typer.Option("--verify/--no-verify", help="Decompress and compare before the file is kept.")
 ]
@@ -48,6 +55,7 @@ def compress(
     split: Split = None,
     items: First = None,
     runner: Runner = "auto",
+    portable: Portable = True,
     verify: Verify = True,
     *,
     over: EngineOptions,
@@ -56,8 +64,7 @@ def compress(
 ) -> None:
     """Compress without loss, by the probabilities of a trained model.
 
-    Input that could not be restored exactly is refused. Decompression takes the same model, versions and kind of
-    processor.
+    Input that could not be restored exactly is refused. Decompression takes the same model, on any machine.
 
     Examples:
 
@@ -68,8 +75,9 @@ def compress(
     `chainrule compress runs/people many/ --engine local --workers 4 -o packed/`
     """
     if over.engine is not None:
-        # What is faster is not the same on all workers, and the bytes shall be.
-        own: Any = {"runner": "eager" if runner == "auto" else runner, "verify": verify}
+        # What is faster is not the same on all workers, and the bytes shall be: portable ones are anyway.
+        steady = "eager" if runner == "auto" and not portable else runner
+        own: Any = {"runner": steady, "portable": portable, "verify": verify}
         over_parts(run, "compress", source, out, over, json=json, **own)
         return
     from chainrule.tasks.compress import pack_items, pack_stream
@@ -84,7 +92,7 @@ def compress(
         )
     given = items_of(opened, source, split, data_dir, cut=False) if stream is None else None
     with coding_bar(json) as progress:
-        options: Any = {"verify": verify, "runner": runner, "progress": progress}
+        options: Any = {"verify": verify, "runner": runner, "portable": portable, "progress": progress}
         if stream is not None:
             result = pack_stream(opened, stream, out, **options)
         else:

@@ -11,8 +11,9 @@ from torch import Tensor
 from chainrule.coding.alphabet import Alphabet
 from chainrule.coding.choice import Coding
 from chainrule.coding.range_coder import Coder, Decoder, Encoder
+from chainrule.coding.steps import Steps
 from chainrule.coding.symbols import Mixer, code_whole, uniform
-from chainrule.engine import Choice, Incremental
+from chainrule.engine import Choice
 from chainrule.engine.eager import draw_stepwise
 from chainrule.models import AutoregressiveModel
 
@@ -62,7 +63,7 @@ class Rows:
 
 def encode(
     model: AutoregressiveModel,
-    runner: Incremental,
+    steps: Steps,
     rows: Rows,
     *,
     mixer: Mixer | None = None,
@@ -72,24 +73,24 @@ def encode(
 
     Args:
         model: gives the conditionals.
-        runner: runs its steps.
+        steps: run by a runner, in an arithmetic.
         rows: B ≥ 1 of them.
         mixer: a new one, what tables are mixed with.
         sized: whether the decoder knows which symbols there are, so that lengths are not coded.
     """
-    alphabet, coder = Alphabet(model), Encoder()
+    alphabet, coder = Alphabet(model), Encoder(steps.portable)
     batch = len(rows.symbols)
     _code_sides(model, coder, batch, rows.labels, rows.there, sized)
     bounds = alphabet.bounds(rows.symbols)
     rule = Coding(alphabet, coder, rows.there, bounds, rows.symbols, mixer)
     cond = rows.labels if rows.labels is not None else rows.cond
-    _run(model, runner, rule, rows.there, cond)
+    _run(model, steps, rule, rows.there, cond)
     return Block(batch, tuple(bounds), coder.finish(), rows.check())
 
 
 def decode(
     model: AutoregressiveModel,
-    runner: Incremental,
+    steps: Steps,
     block: Block,
     *,
     cond: Tensor | None = None,
@@ -99,7 +100,7 @@ def decode(
     """A block → its rows.
 
     Args:
-        model, runner, mixer: as in `encode`.
+        model, steps, mixer: as in `encode`.
         block: the block.
         cond: the model's condition, if that is not coded.
         there: which symbols there are, if the decoder knows.
@@ -107,25 +108,25 @@ def decode(
     Raises:
         CodeError: if the payload is none, or has more in it; that the rows are right their `check` says.
     """
-    coder = Decoder(block.payload)
+    coder = Decoder(block.payload, steps.portable)
     labels, there = _code_sides(model, coder, block.rows, None, there, there is not None)
     rule = Coding(Alphabet(model), coder, there, list(block.bounds), None, mixer)
-    _run(model, runner, rule, there, cond if labels is None else labels)
+    _run(model, steps, rule, there, cond if labels is None else labels)
     coder.finish()
     return Rows(rule.symbols, there, labels, cond)
 
 
 @torch.no_grad()
-def _run(
-    model: AutoregressiveModel, runner: Incremental, rule: Choice, there: Tensor, cond: Tensor | None
-) -> None:
+def _run(model: AutoregressiveModel, steps: Steps, rule: Choice, there: Tensor, cond: Tensor | None) -> None:
     """The steps of a rollout, one after another, up to the last site of the longest row."""
     batch, width = len(there), model.head.variables
     last = -(-int((there.any(0) * torch.arange(1, model.domain.size + 1)).max()) // width)
     shape = (batch, model.sites, width)
     values = torch.zeros(shape, dtype=model.head.kind(model.dtype))
-    state = runner.init_state(batch, cond=cond, length=model.sites, device=model.device, dtype=model.dtype)
-    draw_stepwise(model, runner, rule, values, state, 0, last, None)
+    state = steps.runner.init_state(
+        batch, cond=cond, length=model.sites, device=model.device, dtype=model.dtype
+    )
+    draw_stepwise(model, steps.runner, rule, values, state, 0, last, None, steps.head)
 
 
 def _code_sides(

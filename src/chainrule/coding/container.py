@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from chainrule.coding.block import Block
-from chainrule.coding.environment import DIGEST, PACKAGES, RUNNERS, Arithmetic
+from chainrule.coding.environment import DIGEST, PACKAGES, PORTABLE, RUNNERS, Arithmetic
 from chainrule.domain import LAYOUTS, Domain
 from chainrule.domain.lengths import LENGTHS
 from chainrule.errors import CodeError
 
-MAGIC, VERSION = b"\x89CHR", 3
+MAGIC, VERSION = b"\x89CHR", 4
 # In files of format 1 bytes are mixed in another way. Format 3 describes the source, and which files are executable.
-READABLE, TELLING = (1, 2, VERSION), 3
+# Format 4 has portable arithmetic.
+READABLE, TELLING, ANYWHERE = (1, 2, 3, VERSION), 3, 4
 KINDS = ("items", "file", "folder", "sound", "text")
 RANKS = 4  # of event shapes: 0 to 3 numbers
 CHECK = 4  # bytes of a CRC-32
@@ -54,7 +55,8 @@ class Header:
         """The bytes of the header."""
         numbers = [*self.domain, *(number for version in self.arithmetic.versions for number in version)]
         numbers += [self.arithmetic.processor, self.cond, self.rate]
-        kind = KINDS.index(self.kind) * len(RUNNERS) + RUNNERS.index(self.arithmetic.runner)
+        known = [*RUNNERS, PORTABLE] if self.version >= ANYWHERE else RUNNERS
+        kind = KINDS.index(self.kind) * len(known) + known.index(self.arithmetic.runner)
         start = MAGIC + bytes([self.version, kind]) + self.digest
         about = varint(len(self.about)) + self.about if self.version >= TELLING else b""
         return start + b"".join(map(varint, numbers)) + about
@@ -117,13 +119,15 @@ class Reader:
             raise CodeError("expected a file of `chainrule compress`, got something else")
         if start[-2] not in READABLE:
             raise CodeError(f"written in format {start[-2]}, expected {' or '.join(map(str, READABLE))}")
-        if start[-1] >= len(KINDS) * len(RUNNERS):
+        known = [*RUNNERS, PORTABLE] if start[-2] >= ANYWHERE else RUNNERS
+        if start[-1] >= len(KINDS) * len(known):
             raise CodeError(DAMAGED)
-        kind, runner = KINDS[start[-1] // len(RUNNERS)], RUNNERS[start[-1] % len(RUNNERS)]
+        kind, runner = KINDS[start[-1] // len(known)], known[start[-1] % len(known)]
         digest = self._take(DIGEST)
         code = self._varint()
         domain = (code, *[self._varint() for _ in range(code % RANKS + 1)])
-        versions = tuple((self._varint(), self._varint(), self._varint()) for _ in PACKAGES)
+        own = () if runner == PORTABLE else PACKAGES
+        versions = tuple((self._varint(), self._varint(), self._varint()) for _ in own)
         arithmetic = Arithmetic(runner, versions, self._varint(0xFFFF))
         cond, rate = self._varint(2**32 - 1), self._varint(2**32)
         about = self._take(self._varint(self._left)) if start[-2] >= TELLING else b""

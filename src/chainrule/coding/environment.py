@@ -20,6 +20,8 @@ from chainrule.errors import ChainruleError, CodeError
 from chainrule.models import Model
 
 RUNNERS = ("eager", "native")
+PORTABLE = "portable"  # the arithmetic of docs/format.md, which any runner has on any machine
+REVISION = 1  # of it
 PACKAGES = ("chainrule", "torch", "constriction", "numba")
 DIGEST = 8  # bytes of SHA-256
 
@@ -31,14 +33,20 @@ class Arithmetic:
     """Whose last bits a file relies on.
 
     Attributes:
-        runner: of `RUNNERS`. Either runs a block on one thread, whatever number of threads there is.
-        versions: of `PACKAGES`, that of numba (0, 0, 0) for eager steps.
-        processor: 16 bits of a checksum of its name and of what it can do.
+        runner: of `RUNNERS`, which runs a block on one thread, whatever number of threads there is; or `PORTABLE`,
+            which is the same everywhere.
+        versions: of `PACKAGES`, that of numba (0, 0, 0) for eager steps; none of portable arithmetic.
+        processor: 16 bits of a checksum of its name and of what it can do; of portable arithmetic its revision.
     """
 
     runner: str
     versions: tuple[Version, ...]
     processor: int
+
+    @property
+    def portable(self) -> bool:
+        """Whether any machine has it."""
+        return self.runner == PORTABLE
 
     @classmethod
     def here(cls, runner: str) -> Arithmetic:
@@ -47,6 +55,8 @@ class Arithmetic:
         Raises:
             ChainruleError: on a runner that files do not know.
         """
+        if runner == PORTABLE:
+            return cls(PORTABLE, (), REVISION)
         if runner not in RUNNERS:
             raise ChainruleError(f"runner: expected {' or '.join(RUNNERS)}, got {runner!r}")
         names = PACKAGES if runner == "native" else PACKAGES[:-1]
@@ -60,7 +70,11 @@ class Arithmetic:
             CodeError: naming the first difference.
         """
         here = Arithmetic.here(self.runner)
-        for name, theirs, ours in zip(PACKAGES, self.versions, here.versions, strict=True):
+        if self.portable and self.processor != here.processor:
+            raise CodeError(f"coded in portable arithmetic {self.processor}, expected {here.processor}")
+        for name, theirs, ours in zip(
+            PACKAGES[: len(self.versions)], self.versions, here.versions, strict=True
+        ):
             if theirs != ours:
                 theirs_, ours_ = (".".join(map(str, version)) for version in (theirs, ours))
                 raise CodeError(f"coded with {name} {theirs_}, expected {ours_} as it is here")
@@ -68,13 +82,22 @@ class Arithmetic:
             raise CodeError(f"coded on another kind of processor than this one ({_processor(self.runner)})")
 
 
-def digest_of(model: Model) -> bytes:
-    """The digest of what identifies a model: name, domain, columns, ordering and weights."""
+def digest_of(model: Model, portable: bool = False) -> bytes:
+    """The digest of what identifies a model: name, domain, columns, ordering and weights.
+
+    Args:
+        model: of any kind.
+        portable: whether tables count that a model computes when it is made, such as rotary angles: torch's functions
+            may give others elsewhere, which are refused before anything is decoded.
+    """
     columns = [[c.name, c.kind, list(c.categories), c.missing, *_support(c)] for c in model.domain.columns]
     order = model.factorisation.ordering.variables.tolist()
     card = [model.name or type(model).__name__, str(model.domain), columns, order]
     digest = hashlib.sha256(json.dumps(card, default=str).encode())
-    for name, tensor in sorted(model.state_dict().items()):
+    tensors = model.state_dict()
+    if portable:
+        tensors |= {name: buffer for name, buffer in model.named_buffers() if buffer.is_floating_point()}
+    for name, tensor in sorted(tensors.items()):
         if name.endswith("head.offset") and not tensor.any():
             continue  # of a model of an earlier version, whose digest is that of then
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())

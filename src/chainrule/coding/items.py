@@ -15,11 +15,10 @@ from torch import Tensor
 from chainrule.coding.alphabet import Alphabet
 from chainrule.coding.block import Block, Rows, decode, encode
 from chainrule.coding.container import Header, Reader, Writer, brief
-from chainrule.coding.environment import Arithmetic, digest_of, repeatable
+from chainrule.coding.environment import PORTABLE, Arithmetic, digest_of, repeatable
 from chainrule.coding.parallel import in_order
-from chainrule.coding.runner import choose_runner
+from chainrule.coding.runner import Steppers, choose_runner
 from chainrule.domain import Domain
-from chainrule.engine.auto import find_runner
 from chainrule.engine.rows import HELD, state_bytes
 from chainrule.errors import CodeError, ConditionError
 from chainrule.models import AutoregressiveModel, Model
@@ -37,6 +36,7 @@ def compress(
     cond: Tensor | int | None = None,
     *,
     runner: str = AUTO,
+    portable: bool = True,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> bytes:
@@ -50,12 +50,15 @@ def compress(
         x: (B, *event_shape), in its domain. The lengths of items that differ in length are coded too.
         cond: classes, one per item or one for all, are coded as well, at log2 of their number; any other condition
             is not, and must be given to `decompress` again.
-        runner: "eager", "native", or "auto" for what is faster; the file says which, and is decoded by it.
+        runner: "eager", "native", or "auto" for what is faster.
+        portable: whether steps are computed in an arithmetic that is the same on every machine. Otherwise the file says
+            which runner, versions and processor it was made with, and is decoded with the same.
         workers: blocks that are coded at once; torch's number of threads by default. It changes nothing but time.
         progress: called with the number of items coded, after each block.
 
     Raises:
-        ChainruleError: if the model has reals, mixes several factorisations, or is not on the CPU.
+        ChainruleError: if the model has reals, mixes several factorisations, is not on the CPU, or does what has no
+            portable form.
         DomainError: if x does not lie in the domain.
 
     Example:
@@ -66,7 +69,7 @@ def compress(
         True
     """
     stream = io.BytesIO()
-    write_items(model, x, cond, stream, runner=runner, workers=workers, progress=progress)
+    write_items(model, x, cond, stream, runner=runner, portable=portable, workers=workers, progress=progress)
     return stream.getvalue()
 
 
@@ -78,6 +81,7 @@ def write_items(
     *,
     about: bytes = b"",
     runner: str = AUTO,
+    portable: bool = True,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> int:
@@ -95,10 +99,13 @@ def write_items(
     with repeatable(model):
         if runner == AUTO:
             first = None if cond is None else cond[:rows]
-            runner = choose_runner(alphabet.model, min(rows, len(x)), len(parts), first) if parts else "eager"
-        arithmetic, check = Arithmetic.here(runner), _check_of(uncoded)
-        header = Header("items", digest_of(model), brief(model.domain), arithmetic, check, about=about)
-        task = partial(_encoded, alphabet, find_runner(model, runner))
+            size = min(rows, len(x)), len(parts)
+            runner = choose_runner(alphabet.model, *size, first, portable) if parts else "eager"
+        arithmetic, check = Arithmetic.here(PORTABLE if portable else runner), _check_of(uncoded)
+        header = Header(
+            "items", digest_of(model, portable), brief(model.domain), arithmetic, check, about=about
+        )
+        task = partial(_encoded, alphabet, Steppers(arithmetic, runner))
         writer, done = Writer(target, header), 0
         for block in in_order(task, parts, workers):
             writer.block(block)
@@ -178,12 +185,11 @@ def read_items(
     uncoded = None if model.condition.counts else cond
     if _check_of(uncoded) != reader.header.cond:
         raise ConditionError("cond: expected the condition that `compress` was given, got a different one")
-    runner = find_runner(model, reader.header.arithmetic.runner)
-    done = 0
+    steppers, done = Steppers(reader.header.arithmetic), 0
     workers = threads(workers, _sizes(alphabet.model)[1])
     with repeatable(model):
         tasks = _with_cond(reader.blocks(block_rows(model.domain)), model, uncoded)
-        for block, rows in in_order(partial(_decoded, alphabet, runner), tasks, workers):
+        for block, rows in in_order(partial(_decoded, alphabet, steppers), tasks, workers):
             reader.agree(block, rows.check())
             take(alphabet.items(rows.symbols, rows.there), rows.labels)
             done += block.rows
@@ -224,26 +230,27 @@ def check_header(model: Model, header: Header, kind: str, anyway: bool) -> None:
     """
     if header.kind != kind:
         raise CodeError(f"expected {kind}, got a file that holds a {header.kind}")
-    if header.domain != brief(model.domain) or header.digest != digest_of(model):
+    own = digest_of(model, header.arithmetic.portable)
+    if header.domain != brief(model.domain) or header.digest != own:
         raise CodeError(
             f"coded by another model than this {model.name or type(model).__name__} of {model.domain}: expected "
-            f"{digest_of(model).hex()}, got {header.digest.hex()}"
+            f"{own.hex()}, got {header.digest.hex()}"
         )
     if not anyway:
         header.arithmetic.check()
 
 
-def _encoded(alphabet: Alphabet, runner: Any, part: tuple[Tensor, Tensor | None]) -> Block:
+def _encoded(alphabet: Alphabet, steppers: Steppers, part: tuple[Tensor, Tensor | None]) -> Block:
     x, cond = part
     symbols, there = alphabet.symbols(alphabet.model.domain.check(x))
     classes = bool(alphabet.model.condition.counts)
     rows = Rows(symbols, there, cond if classes else None, None if classes else cond)
-    return encode(alphabet.model, runner, rows)
+    return encode(alphabet.model, steppers.of(alphabet.model, len(symbols), cond), rows)
 
 
-def _decoded(alphabet: Alphabet, runner: Any, task: tuple[Block, Tensor | None]) -> tuple[Block, Rows]:
+def _decoded(alphabet: Alphabet, steppers: Steppers, task: tuple[Block, Tensor | None]) -> tuple[Block, Rows]:
     block, cond = task
-    return block, decode(alphabet.model, runner, block, cond=cond)
+    return block, decode(alphabet.model, steppers.of(alphabet.model, block.rows, cond), block, cond=cond)
 
 
 def _with_cond(

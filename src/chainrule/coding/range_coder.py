@@ -34,16 +34,21 @@ class Coder(Protocol):
 
 
 class Encoder:
-    """Symbols → bytes."""
+    """Symbols → bytes.
 
-    def __init__(self) -> None:
+    Args:
+        portable: whether tables are made whole numbers here, and not by constriction.
+    """
+
+    def __init__(self, portable: bool = False) -> None:
+        self._table = _weights if portable else _checked
         self._range = constriction.stream.queue.RangeEncoder()
 
     def code(self, probabilities: Tensor, symbols: Tensor | None) -> Tensor:
         """Write them."""
         assert symbols is not None
         if probabilities.shape[1] > 1 and len(symbols):
-            self._range.encode(symbols.numpy().astype(np.int32), _TABLES, _checked(probabilities))
+            self._range.encode(symbols.numpy().astype(np.int32), _TABLES, self._table(probabilities))
         return symbols
 
     def finish(self) -> bytes:
@@ -54,11 +59,16 @@ class Encoder:
 class Decoder:
     """Bytes → symbols.
 
+    Args:
+        payload: of an encoder.
+        portable: as of the encoder.
+
     Raises:
         CodeError: if the bytes are not whole words.
     """
 
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payload: bytes, portable: bool = False) -> None:
+        self._table = _weights if portable else _checked
         if len(payload) % WORD:
             raise CodeError(f"payload: expected words of {WORD} bytes, got {len(payload)} bytes")
         self._range = constriction.stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
@@ -68,7 +78,7 @@ class Decoder:
         if probabilities.shape[1] == 1 or not len(probabilities):
             return torch.zeros(len(probabilities), dtype=torch.int64)
         try:
-            found = self._range.decode(_TABLES, _checked(probabilities))
+            found = self._range.decode(_TABLES, self._table(probabilities))
         except AssertionError as error:  # constriction's, on words that no encoder writes
             raise CodeError("payload: not a valid code") from error
         return torch.from_numpy(found).long()
@@ -87,3 +97,16 @@ def _checked(probabilities: Tensor) -> np.ndarray:
     if not torch.isfinite(probabilities.sum()):
         raise ChainruleError("the model gives no probabilities: some of its numbers are NaN")
     return probabilities.contiguous().numpy()
+
+
+def _weights(probabilities: Tensor) -> np.ndarray:
+    """(n, K) → whole numbers ≥ 0 that sum to 2^24 - K in each row: by the format's rule, in its order of additions.
+
+    constriction adds one to each. It scales a row by (2^24 - K) over its sum, which is exactly 1 here.
+    """
+    p = _checked(probabilities)
+    room = float((1 << PRECISION) - p.shape[1])
+    below = np.add.accumulate(p, axis=1)
+    whole = np.minimum(np.floor(below * (room / below[:, -1:])), room)
+    whole[:, -1] = room
+    return np.diff(whole, axis=1, prepend=0.0)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Sequence
+from threading import Lock
 
 import torch
 from torch import Tensor
 
+from chainrule.coding.environment import Arithmetic
+from chainrule.coding.steps import Steps, find_steps
 from chainrule.engine import Incremental
 from chainrule.engine.auto import TRIED, find_native
 from chainrule.models import AutoregressiveModel
@@ -17,12 +20,14 @@ from chainrule.models import AutoregressiveModel
 WORTH, COMPILING = 2.0, 60.0
 
 
-def choose_runner(model: AutoregressiveModel, rows: int, blocks: int, cond: Tensor | None) -> str:
+def choose_runner(
+    model: AutoregressiveModel, rows: int, blocks: int, cond: Tensor | None, portable: bool
+) -> str:
     """The name of the runner, for this number of blocks and of rows in each; to be called in `repeatable`."""
     phases = model.schedule()
     start = time.perf_counter()
     tried = list(enumerate(phases))[:TRIED]
-    _try(model, model, rows, cond, tried)
+    _try(model, find_steps(model, "eager", portable).runner, rows, cond, tried)
     seconds = (time.perf_counter() - start) / len(tried) * len(phases) * blocks
     native = find_native(model) if _pays(seconds) else "it would not pay"
     if isinstance(native, str):
@@ -31,10 +36,34 @@ def choose_runner(model: AutoregressiveModel, rows: int, blocks: int, cond: Tens
 
     try:
         # Each kind of step is compiled here, and found again when the blocks are coded.
-        _try(model, native, rows, cond, [(phases.index(phase), phase) for phase in dict.fromkeys(phases)])
+        runner = find_steps(model, "native", portable).runner
+        _try(model, runner, rows, cond, [(phases.index(phase), phase) for phase in dict.fromkeys(phases)])
     except Unsupported:
         return "eager"
     return "native"
+
+
+class Steppers:
+    """The steps of a file's models, each found once, whichever thread asks first.
+
+    Args:
+        arithmetic: of the file.
+        runner: who runs them; None for what the file says, or of a portable one for what is faster.
+    """
+
+    def __init__(self, arithmetic: Arithmetic, runner: str | None = None) -> None:
+        self._portable = arithmetic.portable
+        self._runner = runner if self._portable else arithmetic.runner
+        self._known: dict[AutoregressiveModel, Steps] = {}
+        self._lock = Lock()
+
+    def of(self, model: AutoregressiveModel, rows: int, cond: Tensor | None = None) -> Steps:
+        """The steps of a model, for blocks of about this number of rows."""
+        with self._lock:
+            if model not in self._known:
+                name = self._runner or choose_runner(model, rows, 1, cond, self._portable)
+                self._known[model] = find_steps(model, name, self._portable)
+            return self._known[model]
 
 
 def _pays(seconds: float) -> bool:

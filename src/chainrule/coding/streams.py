@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from threading import Lock
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -16,13 +16,12 @@ from chainrule.coding.alphabet import check_codable
 from chainrule.coding.block import Block, Rows, decode, encode
 from chainrule.coding.container import VERSION, Header, Reader, Writer, brief
 from chainrule.coding.contexts import Contexts
-from chainrule.coding.environment import Arithmetic, digest_of, repeatable
+from chainrule.coding.environment import PORTABLE, Arithmetic, digest_of, repeatable
 from chainrule.coding.items import AUTO, Progress, block_rows, check_header, threads
 from chainrule.coding.order0 import Mixed
 from chainrule.coding.parallel import in_order
-from chainrule.coding.runner import choose_runner
+from chainrule.coding.runner import Steppers, choose_runner
 from chainrule.coding.symbols import Mixer
-from chainrule.engine.auto import find_runner
 from chainrule.engine.rows import state_bytes
 from chainrule.errors import CodeError, DomainError
 from chainrule.models import AutoregressiveModel, Model
@@ -66,11 +65,6 @@ class Cuts:
                     self._models[steps] = self.model
             return self._models[steps]
 
-    def runner(self, model: AutoregressiveModel, name: str) -> Any:
-        """What runs its steps."""
-        with self._lock:
-            return find_runner(model, name)
-
 
 def compress_stream(
     model: Model,
@@ -81,6 +75,7 @@ def compress_stream(
     rate: int = 0,
     about: bytes = b"",
     runner: str = AUTO,
+    portable: bool = True,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> int:
@@ -94,7 +89,7 @@ def compress_stream(
         kind: "file", "folder", "sound" or "text".
         rate: of a sound, in Hz.
         about: the description of the source.
-        runner, workers: as for `compress`.
+        runner, portable, workers: as for `compress`.
         progress: called with the number of symbols coded.
 
     Returns:
@@ -112,11 +107,14 @@ def compress_stream(
     with repeatable(model):
         if runner == AUTO:
             own = cuts.of(len(first) // width)
-            runner = choose_runner(own, _rows(own, len(first) // width), 1, None) if first else "eager"
-        arithmetic = Arithmetic.here(runner)
-        header = Header(kind, digest_of(model), brief(model.domain), arithmetic, rate=rate, about=about)
+            rows = _rows(own, len(first) // width)
+            runner = choose_runner(own, rows, 1, None, portable) if first else "eager"
+        arithmetic = Arithmetic.here(PORTABLE if portable else runner)
+        header = Header(
+            kind, digest_of(model, portable), brief(model.domain), arithmetic, rate=rate, about=about
+        )
         writer, done = Writer(target, header), 0
-        task = partial(_encoded, cuts, runner, kind)
+        task = partial(_encoded, cuts, Steppers(arithmetic, runner), kind)
         for block in in_order(task, _again(first, chunks), workers):
             writer.block(block)
             done += block.rows
@@ -156,7 +154,7 @@ def decompress_stream(
     model, done = check_stream(model, header.kind), 0
     check_header(model, header, header.kind, anyway)
     cuts = Cuts(model)
-    task = partial(_decoded, cuts, header)
+    task = partial(_decoded, cuts, Steppers(header.arithmetic), header)
     workers = threads(workers, _held(cuts, header.kind, block_symbols(model)))
     with repeatable(model):
         for block, rows in in_order(task, reader.blocks(block_symbols(model)), workers):
@@ -220,22 +218,21 @@ def _there(model: AutoregressiveModel, symbols: int) -> Tensor:
     return (torch.arange(rows * model.sites) < symbols).view(rows, model.sites)
 
 
-def _encoded(cuts: Cuts, runner: str, kind: str, chunk: bytes) -> Block:
+def _encoded(cuts: Cuts, steppers: Steppers, kind: str, chunk: bytes) -> Block:
     flat = torch.from_numpy(np.frombuffer(chunk, symbol_type(cuts.model)).astype(np.int64))
     model = cuts.of(len(flat))
     rows = cut(model, flat)
     mixer = _mixer(kind, rows.there, VERSION)
-    block = encode(model, cuts.runner(model, runner), rows, mixer=mixer, sized=True)
+    block = encode(model, steppers.of(model, len(rows.symbols)), rows, mixer=mixer, sized=True)
     return replace(block, rows=len(flat))
 
 
-def _decoded(cuts: Cuts, header: Header, block: Block) -> tuple[Block, Rows]:
+def _decoded(cuts: Cuts, steppers: Steppers, header: Header, block: Block) -> tuple[Block, Rows]:
     model = cuts.of(block.rows)
     there = _there(model, block.rows)
     whole = replace(block, rows=len(there))
-    runner = cuts.runner(model, header.arithmetic.runner)
     mixer = _mixer(header.kind, there, header.version)
-    return block, decode(model, runner, whole, there=there, mixer=mixer)
+    return block, decode(model, steppers.of(model, len(there)), whole, there=there, mixer=mixer)
 
 
 def _mixer(kind: str, there: Tensor, version: int) -> Mixer | None:

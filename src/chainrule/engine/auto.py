@@ -17,6 +17,7 @@ from chainrule.engine.captured.capture import CAPTURES
 from chainrule.engine.choice import Choice
 from chainrule.engine.eager import draw_stepwise
 from chainrule.engine.interfaces import Incremental, ModelSteps, Unsupported
+from chainrule.engine.portable import Portable, PortableSteps
 from chainrule.errors import ChainruleError
 from chainrule.layers import State
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 CAPTURED = "captured"
 FUSED = "captured-fused"
 NATIVE = {"native": None, "native-bf16": "bf16", "native-int8": "int8"}  # runners, and how they round weights
+PORTABLE = {
+    "eager": "portable-eager",
+    "native": "portable-native",
+}  # who runs the steps of portable arithmetic
 TRIED = 4  # sites that are drawn eagerly before the time of the rest is estimated
 # Seconds of eager steps, past and to come, that are worth recording a model's step; and where the loop is not loaded.
 RECORDING, LOADING = 0.05, 0.1
@@ -98,7 +103,7 @@ class Ledger:
         self.account = Account()
         self.tensors: list[Tensor] = []
         self.marks: list[_Mark] = []
-        self.runners: dict[str, NativeRunner | CapturedRunner | str] = {}
+        self.runners: dict[str, Any] = {}
 
     @classmethod
     def of(cls, model: Any) -> Ledger:
@@ -220,12 +225,10 @@ def find_native(model: Any, name: str = "native") -> NativeRunner | str:
     """The native runner of a model as it now is, rounded as a name of `NATIVE` says; or why there is none."""
     if model.device.type != "cpu":
         return f"it is for CPUs, the model is on {model.device}"
-    found = _find(model, name)
-    assert not isinstance(found, CapturedRunner)
-    return found
+    return _find(model, name)
 
 
-def _find(model: Any, name: str) -> NativeRunner | CapturedRunner | str:
+def _find(model: Any, name: str) -> Any:
     """The one that was made of the model's numbers, if they are the same."""
     tensors, marks = _marked(model)
     ledger = Ledger.of(model)
@@ -253,8 +256,24 @@ def find_runner(model: Any, name: str) -> Incremental:
     return found
 
 
-def _make(model: Any, name: str) -> NativeRunner | CapturedRunner | str:
-    if name not in NATIVE:
+def find_portable(model: Any, name: str) -> PortableSteps | NativeRunner:
+    """Steps in portable arithmetic by "eager" or "native" ones.
+
+    Raises:
+        ChainruleError: if there is no such runner for this model.
+    """
+    if name not in PORTABLE:
+        raise ChainruleError(f"runner: expected {' or '.join(PORTABLE)}, got {name!r}")
+    found: Any = _find(model, PORTABLE[name])
+    if isinstance(found, str):
+        raise ChainruleError(f"native runner: {found}")
+    return found
+
+
+def _make(model: Any, name: str) -> NativeRunner | CapturedRunner | PortableSteps | str:
+    if name == PORTABLE["eager"]:
+        return PortableSteps(model, Portable(model))
+    if name not in NATIVE and name != PORTABLE["native"]:
         try:
             return _make_captured(model, name == FUSED)
         except Unsupported as reason:
@@ -263,6 +282,8 @@ def _make(model: Any, name: str) -> NativeRunner | CapturedRunner | str:
         from chainrule.engine.native import NativeRunner
     except ImportError as missing:  # numba is not built for every Python on its first day
         return f"numba cannot be loaded: {missing}"
+    if name == PORTABLE["native"]:
+        return NativeRunner(model, arithmetic=Portable(model))
     return NativeRunner(model, rounding=NATIVE[name])
 
 

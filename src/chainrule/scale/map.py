@@ -58,7 +58,7 @@ def map(
         rows: of a part at most.
         progress: called with how many of how many rows are done.
         notes: takes what was found in the rows, such as categories never seen in training.
-        **options: seed, particles, device; of compression runner and verify, of decompression anyway.
+        **options: seed, particles, device; of compression runner, portable and verify, of decompression anyway.
 
     Returns:
         The number of rows.

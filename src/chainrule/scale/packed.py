@@ -29,6 +29,7 @@ def compress(run: Run, part: Part, options: dict[str, Any], generator: torch.Gen
         source = folder / "part.parquet"
         parquet.write_table(table, source)
         how: Any = {"verify": options.get("verify", True), "runner": options.get("runner", "eager")}
+        how["portable"] = options.get("portable", True)
         try:
             items = load_items(source, run.reading, cut=False)
             pack_items(run, str(source), items, len(items), place, **how)

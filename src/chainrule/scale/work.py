@@ -38,7 +38,7 @@ def work(folder: str, verb: str, options: dict[str, Any], part: Part, out: str) 
     Args:
         folder: of the run.
         verb: of `VERBS`.
-        options: seed, particles, device, runner, verify.
+        options: seed, particles, device, runner, portable, verify.
         part: the rows.
         out: folder of the results.
     """

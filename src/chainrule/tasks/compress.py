@@ -32,6 +32,7 @@ def pack_stream(
     *,
     verify: bool = True,
     runner: str = "auto",
+    portable: bool = True,
     progress: Progress | None = None,
 ) -> dict:
     """A file, a folder, a text or a sound.
@@ -41,7 +42,7 @@ def pack_stream(
         stream: what `stream_of` gave.
         out: where to.
         verify: whether to decode what was written and compare it, before it is put in place.
-        runner, progress: as for `chainrule.compress`.
+        runner, portable, progress: as for `chainrule.compress`.
 
     Returns:
         "packed" of "of" in "unit", "bytes" before and "compressed" after, and whether it was "verified".
@@ -56,6 +57,7 @@ def pack_stream(
                 "rate": stream.rate,
                 "about": pack(stream.about),
                 "runner": runner,
+                "portable": portable,
                 "progress": progress,
             }
             size = compress_stream(run.model, source, target, stream.kind, **options)
@@ -80,6 +82,7 @@ def pack_items(
     verify: bool = True,
     data_dir: Path | None = None,
     runner: str = "auto",
+    portable: bool = True,
     progress: Progress | None = None,
 ) -> dict:
     """Items and all else that their source is made of.
@@ -91,7 +94,7 @@ def pack_items(
         of: how many were read.
         out: where to.
         data_dir: where named sets lie.
-        verify, runner, progress: as for `pack_stream`.
+        verify, runner, portable, progress: as for `pack_stream`.
 
     Returns:
         As `pack_stream`, with "items" and "variables" of all of them that are counted in place of "bytes".
@@ -115,7 +118,12 @@ def pack_items(
     _check_whole(source, kind, about, labels)
     with atomic_path(out) as temporary:
         with temporary.open("wb") as target:
-            options: Any = {"about": pack(about), "runner": runner, "progress": progress}
+            options: Any = {
+                "about": pack(about),
+                "runner": runner,
+                "portable": portable,
+                "progress": progress,
+            }
             size = write_items(model, items.x, labels, target, **options)
         start = time.perf_counter()
         if verify:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import nullcontext
 from threading import Lock
 from typing import Any
 
@@ -16,6 +17,7 @@ from chainrule.engine.native.lower.lower import lower
 from chainrule.engine.native.program import Program
 from chainrule.engine.native.shard import Share, copied
 from chainrule.engine.native.trace import Unsupported, record
+from chainrule.engine.portable import Portable
 
 Site = Callable[..., list[Tensor]]
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-9}  # of a step's results beside the recorded ones
@@ -29,10 +31,18 @@ class Programs:
         name: of the model.
         dtype: of its parameters.
         rounding: of the weights of float32 that products take: None, "bf16" or "int8".
+        arithmetic: in which a step is recorded; its program then gives the same bits.
     """
 
-    def __init__(self, name: str, dtype: torch.dtype, rounding: str | None = None) -> None:
-        self.name, self.tolerance = name, TOLERANCE.get(dtype, 0.0)
+    def __init__(
+        self,
+        name: str,
+        dtype: torch.dtype,
+        rounding: str | None = None,
+        arithmetic: Portable | None = None,
+    ) -> None:
+        self.name, self._arithmetic = name, arithmetic
+        self.tolerance = 0.0 if arithmetic else TOLERANCE.get(dtype, 0.0)
         self._weights = Weights()
         self._rounded = None if rounding is None else Weights(rounding)
         self._kept: dict[Hashable, Program | Unsupported] = {}
@@ -78,8 +88,10 @@ class Programs:
             if leaf.is_floating_point():  # zeros would hide a wrong place
                 leaf.copy_(torch.rand(leaf.shape, generator=generator, dtype=leaf.dtype))
         again = [copied(tensor) for tensor in tried]
-        recording, results = record(site, tried)
-        program = lower(recording, results, recording.inputs[len(inputs) - leaves :], self._weights)
+        with self._arithmetic() if self._arithmetic else nullcontext():
+            recording, results = record(site, tried)
+        portable = self._arithmetic is not None
+        program = lower(recording, results, recording.inputs[len(inputs) - leaves :], self._weights, portable)
         share = Share(again)
         share.run_site(program, t)
         expected = [*tried[: len(inputs) - leaves], *(recording.tensor(view) for view in results)]

@@ -22,7 +22,8 @@ PANELS = {Kind.FLOAT32: PANEL[FLOAT], Kind.FLOAT64: PANEL[DOUBLE]}
 Vector = tuple[int, ...]
 
 
-def _dense(kind: Kind, *sizes: int) -> Reach:
+def dense(kind: Kind, *sizes: int) -> Reach:
+    """A contiguous operand of these sizes."""
     return Reach(kind, sizes, natural(sizes))
 
 
@@ -158,8 +159,8 @@ class DivideInt(Instruction):
     size: int
 
     def _reach(self) -> dict[str, Reach]:
-        own = _dense(Kind.INT64, self.size)
-        return {"out": own, "a": own, "divisor": _dense(Kind.INT64, 1)}
+        own = dense(Kind.INT64, self.size)
+        return {"out": own, "a": own, "divisor": dense(Kind.INT64, 1)}
 
 
 @instruction(Opcode.WHERE)
@@ -221,13 +222,16 @@ class CopyAt(Instruction):
         return {
             "out": Reach(self.kind, (out, *self.sizes), (self.out_stride, *self.out_steps)),
             "a": Reach(self.kind, (a, *self.sizes), (self.a_stride, *self.a_steps)),
-            "indices": _dense(Kind.INT64, self.number),
+            "indices": dense(Kind.INT64, self.number),
         }
 
 
 @instruction(Opcode.MATMUL_PACKED)
 class MatmulPacked(Instruction):
-    """out (R, N) += a (R, K) weight (K, N), a constant in panels of columns; in float32 of bfloat16 or int8 too."""
+    """out (R, N) += a (R, K) weight (K, N), a constant in panels of columns.
+
+    Beside float32 the weight may be bfloat16 or int8, beside float64 float32.
+    """
 
     kinds = FLOATS
     writes = ("out", "spare")
@@ -246,12 +250,12 @@ class MatmulPacked(Instruction):
         panel = PANELS[self.kind]
         packed = -(-self.outer // panel) * panel * self.inner
         return {
-            "out": _dense(self.kind, self.rows, self.outer),
+            "out": dense(self.kind, self.rows, self.outer),
             "a": Reach(self.kind, (self.rows, self.inner), (self.a_row, 1)),
-            "weight": _dense(self.kind, packed)
+            "weight": dense(self.kind, packed)
             if self.bytes == self.kind.bytes
-            else _dense(Kind.INT64, packed * self.bytes // 8),
-            "spare": _dense(self.kind, self.rows, panel),
+            else dense(Kind.INT64, packed * self.bytes // 8),
+            "spare": dense(self.kind, self.rows, panel),
         }
 
 
@@ -272,7 +276,7 @@ class Matmul(Instruction):
 
     def _reach(self) -> dict[str, Reach]:
         return {
-            "out": _dense(self.kind, self.rows, self.outer),
+            "out": dense(self.kind, self.rows, self.outer),
             "a": Reach(self.kind, (self.rows, self.inner), (self.a_row, 1)),
             "weight": Reach(self.kind, (self.outer, self.inner), (self.weight_row, 1)),
         }
@@ -291,7 +295,7 @@ class Softmax(Instruction):
     log: bool
 
     def _reach(self) -> dict[str, Reach]:
-        own = _dense(self.kind, self.rows, self.width)
+        own = dense(self.kind, self.rows, self.width)
         return {"out": own, "a": own}
 
 
@@ -312,7 +316,7 @@ class Reduce(Instruction):
     def _reach(self) -> dict[str, Reach]:
         found = (self.rows, self.width) if self.function == "cumsum" else (self.rows,)
         kind = Kind.INT64 if self.function == "argmax" else self.kind
-        return {"out": _dense(kind, *found), "a": _dense(self.kind, self.rows, self.width)}
+        return {"out": dense(kind, *found), "a": dense(self.kind, self.rows, self.width)}
 
 
 @instruction(Opcode.SEARCH)
@@ -331,9 +335,9 @@ class Search(Instruction):
 
     def _reach(self) -> dict[str, Reach]:
         return {
-            "out": _dense(Kind.INT64, self.rows, self.number),
-            "a": _dense(self.kind, self.rows, self.width),
-            "values": _dense(self.kind, self.rows, self.number),
+            "out": dense(Kind.INT64, self.rows, self.number),
+            "a": dense(self.kind, self.rows, self.width),
+            "values": dense(self.kind, self.rows, self.number),
         }
 
 
@@ -352,8 +356,8 @@ class LayerNorm(Instruction):
     eps: View
 
     def _reach(self) -> dict[str, Reach]:
-        own, each = _dense(self.kind, self.rows, self.width), _dense(self.kind, self.width)
-        return {"out": own, "a": own, "weight": each, "bias": each, "eps": _dense(Kind.FLOAT64, 1)}
+        own, each = dense(self.kind, self.rows, self.width), dense(self.kind, self.width)
+        return {"out": own, "a": own, "weight": each, "bias": each, "eps": dense(Kind.FLOAT64, 1)}
 
 
 @instruction(Opcode.GATHER)
@@ -370,9 +374,9 @@ class Gather(Instruction):
 
     def _reach(self) -> dict[str, Reach]:
         return {
-            "out": _dense(self.kind, self.rows, self.number),
-            "a": _dense(self.kind, self.rows, self.width),
-            "indices": _dense(Kind.INT64, self.rows, self.number),
+            "out": dense(self.kind, self.rows, self.number),
+            "a": dense(self.kind, self.rows, self.width),
+            "indices": dense(Kind.INT64, self.rows, self.number),
         }
 
 
@@ -409,6 +413,6 @@ class Attention(Instruction):
             "keys": Reach(self.kind, kept, (*self.key_steps, 1)),
             "values": Reach(self.kind, kept, (*self.value_steps, 1)),
             "mask": Reach(self.kind, (batch, heads, queries, keys), self.mask_steps),
-            "scores": _dense(self.kind, keys),
-            "scale": _dense(Kind.FLOAT64, 1),
+            "scores": dense(self.kind, keys),
+            "scale": dense(Kind.FLOAT64, 1),
         }

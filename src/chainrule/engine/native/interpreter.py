@@ -9,8 +9,8 @@ from typing import Any
 
 import numba as nb
 
-from chainrule.engine.native import instructions
-from chainrule.engine.native.kernels import elementwise, external, matmul, reductions, scalar
+from chainrule.engine.native import instructions, portable_instructions
+from chainrule.engine.native.kernels import elementwise, external, matmul, portable, reductions, scalar
 from chainrule.engine.native.kernels.attention import attend_f32, attend_f64
 from chainrule.engine.native.kernels.intrinsics import FAR, f32, f64, i64
 from chainrule.engine.native.kernels.matmul import FAST
@@ -30,6 +30,7 @@ PACKED, MATMUL, ATTENTION = (
     instructions.Attention.at,
 )
 SOFTMAX, REDUCE, SEARCH = instructions.Softmax.at, instructions.Reduce.at, instructions.Search.at
+ON_GRID, TOTAL = portable_instructions.OnGrid.at, portable_instructions.Total.at
 LAYER_NORM, GATHER = instructions.LayerNorm.at, instructions.Gather.at
 ARGMAX = REDUCTIONS.index("argmax")
 LENGTH = 1  # of the row, after its opcode
@@ -76,6 +77,36 @@ def _unary(row):
                     elementwise.unary_f32(function, out, n, a, step)
                 else:
                     elementwise.unary_f64(function, out, n, a, step)
+
+
+@nb.njit(**portable.STRICT)
+def _unary_portable(row):
+    kind, function, n, step = (
+        row[UNARY.kind],
+        row[UNARY.function],
+        row[UNARY.sizes + 3],
+        row[UNARY.a_steps + 3],
+    )
+    size = _size(kind)
+    for i in range(row[UNARY.sizes]):
+        for j in range(row[UNARY.sizes + 1]):
+            for k in range(row[UNARY.sizes + 2]):
+                out = row[UNARY.out] + _result(row, UNARY.sizes, i, j, k) * size
+                a = row[UNARY.a] + _strided(row, UNARY.a_steps, i, j, k) * size
+                if kind == Kind.FLOAT32:
+                    portable.unary_f32(function, out, n, a, step)
+                else:
+                    portable.unary_f64(function, out, n, a, step)
+
+
+@nb.njit(**portable.STRICT)
+def _on_grid(row):
+    out, steps, a, a_row = row[ON_GRID.out], row[ON_GRID.steps], row[ON_GRID.a], row[ON_GRID.a_row]
+    rows, inner = row[ON_GRID.rows], row[ON_GRID.inner]
+    if row[ON_GRID.kind] == Kind.FLOAT32:
+        portable.on_grid_f32(out, steps, a, a_row, rows, inner)
+    else:
+        portable.on_grid_f64(out, steps, a, a_row, rows, inner)
 
 
 @nb.njit(**FAST)
@@ -212,6 +243,8 @@ def _packed(row):
         matmul.product_i8(out, a, a_row, weight, rows, inner, outer, spare)
     elif row[PACKED.bytes] == 2:
         matmul.product_bf16(out, a, a_row, weight, rows, inner, outer, spare)
+    elif row[PACKED.bytes] == 4 and kind == Kind.FLOAT64:
+        matmul.product_f64_f32(out, a, a_row, weight, rows, inner, outer, spare)
     elif kind == Kind.FLOAT32:
         matmul.product_f32(out, a, a_row, weight, rows, inner, outer, spare)
     else:
@@ -354,6 +387,12 @@ def _step(row):
         return _gather(row)
     elif opcode == Opcode.ATTENTION:
         _attend(row)
+    elif opcode == Opcode.UNARY_PORTABLE:
+        _unary_portable(row)
+    elif opcode == Opcode.ON_GRID:
+        _on_grid(row)
+    elif opcode == Opcode.TOTAL:
+        portable.total(row[TOTAL.out], row[TOTAL.a], row[TOTAL.rows], row[TOTAL.width])
     return True
 
 

@@ -31,7 +31,10 @@ from chainrule.locks import lock
 
 log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
-SOURCES = ("instruction.py", "instructions.py", "interpreter.py", "opcodes.py")
+SOURCES = (
+    "instruction.py", "instructions.py", "portable_instructions.py", "interpreter.py", "opcodes.py",
+    "../portable/formulas.py",
+)  # fmt: skip
 PATIENCE = 180.0  # seconds for which another process is awaited that compiles
 BACKGROUND = """
 import os

@@ -30,6 +30,9 @@ class Opcode(IntEnum):
     CAST = 17
     DIVIDE_INT = 18
     EXTERNAL = 19
+    UNARY_PORTABLE = 20
+    ON_GRID = 21
+    TOTAL = 22
 
 
 class Kind(IntEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -11,8 +12,11 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from chainrule.engine.choice import Choice
 from chainrule.engine.native.cache import Programs
+from chainrule.engine.native.head import Form, NativeHead
 from chainrule.engine.native.session import Session
 from chainrule.engine.native.shard import Share
+from chainrule.engine.portable import Portable
+from chainrule.heads import Head
 from chainrule.layers import State, map_state
 
 
@@ -28,21 +32,34 @@ class NativeRunner:
         rounding: of the weights of products: "bf16", half the bytes to read, or "int8", a quarter, with a scale for
             each output; sums stay float32. The model is then another one, whose likelihoods a rollout with `score`
             gives.
+        arithmetic: in which steps are recorded, and which their programs have to the last bit; torch's own by default.
     """
 
-    def __init__(self, model: Any, threads: int | None = None, *, rounding: str | None = None) -> None:
-        self.model, self.threads = model, threads
-        self.programs = Programs(getattr(model, "name", None) or type(model).__name__, model.dtype, rounding)
+    def __init__(
+        self,
+        model: Any,
+        threads: int | None = None,
+        *,
+        rounding: str | None = None,
+        arithmetic: Portable | None = None,
+    ) -> None:
+        self.model, self.threads, self.arithmetic = model, threads, arithmetic
+        name = getattr(model, "name", None) or type(model).__name__
+        self.programs = Programs(name, model.dtype, rounding, arithmetic)
+        self._forms: dict[Any, Form | None] = {}
 
     def init_state(
         self, batch: int, *, cond: Tensor | None, length: int, device: torch.device, dtype: torch.dtype
     ) -> State:
         """The model's own, in memory of its own."""
-        return _owned(self.model.init_state(batch, cond=cond, length=length, device=device, dtype=dtype))
+        with self.arithmetic() if self.arithmetic else nullcontext():
+            state = self.model.init_state(batch, cond=cond, length=length, device=device, dtype=dtype)
+        return _owned(state)
 
     def prefill(self, sites: Tensor, state: State) -> tuple[Tensor, State]:
         """The model's own."""
-        params, state = self.model.prefill(sites, state)
+        with self.arithmetic() if self.arithmetic else nullcontext():
+            params, state = self.model.prefill(sites, state)
         return params, _owned(state)
 
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable) -> tuple[Tensor, State]:
@@ -66,6 +83,11 @@ class NativeRunner:
             if leaf is not after:
                 leaf.copy_(after)
         return params, state
+
+    def head(self) -> Head:
+        """The model's head, its tables by programs in the runner's arithmetic."""
+        assert self.arithmetic is not None
+        return NativeHead(self.model.head, self.arithmetic, self.programs, self._forms)
 
     def loop(
         self, choose: Choice, values: Tensor, state: State, *, first: int, terms: Tensor | None = None

@@ -12,7 +12,7 @@ from chainrule.engine.native.kernels.formulas import BINARY, BINARY_INT, COMPARE
 from chainrule.engine.native.kernels.simd import DOUBLE, FLOAT, I64, Vector, elementwise
 
 
-def _loops(functions: list[Callable[..., Vector]], out: Any, kinds: list[Any]) -> Any:
+def loops(functions: list[Callable[..., Vector]], out: Any, kinds: list[Any]) -> Any:
     """The intrinsic (number, out, n, a, its step, b, its step, …) that applies one of these functions."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -66,15 +66,15 @@ def _where(mask: Vector, x: Vector, y: Vector) -> Vector:
     return mask.compare("!=", 0).choose(x, y)
 
 
-unary_f32 = _loops(list(UNARY.values()), FLOAT, [FLOAT])
-unary_f64 = _loops(list(UNARY_F64.values()), DOUBLE, [DOUBLE])
-binary_f32, binary_f64 = (_loops(list(BINARY.values()), kind, [kind, kind]) for kind in (FLOAT, DOUBLE))
-binary_i64 = _loops(list(BINARY_INT.values()), I64, [I64, I64])
+unary_f32 = loops(list(UNARY.values()), FLOAT, [FLOAT])
+unary_f64 = loops(list(UNARY_F64.values()), DOUBLE, [DOUBLE])
+binary_f32, binary_f64 = (loops(list(BINARY.values()), kind, [kind, kind]) for kind in (FLOAT, DOUBLE))
+binary_i64 = loops(list(BINARY_INT.values()), I64, [I64, I64])
 compare_f32, compare_f64, compare_i64 = (
-    _loops(list(COMPARE.values()), I64, [kind, kind]) for kind in (FLOAT, DOUBLE, I64)
+    loops(list(COMPARE.values()), I64, [kind, kind]) for kind in (FLOAT, DOUBLE, I64)
 )
-where_f32, where_i64 = (_loops([_where], kind, [I64, kind, kind]) for kind in (FLOAT, I64))
+where_f32, where_i64 = (loops([_where], kind, [I64, kind, kind]) for kind in (FLOAT, I64))
 # From float32 to the others, from float64, from int64.
-cast_f32_f64, cast_f32_i64 = (_loops([lambda x, to=to: x.to(to)], to, [FLOAT]) for to in (DOUBLE, I64))
-cast_f64_f32, cast_f64_i64 = (_loops([lambda x, to=to: x.to(to)], to, [DOUBLE]) for to in (FLOAT, I64))
-cast_i64_f32, cast_i64_f64 = (_loops([lambda x, to=to: x.to(to)], to, [I64]) for to in (FLOAT, DOUBLE))
+cast_f32_f64, cast_f32_i64 = (loops([lambda x, to=to: x.to(to)], to, [FLOAT]) for to in (DOUBLE, I64))
+cast_f64_f32, cast_f64_i64 = (loops([lambda x, to=to: x.to(to)], to, [DOUBLE]) for to in (FLOAT, I64))
+cast_i64_f32, cast_i64_f64 = (loops([lambda x, to=to: x.to(to)], to, [I64]) for to in (FLOAT, DOUBLE))

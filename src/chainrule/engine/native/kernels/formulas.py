@@ -8,6 +8,7 @@ from collections.abc import Callable
 from llvmlite import ir
 
 from chainrule.engine.native.kernels.simd import DOUBLE, FLOAT, I32, I64, Vector
+from chainrule.engine.portable.formulas import FUNCTIONS
 
 # Cephes' expf, and the Taylor polynomial of degree 13; the constants of ln 2 in two parts, so that r is exact.
 EXP = {
@@ -116,6 +117,10 @@ def _sign(sign: str) -> Callable[[Vector, Vector], Vector]:
     return compare
 
 
+def _rounded(function: Callable[[Vector], Vector]) -> Callable[[Vector], Vector]:
+    return lambda x: function(x.to(DOUBLE)).to(x.scalar)
+
+
 UNARY: dict[str, Callable[[Vector], Vector]] = {
     "exp": exp,
     "sigmoid": sigmoid,
@@ -135,6 +140,17 @@ UNARY: dict[str, Callable[[Vector], Vector]] = {
     "elu": lambda x: x.compare(">", 0.0).choose(x, exp(minimum(x, x.like(0.0))) - 1.0),
 }
 UNARY_F64 = {name: function for name, function in UNARY.items() if name != "gelu"}
+# Portable arithmetic: in float64, and rounded once; of float32 those that steps are full of, to save a copy.
+PORTABLE_F64: dict[str, Callable[[Vector], Vector]] = {
+    name: FUNCTIONS[name]
+    for name in (
+        "exp", "sigmoid", "tanh", "silu", "gelu", "gelu_by_tanh", "log", "log1p", "expm1", "softplus",
+        "log_sigmoid_forward", "elu", "asinh", "sqrt", "rsqrt", "reciprocal", "sin", "cos",
+    )
+}  # fmt: skip
+PORTABLE: dict[str, Callable[[Vector], Vector]] = {
+    name: _rounded(PORTABLE_F64[name]) for name in ("exp", "sigmoid", "tanh", "silu", "gelu")
+}
 BINARY: dict[str, Callable[[Vector, Vector], Vector]] = {
     "add": lambda x, y: x + y,
     "sub": lambda x, y: x - y,

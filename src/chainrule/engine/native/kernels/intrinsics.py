@@ -57,7 +57,8 @@ def _block(scalar: Any, rows: int, panels: int, weight_size: int) -> Any:
     """y[r, n] += Σ_k x[r, k] w[k, n] for a few rows and panels of columns, which stay in registers.
 
     Each sum runs over k in order, one fused multiply-add a term, whatever the number of rows and panels: a row's
-    result does not depend on the batch it is in. Beside float32, weights of two bytes are bfloat16, of one int8.
+    result does not depend on the batch it is in. Beside float32, weights of two bytes are bfloat16, of one int8; beside
+    float64, those of four are float32.
     """
     lanes, size = LANES[scalar], BYTES[scalar]
     kind = ir.VectorType(scalar, lanes)
@@ -79,6 +80,8 @@ def _block(scalar: Any, rows: int, panels: int, weight_size: int) -> Any:
                     return load(builder, at(w, panel, w_panel, index), kind)
                 elements = builder.add(builder.mul(I64(panel), w_panel), index)
                 place = builder.add(w, builder.mul(elements, I64(weight_size)))
+                if scalar == DOUBLE:
+                    return builder.fpext(load(builder, place, ir.VectorType(FLOAT, lanes)), kind)
                 short, whole = ir.VectorType(ir.IntType(8 * weight_size), lanes), ir.VectorType(I32, lanes)
                 bits = builder.load(pointer(builder, place, short), align=weight_size)
                 if weight_size == 1:
@@ -214,7 +217,9 @@ SHAPES = ((8, 1), (4, 1), (1, 1), (1, 2))
 BLOCKS_F32, BLOCKS_BF16, BLOCKS_I8 = (
     tuple(_block(FLOAT, rows, panels, size) for rows, panels in SHAPES) for size in (4, 2, 1)
 )
-BLOCKS_F64 = tuple(_block(DOUBLE, rows, panels, 8) for rows, panels in SHAPES)
+BLOCKS_F64, BLOCKS_F64_F32 = (
+    tuple(_block(DOUBLE, rows, panels, size) for rows, panels in SHAPES) for size in (8, 4)
+)
 dot_f32, dot_f64 = _dot(FLOAT, types.float32), _dot(DOUBLE, types.float64)
 sum_f32, sum_f64 = _sum(FLOAT, types.float32), _sum(DOUBLE, types.float64)
 combine_f32, combine_f64 = _combine(FLOAT), _combine(DOUBLE)

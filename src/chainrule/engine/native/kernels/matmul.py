@@ -76,6 +76,7 @@ product_f32 = _product(ir.f32, ir.BLOCKS_F32, PANEL_F32, 4, 4)
 product_f64 = _product(ir.f64, ir.BLOCKS_F64, PANEL_F64, 8, 8)
 # Weights alone are of a shorter type.
 product_bf16 = _product(ir.f32, ir.BLOCKS_BF16, PANEL_F32, 4, 2)
+product_f64_f32 = _product(ir.f64, ir.BLOCKS_F64_F32, PANEL_F64, 8, 4)
 product_i8 = _product(ir.f32, ir.BLOCKS_I8, PANEL_F32, 4, 1)
 
 

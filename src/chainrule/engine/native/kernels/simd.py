@@ -15,6 +15,7 @@ FLOAT, DOUBLE = ir.FloatType(), ir.DoubleType()
 BYTES = {FLOAT: 4, DOUBLE: 8, I64: 8}
 LANES = {FLOAT: 16, DOUBLE: 8, I64: 8}  # 512 bits; a processor with shorter vectors takes several of them
 PANEL = {kind: 2 * LANES[kind] for kind in (FLOAT, DOUBLE)}  # columns of a packed weight that lie together
+BIAS, PLACES = 1023, 52  # of the exponent, and of the fraction, of a float64
 NAMES = {FLOAT: "f32", DOUBLE: "f64", I64: "i64"}
 
 
@@ -81,6 +82,42 @@ class Vector:
         signature = ir.FunctionType(kind, [kind] * (1 + len(others)))
         function = module.globals.get(full) or ir.Function(module, signature, full)
         return Vector(self.builder, self.builder.call(function, [self.value, *(o.value for o in others)]))
+
+    def floor(self) -> Vector:
+        """⌊x⌋."""
+        return self.intrinsic("floor")
+
+    def sqrt(self) -> Vector:
+        """√x, rounded correctly."""
+        return self.intrinsic("sqrt")
+
+    def size(self) -> Vector:
+        """|x|."""
+        return self.intrinsic("fabs")
+
+    def power_of_two(self) -> Vector:
+        """2^x of float64 whole numbers x in -1022 … 1023."""
+        bits = (self.to(I64) + BIAS)._shifted("shl")
+        return Vector(self.builder, self.builder.bitcast(bits.value, self.value.type))
+
+    def exponent(self) -> Vector:
+        """⌊log₂ x⌋ of float64 x ≥ 2^-1022."""
+        return (self._bits()._shifted("lshr") - BIAS).to(DOUBLE)
+
+    def fraction(self) -> Vector:
+        """x / 2^⌊log₂ x⌋ of float64 x ≥ 2^-1022."""
+        bits, builder = self._bits(), self.builder
+        within = builder.and_(bits.value, bits.like((1 << PLACES) - 1).value)
+        return Vector(
+            builder, builder.bitcast(builder.or_(within, bits.like(BIAS << PLACES).value), self.value.type)
+        )
+
+    def _bits(self) -> Vector:
+        whole = ir.VectorType(I64, self.value.type.count)
+        return Vector(self.builder, self.builder.bitcast(self.value, whole))
+
+    def _shifted(self, how: str) -> Vector:
+        return Vector(self.builder, getattr(self.builder, how)(self.value, self.like(PLACES).value))
 
     def fma(self, factor: Any, addend: Any) -> Vector:
         """self · factor + addend, rounded once."""

@@ -10,6 +10,7 @@ from chainrule.engine.native.lower import (  # noqa: F401 - they register their 
     movement,
     reductions,
 )
+from chainrule.engine.native.lower.portable import portable_rule
 from chainrule.engine.native.lower.registry import RULES
 from chainrule.engine.native.program import Program
 from chainrule.engine.native.trace import Call, Recording, Unsupported
@@ -17,15 +18,23 @@ from chainrule.engine.native.views import View
 from chainrule.engine.nested import leaves
 
 
-def lower(recording: Recording, results: list[View], targets: list[View], weights: Weights) -> Program:
+def lower(
+    recording: Recording, results: list[View], targets: list[View], weights: Weights, portable: bool = False
+) -> Program:
     """The program of a recording, which ends by putting `results` where `targets` are.
+
+    Args:
+        recording: of a step.
+        results, targets: views.
+        weights: where constants are kept.
+        portable: whether it computes in portable arithmetic, in which it was recorded.
 
     Raises:
         Unsupported: if the machine lacks one of its operations.
     """
     builder = Builder(recording, weights)
     for call in _needed(recording.calls, results, recording.inputs):
-        rule = RULES.get(call.name)
+        rule = portable_rule(call.name) if portable else RULES.get(call.name)
         if rule is None:
             raise Unsupported(f"its step uses {call.name}")
         rule(builder, call)

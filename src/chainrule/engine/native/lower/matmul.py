@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -114,6 +114,25 @@ def _bmm(builder: Builder, call: Call) -> None:
 
 @lowers("convolution")
 def _convolution(builder: Builder, call: Call) -> None:
+    convolve(builder, call, _biased)
+
+
+def _biased(builder: Builder, out: View, x: View, weight: View, bias: View | None) -> None:
+    if bias is None:
+        builder.fill(out, 0)
+    else:
+        builder.copy(out, bias)
+    product(builder, out, x, weight)
+
+
+def convolve(builder: Builder, call: Call, multiply: Callable[..., None]) -> None:
+    """A convolution as the product of its windows (R, K), channel after channel, and its kernel (K, N).
+
+    Args:
+        builder: writes the program.
+        call: of a convolution.
+        multiply: (builder, out, windows, kernel, bias or None).
+    """
     x, weight, bias, stride, padding, dilation, transposed, wider, groups = call.args
     kernel = builder.tensor_of(weight)
     if groups != 1 or kernel is None:
@@ -141,12 +160,8 @@ def _convolution(builder: Builder, call: Call) -> None:
     rows, inner, outer = x.shape[0] * prod(outs), kernel[0].numel(), kernel.shape[0]
     result = call.out.permuted((0, *range(2, 2 + dims), 1))
     y = result if result.contiguous else builder.scratch(result.shape, result.dtype)
-    if bias is None:
-        builder.fill(y, 0)
-    else:
-        builder.copy(y, bias)
     flat = builder.constant(kernel.flatten(1).t())
-    product(builder, y.reshaped((rows, outer)), columns.reshaped((rows, inner)), flat)
+    multiply(builder, y.reshaped((rows, outer)), columns.reshaped((rows, inner)), flat, bias)
     if y is not result:
         builder.copy(result, y)
 
