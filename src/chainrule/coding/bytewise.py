@@ -1,0 +1,114 @@
+"""The bytes of a file ↔ a block: a model's steps over rows, each byte's bits mixed with what the file's contexts say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chainrule.engine import Choice, Incremental
+from chainrule.engine.eager import draw_stepwise
+from chainrule.errors import ChainruleError
+from chainrule.heads import Conditional
+from chainrule.models import AutoregressiveModel
+from chainrule.models.baselines import Uniform
+
+BITS = 30  # of a probability of the model
+
+
+def code_bytes(
+    model: AutoregressiveModel,
+    runner: Incremental,
+    count: int,
+    values: np.ndarray | None,
+    payload: bytes | None = None,
+) -> tuple[np.ndarray, bytes]:
+    """Write the bytes of a block, or read them.
+
+    A model that takes every byte for as likely says nothing: its contexts go through the bytes in their order. Another
+    one steps over rows of its length, byte t of each row before byte t + 1 of any.
+
+    Args:
+        model: of the rows.
+        runner: runs its steps.
+        count: n ≥ 1 bytes.
+        values: (n,) uint8, to encode; None to decode.
+        payload: to be decoded.
+
+    Returns:
+        The bytes (n,) and the payload.
+
+    Raises:
+        CodeError: if the payload is none of n bytes.
+        ChainruleError: if the model gives no probabilities.
+    """
+    from chainrule.coding.mixing.coder import ByteCoder
+
+    if isinstance(model, Uniform):
+        coder = ByteCoder(count, count, payload, model=False)
+        found = coder.code_all(values)
+    else:
+        coder = ByteCoder(count, model.sites, payload, model=True)
+        rule = _Rule(coder.code, count, model.sites, values)
+        _run(model, runner, rule, count)
+        found = rule.flat.numpy()
+    return found, coder.finish()
+
+
+def whole(probabilities: Tensor) -> np.ndarray:
+    """The model's probabilities p (B, K) as whole numbers ⌊2^30 p⌋ + 1, int32.
+
+    Raises:
+        ChainruleError: if they are none.
+    """
+    if not torch.isfinite(probabilities.sum()):
+        raise ChainruleError("the model gives no probabilities: some of its numbers are NaN")
+    scaled = (probabilities.double() * (1 << BITS)).floor().clamp(0, 1 << BITS)
+    return (scaled.to(torch.int32) + 1).numpy()
+
+
+class _Rule(Choice):
+    """The rule of a rollout that codes bytes.
+
+    Args:
+        code: codes byte t of every row.
+        count: bytes in all.
+        length: of a row.
+        values: (count,) uint8, to encode; None to decode.
+    """
+
+    def __init__(
+        self, code: Callable[..., np.ndarray], count: int, length: int, values: np.ndarray | None
+    ) -> None:
+        self._code, self._known = code, values
+        self.flat = torch.zeros(count, dtype=torch.uint8) if values is None else torch.from_numpy(values)
+        self._rows, self._length = -(-count // length), length
+
+    def __call__(self, conditional: Conditional, d: int | Tensor) -> Tensor:
+        """(B,) bytes d of the rows; 0 in a row that has none."""
+        assert isinstance(d, int)  # coders work step by step
+        own = self.flat[d :: self._length]
+        known = None if self._known is None else own.numpy()
+        found = torch.from_numpy(self._code(d, known, whole(conditional.table())))
+        if known is None:
+            own.copy_(found)
+        return torch.nn.functional.pad(found.long(), (0, self._rows - len(found)))
+
+    def map(self, fn: Callable[[Tensor], Tensor]) -> Choice:
+        """A coder has one order of variables, and no other rows.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("a coder works step by step, on the rows of its block")
+
+
+@torch.no_grad()
+def _run(model: AutoregressiveModel, runner: Incremental, rule: _Rule, count: int) -> None:
+    """The steps of a rollout, up to the last byte of the longest row."""
+    rows = -(-count // model.sites)
+    values = torch.zeros((rows, model.sites, 1), dtype=model.head.kind(model.dtype))
+    state = runner.init_state(rows, cond=None, length=model.sites, device=model.device, dtype=model.dtype)
+    draw_stepwise(model, runner, rule, values, state, 0, min(count, model.sites), None)
