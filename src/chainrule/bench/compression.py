@@ -19,11 +19,11 @@ from PIL import Image
 from chainrule.coding import compress, decompress
 from chainrule.coding.container import Reader
 from chainrule.coding.streams import (
-    Cuts,
     block_symbols,
     check_stream,
     compress_stream,
     cut,
+    cuts_of,
     decompress_stream,
 )
 from chainrule.data import Data
@@ -98,7 +98,7 @@ def _bytes(run: Run, content: bytes) -> dict:
 def _nats(model: Model, content: bytes) -> float:
     """Nats of bytes by the model alone, in the rows that they are coded in."""
     stream = check_stream(model, "file")
-    cuts, total = Cuts(stream), 0.0
+    cuts, total = cuts_of(stream, "file"), 0.0
     for part in torch.frombuffer(bytearray(content), dtype=torch.uint8).long().split(block_symbols(stream)):
         own = cuts.of(len(part))
         rows = cut(own, part)

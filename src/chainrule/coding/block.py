@@ -65,7 +65,6 @@ def encode(
     runner: Incremental,
     rows: Rows,
     *,
-    mixer: Mixer | None = None,
     sized: bool = False,
 ) -> Block:
     """Rows → a block.
@@ -74,14 +73,13 @@ def encode(
         model: gives the conditionals.
         runner: runs its steps.
         rows: B ≥ 1 of them.
-        mixer: a new one, what tables are mixed with.
         sized: whether the decoder knows which symbols there are, so that lengths are not coded.
     """
     alphabet, coder = Alphabet(model), Encoder()
     batch = len(rows.symbols)
     _code_sides(model, coder, batch, rows.labels, rows.there, sized)
     bounds = alphabet.bounds(rows.symbols)
-    rule = Coding(alphabet, coder, rows.there, bounds, rows.symbols, mixer)
+    rule = Coding(alphabet, coder, rows.there, bounds, rows.symbols)
     cond = rows.labels if rows.labels is not None else rows.cond
     _run(model, runner, rule, rows.there, cond)
     return Block(batch, tuple(bounds), coder.finish(), rows.check())
@@ -99,10 +97,11 @@ def decode(
     """A block → its rows.
 
     Args:
-        model, runner, mixer: as in `encode`.
+        model, runner: as in `encode`.
         block: the block.
         cond: the model's condition, if that is not coded.
         there: which symbols there are, if the decoder knows.
+        mixer: a new one, what tables are mixed with in files of formats 1 to 3.
 
     Raises:
         CodeError: if the payload is none, or has more in it; that the rows are right their `check` says.

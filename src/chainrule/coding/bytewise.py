@@ -1,4 +1,4 @@
-"""The bytes of a file ↔ a block: a model's steps over rows, each byte's bits mixed with what the file's contexts say."""
+"""The bytes of a file ↔ a block: a model over rows, each bit mixed with what the contexts of the file say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chainrule.engine import Choice, Incremental
+from chainrule.engine import Incremental
 from chainrule.engine.eager import draw_stepwise
 from chainrule.errors import ChainruleError
 from chainrule.heads import Conditional
@@ -69,7 +69,7 @@ def whole(probabilities: Tensor) -> np.ndarray:
     return (scaled.to(torch.int32) + 1).numpy()
 
 
-class _Rule(Choice):
+class _Rule:
     """The rule of a rollout that codes bytes.
 
     Args:
@@ -96,7 +96,7 @@ class _Rule(Choice):
             own.copy_(found)
         return torch.nn.functional.pad(found.long(), (0, self._rows - len(found)))
 
-    def map(self, fn: Callable[[Tensor], Tensor]) -> Choice:
+    def map(self, fn: Callable[[Tensor], Tensor]) -> _Rule:
         """A coder has one order of variables, and no other rows.
 
         Raises:

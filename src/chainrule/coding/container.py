@@ -14,9 +14,10 @@ from chainrule.domain import LAYOUTS, Domain
 from chainrule.domain.lengths import LENGTHS
 from chainrule.errors import CodeError
 
-MAGIC, VERSION = b"\x89CHR", 3
-# In files of format 1 bytes are mixed in another way. Format 3 describes the source, and which files are executable.
-READABLE, TELLING = (1, 2, VERSION), 3
+MAGIC, VERSION = b"\x89CHR", 4
+# Bytes are mixed in one way in format 1, in another one in 2 and 3. From 3 on the source is described, and which files
+# are executable.
+READABLE, TELLING = (1, 2, 3, VERSION), 3
 KINDS = ("items", "file", "folder", "sound", "text")
 RANKS = 4  # of event shapes: 0 to 3 numbers
 CHECK = 4  # bytes of a CRC-32

@@ -62,7 +62,9 @@ def find(m, h):
         return a
     if m.slots[b] == check:
         return b
-    if m.slots[b] == 0 or (m.slots[a] != 0 and m.slots[b + 1] >> HISTORY & 15 < m.slots[a + 1] >> HISTORY & 15):
+    if m.slots[b] == 0 or (
+        m.slots[a] != 0 and m.slots[b + 1] >> HISTORY & 15 < m.slots[a + 1] >> HISTORY & 15
+    ):
         a = b
     m.slots[a] = check
     for i in range(1, 16):
@@ -299,7 +301,9 @@ def remember(m, row, place, begin, byte):
         h = (i << m.spread) + (h & (1 << m.spread) - 1)
         if m.rows[at + LENGTH] == 0 and m.heads[h]:
             length, pointer = 0, m.heads[h]
-            while length < 200 and length < pointer and m.seen[pointer - 1 - length] == m.seen[place - length]:
+            while (
+                length < 200 and length < pointer and m.seen[pointer - 1 - length] == m.seen[place - length]
+            ):
                 length += 1
             if length >= least:
                 m.rows[at + LENGTH] = length

@@ -77,7 +77,9 @@ def allocate(symbols: int, rows: int, payload: bytes | None, model: bool) -> Mem
     """
     groups, spread = _sizes(symbols)
     most = max(CHUNK, rows)
-    read = np.zeros(WORST * most + 16, np.uint8) if payload is None else np.frombuffer(payload, np.uint8).copy()
+    read = (
+        np.zeros(WORST * most + 16, np.uint8) if payload is None else np.frombuffer(payload, np.uint8).copy()
+    )
     cells = kernel.CONTEXTS << kernel.HISTORY
     return Memory(
         slots=np.zeros(16 << groups, np.int32),
