@@ -99,7 +99,9 @@ def _nats(model: Model, content: bytes) -> float:
     """Nats of bytes by the model alone, in the rows that they are coded in."""
     stream = check_stream(model, "file")
     cuts, total = cuts_of(stream, "file"), 0.0
-    for part in torch.frombuffer(bytearray(content), dtype=torch.uint8).long().split(block_symbols(stream)):
+    for part in (
+        torch.frombuffer(bytearray(content), dtype=torch.uint8).long().split(block_symbols(stream, "file"))
+    ):
         own = cuts.of(len(part))
         rows = cut(own, part)
         for symbols, there in zip(rows.symbols.split(8), rows.there.split(8), strict=True):

@@ -56,12 +56,14 @@ def compress(
 ) -> None:
     """Compress without loss, by the probabilities of a trained model.
 
-    Input that could not be restored exactly is refused. Decompression takes the same model, versions and kind of
+    RUN may be `contexts`: any file or folder then needs no model, and is decompressed by the same name. Input that could not be restored exactly is refused. Decompression takes the same model, versions and kind of
     processor.
 
     Examples:
 
     `chainrule compress runs/bytes-gru book.txt -o book.chr`
+
+    `chainrule compress contexts book.txt -o book.chr`
 
     `chainrule compress runs/mnist-pixelcnn mnist -o mnist.chr --items 1000`
 

@@ -52,6 +52,8 @@ def decompress(
 
     `chainrule decompress runs/bytes-gru book.chr -o book.txt`
 
+    `chainrule decompress contexts book.chr -o book.txt`
+
     `chainrule decompress runs/people packed/ --workers 4 -o many-again/`
     """
     from chainrule.tasks.decompress import decompress_file

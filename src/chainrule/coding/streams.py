@@ -27,6 +27,7 @@ from chainrule.engine.auto import find_runner
 from chainrule.engine.rows import state_bytes
 from chainrule.errors import CodeError, DomainError
 from chainrule.models import AutoregressiveModel, Model
+from chainrule.models.baselines import Uniform
 from chainrule.models.resize import of_length
 
 # How many levels a model of each kind of symbols may have; None for any number.
@@ -40,6 +41,7 @@ MIXED = ("file", "folder")  # what is mixed with contexts
 BITWISE = 4  # the first format in which that is done bit by bit
 # Rows of a block, where a net may go on beyond the length it was trained on; of bytes mixed bit by bit.
 ROWS, FEW_ROWS = 32, 8
+ALONE = 1 << 22  # bytes of a block at most, where contexts do without a model
 
 
 class Cuts:
@@ -109,7 +111,7 @@ def compress_stream(
     """
     model = check_stream(model, kind)
     width = symbol_type(model).itemsize
-    size = block_symbols(model) * width
+    size = block_symbols(model, kind) * width
     chunks = iter(lambda: source.read(size), b"")
     first, cuts = next(chunks, b""), cuts_of(model, kind)
     workers = threads(workers, _held(cuts, kind, VERSION, len(first) // width))
@@ -159,11 +161,14 @@ def decompress_stream(
         raise CodeError(f"expected a file, a folder, a sound or a text, got {header.kind}")
     model, done = check_stream(model, header.kind), 0
     check_header(model, header, header.kind, anyway)
-    cuts = cuts_of(model, header.kind, header.version)
+    cuts, most = (
+        cuts_of(model, header.kind, header.version),
+        block_symbols(model, header.kind, header.version),
+    )
     task = partial(_decoded, cuts, header)
-    workers = threads(workers, _held(cuts, header.kind, header.version, block_symbols(model)))
+    workers = threads(workers, _held(cuts, header.kind, header.version, most))
     with repeatable(model):
-        for block, rows in in_order(task, reader.blocks(block_symbols(model)), workers):
+        for block, rows in in_order(task, reader.blocks(most), workers):
             reader.agree(block, rows.check())
             target.write(rows.symbols[rows.there].numpy().astype(symbol_type(model)).tobytes())
             done += block.rows
@@ -197,8 +202,10 @@ def symbol_type(model: Model) -> np.dtype:
     return np.dtype(f"<u{next(size for size in (1, 2, 4) if model.domain.max_levels <= 256**size)}")
 
 
-def block_symbols(model: AutoregressiveModel) -> int:
+def block_symbols(model: AutoregressiveModel, kind: str, version: int = VERSION) -> int:
     """Symbols of a block, at most."""
+    if isinstance(model, Uniform) and kind in MIXED and version >= BITWISE:
+        return ALONE
     return block_rows(model.domain) * model.domain.size
 
 
