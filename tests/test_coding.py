@@ -657,7 +657,7 @@ def _module(path):
     "name",
     [
         *("image", "lengths", "categories", "file", "sound"),
-        *("file-2", "folder-2", "folder-3", "text-3", "image-3"),
+        *("file-2", "file-4", "folder-2", "folder-3", "text-3", "image-3"),
     ],
 )
 def test_golden_files_are_read(name):

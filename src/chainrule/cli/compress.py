@@ -56,7 +56,9 @@ def compress(
 ) -> None:
     """Compress without loss, by the probabilities of a trained model.
 
-    RUN may be `contexts`: any file or folder then needs no model, and is decompressed by the same name. Input that could not be restored exactly is refused. Decompression takes the same model, versions and kind of
+    RUN may be `contexts`: any file or folder then needs no model, and is decompressed by the same name.
+
+    Input that could not be restored exactly is refused. Decompression takes the same model, versions and kind of
     processor.
 
     Examples:

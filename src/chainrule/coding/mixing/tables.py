@@ -39,7 +39,7 @@ def stretch() -> np.ndarray:
 
 
 def rates(count: int, most: int) -> np.ndarray:
-    """2^16 / (n + 3/2), the step of a mean of n numbers to the next, for n = 0 … count - 1; for the last n is `most`."""
+    """2^16 / (n + 3/2), the step of a mean of n numbers to the next, n = 0 … count - 1; the last n is `most`."""
     n = np.arange(count)
     n[-1] = most
     return (2 * 65536 // (2 * n + 3)).astype(np.int32)
