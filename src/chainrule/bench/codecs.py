@@ -51,7 +51,7 @@ CODECS: dict[str, Callable[[bytes], int]] = {
     "xz -9e": lambda raw: len(lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME)),
     "zstd -19": lambda raw: len(pa.Codec("zstd", compression_level=19).compress(raw, asbytes=True)),
     "brotli -q 11": _brotli,
-    "PPMd, best order": _ppmd,
+    "PPMd, best of orders 2–16": _ppmd,
     "zpaq -m5": _zpaq,
 }
 

@@ -13,7 +13,7 @@ except ImportError:  # pragma: no cover - tests run the functions as written in 
 
 def part(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that others of its file call."""
-    return function if numba is None else numba.njit(function)
+    return function if numba is None else numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
 
 
 def entry(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,6 +21,6 @@ def entry(function: Callable[..., Any]) -> Callable[..., Any]:
     if numba is None:
         return function
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        return numba.njit(cache=True, nogil=True, no_cfunc_wrapper=True)(function)
     except RuntimeError:  # no folder can be written
         return numba.njit(nogil=True)(function)
