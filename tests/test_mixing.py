@@ -16,7 +16,7 @@ from chainrule.coding.bytewise import whole
 from chainrule.coding.mixing import coder as coders
 from chainrule.coding.mixing import kernel, tables
 from chainrule.coding.mixing.coder import ByteCoder
-from chainrule.coding.mixing.memory import as_written, held
+from chainrule.coding.mixing.memory import allocate, as_written, held
 from chainrule.coding.streams import block_symbols, compress_stream, decompress_stream
 from chainrule.errors import ChainruleError, CodeError
 from chainrule.training import Run
@@ -135,7 +135,9 @@ def test_nan_is_no_probability():
 
 
 def test_a_text_takes_less_than_by_xz(contexts):
-    content = b"".join(path.read_bytes() for path in sorted(Path(cr.__file__).parent.glob("coding/mixing/*.py")))
+    content = b"".join(
+        path.read_bytes() for path in sorted(Path(cr.__file__).parent.glob("coding/mixing/*.py"))
+    )
     blob = stream(contexts, content)
     assert len(blob) < 0.85 * len(lzma.compress(content, preset=9 | lzma.PRESET_EXTREME))
     assert unstream(contexts, blob) == content
@@ -162,7 +164,10 @@ def test_a_payload_that_is_cut_is_refused_early():
 
 
 def test_a_small_file_takes_little_memory(contexts):
-    assert held(100, 1) < 10e6 < held(block_symbols(contexts, "file"), 1) < 320e6
+    for symbols, rows in ((100, 1), (5000, 8), (1 << 17, 2)):
+        taken = sum(array.nbytes for array in allocate(symbols, rows, None, True)[:-2])
+        assert 0.8 * taken < held(symbols, rows) and taken < 1.05 * held(symbols, rows)
+    assert held(100, 1) < 11e6 < held(block_symbols(contexts, "file"), 1) < 320e6
 
 
 def test_contexts_are_a_name_in_place_of_a_run(tmp_path):

@@ -11,6 +11,7 @@ from chainrule.coding.mixing import compiled, kernel, tables
 
 GROUP = 64  # bytes of the slots of four bits
 MOST_GROUPS, MOST_HEADS = 22, 20  # bits of their numbers
+REST = 10 << 20  # bytes of what does not grow with a block
 WORST = 25  # bytes that one may become
 CHUNK = 1 << 12  # bytes coded between two looks at the payload
 
@@ -63,7 +64,7 @@ class Memory(NamedTuple):
 def held(symbols: int, rows: int) -> int:
     """Bytes that a block of so many bytes takes at most."""
     groups, spread = _sizes(symbols)
-    return (GROUP << groups) + (8 << spread) + symbols + 4 * 256 * rows + (1 << 23)
+    return (GROUP << groups) + (8 << spread) + symbols + 4 * 256 * rows + REST
 
 
 def allocate(symbols: int, rows: int, payload: bytes | None, model: bool) -> Memory:
