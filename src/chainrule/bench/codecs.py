@@ -62,7 +62,8 @@ def general(raw: bytes) -> dict[str, dict[str, float]]:
     Args:
         raw: what is compressed.
     """
-    sizes, seconds = {}, {}
+    sizes: dict[str, float] = {}
+    seconds: dict[str, float] = {}
     for name, code in CODECS.items():
         start = time.perf_counter()
         try:

@@ -10,6 +10,8 @@ try:
 except ImportError:  # pragma: no cover - tests run the functions as written in another way
     numba = None
 
+COMPILED = numba is not None
+
 
 def part(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that others of its file call."""

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.coding.mixing import compiled, kernel, tables
+from chainrule.coding.mixing import kernel, tables
+from chainrule.coding.mixing.compiled import COMPILED
 
 GROUP = 64  # bytes of the slots of four bits
 MOST_GROUPS, MOST_HEADS = 22, 20  # bits of their numbers
@@ -109,14 +110,14 @@ def allocate(symbols: int, rows: int, payload: bytes | None, model: bool) -> Mem
 
 def run(memory: Memory, first: int, last: int, length: int, decode: bool) -> int:
     """`kernel.run`, compiled if numba is there."""
-    if compiled.numba is None:
+    if not COMPILED:
         return as_written(memory, first, last, length, decode)
     return kernel.run(memory, first, last, length, decode)
 
 
 def as_written(memory: Memory, first: int, last: int, length: int, decode: bool) -> int:
     """`kernel.run` as Python runs it: views of the arrays give and take whole numbers without an end."""
-    views = [memoryview(array) if isinstance(array, np.ndarray) else array for array in memory]
+    views: list[Any] = [array.data if isinstance(array, np.ndarray) else array for array in memory]
     return getattr(kernel.run, "py_func", kernel.run)(Memory(*views), first, last, length, decode)
 
 
