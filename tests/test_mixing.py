@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule.coding.bytewise import whole
+from chainrule.coding.bytewise import decode_bytes, whole
 from chainrule.coding.mixing import coder as coders
 from chainrule.coding.mixing import kernel, tables
 from chainrule.coding.mixing.coder import ByteCoder
@@ -27,7 +27,7 @@ TEXT = (Path(__file__).parent / "children.py").read_bytes()[:3000]
 
 @pytest.fixture(scope="module")
 def contexts():
-    return Run.open("contexts").model
+    return Run.contexts().model
 
 
 def stream(model, content, **options):
@@ -129,6 +129,21 @@ def test_what_a_model_is_sure_of_costs_next_to_nothing():
     assert len(payload) <= 1
 
 
+def test_a_model_that_does_not_suit_costs_nothing(contexts):
+    torch.manual_seed(0)
+    model = cr.create_model("gru", cr.Domain.sequence(128, 256), width=8).eval()
+    with torch.no_grad():
+        model.network.body.layers[-1].module.bias += 9 * torch.randn(256)
+    blob = stream(model, TEXT, runner="eager")
+    assert len(blob) == len(stream(contexts, TEXT))
+    assert unstream(model, blob) == TEXT
+
+
+def test_contexts_have_no_model_to_code_with(contexts):
+    with pytest.raises(CodeError, match="begin with 0"):
+        decode_bytes(contexts, contexts, 3, b"\1abc")
+
+
 def test_nan_is_no_probability():
     with pytest.raises(ChainruleError, match="NaN"):
         whole(torch.full((1, 256), math.nan))
@@ -154,13 +169,6 @@ def test_a_payload_that_goes_on_is_refused():
     for other in (payload + b"\0", payload + b"x", payload * 2):
         with pytest.raises(CodeError, match="payload"):
             coded(values, 200, payload=other)
-
-
-def test_a_payload_that_is_cut_is_refused_early():
-    values = np.random.default_rng(0).integers(0, 256, 20_000).astype(np.uint8)
-    _, payload = coded(values, 20_000)
-    with pytest.raises(CodeError, match="payload: too short"):
-        ByteCoder(20_000, 20_000, payload[:5000], model=False).code_all(None)
 
 
 def test_a_small_file_takes_little_memory(contexts):

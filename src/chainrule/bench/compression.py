@@ -31,7 +31,7 @@ from chainrule.errors import ChainruleError
 from chainrule.models import Model
 from chainrule.run_files import CONFIG, WEIGHTS
 from chainrule.training import Recipe, Run
-from chainrule.where import locate
+from chainrule.where import CONTEXTS, locate
 
 MOST = 1 << 17  # variables of a run's items
 
@@ -52,7 +52,8 @@ def measure(batch: int, repeats: int, runs: Sequence[str] = (), files: Sequence[
         raise ChainruleError("bench compression: expected run folders of trained models, --run RUN, got none")
     rows: dict[str, dict] = {}
     for given in runs:
-        run, name = Run.open(given), "/".join(Path(given).parts[-2:])
+        run = Run.contexts() if given == CONTEXTS else Run.open(given)
+        name = "/".join(Path(given).parts[-2:])
         if run.folder is None:
             for path in files:
                 alone = {"model": run.name, "model_bytes": 0}

@@ -10,7 +10,7 @@ import typer
 
 from chainrule.cli.coding_bar import coding_bar
 from chainrule.cli.inputs import items_of
-from chainrule.cli.opening import open_run
+from chainrule.cli.opening import open_coder
 from chainrule.cli.options.common import DataDir, Json, RunName, Split
 from chainrule.cli.options.engine import EngineOptions
 from chainrule.cli.options.there import source_there
@@ -79,7 +79,7 @@ def compress(
     from chainrule.tasks.compress import pack_items, pack_stream
     from chainrule.tasks.packing import stream_of
 
-    opened = open_run(run, "cpu")
+    opened = open_coder(run)
     source, start = arrived(source, opened), time.perf_counter()
     stream = stream_of(opened, source, split, data_dir)
     if stream is not None and items is not None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from chainrule.engine import Incremental
 from chainrule.engine.eager import draw_stepwise
-from chainrule.errors import ChainruleError
+from chainrule.errors import ChainruleError, CodeError
 from chainrule.heads import Conditional
 from chainrule.models import AutoregressiveModel
 from chainrule.models.baselines import Uniform
@@ -18,43 +18,65 @@ from chainrule.models.baselines import Uniform
 BITS = 30  # of a probability of the model
 
 
-def code_bytes(
-    model: AutoregressiveModel,
-    runner: Incremental,
-    count: int,
-    values: np.ndarray | None,
-    payload: bytes | None = None,
-) -> tuple[np.ndarray, bytes]:
-    """Write the bytes of a block, or read them.
+def encode_bytes(model: AutoregressiveModel, runner: Incremental, values: np.ndarray) -> bytes:
+    """The bytes of a block as a payload: with the model or by contexts alone, whichever is shorter.
 
-    A model that takes every byte for as likely says nothing: its contexts go through the bytes in their order. Another
-    one steps over rows of its length, byte t of each row before byte t + 1 of any.
+    The first byte is 1 if the model steps over rows of its length, byte t of each row before byte t + 1 of any; 0 if
+    contexts alone go through the bytes in their order, as always of a model that takes every byte for as likely.
 
     Args:
         model: of the rows.
         runner: runs its steps.
-        count: n ≥ 1 bytes.
-        values: (n,) uint8, to encode; None to decode.
-        payload: to be decoded.
-
-    Returns:
-        The bytes (n,) and the payload.
+        values: (n,) uint8, n ≥ 1.
 
     Raises:
-        CodeError: if the payload is none of n bytes.
         ChainruleError: if the model gives no probabilities.
     """
+    payload = b"\0" + _code_alone(len(values), values, None)[1]
+    if isinstance(model, Uniform):
+        return payload
+    return min(payload, b"\1" + _code_with(model, runner, len(values), values, None)[1], key=len)
+
+
+def decode_bytes(model: AutoregressiveModel, runner: Incremental, count: int, payload: bytes) -> np.ndarray:
+    """The `count` bytes, uint8, of a payload.
+
+    Args:
+        model, runner: as in `encode_bytes`.
+        count: n.
+        payload: of a block.
+
+    Raises:
+        CodeError: if it is none of n bytes.
+    """
+    how, rest = payload[:1], payload[1:]
+    if how == b"\0":
+        return _code_alone(count, None, rest)[0]
+    if how != b"\1" or isinstance(model, Uniform):
+        raise CodeError("payload: expected to begin with 0, or with 1 where there is a model")
+    return _code_with(model, runner, count, None, rest)[0]
+
+
+def _code_alone(count: int, values: np.ndarray | None, payload: bytes | None) -> tuple[np.ndarray, bytes]:
     from chainrule.coding.mixing.coder import ByteCoder
 
-    if isinstance(model, Uniform):
-        coder = ByteCoder(count, count, payload, model=False)
-        found = coder.code_all(values)
-    else:
-        coder = ByteCoder(count, model.sites, payload, model=True)
-        rule = _Rule(coder.code, count, model.sites, values)
-        _run(model, runner, rule, count)
-        found = rule.flat.numpy()
-    return found, coder.finish()
+    coder = ByteCoder(count, count, payload, model=False)
+    return coder.code_all(values), coder.finish()
+
+
+def _code_with(
+    model: AutoregressiveModel,
+    runner: Incremental,
+    count: int,
+    values: np.ndarray | None,
+    payload: bytes | None,
+) -> tuple[np.ndarray, bytes]:
+    from chainrule.coding.mixing.coder import ByteCoder
+
+    coder = ByteCoder(count, model.sites, payload, model=True)
+    rule = _Rule(coder.code, count, model.sites, values)
+    _run(model, runner, rule, count)
+    return rule.flat.numpy(), coder.finish()
 
 
 def whole(probabilities: Tensor) -> np.ndarray:

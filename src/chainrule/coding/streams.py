@@ -14,7 +14,7 @@ from torch import Tensor
 
 from chainrule.coding.alphabet import check_codable
 from chainrule.coding.block import Block, Rows, decode, encode
-from chainrule.coding.bytewise import code_bytes
+from chainrule.coding.bytewise import decode_bytes, encode_bytes
 from chainrule.coding.container import VERSION, Header, Reader, Writer, brief
 from chainrule.coding.contexts import Contexts
 from chainrule.coding.environment import Arithmetic, digest_of, repeatable
@@ -247,8 +247,7 @@ def _encoded(cuts: Cuts, runner: str, kind: str, chunk: bytes) -> Block:
     model = cuts.of(len(symbols))
     rows, run = cut(model, torch.from_numpy(symbols.astype(np.int64))), cuts.runner(model, runner)
     if kind in MIXED:
-        _, payload = code_bytes(model, run, len(symbols), symbols.copy())
-        return Block(len(symbols), (), payload, rows.check())
+        return Block(len(symbols), (), encode_bytes(model, run, symbols.copy()), rows.check())
     return replace(encode(model, run, rows, sized=True), rows=len(symbols))
 
 
@@ -256,7 +255,7 @@ def _decoded(cuts: Cuts, header: Header, block: Block) -> tuple[Block, Rows]:
     model = cuts.of(block.rows)
     run = cuts.runner(model, header.arithmetic.runner)
     if header.kind in MIXED and header.version >= BITWISE:
-        found, _ = code_bytes(model, run, block.rows, None, block.payload)
+        found = decode_bytes(model, run, block.rows, block.payload)
         return block, cut(model, torch.from_numpy(found).long())
     there = _there(model, block.rows)
     whole = replace(block, rows=len(there))

@@ -235,8 +235,6 @@ class Run:
         Raises:
             RunError: if it is missing, incomplete, corrupt, or of a newer version.
         """
-        if str(run) == CONTEXTS:
-            return cls._of_contexts()
         folder = locate(run)
         check_run_folder(folder)
         settle(folder)
@@ -247,7 +245,7 @@ class Run:
         return read if read_config(folder) == read.config else cls.open(run, model)
 
     @classmethod
-    def _of_contexts(cls) -> Run:
+    def contexts(cls) -> Run:
         """A model that knows nothing of bytes, by which `compress` mixes a file's own contexts alone."""
         model = create_model("uniform", Domain.sequence(128, 256)).eval()
         return cls(None, model, {"vocabulary": "".join(BYTES)}, [], CONTEXTS)

@@ -35,20 +35,13 @@ class ByteCoder:
 
         Returns:
             These bytes (B,) uint8.
-
-        Raises:
-            CodeError: if the payload is too short.
         """
         if model is not None:
             self._memory.model[:] = model.ravel()
         return self._run(t, t + 1, values)
 
     def code_all(self, values: np.ndarray | None) -> np.ndarray:
-        """All bytes of the only row (n,) uint8, without a model; `values` is None to decode.
-
-        Raises:
-            CodeError: if the payload is too short.
-        """
+        """All bytes of the only row (n,) uint8, without a model; `values` is None to decode."""
         parts = []
         for first in range(0, self._length, CHUNK):
             last = min(first + CHUNK, self._length)
@@ -84,6 +77,4 @@ class ByteCoder:
         if self._payload is None:
             self._written += memory.payload[:place].tobytes()
             memory.coder[kernel.PLACE] = 0
-        elif place > len(self._payload) + BYTES:
-            raise CodeError("payload: too short")
         return memory.given[:count].copy()

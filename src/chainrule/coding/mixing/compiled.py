@@ -7,22 +7,23 @@ from typing import Any
 
 try:
     import numba
-except ImportError:  # pragma: no cover - tests run the functions as written in another way
-    numba = None
-
-COMPILED = numba is not None
+    from numba.extending import register_jitable
+except ImportError:
+    COMPILED = False
+else:
+    COMPILED = True
 
 
 def part(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that others of its file call."""
-    return function if numba is None else numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    """A function that others of its file call; Python calls it as it is written."""
+    return register_jitable(function) if COMPILED else function
 
 
 def entry(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that Python calls; the machine code is kept beside its source, or in the user's cache."""
-    if numba is None:
+    if not COMPILED:
         return function
     try:
-        return numba.njit(cache=True, nogil=True, no_cfunc_wrapper=True)(function)
+        return numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:  # no folder can be written
         return numba.njit(nogil=True)(function)

@@ -63,7 +63,7 @@ class Memory(NamedTuple):
 
 
 def held(symbols: int, rows: int) -> int:
-    """Bytes that a block of so many bytes takes at most."""
+    """Bytes that a block of this number of bytes takes at most."""
     groups, spread = _sizes(symbols)
     return (GROUP << groups) + (8 << spread) + symbols + 4 * 256 * rows + REST
 
