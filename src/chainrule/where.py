@@ -8,6 +8,8 @@ from chainrule import hub, zoo
 from chainrule.errors import RunError
 from chainrule.portable import SUFFIX, unpacked
 
+CONTEXTS = "contexts"  # the name by which `compress` does without a run
+
 
 def check_there(run: str | Path) -> None:
     """Refuse what cannot be a run; nothing is read or fetched.
@@ -18,7 +20,7 @@ def check_there(run: str | Path) -> None:
     name = str(run)
     if name.startswith(zoo.PREFIX):
         zoo.file_of(name.removeprefix(zoo.PREFIX))
-    elif not name.startswith(hub.PREFIX) and not Path(run).exists():
+    elif name != CONTEXTS and not name.startswith(hub.PREFIX) and not Path(run).exists():
         raise RunError(
             f"{run}: no such run; expected a run folder, a {SUFFIX} file, {zoo.PREFIX}NAME or {hub.PREFIX}USER/NAME"
         )
@@ -50,6 +52,8 @@ def locate(run: str | Path) -> Path:
     name = str(run)
     if name.startswith(hub.PREFIX):
         return hub.pull(name)
+    if name == CONTEXTS:
+        raise RunError(f"{CONTEXTS}: expected a run, got the name that only `compress` and `decompress` know")
     return Path(run) if Path(run).is_dir() else unpacked(packed_file(name))
 
 

@@ -1,4 +1,4 @@
-"""The golden files: small compressed files of formats 1 to 3, which every later version has to read.
+"""The golden files: small compressed files of formats 1 to 4, which every later version has to read.
 
     python tests/golden/write.py NAME
 
@@ -25,6 +25,7 @@ MODELS = {
     "categories": cr.Domain.categorical(3, (2, 5, 3)),
     "file": cr.Domain.sequence(8, 256),  # of format 1, as all above and "sound"
     "file-2": cr.Domain.sequence(8, 256),
+    "file-4": cr.Domain.sequence(8, 256),
     "sound": cr.Domain.sequence(8, 65536),
     "folder-2": cr.Domain.sequence(8, 256),
     "folder-3": cr.Domain.sequence(8, 256),

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import io
-import lzma
 import math
 import time
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 from PIL import Image
 
+from chainrule.bench.codecs import absent, general
 from chainrule.coding import compress, decompress
 from chainrule.coding.container import Reader
 from chainrule.coding.streams import (
-    Cuts,
     block_symbols,
     check_stream,
     compress_stream,
     cut,
+    cuts_of,
     decompress_stream,
 )
 from chainrule.data import Data
@@ -33,14 +31,9 @@ from chainrule.errors import ChainruleError
 from chainrule.models import Model
 from chainrule.run_files import CONFIG, WEIGHTS
 from chainrule.training import Recipe, Run
-from chainrule.where import locate
+from chainrule.where import CONTEXTS, locate
 
 MOST = 1 << 17  # variables of a run's items
-CODECS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip -9": lambda raw: zlib.compress(raw, 9),
-    "xz -9e": lambda raw: lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME),
-    "zstd -19": lambda raw: pa.Codec("zstd", compression_level=19).compress(raw, asbytes=True),
-}
 
 
 def measure(batch: int, repeats: int, runs: Sequence[str] = (), files: Sequence[Path] = ()) -> dict:
@@ -49,8 +42,8 @@ def measure(batch: int, repeats: int, runs: Sequence[str] = (), files: Sequence[
     Args:
         batch: items at most, and at most 2^17 variables.
         repeats: not used: sizes are the same each time.
-        runs: folders.
-        files: for models of bytes.
+        runs: folders; or "contexts", of no model.
+        files: for models of bytes, and for contexts.
 
     Raises:
         ChainruleError: without a run, or if what is decoded is not what was coded.
@@ -59,8 +52,14 @@ def measure(batch: int, repeats: int, runs: Sequence[str] = (), files: Sequence[
         raise ChainruleError("bench compression: expected run folders of trained models, --run RUN, got none")
     rows: dict[str, dict] = {}
     for given in runs:
-        run, folder = Run.open(given), locate(given)
+        run = Run.contexts() if given == CONTEXTS else Run.open(given)
         name = "/".join(Path(given).parts[-2:])
+        if run.folder is None:
+            for path in files:
+                alone = {"model": run.name, "model_bytes": 0}
+                rows[f"{name}: {path.name}"] = {**alone, **_bytes(run, path.read_bytes())}
+            continue
+        folder = locate(given)
         data = Recipe.read(folder / CONFIG).load_data(None)
         weights = {"model": run.model.name, "model_bytes": (folder / WEIGHTS).stat().st_size}
         if isinstance(run.writing, Bytes):
@@ -70,7 +69,7 @@ def measure(batch: int, repeats: int, runs: Sequence[str] = (), files: Sequence[
                 rows[f"{name}: {title}"] = {**weights, **_bytes(run, content)}
         else:
             rows[name] = {**weights, **_items(run, data, min(batch, max(1, MOST // data.domain.size)))}
-    return {"about": "Lossless compression by trained models", "sources": rows}
+    return {"about": "Lossless compression by trained models", "sources": rows, "absent": absent()}
 
 
 def _bytes(run: Run, content: bytes) -> dict:
@@ -84,10 +83,12 @@ def _bytes(run: Run, content: bytes) -> dict:
     end = time.perf_counter()
     if not same:
         raise ChainruleError("bench compression: the decoded bytes differ from the original")
+    others = general(content)
     return {
         "variables": len(content),
         "raw_bytes": len(content),
-        "bytes": {"chainrule": size, **_general(content)},
+        "bytes": {"chainrule": size, **others["bytes"]},
+        "codec_seconds": others["seconds"],
         "likelihood_bytes": _nats(run.model, content) / math.log(2) / 8,
         "runner": header.arithmetic.runner,
         "seconds": {"compress": middle - start, "decompress": end - middle},
@@ -98,8 +99,10 @@ def _bytes(run: Run, content: bytes) -> dict:
 def _nats(model: Model, content: bytes) -> float:
     """Nats of bytes by the model alone, in the rows that they are coded in."""
     stream = check_stream(model, "file")
-    cuts, total = Cuts(stream), 0.0
-    for part in torch.frombuffer(bytearray(content), dtype=torch.uint8).long().split(block_symbols(stream)):
+    cuts, total = cuts_of(stream, "file"), 0.0
+    for part in (
+        torch.frombuffer(bytearray(content), dtype=torch.uint8).long().split(block_symbols(stream, "file"))
+    ):
         own = cuts.of(len(part))
         rows = cut(own, part)
         for symbols, there in zip(rows.symbols.split(8), rows.there.split(8), strict=True):
@@ -124,11 +127,13 @@ def _items(run: Run, data: Data, n: int) -> dict:
             for i in range(0, len(x), 64)
         )
     raw = _raw(x, domain)
+    others = general(raw)
     return {
         "items": len(x),
         "variables": int(domain.counted(x).sum()),
         "raw_bytes": len(raw),
-        "bytes": {"chainrule": len(blob), **_general(raw), **_special(x, data)},
+        "bytes": {"chainrule": len(blob), **others["bytes"], **_special(x, data)},
+        "codec_seconds": others["seconds"],
         "likelihood_bytes": nats / math.log(2) / 8,
         "side_bytes": _sides(model, x) / math.log(2) / 8,
         "runner": Reader(io.BytesIO(blob)).header.arithmetic.runner,
@@ -148,10 +153,6 @@ def _raw(x: torch.Tensor, domain: Domain) -> bytes:
     if domain.max_levels == 2:
         return np.packbits(values.astype(np.uint8)).tobytes()
     return values.astype(np.uint8 if domain.max_levels <= 256 else "<u2").tobytes()
-
-
-def _general(raw: bytes) -> dict[str, int]:
-    return {name: len(code(raw)) for name, code in CODECS.items()}
 
 
 def _special(x: torch.Tensor, data: Data) -> dict[str, int]:
@@ -181,21 +182,28 @@ def _special(x: torch.Tensor, data: Data) -> dict[str, int]:
 
 
 def table(record: dict) -> tuple[list[str], list[list[str]]]:
-    """A row a source: bits a variable."""
+    """A row a source: bits a variable, and where they were measured the kB/s of each compressor."""
     names = list(dict.fromkeys(name for row in record["sources"].values() for name in row["bytes"]))
     rows = []
     for source, row in record["sources"].items():
-        bits = {name: 8 * size / row["variables"] for name, size in row["bytes"].items()}
-        ideal = row["likelihood_bytes"]
+        ideal, seconds = row["likelihood_bytes"], row.get("codec_seconds", {})
         rows.append(
             [
                 source,
                 f"{row['variables']:,}",
                 "–" if ideal is None else f"{8 * ideal / row['variables']:.4f}",
-                *(f"{bits[name]:.4f}" if name in bits else "–" for name in names),
+                *(_cell(row, name, seconds.get(name)) for name in names),
+                f"{8 * (row['bytes']['chainrule'] + row['model_bytes']) / row['variables']:.3f}",
                 *(f"{row['raw_bytes'] / row['seconds'][way]:,.0f}" for way in ("compress", "decompress")),
                 f"{row['model_bytes']:,}",
             ]
         )
-    columns = ["", "variables", "-log2 p", *names, "bytes/s", "back", "model, bytes"]
+    columns = ["", "variables", "-log2 p", *names, "with the model", "bytes/s", "back", "model, bytes"]
     return columns, rows
+
+
+def _cell(row: dict, name: str, seconds: float | None) -> str:
+    if name not in row["bytes"]:
+        return "–"
+    bits = f"{8 * row['bytes'][name] / row['variables']:.4f}"
+    return bits if seconds is None else f"{bits} ({row['raw_bytes'] / seconds / 1e3:,.0f} kB/s)"

@@ -10,7 +10,7 @@ import typer
 
 from chainrule.cli.coding_bar import coding_bar
 from chainrule.cli.inputs import items_of
-from chainrule.cli.opening import open_run
+from chainrule.cli.opening import open_coder
 from chainrule.cli.options.common import DataDir, Json, RunName, Split
 from chainrule.cli.options.engine import EngineOptions
 from chainrule.cli.options.there import source_there
@@ -64,11 +64,15 @@ def compress(
 ) -> None:
     """Compress without loss, by the probabilities of a trained model.
 
+    RUN may be `contexts`: any file or folder then needs no model, and is decompressed by the same name.
+
     Input that could not be restored exactly is refused. Decompression takes the same model, on any machine.
 
     Examples:
 
     `chainrule compress runs/bytes-gru book.txt -o book.chr`
+
+    `chainrule compress contexts book.txt -o book.chr`
 
     `chainrule compress runs/mnist-pixelcnn mnist -o mnist.chr --items 1000`
 
@@ -83,7 +87,7 @@ def compress(
     from chainrule.tasks.compress import pack_items, pack_stream
     from chainrule.tasks.packing import stream_of
 
-    opened = open_run(run, "cpu")
+    opened = open_coder(run)
     source, start = arrived(source, opened), time.perf_counter()
     stream = stream_of(opened, source, split, data_dir)
     if stream is not None and items is not None:

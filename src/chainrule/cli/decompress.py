@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.coding_bar import coding_bar
-from chainrule.cli.opening import open_run
+from chainrule.cli.opening import open_coder
 from chainrule.cli.options.common import Json, RunName
 from chainrule.cli.options.engine import EngineOptions
 from chainrule.cli.output import print_json, say
@@ -52,6 +52,8 @@ def decompress(
 
     `chainrule decompress runs/bytes-gru book.chr -o book.txt`
 
+    `chainrule decompress contexts book.chr -o book.txt`
+
     `chainrule decompress runs/people packed/ --workers 4 -o many-again/`
     """
     from chainrule.tasks.decompress import decompress_file
@@ -62,7 +64,7 @@ def decompress(
     source = Path(arrived(str(source)))
     if not source.is_file():
         raise ChainruleError(f"{source}: no such file")
-    opened, start = open_run(run, "cpu"), time.perf_counter()
+    opened, start = open_coder(run), time.perf_counter()
     with coding_bar(json) as progress:
         result = decompress_file(opened, source, out, anyway=anyway, progress=progress)
     result |= {"seconds": time.perf_counter() - start, "file": str(out)}

@@ -22,6 +22,14 @@ def open_run(name: str, device: str = "auto") -> Run:
     return run
 
 
+def open_coder(name: str) -> Run:
+    """A run on the CPU, or what `contexts` stands for: no model."""
+    from chainrule.training import Run
+    from chainrule.where import CONTEXTS
+
+    return Run.contexts() if name == CONTEXTS else open_run(name, "cpu")
+
+
 def candidates(run: Run, particles: int | None, temperature: float = 1.0) -> int:
     """The particles asked for, or what suits: in tables any cell may be known, in other items mostly the first.
 

@@ -66,7 +66,6 @@ def encode(
     steps: Steps,
     rows: Rows,
     *,
-    mixer: Mixer | None = None,
     sized: bool = False,
 ) -> Block:
     """Rows → a block.
@@ -75,14 +74,13 @@ def encode(
         model: gives the conditionals.
         steps: run by a runner, in an arithmetic.
         rows: B ≥ 1 of them.
-        mixer: a new one, what tables are mixed with.
         sized: whether the decoder knows which symbols there are, so that lengths are not coded.
     """
     alphabet, coder = Alphabet(model), Encoder(steps.portable)
     batch = len(rows.symbols)
     _code_sides(model, coder, batch, rows.labels, rows.there, sized)
     bounds = alphabet.bounds(rows.symbols)
-    rule = Coding(alphabet, coder, rows.there, bounds, rows.symbols, mixer)
+    rule = Coding(alphabet, coder, rows.there, bounds, rows.symbols)
     cond = rows.labels if rows.labels is not None else rows.cond
     _run(model, steps, rule, rows.there, cond)
     return Block(batch, tuple(bounds), coder.finish(), rows.check())
@@ -100,10 +98,11 @@ def decode(
     """A block → its rows.
 
     Args:
-        model, steps, mixer: as in `encode`.
+        model, steps: as in `encode`.
         block: the block.
         cond: the model's condition, if that is not coded.
         there: which symbols there are, if the decoder knows.
+        mixer: a new one, what tables are mixed with in files of formats 1 to 3.
 
     Raises:
         CodeError: if the payload is none, or has more in it; that the rows are right their `check` says.

@@ -15,8 +15,8 @@ from chainrule.domain.lengths import LENGTHS
 from chainrule.errors import CodeError
 
 MAGIC, VERSION = b"\x89CHR", 4
-# In files of format 1 bytes are mixed in another way. Format 3 describes the source, and which files are executable.
-# Format 4 has portable arithmetic.
+# Bytes are mixed in one way in format 1, in another one in 2 and 3. From 3 on the source is described, and which files
+# are executable. Format 4 has portable arithmetic.
 READABLE, TELLING, ANYWHERE = (1, 2, 3, VERSION), 3, 4
 KINDS = ("items", "file", "folder", "sound", "text")
 RANKS = 4  # of event shapes: 0 to 3 numbers

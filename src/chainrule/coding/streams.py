@@ -14,6 +14,7 @@ from torch import Tensor
 
 from chainrule.coding.alphabet import check_codable
 from chainrule.coding.block import Block, Rows, decode, encode
+from chainrule.coding.bytewise import decode_bytes, encode_bytes
 from chainrule.coding.container import VERSION, Header, Reader, Writer, brief
 from chainrule.coding.contexts import Contexts
 from chainrule.coding.environment import PORTABLE, Arithmetic, digest_of, repeatable
@@ -25,6 +26,7 @@ from chainrule.coding.symbols import Mixer
 from chainrule.engine.rows import state_bytes
 from chainrule.errors import CodeError, DomainError
 from chainrule.models import AutoregressiveModel, Model
+from chainrule.models.baselines import Uniform
 from chainrule.models.resize import of_length
 
 # How many levels a model of each kind of symbols may have; None for any number.
@@ -34,8 +36,11 @@ LEVELS: dict[str, tuple[int, ...] | None] = {
     "sound": (65536, 256),
     "text": None,
 }
-MIXED = ("file", "folder")  # what is mixed with counts
-ROWS = 32  # of a block, where a net may go on beyond the length it was trained on
+MIXED = ("file", "folder")  # what is mixed with contexts
+BITWISE = 4  # the first format in which that is done bit by bit
+# Rows of a block, where a net may go on beyond the length it was trained on; of bytes mixed bit by bit.
+ROWS, FEW_ROWS = 32, 8
+ALONE = 1 << 22  # bytes of a block at most, where contexts do without a model
 
 
 class Cuts:
@@ -46,16 +51,17 @@ class Cuts:
 
     Args:
         model: of sequences.
+        rows: that many, if the net may go on.
     """
 
-    def __init__(self, model: AutoregressiveModel) -> None:
-        self.model = model
+    def __init__(self, model: AutoregressiveModel, rows: int = ROWS) -> None:
+        self.model, self._rows = model, rows
         self._models: dict[int, AutoregressiveModel] = {model.sites: model}
         self._lock = Lock()
 
     def of(self, symbols: int) -> AutoregressiveModel:
         """The model of the rows of a block with this number of symbols."""
-        longest = -(-symbols // ROWS)
+        longest = -(-symbols // self._rows)
         steps = max(longest, self.model.sites) if self.model.network.supports_streaming else self.model.sites
         with self._lock:
             if steps not in self._models:
@@ -100,10 +106,10 @@ def compress_stream(
     """
     model = check_stream(model, kind)
     width = symbol_type(model).itemsize
-    size = block_symbols(model) * width
+    size = block_symbols(model, kind) * width
     chunks = iter(lambda: source.read(size), b"")
-    first, cuts = next(chunks, b""), Cuts(model)
-    workers = threads(workers, _held(cuts, kind, len(first) // width))
+    first, cuts = next(chunks, b""), cuts_of(model, kind)
+    workers = threads(workers, _held(cuts, kind, VERSION, len(first) // width))
     with repeatable(model):
         if runner == AUTO:
             own = cuts.of(len(first) // width)
@@ -153,11 +159,14 @@ def decompress_stream(
         raise CodeError(f"expected a file, a folder, a sound or a text, got {header.kind}")
     model, done = check_stream(model, header.kind), 0
     check_header(model, header, header.kind, anyway)
-    cuts = Cuts(model)
+    cuts, most = (
+        cuts_of(model, header.kind, header.version),
+        block_symbols(model, header.kind, header.version),
+    )
     task = partial(_decoded, cuts, Steppers(header.arithmetic), header)
-    workers = threads(workers, _held(cuts, header.kind, block_symbols(model)))
+    workers = threads(workers, _held(cuts, header.kind, header.version, most))
     with repeatable(model):
-        for block, rows in in_order(task, reader.blocks(block_symbols(model)), workers):
+        for block, rows in in_order(task, reader.blocks(most), workers):
             reader.agree(block, rows.check())
             target.write(rows.symbols[rows.there].numpy().astype(symbol_type(model)).tobytes())
             done += block.rows
@@ -191,9 +200,16 @@ def symbol_type(model: Model) -> np.dtype:
     return np.dtype(f"<u{next(size for size in (1, 2, 4) if model.domain.max_levels <= 256**size)}")
 
 
-def block_symbols(model: AutoregressiveModel) -> int:
+def block_symbols(model: AutoregressiveModel, kind: str, version: int = VERSION) -> int:
     """Symbols of a block, at most."""
+    if isinstance(model, Uniform) and kind in MIXED and version >= BITWISE:
+        return ALONE
     return block_rows(model.domain) * model.domain.size
+
+
+def cuts_of(model: AutoregressiveModel, kind: str, version: int = VERSION) -> Cuts:
+    """How streams of a kind are cut in a version of the format."""
+    return Cuts(model, FEW_ROWS if kind in MIXED and version >= BITWISE else ROWS)
 
 
 def cut(model: AutoregressiveModel, symbols: Tensor) -> Rows:
@@ -202,11 +218,17 @@ def cut(model: AutoregressiveModel, symbols: Tensor) -> Rows:
     return Rows(torch.zeros(there.shape, dtype=torch.int64).masked_scatter(there, symbols), there)
 
 
-def _held(cuts: Cuts, kind: str, symbols: int) -> int:
-    """Bytes that a block of this number of symbols takes: states of its rows, and counts."""
+def _held(cuts: Cuts, kind: str, version: int, symbols: int) -> int:
+    """Bytes that a block of this number of symbols takes: states of its rows, and contexts."""
     model = cuts.of(symbols)
-    counts = Contexts.held(model.domain.max_levels, symbols) if kind in MIXED else 0
-    return _rows(model, symbols) * state_bytes(model) + counts
+    rows, contexts = _rows(model, symbols), 0
+    if kind in MIXED and version >= BITWISE:
+        from chainrule.coding.mixing.memory import held
+
+        contexts = held(symbols, rows)
+    elif kind in MIXED:
+        contexts = Contexts.held(model.domain.max_levels, symbols)
+    return rows * state_bytes(model) + contexts
 
 
 def _rows(model: AutoregressiveModel, symbols: int) -> int:
@@ -219,27 +241,31 @@ def _there(model: AutoregressiveModel, symbols: int) -> Tensor:
 
 
 def _encoded(cuts: Cuts, steppers: Steppers, kind: str, chunk: bytes) -> Block:
-    flat = torch.from_numpy(np.frombuffer(chunk, symbol_type(cuts.model)).astype(np.int64))
-    model = cuts.of(len(flat))
-    rows = cut(model, flat)
-    mixer = _mixer(kind, rows.there, VERSION)
-    block = encode(model, steppers.of(model, len(rows.symbols)), rows, mixer=mixer, sized=True)
-    return replace(block, rows=len(flat))
+    symbols = np.frombuffer(chunk, symbol_type(cuts.model))
+    model = cuts.of(len(symbols))
+    rows = cut(model, torch.from_numpy(symbols.astype(np.int64)))
+    steps = steppers.of(model, len(rows.symbols))
+    if kind in MIXED:
+        return Block(len(symbols), (), encode_bytes(model, steps, symbols.copy()), rows.check())
+    return replace(encode(model, steps, rows, sized=True), rows=len(symbols))
 
 
 def _decoded(cuts: Cuts, steppers: Steppers, header: Header, block: Block) -> tuple[Block, Rows]:
     model = cuts.of(block.rows)
+    steps = steppers.of(model, _rows(model, block.rows))
+    if header.kind in MIXED and header.version >= BITWISE:
+        found = decode_bytes(model, steps, block.rows, block.payload)
+        return block, cut(model, torch.from_numpy(found).long())
     there = _there(model, block.rows)
     whole = replace(block, rows=len(there))
-    mixer = _mixer(header.kind, there, header.version)
-    return block, decode(model, steppers.of(model, len(there)), whole, there=there, mixer=mixer)
+    return block, decode(model, steps, whole, there=there, mixer=_mixer(header, there))
 
 
-def _mixer(kind: str, there: Tensor, version: int) -> Mixer | None:
-    """What the bytes of a block are mixed with, in a file of this version."""
-    if kind not in MIXED:
+def _mixer(header: Header, there: Tensor) -> Mixer | None:
+    """What the bytes of a block are mixed with, in a file of an earlier version."""
+    if header.kind not in MIXED:
         return None
-    return Mixed(256) if version == 1 else Contexts(256, len(there), int(there.sum()))
+    return Mixed(256) if header.version == 1 else Contexts(256, len(there), int(there.sum()))
 
 
 def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

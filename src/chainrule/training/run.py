@@ -17,16 +17,17 @@ from chainrule import late
 from chainrule.data import Data, Reading, decode
 from chainrule.data.carried import FRESH, Carried, with_fresh
 from chainrule.data.tokens import Tokens
-from chainrule.data.writing import Writing, writing_of
+from chainrule.data.writing import BYTES, Writing, writing_of
+from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, RunError
 from chainrule.files import read_text
-from chainrule.models import Model, load_model
+from chainrule.models import Model, create_model, load_model
 from chainrule.models.store import MOST_BYTES
 from chainrule.run_files import CONFIG, METRICS, TOKENIZER, check_run_folder
 from chainrule.training.classes import class_codes, label_names
 from chainrule.training.folder import read_config
 from chainrule.training.replacement import settle
-from chainrule.where import locate
+from chainrule.where import CONTEXTS, locate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -242,6 +243,12 @@ class Run:
         settle(folder)
         # Replaced while it was read?
         return read if read_config(folder) == read.config else cls.open(run, model)
+
+    @classmethod
+    def contexts(cls) -> Run:
+        """A model that knows nothing of bytes, by which `compress` mixes a file's own contexts alone."""
+        model = create_model("uniform", Domain.sequence(128, 256)).eval()
+        return cls(None, model, {"vocabulary": "".join(BYTES)}, [], CONTEXTS)
 
 
 def load(run: str | Path, model: Model | None = None) -> Model:
