@@ -135,4 +135,5 @@ def _run(model: AutoregressiveModel, steps: Steps, rule: _Rule, count: int) -> N
     state = steps.runner.init_state(
         rows, cond=None, length=model.sites, device=model.device, dtype=model.dtype
     )
-    draw_stepwise(model, steps, rule, values, state, 0, min(count, model.sites), None)
+    last = min(count, model.sites)
+    draw_stepwise(model, steps.runner, rule, values, state, 0, last, None, steps.head)
