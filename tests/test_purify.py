@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import avg_pool2d, pad
 
 import chainrule as cr
 from chainrule.bench.attacks import attack_through, train_classifier
@@ -122,13 +123,17 @@ def test_the_command(tmp_path):
 def test_the_attack_that_knows_of_a_defence_goes_through_it():
     data = cr.load_data("digits")
     classifier = train_classifier(data.domain, data.train, data.labels["train"], epochs=30)
-    x, labels = data.test[:100].long(), data.labels["test"][:100]
-    # Rounding has no gradient, and undoes changes that do not reach the next multiple of four.
-    rounded = lambda images: ((images + 2) // 4 * 4).clamp(0, 16)  # noqa: E731
-    attacked = attack_through(classifier, rounded, x, labels, 3)
-    assert (attacked - x).abs().max() == 3 and attacked.min() >= 0 and attacked.max() <= 16
-    clean = (classifier.guess(rounded(x)) == labels).float().mean()
-    noise = torch.randint(0, 2, x.shape, generator=torch.Generator().manual_seed(0)) * 6 - 3
-    noisy = (classifier.guess(rounded((x + noise).clamp(0, 16))) == labels).float().mean()
-    broken = (classifier.guess(rounded(attacked)) == labels).float().mean()
-    assert clean > 0.9 and noisy > 0.7 and broken < 0.3
+    x, labels = data.test[:200].long(), data.labels["test"][:200]
+
+    def blurred(images):
+        return avg_pool2d(pad(images.float(), (1, 1, 1, 1), mode="replicate"), 3, 1).round().long()
+
+    def right(images):
+        return (classifier.guess(blurred(images)) == labels).float().mean()
+
+    through = attack_through(classifier, blurred, x, labels, 2)
+    past = attack_through(classifier, lambda images: images, x, labels, 2)
+    for attacked in (through, past):
+        assert (attacked - x).abs().max() == 2 and attacked.min() >= 0 and attacked.max() <= 16
+    # 83 % right before any attack, 30 % if it knows of the classifier alone, 12 % if it knows of both.
+    assert right(x) > 0.8 and right(through) < right(past) - 0.1
