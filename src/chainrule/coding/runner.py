@@ -87,6 +87,8 @@ def _try(
     cond: Tensor | None,
     steps: Sequence[tuple[int, Hashable]],
 ) -> None:
+    if cond is None and model.conditional:  # classes that stand in the file and are not read yet
+        cond = torch.zeros(rows, *model.condition.item_shape, dtype=torch.int64)
     kind = model.head.kind(model.dtype)
     prev = torch.zeros(rows, model.head.variables, dtype=kind)
     state = runner.init_state(rows, cond=cond, length=model.sites, device=model.device, dtype=model.dtype)
