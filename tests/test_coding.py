@@ -685,3 +685,16 @@ def test_golden_folders_are_unpacked(version, tmp_path):
     for path, (content, executable) in golden.FILES.items():
         assert (tmp_path / "out" / path).read_bytes() == content
         assert os.access(tmp_path / "out" / path, os.X_OK) == (executable and version > 2)
+
+
+@pytest.mark.parametrize("portable", [True, False])
+def test_classes_come_back_with_the_items(portable):
+    model = cr.create_model(
+        "pixelcnn", cr.Domain.image(1, 4, 4, levels=3), classes=3, channels=8, depth=1, last=8
+    )
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(3, (5, 1, 4, 4), generator=generator)
+    classes = torch.tensor([0, 2, 1, 1, 2])
+    blob = cr.compress(model.eval(), x, classes, portable=portable)
+    found, labels = cr.decompress(model, blob, labels=True)
+    assert torch.equal(found, x) and torch.equal(labels, classes)
