@@ -4,6 +4,7 @@ import hashlib
 import io
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -150,6 +151,8 @@ def test_files_are_the_recorded_ones_by_every_runner(name, runner):
 
 
 OTHER = """
+import sys
+sys.path.insert(0, {here!r})
 import hashlib, torch, chainrule as cr
 from fixed_models import fixed
 torch.set_num_threads(2)
@@ -163,7 +166,9 @@ for name in ("recurrent", "dilated", "attention"):
 def test_files_are_the_recorded_ones_with_other_instructions():
     """torch's oldest kernels and MKL's compatible ones, on two threads."""
     switches = ("ATEN_CPU_CAPABILITY=default", "MKL_CBWR=COMPATIBLE", "OMP_NUM_THREADS=2")
-    status, out, said = ended(OTHER, program=("env", *switches, *PYTHON))
+    status, out, said = ended(
+        OTHER.format(here=str(Path(__file__).parent)), program=("env", *switches, *PYTHON)
+    )
     assert status == 0, said
     assert dict(line.split() for line in out.splitlines()) == {
         name: FILES[name] for name in ("recurrent", "dilated", "attention")
