@@ -156,9 +156,9 @@ def attack_through(
         defended = defend(attacked[left])
         pixels = (defended.float() / model.top).requires_grad_()
         logits = model(pixels)
-        F.cross_entropy(logits, labels[left], reduction="sum").backward()
+        (slope,) = torch.autograd.grad(F.cross_entropy(logits, labels[left], reduction="sum"), pixels)
         right = logits.argmax(1) == labels[left]
-        left, sign = left[right], pixels.grad[right].sign().long()  # type: ignore[index]
+        left, sign = left[right], slope[right].sign().long()
         if not len(left):
             break
         moved = attacked[left] + max(1, epsilon // 4) * sign - x[left]

@@ -43,7 +43,7 @@ class TrainingConfig:
             how long training is, one every 20,000 steps at least.
         batch_size: items a step; 0 for about a 128th of the training items, between 8 and 64. Where none is given, few
             items have less than 64.
-        optimizer: "adamw", "adamax", or "muon", which learns convolutions in a third of the steps.
+        optimizer: "adamw", "adamax", or "muon", whose steps cost more and reach further; see `training.muon`.
         lr: peak learning rate.
         weight_decay: of the optimiser.
         decay_biases: whether it is of biases too; rare levels need large ones.
