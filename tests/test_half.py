@@ -5,6 +5,7 @@ import torch
 
 import chainrule as cr
 from chainrule.errors import ChainruleError
+from chainrule.heads import Head
 from chainrule.models import MODELS
 from chainrule.models.base.capabilities import ClosedForm
 
@@ -57,3 +58,25 @@ def test_in_half_precision(name, dtype):
             loss.backward()
         tried += 1
     assert tried
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "pixelcnn-autoencoder"])
+def test_heads_get_float32_under_autocast(name):
+    for model, x in served(name):
+        seen = []
+        for head in (module for module in model.modules() if isinstance(module, Head)):
+            head.log_prob = kept(head.log_prob, seen)
+        with torch.autocast("cpu", torch.bfloat16):
+            if not isinstance(model, ClosedForm):
+                assert model.loss(x).dtype in (torch.float32, torch.float64)
+        assert set(seen) <= {torch.float32}
+
+
+def kept(log_prob, seen):
+    """The same, and the type of the parameters it was given is put into a list."""
+
+    def of(params, x):
+        seen.append(params.dtype)
+        return log_prob(params, x)
+
+    return of

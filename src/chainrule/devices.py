@@ -42,6 +42,11 @@ def widened(x: torch.Tensor) -> torch.Tensor:
     return x.to(widest(x.device))
 
 
+def at_least_float32(x: torch.Tensor) -> torch.Tensor:
+    """x, in float32 where it has fewer bits: sums of exponentials lose what autocast on a CPU leaves of them."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def wide_sum(terms: torch.Tensor, dim: int) -> torch.Tensor:
     """Σ along a dimension in float64: (…, n, …) → (…).
 

@@ -78,7 +78,6 @@ class DiscretisedLogistic(Head):
     Means are measured from K points spread over [-1, 1], (2k+1)/K - 1 for k = 0 … K-1, so that equal parameters are
     not equal components. Log-scales are measured from -2 and clamped to [-7, 12]: the narrowest logistic, centred on
     one of 256 levels, has 97% of its mass there. Of more levels the lower limit is lower, so that the same holds.
-    Parameters of less than 32 bits are computed with in float32.
 
     Where the authors' code puts a floor under a bin's mass and approximates below it, this takes its logarithm
     exactly.
@@ -125,7 +124,6 @@ class DiscretisedLogistic(Head):
     def _components(self, params: Tensor, dim: int) -> tuple[Tensor, ...]:
         """Parameters along `dim` → logits, means, log-scales, tanh of coefficients: K there, 1, V, V, pairs before."""
         v, k = self.variables, self.components
-        params = params.to(torch.promote_types(params.dtype, torch.float32))
         spread = torch.arange(1 - k, k, 2, device=params.device, dtype=params.dtype) / k
         if dim == 0:
             spread = spread[:, None]

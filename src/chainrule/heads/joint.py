@@ -14,8 +14,7 @@ from chainrule.layers.state import State
 class Joint(Head):
     """A softmax over the K^V values that V variables have together; each variable's conditional is a ratio of its sums.
 
-    So nothing is assumed of the variables of a site, where `Categorical` takes them as independent. Parameters of less
-    than 32 bits are computed with in float32.
+    So nothing is assumed of the variables of a site, where `Categorical` takes them as independent.
 
     Args:
         levels: K.
@@ -43,7 +42,7 @@ class Joint(Head):
 
     def init_state(self, params: Tensor) -> State:
         """The logits (B, K^V)."""
-        return params.to(torch.promote_types(params.dtype, torch.float32))
+        return params
 
     def step(self, prev: Tensor | None, state: State, v: int) -> tuple[Conditional, State]:
         """From the logits that the variables before leave, (B, K^(V-v))."""

@@ -187,7 +187,6 @@ class LocatedLogistic(Head):
         return LocatedConditional(self._spread(state), self.levels), state
 
     def _spread(self, params: Tensor) -> Spread:
-        params = params.to(torch.promote_types(params.dtype, torch.float32))
         log_weights, means, log_scales = located(params[..., 1:-1], self.components)
         bits = params[..., -1].round().clamp(0, self.bits)
         step = torch.exp(math.log(2) * bits).round()

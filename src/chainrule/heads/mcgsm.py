@@ -56,7 +56,6 @@ class MCGSM(Head):
         return self._conditional(state), state
 
     def _conditional(self, params: Tensor) -> MixtureConditional:
-        params = params.to(torch.promote_types(params.dtype, torch.float32))
         means, features = params[..., : self.components], params[..., self.components :]
         alpha = self.log_precision.clamp(-2 * LOG_SCALES[1], -2 * LOG_SCALES[0])
         # Not a matrix product: autocast would round that to bfloat16.

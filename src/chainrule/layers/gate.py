@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
+from chainrule.devices import at_least_float32
+
 sigmoid_backward, tanh_backward = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
 
 
@@ -81,5 +83,5 @@ def _tanh(x: Tensor) -> Tensor:
     """2σ(2x) - 1, on a CPU a third of the time that torch's own takes."""
     if x.device.type != "cpu":
         return torch.tanh(x)
-    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    wide = at_least_float32(x)
     return wide.mul(2).sigmoid_().mul_(2).sub_(1).to(x.dtype)

@@ -35,6 +35,7 @@ class PixelRNN(AutoregressiveModel):
         depth: residual blocks.
         first_size: of the first convolution.
         last: features of the last layers.
+        block: as of a `PixelCNN`.
         classes, embedding, maps: of the condition, which is added to the first features; see `image_condition`.
 
     References:
@@ -53,10 +54,11 @@ class PixelRNN(AutoregressiveModel):
         depth: int,
         first_size: int,
         last: int,
+        block: int,
         **condition: Any,
     ) -> None:
         check_sizes(first_size=first_size, channels=channels, last=last)
-        height, width, groups, code, head, _ = image_parts(domain)
+        height, width, groups, code, head, ordering = image_parts(domain, block)
         h, last = in_groups(channels, groups), in_groups(last, groups)
 
         def block() -> GridLayer:
@@ -64,18 +66,18 @@ class PixelRNN(AutoregressiveModel):
             lstm = recurrent(2 * h, h, groups=groups)
             return GridResidual(GridSerial(lstm, PixelConv(h, 2 * h, groups=groups)))
 
-        first = StrictConv2d((1 + 1) * groups, 2 * h, kernel_size=first_size, groups=groups)
+        first = StrictConv2d((head.variables + 1) * groups, 2 * h, kernel_size=first_size, groups=groups)
         body = GridSerial(*(block() for _ in range(depth)), last_layers(2 * h, last, groups, head.size))
-        added = Condition(2 * h, **image_condition(domain, **condition))
-        network = RasterStack(code, 1, first, body, height=height, width=width, condition=added)
-        super().__init__(network, domain, head)
+        added = Condition(2 * h, **image_condition(domain, block=block, **condition))
+        network = RasterStack(code, head.variables, first, body, height=height, width=width, condition=added)
+        super().__init__(network, domain, head, ordering=ordering)
 
 
 class RowPixelRNN(PixelRNN):
     """A `PixelRNN` of Row LSTMs: row by row, from a triangle of pixels above.
 
     Args:
-        channels, depth, first_size, last, classes, embedding, maps: see `PixelRNN`.
+        channels, depth, first_size, last, block, classes, embedding, maps: see `PixelRNN`.
         kernel_size: k of both convolutions; the triangle widens by k//2 a row to either side.
     """
 
@@ -90,6 +92,7 @@ class RowPixelRNN(PixelRNN):
         kernel_size: int = 3,
         first_size: int = 7,
         last: int = 64,
+        block: int = 1,
         classes: int | list[int] | None = None,
         embedding: int | None = None,
         maps: int | None = None,
@@ -99,7 +102,7 @@ class RowPixelRNN(PixelRNN):
         def recurrent(inputs: int, outputs: int, groups: int) -> GridLayer:
             return RowLSTM(inputs, outputs, kernel_size=kernel_size, groups=groups)
 
-        sizes = {"channels": channels, "depth": depth, "first_size": first_size, "last": last}
+        sizes = {"channels": channels, "depth": depth, "first_size": first_size, "last": last, "block": block}
         super().__init__(domain, recurrent, **sizes, classes=classes, embedding=embedding, maps=maps)
 
 
@@ -111,7 +114,7 @@ class DiagonalPixelRNN(PixelRNN):
 
     Args:
         both: whether there is a pass from the right beside the one from the left.
-        channels, depth, first_size, last, classes, embedding, maps: see `PixelRNN`.
+        channels, depth, first_size, last, block, classes, embedding, maps: see `PixelRNN`.
     """
 
     smallest = MappingProxyType({"channels": 12, "depth": 2, "last": 24})
@@ -125,10 +128,11 @@ class DiagonalPixelRNN(PixelRNN):
         depth: int = 7,
         first_size: int = 7,
         last: int = 64,
+        block: int = 1,
         classes: int | list[int] | None = None,
         embedding: int | None = None,
         maps: int | None = None,
     ) -> None:
         recurrent = DiagonalBiLSTM if both else DiagonalLSTM
-        sizes = {"channels": channels, "depth": depth, "first_size": first_size, "last": last}
+        sizes = {"channels": channels, "depth": depth, "first_size": first_size, "last": last, "block": block}
         super().__init__(domain, recurrent, **sizes, classes=classes, embedding=embedding, maps=maps)

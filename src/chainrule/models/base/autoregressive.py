@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chainrule.devices import index_on, wide_sum
+from chainrule.devices import at_least_float32, index_on, wide_sum
 from chainrule.domain import Domain
 from chainrule.domain.ordering import Ordering
 from chainrule.engine import (
@@ -125,6 +125,7 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
     def step(self, prev: Tensor, state: State, t: Tensor, *, phase: Hashable = None) -> tuple[Tensor, State]:
         """The site before t (B, V), not read at t = 0 → the parameters of site t (B, P), and the state."""
         params, state = self.network.step(self.readable(prev), state, t, phase=phase)
+        params = at_least_float32(params)
         if isinstance(self.head, ColumnHeads):
             params = params + self.head.offset.index_select(0, t.reshape(1))
         if self._forbidden is not None:
@@ -378,7 +379,8 @@ class AutoregressiveModel(Exact, Samples, Completes, Streams, Sequential, Factor
 
     def allow(self, params: Tensor, sites: Tensor) -> Tensor:
         """(B, n, P), (B, n, V) of the first n sites: marginals of columns added, -inf at levels that a column lacks, or
-        no item has there."""
+        no item has there. In float32 at least: heads sum exponentials of them."""
+        params = at_least_float32(params)
         if isinstance(self.head, ColumnHeads):
             params = params + self.head.offset[: params.shape[1]]
         if self._forbidden is not None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from chainrule.devices import wide_sum
+from chainrule.devices import at_least_float32, wide_sum
 from chainrule.domain import Domain
 from chainrule.engine import Runner, Sample, branch, draw_noise, draw_normal, exact_arithmetic
 from chainrule.engine.finite import Guard
@@ -123,7 +123,7 @@ class LatentSequence(Bounded, Samples):
         """log p(x_t | z) of each step (B, T), and the z that were drawn."""
         sites = self._sites(x).clamp(min=0)
         params, levels = self.infer(self.code(sites), self._normal(len(x), generator))
-        return self.head.log_prob(params, sites).sum(-1), levels
+        return self.head.log_prob(at_least_float32(params), sites).sum(-1), levels
 
     def _total(self, terms: Tensor, x: Tensor) -> Tensor:
         """Terms of steps (B, T) → their sum over the steps there are (B,)."""

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from chainrule.devices import at_least_float32
+
 LOG_SCALES = (-6.0, 3.0)  # standard deviations outside are read as these: every weight is finite
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
@@ -21,8 +23,7 @@ class LatentNormal(NamedTuple):
     @classmethod
     def of(cls, params: Tensor) -> LatentNormal:
         """Build from the output of a net, (…, 2Z), in single precision at least."""
-        params = params.to(torch.promote_types(params.dtype, torch.float32))
-        mean, log_scale = params.chunk(2, dim=-1)
+        mean, log_scale = at_least_float32(params).chunk(2, dim=-1)
         return cls(mean, log_scale.clamp(*LOG_SCALES))
 
     def draw(self, noise: Tensor) -> Tensor:
