@@ -6,22 +6,40 @@ import torch
 import chainrule as cr
 from chainrule.errors import ChainruleError, DomainError
 from chainrule.heads import DiscretisedLogistic, Joint
-from chainrule.testing import check_model
+from chainrule.testing import LAWS, check_model
 
 BITS, GREY = cr.Domain.image(1, 4, 4, levels=2), cr.Domain.image(1, 4, 4, levels=5)
+TWO = cr.Domain.image(1, 2, 4, levels=2)  # two blocks: all items can be enumerated
+UNBOUND = {"conditioned", "bounds", "inverts", "counts_volume"}
+ENUMERATED = {"sums_to_one", "samples_match", "temperature"}
 SMALL = {"channels": 8, "depth": 1, "first_size": 3, "last": 8}
 
 
 @pytest.mark.parametrize(
-    ("name", "domain", "more"),
+    ("name", "more"),
     [
-        ("pixelcnn", BITS, {}),
-        ("gated-pixelcnn", GREY, {"stacks": 2}),
-        ("gated-pixelcnn", BITS, {"stacks": 1}),
+        ("pixelcnn", {}),
+        ("gated-pixelcnn", {}),
+        ("gated-pixelcnn", {"stacks": 1}),
+        ("row-lstm", {}),
+        ("diagonal-lstm", {}),
+        ("diagonal-bilstm", {}),
     ],
 )
-def test_laws(name, domain, more):
-    check_model(cr.create_model(name, domain, block=2, **SMALL, **more))
+def test_laws_of_tables(name, more):
+    def model(domain):
+        return cr.create_model(name, domain, block=2, **SMALL, **more)
+
+    laws = [law for law in LAWS if law != "parameters_matter"]  # of one row, no weight for what is above
+    outcome = check_model(lambda: model(TWO), laws=laws)
+    assert {law for law, said in outcome.items() if said != "holds"} == UNBOUND
+    check_model(lambda: model(BITS), laws=["parameters_matter"])
+
+
+@pytest.mark.filterwarnings("ignore:.* was not tried")
+def test_laws_of_mixtures():
+    outcome = check_model(lambda: cr.create_model("gated-pixelcnn", GREY, block=2, **SMALL))
+    assert {law for law, said in outcome.items() if said != "holds"} == UNBOUND | ENUMERATED
 
 
 def test_a_block_is_read_whole_before_the_next_one():

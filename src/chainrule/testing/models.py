@@ -96,7 +96,7 @@ def check_model(
 
     Raises:
         LawViolation: at the first law that does not hold.
-        ChainruleError: if the factory serves no tiny domain.
+        ChainruleError: if the factory serves no tiny domain, or is a model itself.
 
     Warns:
         UserWarning: if a law could not be tried: the domain is too large to enumerate, or the network has no step
@@ -107,7 +107,9 @@ def check_model(
         >>> check_model(Independent, laws=["causal", "sums_to_one"])
         {'causal': 'holds', 'sums_to_one': 'holds'}
     """
-    build: Callable[..., Model] = getattr(factory, "tiny", factory)
+    if isinstance(factory, Model):
+        raise ChainruleError("check_model: expected a class or a function, got a model; pass `lambda: model`")
+    build: Callable[..., Model] = factory.tiny if isinstance(factory, type) else factory
     if inspect.signature(build).parameters:
         domains = served_domains(build) if domains is None else domains
     else:
