@@ -1,6 +1,5 @@
 """The bench of compression: what codecs are given is what was to be coded, and the sizes are those of real files."""
 
-
 import numpy as np
 import pytest
 import torch

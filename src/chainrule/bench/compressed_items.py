@@ -93,7 +93,7 @@ def _likelihood_bytes(run: Run, x: Tensor, cond: Tensor | None) -> Tensor:
 
 
 def _side_bytes(run: Run) -> float:
-    """Of the classes and the length of an item."""
+    """Bytes of an item for its classes and its length."""
     domain = run.model.domain
     nats = sum(map(math.log, run.model.condition.counts))
     nats += math.log(domain.steps + 1) if domain.lengths == "given" else 0

@@ -33,7 +33,7 @@ def measure(batch: int, repeats: int, runs: Sequence[str] = (), files: Sequence[
     """The test split of each run's data; of a model of bytes the test text, and these files.
 
     Args:
-        batch: items that are coded at most; of the others the likelihood tells how long they would be.
+        batch: items of a split that are coded at most; of the others the likelihood counts.
         repeats: not used: sizes are the same each time.
         runs: folders; or "contexts", of no model.
         files: for models of bytes, and for contexts.
