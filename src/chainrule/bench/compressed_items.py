@@ -120,7 +120,10 @@ def _forms(x: Tensor, domain: Domain) -> list[bytes]:
 
 
 def _special(x: Tensor, data: Data, n: int) -> dict:
-    """By codecs of pictures, of sounds and of columns: "whole", "alone", the "variables" of these, and "absent"."""
+    """By codecs of pictures, of sounds and of columns: "whole", "alone", the "variables" of these, and "absent".
+
+    Of sounds a file each or one of all, whichever is smaller.
+    """
     domain = data.domain
     if domain.layout == "image":
         parts, sheet = pictures(x.numpy().astype(np.uint8), domain.max_levels)
@@ -131,7 +134,9 @@ def _special(x: Tensor, data: Data, n: int) -> dict:
         samples = (streams.values.numpy().astype(np.int64) - (1 << 15)).astype(np.int16)
         bounds = streams.bounds.tolist()
         sounds = [(samples[a:b], data.rate) for a, b in pairwise(bounds)]
-        return {"variables": len(samples), **measure_special(SOUNDS, sounds, (samples, data.rate))}
+        found = measure_special(SOUNDS, sounds, (samples, data.rate))
+        smaller = {name: min(size, found["alone"][name]) for name, size in found["whole"].items()}
+        return {"variables": 0, "whole": smaller, "alone": {}, "absent": found["absent"]}
     columns = (
         decode(x, domain.columns) if domain.columns else pd.DataFrame(x.flatten(1).numpy().astype(np.uint8))
     )

@@ -27,6 +27,7 @@ from chainrule.models import Model
 from chainrule.run_files import CONFIG, WEIGHTS
 from chainrule.training import Recipe, Run
 from chainrule.where import CONTEXTS, locate, packed_file
+from chainrule.zoo import PREFIX
 
 
 def measure(batch: int, repeats: int, runs: Sequence[str] = (), files: Sequence[Path] = ()) -> dict:
@@ -54,8 +55,7 @@ def measure(batch: int, repeats: int, runs: Sequence[str] = (), files: Sequence[
             continue
         folder = locate(given)
         data = Recipe.read(folder / CONFIG).load_data(None)
-        file = folder / WEIGHTS if Path(given).is_dir() else packed_file(given)
-        weights = {"model": run.model.name, "model_bytes": file.stat().st_size}
+        weights = {"model": run.model.name, "model_bytes": _size(given, folder)}
         if isinstance(run.writing, Bytes):
             text = data.streams["test"].values.numpy().astype(np.uint8).tobytes()
             contents = {f"{data.name}, test": text, **{path.name: path.read_bytes() for path in files}}
@@ -63,9 +63,16 @@ def measure(batch: int, repeats: int, runs: Sequence[str] = (), files: Sequence[
                 rows[f"{name}: {title}"] = {**weights, **_bytes(run, content)}
         else:
             rows[name] = {**weights, **measure_items(run, data, batch)}
-    missing = [row.pop("absent") for row in rows.values() if "absent" in row] or [absent()]
-    lacking = {name: reason for found in missing for name, reason in found.items()}
+    lacking = {} if all("absent" in row for row in rows.values()) else absent()
+    for row in rows.values():
+        lacking |= row.pop("absent", {})
     return {"about": "Lossless compression by trained models", "sources": rows, "absent": lacking}
+
+
+def _size(given: str | Path, folder: Path) -> int:
+    """Bytes of the file that a decoder needs: the packed run, or the weights of a folder."""
+    packed = str(given).startswith(PREFIX) or Path(given).is_file()
+    return (packed_file(str(given)) if packed else folder / WEIGHTS).stat().st_size
 
 
 def _bytes(run: Run, content: bytes) -> dict:
