@@ -122,7 +122,7 @@ def _forms(x: Tensor, domain: Domain) -> list[bytes]:
 def _special(x: Tensor, data: Data, n: int) -> dict:
     """By codecs of pictures, of sounds and of columns: "whole", "alone", the "variables" of these, and "absent".
 
-    Of sounds a file each or one of all, whichever is smaller.
+    For sounds a file each or one of all, whichever is smaller.
     """
     domain = data.domain
     if domain.layout == "image":
