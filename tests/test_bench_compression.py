@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 import chainrule as cr
-from chainrule.bench import compressed_items, special
+from chainrule.bench import compressed_items, compression, special
 from chainrule.bench.cases import notes_of, run_case, table_of
 from chainrule.bench.codecs import CODECS, general
 from chainrule.bench.compressed_items import measure_items
@@ -118,3 +118,10 @@ def test_sounds_are_a_file_each_or_one_whichever_is_smaller(tmp_path, monkeypatc
     assert len(bounds) > 1
     found = compressed_items._special(data.test, data, 1)
     assert found["whole"] == {"len": sum(length**2 for length in bounds), "one": 7} and found["alone"] == {}
+
+
+def test_a_model_that_codes_nothing_is_refused_first(folder, tmp_path, monkeypatch):
+    write_run(tmp_path / "reals", "independent", domain=cr.Domain.vector(2))
+    monkeypatch.setattr(compression, "measure_items", None)
+    with pytest.raises(cr.errors.ChainruleError, match="expected levels"):
+        run_case("compression", runs=[str(folder), str(tmp_path / "reals")])

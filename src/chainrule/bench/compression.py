@@ -13,6 +13,7 @@ import torch
 
 from chainrule.bench.codecs import absent, general
 from chainrule.bench.compressed_items import measure_items
+from chainrule.coding.alphabet import check_codable
 from chainrule.coding.streams import (
     block_symbols,
     check_stream,
@@ -40,13 +41,15 @@ def measure(batch: int, repeats: int, runs: Sequence[str] = (), files: Sequence[
         files: for models of bytes, and for contexts.
 
     Raises:
-        ChainruleError: without a run, or if what is decoded is not what was coded.
+        ChainruleError: without a run, of a model that codes nothing, or if what is decoded is not what was coded.
     """
     if not runs:
         raise ChainruleError("bench compression: expected run folders of trained models, --run RUN, got none")
     rows: dict[str, dict] = {}
-    for given in runs:
-        run = Run.contexts() if given == CONTEXTS else Run.open(given)
+    opened = {given: Run.contexts() if given == CONTEXTS else Run.open(given) for given in runs}
+    for run in opened.values():
+        check_codable(run.model)  # raises now, not after the others have been measured
+    for given, run in opened.items():
         name = "/".join(Path(given).parts[-2:])
         if run.folder is None:
             for path in files:
