@@ -42,16 +42,15 @@ def measure_items(run: Run, data: Data, n: int) -> dict:
     coded = _coded(run, x[:n], None if cond is None else cond[:n])
     ideal = likelihood[:n].sum().item() + sides * len(x[:n])
     whole = likelihood.sum().item() + sides * len(x)
-    share = coded["bytes"] / ideal if len(x) > n else coded["bytes"] / whole
     forms, special = _forms(x, domain), _special(x, data, n)
     others = general(*forms, names=CODECS)
     return {
         "items": len(x),
         "variables": int(domain.counted(x).sum()),
         "raw_bytes": len(forms[0]),
-        "bytes": {"chainrule": round(whole * share), **others["bytes"], **special["whole"]},
+        "bytes": {"chainrule": round(whole * coded["bytes"] / ideal), **others["bytes"], **special["whole"]},
         "alone": {"variables": special["variables"], "bytes": special["alone"]},
-        "codec_seconds": others["seconds"],
+        "codec_seconds": {**others["seconds"], **special["seconds"]},
         "likelihood_bytes": likelihood.sum().item(),
         "side_bytes": sides * len(x),
         "coded": {
@@ -120,7 +119,7 @@ def _forms(x: Tensor, domain: Domain) -> list[bytes]:
 
 
 def _special(x: Tensor, data: Data, n: int) -> dict:
-    """By codecs of pictures, of sounds and of columns: "whole", "alone", the "variables" of these, and "absent".
+    """By codecs of pictures, of sounds and of columns, as `measure_special`, and the "variables" of "alone".
 
     For sounds a file each or one of all, whichever is smaller.
     """
@@ -136,11 +135,11 @@ def _special(x: Tensor, data: Data, n: int) -> dict:
         sounds = [(samples[a:b], data.rate) for a, b in pairwise(bounds)]
         found = measure_special(SOUNDS, sounds, (samples, data.rate))
         smaller = {name: min(size, found["alone"][name]) for name, size in found["whole"].items()}
-        return {"variables": 0, "whole": smaller, "alone": {}, "absent": found["absent"]}
+        return {**found, "variables": 0, "whole": smaller, "alone": {}}
     columns = (
         decode(x, domain.columns) if domain.columns else pd.DataFrame(x.flatten(1).numpy().astype(np.uint8))
     )
-    return {"variables": 0, "whole": {"Parquet, zstd -19": _parquet(columns)}, "alone": {}, "absent": {}}
+    return {"variables": 0, **measure_special({"Parquet, zstd -19": _parquet}, [], columns), "alone": {}}
 
 
 def _parquet(frame: pd.DataFrame) -> int:
