@@ -1,5 +1,6 @@
 """What `compress` packs, `decompress` gives back as it was, or `compress` refuses it: of every kind of source."""
 
+import io
 import json
 import zlib
 
@@ -15,6 +16,7 @@ from pyarrow import parquet
 
 import chainrule as cr
 from chainrule.coding.about import pack, unpack
+from chainrule.coding.container import Reader
 from chainrule.coding.items import write_items
 from chainrule.data import load_items
 from chainrule.domain.column import Column
@@ -710,3 +712,30 @@ def test_the_command_says_how_much_of_how_much(tmp_path):
         in call("compress", tmp_path / "text", tmp_path / "a.txt", "-o", out, "--items", "3").error
     )
     json.dumps(told)
+
+
+# --- what has no portable form ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["x.txt", "x.npy"])
+def test_steps_without_a_portable_form_are_coded_for_this_machine(source, tmp_path, caplog, monkeypatch):
+    vocabulary = {"vocabulary": "abc"} if source == "x.txt" else {}
+    run = run_of(cr.Domain.sequence(8, 3), "gru", **vocabulary)
+    step = run.model.step
+
+    def odd(prev, state, t, *, phase):
+        params, state = step(prev, state, t, phase=phase)
+        return params + torch.erfinv(torch.zeros_like(params)), state
+
+    monkeypatch.setattr(run.model, "step", odd)
+    if vocabulary:
+        (tmp_path / source).write_text("abc" * 30)
+    else:
+        np.save(tmp_path / source, np.arange(24).reshape(3, 8) % 3)
+    packed(run, tmp_path / source, tmp_path / "x.chr")
+    decompress_file(run, tmp_path / "x.chr", tmp_path / f"back{source}")
+    assert (tmp_path / f"back{source}").read_bytes() == (tmp_path / source).read_bytes()
+    assert not Reader(io.BytesIO((tmp_path / "x.chr").read_bytes())).header.arithmetic.portable
+    assert caplog.messages == [
+        "compressed for this kind of machine and these versions alone: a step uses erfinv, which has no portable form"
+    ]

@@ -123,6 +123,7 @@ def test_what_cannot_fit_is_refused_before_it_is_built(capsys, tmp_path, monkeyp
         ("sequence:256:65", 4000, "transformer"),
         ("sequence:64:30", 500, "lstm"),
         ("sequence:8192:256", 1000, "wavenet"),
+        ("sequence:4096:65536:given", 1000, "rls-lstm"),
         ("vector:100:2", 1000, "made"),
         ("vector:6:real", 1000, "maf"),
     ],

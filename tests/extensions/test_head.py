@@ -1,6 +1,5 @@
 """A head written outside the library: Poisson counts. It is checked, scored, drawn and coded like those within."""
 
-import pytest
 import torch
 from torch import nn
 
@@ -49,7 +48,7 @@ class Counts(cr.AutoregressiveModel):
     def prepare(self, x): ...  # counts stay counts
 
 
-def test_a_head_from_outside():
+def test_a_head_from_outside(caplog):
     cr.testing.check_head(Poisson())
     torch.manual_seed(0)
     model = Counts(cr.Domain.table([Column(name, "integer") for name in "abc"]))
@@ -57,7 +56,6 @@ def test_a_head_from_outside():
     assert x.min() == 0 and x.max() > 1
     expected = torch.distributions.Poisson(model(x).exp()[..., 0].double()).log_prob(x)
     assert torch.allclose(model.log_prob(x), expected.sum(1), atol=1e-4)
-    # Its masses use an incomplete gamma function, which portable arithmetic does not have: named, with the way out.
-    with pytest.raises(cr.errors.ChainruleError, match="portable=False"):
-        cr.compress(model, x)
-    assert torch.equal(cr.decompress(model, cr.compress(model, x, portable=False)), x)
+    # Its masses use an incomplete gamma function, and its net's input reads reals: neither is portable.
+    assert torch.equal(cr.decompress(model, cr.compress(model, x)), x)
+    assert "for this kind of machine and these versions alone: a step uses hypot" in caplog.text

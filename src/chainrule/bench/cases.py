@@ -109,10 +109,11 @@ CASES = {
     ),
     "compression": Case(
         "bytes of trained models' test items, beside other codecs",
-        4096,
+        500,
         compression.measure,
         compression.table,
         ("runs", "files"),
+        compression.notes,
     ),
     "anomaly": Case(
         "scores of Fashion-MNIST (own split) beside MNIST",

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import bz2
 import lzma
-import shutil
-import subprocess
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Any
 
 import pyarrow as pa
 
-from chainrule.files import scratch
+from chainrule.bench.programs import packed
 
 ORDERS = range(2, 17)  # of PPMd, the best of which is taken
 MEMORY = 64 << 20  # bytes of PPMd's model
@@ -29,14 +28,8 @@ def _ppmd(raw: bytes) -> int:
 
 
 def _zpaq(raw: bytes) -> int:
-    if shutil.which("zpaq") is None:
-        raise ImportError("no program zpaq")
-    with scratch() as folder:
-        source, packed = folder / "source", folder / "packed.zpaq"
-        source.write_bytes(raw)
-        command = ["zpaq", "add", str(packed), str(source), "-m5", "-t1"]
-        subprocess.run(command, check=True, capture_output=True)
-        return packed.stat().st_size
+    command = ("zpaq", "add", "{packed}", "{source}", "-m5", "-t1")
+    return packed(command, lambda path: path.write_bytes(raw), "", ".zpaq")
 
 
 def _brotli(raw: bytes) -> int:
@@ -56,28 +49,34 @@ CODECS: dict[str, Callable[[bytes], int]] = {
 }
 
 
-def general(raw: bytes) -> dict[str, dict[str, float]]:
+def general(*forms: bytes, names: Collection[str] = CODECS.keys()) -> dict[str, dict[str, float]]:
     """The "bytes" and "seconds" by each compressor that is there.
 
     Args:
-        raw: what is compressed.
+        forms: of what is compressed; the one that a compressor makes smallest counts.
+        names: of compressors.
     """
     sizes: dict[str, float] = {}
     seconds: dict[str, float] = {}
-    for name, code in CODECS.items():
-        start = time.perf_counter()
+    for name in names:
         try:
-            sizes[name] = code(raw)
+            sizes[name], seconds[name] = min(timed(CODECS[name], raw) for raw in forms)
         except ImportError:
             continue
-        seconds[name] = time.perf_counter() - start
     return {"bytes": sizes, "seconds": seconds}
 
 
-def absent() -> dict[str, str]:
-    """Compressors that are not there, and why."""
+def timed(code: Callable[[Any], int], source: Any) -> tuple[int, float]:
+    """The bytes that a codec makes of a source, and the seconds that it takes."""
+    start = time.perf_counter()
+    return code(source), time.perf_counter() - start
+
+
+def absent(names: Collection[str] = CODECS.keys()) -> dict[str, str]:
+    """Compressors of these names that are not there, and why."""
     found = {}
-    for name, code in CODECS.items():
+    for name in names:
+        code = CODECS[name]
         try:
             code(b"")
         except ImportError as reason:

@@ -46,7 +46,8 @@ def bench(
 
     rounding: likelihoods of test items with rounded weights, as native-bf16 and native-int8 sample.
 
-    compression: bytes of trained models' test items, beside gzip, xz, zstd, PNG, WebP and FLAC.
+    compression: bytes of whole test splits by trained models, beside xz, zstd, brotli and zpaq, and codecs of pictures
+    (PNG, WebP, JPEG XL, JBIG), sounds (FLAC, WavPack) and columns (Parquet), as far as they are installed.
 
     anomaly: AUROC of anomaly scores, clothes against digits; --run RUN --run BACKGROUND.
 

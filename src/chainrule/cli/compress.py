@@ -40,7 +40,8 @@ Portable = Annotated[
     bool,
     typer.Option(
         "--portable/--no-portable",
-        help="Compute so that any machine can decompress; else this kind of machine alone, with these versions.",
+        help="Compute so that any machine can decompress, unless the model's steps have no such form; else this kind "
+        "of machine alone, with these versions.",
     ),
 ]
 Verify = Annotated[

@@ -13,8 +13,6 @@ from chainrule.coding.choice import Coding
 from chainrule.coding.range_coder import Coder, Decoder, Encoder
 from chainrule.coding.steps import Steps
 from chainrule.coding.symbols import Mixer, code_whole, uniform
-from chainrule.engine import Choice
-from chainrule.engine.eager import draw_stepwise
 from chainrule.models import AutoregressiveModel
 
 
@@ -82,7 +80,7 @@ def encode(
     bounds = alphabet.bounds(rows.symbols)
     rule = Coding(alphabet, coder, rows.there, bounds, rows.symbols)
     cond = rows.labels if rows.labels is not None else rows.cond
-    _run(model, steps, rule, rows.there, cond)
+    steps.run(model, rule, batch, _sites(model, rows.there), cond)
     return Block(batch, tuple(bounds), coder.finish(), rows.check())
 
 
@@ -110,22 +108,15 @@ def decode(
     coder = Decoder(block.payload, steps.portable)
     labels, there = _code_sides(model, coder, block.rows, None, there, there is not None)
     rule = Coding(Alphabet(model), coder, there, list(block.bounds), None, mixer)
-    _run(model, steps, rule, there, cond if labels is None else labels)
+    steps.run(model, rule, block.rows, _sites(model, there), cond if labels is None else labels)
     coder.finish()
     return Rows(rule.symbols, there, labels, cond)
 
 
-@torch.no_grad()
-def _run(model: AutoregressiveModel, steps: Steps, rule: Choice, there: Tensor, cond: Tensor | None) -> None:
-    """The steps of a rollout, one after another, up to the last site of the longest row."""
-    batch, width = len(there), model.head.variables
-    last = -(-int((there.any(0) * torch.arange(1, model.domain.size + 1)).max()) // width)
-    shape = (batch, model.sites, width)
-    values = torch.zeros(shape, dtype=model.head.kind(model.dtype))
-    state = steps.runner.init_state(
-        batch, cond=cond, length=model.sites, device=model.device, dtype=model.dtype
-    )
-    draw_stepwise(model, steps.runner, rule, values, state, 0, last, None, steps.head)
+def _sites(model: AutoregressiveModel, there: Tensor) -> int:
+    """Up to the last one of the longest row."""
+    last = int((there.any(0) * torch.arange(1, model.domain.size + 1)).max())
+    return -(-last // model.head.variables)
 
 
 def _code_sides(

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chainrule.coding.choice import StepByStep
 from chainrule.coding.steps import Steps
-from chainrule.engine.eager import draw_stepwise
 from chainrule.errors import ChainruleError, CodeError
 from chainrule.heads import Conditional
 from chainrule.models import AutoregressiveModel
@@ -75,7 +75,7 @@ def _code_with(
 
     coder = ByteCoder(count, model.sites, payload, model=True)
     rule = _Rule(coder.code, count, model.sites, values)
-    _run(model, steps, rule, count)
+    steps.run(model, rule, -(-count // model.sites), min(count, model.sites))
     return rule.flat.numpy(), coder.finish()
 
 
@@ -91,7 +91,7 @@ def whole(probabilities: Tensor) -> np.ndarray:
     return (scaled.to(torch.int32) + 1).numpy()
 
 
-class _Rule:
+class _Rule(StepByStep):
     """The rule of a rollout that codes bytes.
 
     Args:
@@ -117,23 +117,3 @@ class _Rule:
         if known is None:
             own.copy_(found)
         return torch.nn.functional.pad(found.long(), (0, self._rows - len(found)))
-
-    def map(self, fn: Callable[[Tensor], Tensor]) -> _Rule:
-        """A coder has one order of variables, and no other rows.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("a coder works step by step, on the rows of its block")
-
-
-@torch.no_grad()
-def _run(model: AutoregressiveModel, steps: Steps, rule: _Rule, count: int) -> None:
-    """The steps of a rollout, up to the last byte of the longest row."""
-    rows = -(-count // model.sites)
-    values = torch.zeros((rows, model.sites, 1), dtype=model.head.kind(model.dtype))
-    state = steps.runner.init_state(
-        rows, cond=None, length=model.sites, device=model.device, dtype=model.dtype
-    )
-    last = min(count, model.sites)
-    draw_stepwise(model, steps.runner, rule, values, state, 0, last, None, steps.head)

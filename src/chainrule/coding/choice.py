@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -13,7 +14,19 @@ from chainrule.coding.symbols import Mixer, code_variable
 from chainrule.heads import Conditional
 
 
-class Coding:
+class StepByStep:
+    """A rule of a coder, which works variable by variable on the rows of its block."""
+
+    def map(self, fn: Callable[[Tensor], Tensor]) -> Self:
+        """A coder has one order of variables, and no other rows.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("a coder works step by step, on the rows of its block")
+
+
+class Coding(StepByStep):
     """Code the variables of a block's rows, each in all rows before the next; one rule for both directions.
 
     Args:
@@ -51,11 +64,3 @@ class Coding:
         if known is None:
             self.symbols[:, d] = found
         return self._alphabet.value(found, d)
-
-    def map(self, fn: Callable[[Tensor], Tensor]) -> Coding:
-        """A coder has one order of variables, and no other rows.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("a coder works step by step, on the rows of its block")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from chainrule.coding.environment import PORTABLE, Arithmetic, digest_of, repeat
 from chainrule.coding.parallel import in_order
 from chainrule.coding.runner import Steppers, choose_runner
 from chainrule.domain import Domain
+from chainrule.engine.portable import NotPortable
 from chainrule.engine.rows import HELD, state_bytes
 from chainrule.errors import CodeError, ConditionError
 from chainrule.models import AutoregressiveModel, Model
@@ -28,6 +30,8 @@ AUTO = "auto"
 BLOCK, FEWEST, MOST_ROWS = 1 << 18, 16, 4096
 MOST_HELD = 1 << 30  # bytes of all blocks that are coded at once
 Progress = Callable[[int], None]
+Result = TypeVar("Result")
+log = logging.getLogger(__name__)
 
 
 def compress(
@@ -51,14 +55,14 @@ def compress(
         cond: classes, one per item or one for all, are coded as well, at log2 of their number; any other condition
             is not, and must be given to `decompress` again.
         runner: "eager", "native", or "auto" for what is faster.
-        portable: whether steps are computed in an arithmetic that is the same on every machine. Otherwise the file says
-            which runner, versions and processor it was made with, and is decoded with the same.
+        portable: whether steps are computed in an arithmetic that is the same on every machine. Otherwise, and where a
+            step does what has no portable form, which is logged, the file says which runner, versions and processor it
+            was made with, and is decoded with the same.
         workers: blocks that are coded at once; torch's number of threads by default. It changes nothing but time.
         progress: called with the number of items coded, after each block.
 
     Raises:
-        ChainruleError: if the model has reals, mixes several factorisations, is not on the CPU, or does what has no
-            portable form.
+        ChainruleError: if the model has reals, mixes several factorisations, or is not on the CPU.
         DomainError: if x does not lie in the domain.
 
     Example:
@@ -68,9 +72,30 @@ def compress(
         >>> torch.equal(cr.decompress(model, cr.compress(model, x)), x)
         True
     """
-    stream = io.BytesIO()
-    write_items(model, x, cond, stream, runner=runner, portable=portable, workers=workers, progress=progress)
-    return stream.getvalue()
+
+    def written(portable: bool) -> bytes:
+        stream = io.BytesIO()
+        write_items(
+            model, x, cond, stream, runner=runner, portable=portable, workers=workers, progress=progress
+        )
+        return stream.getvalue()
+
+    return as_portable(written, portable)
+
+
+def as_portable(write: Callable[[bool], Result], portable: bool) -> Result:
+    """What `write` gives in portable arithmetic; where a model does what that does not have, in this machine's own.
+
+    Args:
+        write: (portable) → a whole file, which is begun anew by each call.
+        portable: False for this machine's own in any case.
+    """
+    if portable:
+        try:
+            return write(True)
+        except NotPortable as reason:
+            log.warning("compressed for this kind of machine and these versions alone: %s", reason)
+    return write(False)
 
 
 def write_items(
@@ -85,7 +110,11 @@ def write_items(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> int:
-    """`compress` into a file, with a description of its source; returns the number of bytes written."""
+    """`compress` into a file, with a description of its source; returns the number of bytes written.
+
+    Raises:
+        NotPortable: if `portable`, and a step does what has no portable form; half a file may then be written.
+    """
     alphabet = Alphabet(model)
     model.domain.validate(x)
     uncoded = None if model.condition.counts else cond

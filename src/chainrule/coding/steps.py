@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chainrule.engine import Incremental
+import torch
+from torch import Tensor
+
+from chainrule.engine import Choice, Incremental
 from chainrule.engine.auto import find_portable, find_runner
+from chainrule.engine.eager import draw_stepwise
 from chainrule.heads import Head
 from chainrule.models import AutoregressiveModel
 
@@ -16,6 +20,18 @@ class Steps(NamedTuple):
     runner: Incremental
     head: Head
     portable: bool
+
+    @torch.no_grad()
+    def run(
+        self, model: AutoregressiveModel, rule: Choice, rows: int, sites: int, cond: Tensor | None = None
+    ) -> None:
+        """Go through the first sites of this number of rows, one after another, by a rule that codes them."""
+        shape = (rows, model.sites, model.head.variables)
+        values = torch.zeros(shape, dtype=model.head.kind(model.dtype))
+        state = self.runner.init_state(
+            rows, cond=cond, length=model.sites, device=model.device, dtype=model.dtype
+        )
+        draw_stepwise(model, self.runner, rule, values, state, 0, sites, None, self.head)
 
 
 def find_steps(model: AutoregressiveModel, runner: str, portable: bool) -> Steps:

@@ -103,6 +103,7 @@ def compress_stream(
 
     Raises:
         ChainruleError: if the model is none of such symbols.
+        NotPortable: as `write_items`.
     """
     model = check_stream(model, kind)
     width = symbol_type(model).itemsize

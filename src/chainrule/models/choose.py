@@ -9,6 +9,7 @@ from chainrule.domain import Domain
 LARGE = 1024  # variables, beyond which dense nets are large
 LONG = 2048  # steps, beyond which attention and recurrence are slow
 FEW = 2000  # items, of which small nets make the most
+SAMPLES = 1 << 16  # levels of a sound of 16 bits
 
 
 class Choice(NamedTuple):
@@ -51,6 +52,11 @@ def choose_models(domain: Domain, items: int) -> list[Choice]:
         wave = Choice("wavenet", "long sequences: dilated convolutions reach thousands of steps back")
         net = Choice("transformer", "sequences of many items: attention over the window")
         lstm = Choice("lstm", "sequences, few of them: a recurrent net learns most from little data")
+        if domain.levels == SAMPLES and domain.width == 1:
+            follow = Choice(
+                "rls-lstm", "sounds of 16 bits: linear predictors that follow each recording, and a net"
+            )
+            return [follow, wave]
         if domain.steps > LONG:
             return [wave, lstm]
         return [net, lstm, wave] if items * domain.steps > 1_000_000 else [lstm, net, wave]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from chainrule.coding.about import pack, unpack
 from chainrule.coding.alphabet import check_codable
-from chainrule.coding.items import read_items, write_items
+from chainrule.coding.items import as_portable, read_items, write_items
 from chainrule.coding.streams import compress_stream, decompress_stream
 from chainrule.data import Items
 from chainrule.data.sets.named import NAMED
@@ -52,15 +52,14 @@ def pack_stream(
         CodeError: if something else is decoded.
     """
     with atomic_path(out) as temporary:
-        with temporary.open("wb") as target, stream.symbols() as source:
-            options: Any = {
-                "rate": stream.rate,
-                "about": pack(stream.about),
-                "runner": runner,
-                "portable": portable,
-                "progress": progress,
-            }
-            size = compress_stream(run.model, source, target, stream.kind, **options)
+        options: Any = {"about": pack(stream.about), "runner": runner, "progress": progress}
+
+        def written(portable: bool) -> int:
+            with temporary.open("wb") as target, stream.symbols() as source:
+                how: Any = {"rate": stream.rate, "portable": portable, **options}
+                return compress_stream(run.model, source, target, stream.kind, **how)
+
+        size = as_portable(written, portable)
         start = time.perf_counter()
         if verify:
             with temporary.open("rb") as source, stream.content() as content:
@@ -117,14 +116,13 @@ def pack_items(
     labels = items.labels if model.condition.counts else None
     _check_whole(source, kind, about, labels)
     with atomic_path(out) as temporary:
-        with temporary.open("wb") as target:
-            options: Any = {
-                "about": pack(about),
-                "runner": runner,
-                "portable": portable,
-                "progress": progress,
-            }
-            size = write_items(model, items.x, labels, target, **options)
+        options: Any = {"about": pack(about), "runner": runner, "progress": progress}
+
+        def written(portable: bool) -> int:
+            with temporary.open("wb") as target:
+                return write_items(model, items.x, labels, target, portable=portable, **options)
+
+        size = as_portable(written, portable)
         start = time.perf_counter()
         if verify:
             _check_items(run, temporary, items.x, labels, about, progress)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import math
 
 import torch
 
 from chainrule.coding import compress, decompress
 from chainrule.coding.alphabet import check_codable
+from chainrule.coding.container import Reader
 from chainrule.engine.native import Unsupported as NativeUnsupported
 from chainrule.errors import ChainruleError
 from chainrule.models.base.capabilities import Marginalises
@@ -42,7 +44,7 @@ def compresses(subject: Subject) -> None:
             blob = compress(model, x, cond, runner=runner, portable=anywhere)
         except NativeUnsupported:
             continue
-        if anywhere:
+        if Reader(io.BytesIO(blob)).header.arithmetic.portable:
             portable.add(blob)
             require(len(portable) == 1, f"compresses: {runner} steps give another portable file")
         again, labels = decompress(model, blob, uncoded, labels=True)

@@ -51,6 +51,7 @@ LAWS: dict[str, Callable[[Subject], None]] = {
         predictive.guessing_ahead_changes_nothing,
         native.native_step_is_forward,
         native.native_steps_are_eager,
+        native.portable_step_is_forward,
         captured.captured_steps_are_eager,
         modes.compiles,
         coding.compresses,

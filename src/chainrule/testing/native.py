@@ -1,4 +1,4 @@
-"""Laws 2 and 3 for the native runner: the model's own conditionals and samples, whatever else is in the batch."""
+"""Laws 2 and 3 for native and portable steps: the model's own conditionals and samples, whatever is in the batch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from chainrule.engine import Incremental, Known, Sample, draw_noise, exact_arithmetic, rollout
 from chainrule.engine.native import NativeRunner, Unsupported
+from chainrule.engine.portable import NotPortable, Portable, PortableSteps
 from chainrule.models import AutoregressiveModel
 from chainrule.testing.subject import LawNotBinding, Subject, close, require
 
@@ -42,21 +43,41 @@ def native_steps_are_eager(subject: Subject) -> None:
 
 def native_step_is_forward(subject: Subject) -> None:
     """Single native steps give the parameters of the parallel pass."""
-    model, batch = subject.factorised(), 3
-    x, cond = subject.items(batch), subject.cond(model, batch)
+    model = subject.factorised()
+    try:
+        steps_are_forward("native_step", subject, model, NativeRunner(model, 1), 1e-8)
+    except Unsupported as reason:
+        raise LawNotBinding(f"native steps: {reason}") from reason
+
+
+def portable_step_is_forward(subject: Subject) -> None:
+    """Single steps in portable arithmetic give the parameters of the parallel pass, up to their rounding."""
+    model = subject.factorised(torch.float32)
+    try:
+        steps_are_forward("portable_step", subject, model, PortableSteps(model, Portable(model)), 1e-4)
+    except NotPortable as reason:
+        raise LawNotBinding(f"portable steps: {reason}") from reason
+
+
+def steps_are_forward(
+    law: str, subject: Subject, model: AutoregressiveModel, runner: Incremental, tolerance: float
+) -> None:
+    """See that a runner's single steps give the parameters of the parallel pass.
+
+    Raises:
+        LawViolation: of this law, if they differ by more than the tolerance, as `close` measures it.
+    """
+    batch = 3
+    x, cond = subject.items(batch, model.dtype), subject.cond(model, batch, model.dtype)
     sites = model.to_sites(x)
-    runner = NativeRunner(model, 1)
     with exact_arithmetic(model):
         parallel = model.forward(x, cond)
         state = runner.init_state(
             batch, cond=cond, length=model.sites, device=model.device, dtype=model.dtype
         )
         for t, phase in enumerate(model.schedule()):
-            try:
-                params, state = runner.step(sites[:, max(t - 1, 0)], state, torch.tensor(t), phase=phase)
-            except Unsupported as reason:
-                raise LawNotBinding(f"native steps: {reason}") from reason
-            require(close(params, parallel[:, t], 1e-8), f"native_step: other parameters at site {t}")
+            params, state = runner.step(sites[:, max(t - 1, 0)], state, torch.tensor(t), phase=phase)
+            require(close(params, parallel[:, t], tolerance), f"{law}: other parameters at site {t}")
 
 
 def _drawn(

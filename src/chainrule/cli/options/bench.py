@@ -56,7 +56,8 @@ Batch = Annotated[
     typer.Option(
         min=1,
         help="Batch size. Default: reversible 8, predictive and image-training 16, nade-training 100, else that of "
-        "each net. Number of items for rounding (64), anomaly (2000) and defence (200); most rows for tables (2000).",
+        "each net. Number of items for rounding (64), anomaly (2000) and defence (200), coded by "
+        "compression (500); most rows for tables (2000).",
     ),
 ]
 Repeats = Annotated[int, typer.Option(min=1, help="Number of timed runs; fewer if they are long.")]

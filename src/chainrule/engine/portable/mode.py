@@ -40,7 +40,7 @@ class Portable:
         """A block in which every operation is portable.
 
         Raises:
-            Unsupported: in the block, naming an operation that has no portable form.
+            NotPortable: in the block, naming an operation that has no portable form.
         """
         with _Functions(), _Operations(self.kept):
             yield

@@ -146,11 +146,13 @@ UNCHANGED = frozenset(
 )
 
 
-def lacking(what: str) -> Unsupported:
+class NotPortable(Unsupported):
+    """What a model's steps do that portable arithmetic does not have."""
+
+
+def lacking(what: str) -> NotPortable:
     """The error that names what a step does that has no portable form."""
-    return Unsupported(
-        f"portable arithmetic: a step {what}; portable=False (--no-portable) codes for this machine alone"
-    )
+    return NotPortable(f"a step {what}, which has no portable form")
 
 
 def operation(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
