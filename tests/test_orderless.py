@@ -144,3 +144,21 @@ def test_a_row_with_nothing_in_it_has_probability_one():
     x = torch.full((2, 2), torch.nan, dtype=torch.float64)
     assert (model.log_prob(x) == 0).all() and (model.loss(x) == 0).all()
     assert model.complete(x, x.isnan(), 2).isfinite().all()
+
+
+def test_a_fresh_net_has_the_variables_on_their_own():
+    model = cr.create_model("deep-nade", cr.Domain.binary(5), hidden=[8, 8]).eval()
+    seen = torch.tensor([[True, False, True, True, False], [False] * 5])
+    guesses = model.network.guess(torch.tensor([[1, 0, 1, 1, 0], [0, 1, 0, 1, 1]])[..., None], seen)
+    torch.testing.assert_close(guesses, model.network.out_bias.expand(2, -1, -1))
+
+
+def test_a_net_whose_layers_add_nothing_is_a_logistic_regression_on_what_is_seen():
+    model = build("deep-nade", cr.Domain.binary(4), hidden=[8, 8])
+    for layer in model.network.activation:
+        layer.layers[-1].weight.data.zero_()
+        layer.layers[-1].bias.data.zero_()
+    x, seen = every(model.domain)[..., None], torch.tensor([True, True, True, False])
+    guesses = model.network.guess(x, seen.expand(16, 4))[..., 0]
+    nothing, first, second, both = (guesses[i] for i in (0, 8, 4, 12))
+    torch.testing.assert_close(both - first, second - nothing)

@@ -32,6 +32,14 @@ def without_autocast(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type if known else "cpu", enabled=False)
 
 
+def computes_in_bf16(device: torch.device) -> bool:
+    """Whether the hardware multiplies bf16 matrices natively."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return device.type == "cpu" and any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
+
+
 def widest(device: torch.device) -> torch.dtype:
     """The widest floating-point type of a device: that in which log-likelihoods are summed."""
     return torch.float32 if device.type in WITHOUT_DOUBLE else torch.float64

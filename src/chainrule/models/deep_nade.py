@@ -24,7 +24,7 @@ from chainrule.networks.orderless import OrderlessHidden, Seen, residual_layers
 class DeepNADE(OrderlessModel):
     """p(x_i | any subset) from one deep net on (x ⊙ m, m); exact along any ordering, at D evaluations of its top.
 
-    Deviations: hidden layers after the first are residual.
+    Deviation: hidden layers are residual, a ← a + W · relu(a) + b, so that there is a linear part as well.
 
     Args:
         hidden: widths of the hidden layers, equal ones.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +39,14 @@ class Seen(Encoding):
 
 
 class OrderlessHidden(RunningHidden):
-    """A net on (x ⊙ m, m). Its first layer is a sum over the variables seen, so along an ordering it is NADE's a_d."""
+    """A net on (x ⊙ m, m). Its first layer is a sum over the variables seen, so along an ordering it is NADE's a_d.
+
+    Fresh, it reads nothing from what is seen: training begins with the variables on their own.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        nn.init.zeros_(self.out_weight)
 
     def guess(self, sites: Tensor, seen: Tensor, cond: Tensor | None = None) -> Tensor:
         """The parameters of every site given those seen alone: (B, D, 1), booleans (B, D) → (B, D, P)."""
@@ -62,8 +69,11 @@ class Residual(nn.Module):
 
 
 def residual_layers(hidden: Sequence[int], dropout: float) -> nn.Module:
-    """What follows the first pre-activation."""
-    layers: list[nn.Module] = [nn.ReLU(), Dropout(dropout)]
-    for before, width in pairwise(hidden):
-        layers.append(Residual(nn.Linear(before, width), nn.ReLU(), Dropout(dropout)))
-    return nn.Sequential(*layers)
+    """What follows the first pre-activation a: a layer for each width, a ← a + W · dropout(ReLU(a)) + b.
+
+    The sum itself is not rectified. So the parameters have a linear part, logistic regressions on what is seen, and it is
+    learned first.
+    """
+    return nn.Sequential(
+        *[Residual(nn.ReLU(), Dropout(dropout), nn.Linear(width, width)) for width in hidden]
+    )

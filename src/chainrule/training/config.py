@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from chainrule.devices import computes_in_bf16
 from chainrule.errors import ChainruleError, nearest
 from chainrule.training.length import (
     BATCHES,
@@ -175,11 +176,3 @@ class TrainingConfig:
     def lightning_precision(self, device: torch.device) -> Any:
         """What Lightning calls the precision on this device."""
         return PRECISIONS[self.precision] or ("bf16-mixed" if computes_in_bf16(device) else "32-true")
-
-
-def computes_in_bf16(device: torch.device) -> bool:
-    """Whether the hardware multiplies bf16 matrices natively."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return device.type == "cpu" and any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chainrule.devices import computes_in_bf16
+
 MOMENTUM, BETAS, EPS = 0.95, (0.9, 0.99), 1e-8
 QUINTIC = 3.4445, -4.7750, 2.0315  # of the iteration: its five steps bring singular values to about 1 ± 0.3
 STEPS, RMS = 5, 0.2  # RMS of an update of AdamW, so that its rates suit
@@ -19,7 +21,8 @@ class Muon(torch.optim.Optimizer):
 
     m ← 0.95 m + 0.05 g; W ← (1 - lr · weight_decay) W - lr · 0.2 √max(rows, columns) · orthogonal(0.95 m + 0.05 g). So
     all directions of a matrix are learned at one speed, rare ones too. A kernel (outputs, inputs, height, width) is a
-    matrix of outputs × the rest. `torch.optim.Muon` takes matrices alone, neither kernels nor vectors.
+    matrix of outputs × the rest. Directions are found in bf16 where the hardware computes in it, in half the time;
+    weights and momenta stay as they are. `torch.optim.Muon` takes matrices alone, neither kernels nor vectors.
 
     Args:
         params: parameters, or groups of them.
@@ -59,7 +62,9 @@ class Muon(torch.optim.Optimizer):
         gradient: Any = p.grad
         momentum = state["momentum"].lerp_(gradient, 1 - MOMENTUM)
         update = torch.lerp(gradient, momentum, MOMENTUM).flatten(1)
-        return orthogonal(update).mul_(RMS * math.sqrt(max(update.shape))).view(p.shape)
+        coarse = torch.bfloat16 if computes_in_bf16(p.device) else update.dtype
+        direction = orthogonal(update.to(coarse)).to(update.dtype)
+        return direction.mul_(RMS * math.sqrt(max(update.shape))).view(p.shape)
 
     def _adam(self, p: Tensor) -> Tensor:
         state = self.state[p]
