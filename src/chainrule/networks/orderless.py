@@ -71,7 +71,7 @@ class Residual(nn.Module):
 def residual_layers(hidden: Sequence[int], dropout: float) -> nn.Module:
     """What follows the first pre-activation a: a layer for each width, a ← a + W · dropout(ReLU(a)) + b.
 
-    The sum itself is not rectified. So the parameters have a linear part, logistic regressions on what is seen, and it is
+    The sum itself is not rectified. So the parameters have a linear part, logistic regressions on what is seen, which is
     learned first.
     """
     return nn.Sequential(
