@@ -154,7 +154,7 @@ def test_a_fresh_net_has_the_variables_on_their_own():
 
 
 def test_a_net_whose_layers_add_nothing_is_a_logistic_regression_on_what_is_seen():
-    model = build("deep-nade", cr.Domain.binary(4), hidden=[8, 8])
+    model = build("deep-nade", cr.Domain.binary(4), hidden=[8, 8], linear=True)
     for layer in model.network.activation:
         layer.layers[-1].weight.data.zero_()
         layer.layers[-1].bias.data.zero_()

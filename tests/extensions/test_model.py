@@ -59,5 +59,7 @@ def test_what_cannot_be_registered(outside, name, target, message):
 def test_laws_are_of_what_makes_models_not_of_a_model(outside):
     from my_models import Window
 
-    with pytest.raises(ChainruleError, match="expected a class or a function, got a model; pass `lambda: model`"):
+    with pytest.raises(
+        ChainruleError, match="expected a class or a function, got a model; pass `lambda: model`"
+    ):
         check_model(Window(DOMAIN, width=8))

@@ -18,17 +18,18 @@ from chainrule.models.base.model import VECTOR_TRAINING
 from chainrule.models.base.orderless import OrderlessModel
 from chainrule.models.parts.encoders import EncodingName, vector_encoder
 from chainrule.models.parts.standardise import Units
-from chainrule.networks.orderless import OrderlessHidden, Seen, residual_layers
+from chainrule.networks.orderless import OrderlessHidden, Seen, linear_residual_layers, residual_layers
 
 
 class DeepNADE(OrderlessModel):
     """p(x_i | any subset) from one deep net on (x ⊙ m, m); exact along any ordering, at D evaluations of its top.
 
-    Deviation: hidden layers are residual, a ← a + W · relu(a) + b, so that there is a linear part as well.
+    Deviations: hidden layers after the first are residual, or all are.
 
     Args:
         hidden: widths of the hidden layers, equal ones.
         dropout: after each hidden layer.
+        linear: whether each layer is a ← a + W · ReLU(a) + b, so that there are logistic regressions as well.
         classes, embedding: of the condition; see `layers.Condition`.
         encoding: see `models.encoding`.
         components, kernel: of the mixtures, for reals; see `heads.Mixture`.
@@ -47,6 +48,7 @@ class DeepNADE(OrderlessModel):
         *,
         hidden: list[int] | tuple[int, ...] = (512, 512),
         dropout: float = 0.1,
+        linear: bool = False,
         classes: int | list[int] | None = None,
         embedding: int | None = None,
         encoding: EncodingName | None = None,
@@ -69,7 +71,7 @@ class DeepNADE(OrderlessModel):
             hidden[0],
             head.size,
             Condition(hidden[0], classes=classes, embedding=embedding),
-            activation=residual_layers(hidden, dropout),
+            activation=(linear_residual_layers if linear else residual_layers)(hidden, dropout),
         )
         super().__init__(network, domain, head, ordering=order)
         self.units = None if domain.discrete else Units(full)

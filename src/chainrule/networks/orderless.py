@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -69,7 +70,15 @@ class Residual(nn.Module):
 
 
 def residual_layers(hidden: Sequence[int], dropout: float) -> nn.Module:
-    """What follows the first pre-activation a: a layer for each width, a ← a + W · dropout(ReLU(a)) + b.
+    """What follows the first pre-activation a: ReLU, and then h ← h + dropout(ReLU(W h + b)) for each further layer."""
+    layers: list[nn.Module] = [nn.ReLU(), Dropout(dropout)]
+    for before, width in pairwise(hidden):
+        layers.append(Residual(nn.Linear(before, width), nn.ReLU(), Dropout(dropout)))
+    return nn.Sequential(*layers)
+
+
+def linear_residual_layers(hidden: Sequence[int], dropout: float) -> nn.Module:
+    """What follows the first pre-activation a: a ← a + W · dropout(ReLU(a)) + b for each layer.
 
     The sum itself is not rectified. So the parameters have a linear part, logistic regressions on what is seen, which is
     learned first.
