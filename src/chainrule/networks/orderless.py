@@ -80,8 +80,8 @@ def residual_layers(hidden: Sequence[int], dropout: float) -> nn.Module:
 def linear_residual_layers(hidden: Sequence[int], dropout: float) -> nn.Module:
     """What follows the first pre-activation a: a ← a + W · dropout(ReLU(a)) + b for each layer.
 
-    The sum itself is not rectified. So the parameters have a linear part, logistic regressions on what is seen, which is
-    learned first.
+    The sum itself is not rectified. So the parameters have a linear part, logistic regressions on what is seen, learned
+    first.
     """
     return nn.Sequential(
         *[Residual(nn.ReLU(), Dropout(dropout), nn.Linear(width, width)) for width in hidden]
