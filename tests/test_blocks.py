@@ -78,9 +78,10 @@ def test_a_block_that_does_not_divide_the_image_is_refused():
         cr.create_model("pixelcnn", BITS, block=3, **SMALL)
 
 
-def test_maps_are_of_pixels():
+@pytest.mark.parametrize("name", ["pixelcnn", "gated-pixelcnn", "row-lstm"])
+def test_maps_are_of_pixels(name):
     with pytest.raises(ChainruleError, match="maps: expected none where sites are blocks"):
-        cr.create_model("gated-pixelcnn", BITS, block=2, maps=1, **SMALL)
+        cr.create_model(name, BITS, block=2, maps=1, **SMALL)
 
 
 def test_native_steps_draw_the_same():

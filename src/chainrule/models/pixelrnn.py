@@ -61,13 +61,13 @@ class PixelRNN(AutoregressiveModel):
         height, width, groups, code, head, ordering = image_parts(domain, block)
         h, last = in_groups(channels, groups), in_groups(last, groups)
 
-        def block() -> GridLayer:
+        def residual() -> GridLayer:
             # The tanh and the gates of the LSTM are all that is not linear.
             lstm = recurrent(2 * h, h, groups=groups)
             return GridResidual(GridSerial(lstm, PixelConv(h, 2 * h, groups=groups)))
 
         first = StrictConv2d((head.variables + 1) * groups, 2 * h, kernel_size=first_size, groups=groups)
-        body = GridSerial(*(block() for _ in range(depth)), last_layers(2 * h, last, groups, head.size))
+        body = GridSerial(*(residual() for _ in range(depth)), last_layers(2 * h, last, groups, head.size))
         added = Condition(2 * h, **image_condition(domain, block=block, **condition))
         network = RasterStack(code, head.variables, first, body, height=height, width=width, condition=added)
         super().__init__(network, domain, head, ordering=ordering)

@@ -110,7 +110,7 @@ def check_model(
     """
     if isinstance(factory, Model):
         raise ChainruleError("check_model: expected a class or a function, got a model; pass `lambda: model`")
-    build: Callable[..., Model] = factory.tiny if isinstance(factory, type) else factory
+    build: Callable[..., Model] = getattr(factory, "tiny", factory)
     if inspect.signature(build).parameters:
         domains = served_domains(build) if domains is None else domains
     else:
