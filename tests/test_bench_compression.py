@@ -79,9 +79,8 @@ def test_sizes_are_those_of_files(folder):
 
 def test_a_record_says_how_much_was_coded(folder):
     record = run_case("compression", batch=3, runs=[str(folder)])
-    assert f"Coded, decoded and compared: 3 of {len(load_data('digits').test)} of run0/digits." in notes_of(
-        record
-    )
+    expected = f"3 of {len(load_data('digits').test)} of {folder.parent.name}/digits."
+    assert f"Coded, decoded and compared: {expected}" in notes_of(record)
     columns, rows = table_of(record)
     assert "PNG, a file each" in columns and len(columns) == len(rows[0])
     sizes = next(iter(record["sources"].values()))["bytes"]
