@@ -61,7 +61,9 @@ class TrainingConfig:
             Watch the first epochs: on a GPU (torch 2.11, bf16) grey images diverged compiled, and not otherwise.
         mutate: probability with which each variable of a training item is any of its levels instead: for the background
             model of a likelihood ratio. Validation is on the data as they are.
-        seed: of initial weights, order of the data, dropout and mutations.
+        shift: places by which each training image is moved at most, each way, and each piano roll along its keys. For
+            few items. Validation is on the data as they are.
+        seed: of initial weights, order of the data, dropout, shifts and mutations.
     """
 
     epochs: int = 0
@@ -82,6 +84,7 @@ class TrainingConfig:
     precision: str = "auto"
     compile: bool = False
     mutate: float = 0.0
+    shift: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -96,6 +99,7 @@ class TrainingConfig:
             "clip",
             "patience",
             "minutes",
+            "shift",
         ):
             if not getattr(self, name) >= 0:
                 raise ChainruleError(f"{name}: expected a number ≥ 0, got {getattr(self, name)}")
@@ -134,6 +138,7 @@ class TrainingConfig:
         left_out = {
             "least_steps",
             *(["validations"] if self.validations == 1 else []),
+            *([] if self.shift else ["shift"]),
         }  # as earlier versions did
         return {name: value for name, value in asdict(self).items() if name not in left_out}
 

@@ -29,6 +29,7 @@ from chainrule.training.ranks import Ranks
 from chainrule.training.replacement import NEXT, finish, place_beside, replace
 from chainrule.training.run import Run
 from chainrule.training.session import CHECKPOINT_MINUTES, Session
+from chainrule.training.shift import check_movable
 from chainrule.training.trials import choose_trial
 from chainrule.where import locate
 
@@ -113,6 +114,8 @@ def fit(
         raise DataError(f"{data.name}: expected data in the model's domain {model.domain}, got {data.domain}")
     if config.mutate:
         check_mutable(model.domain)
+    if config.shift:
+        check_movable(model.domain)
     if model.conditional:
         _check_cond(model, data)
     ranks, place = Ranks.of(devices, nodes, strategy, accumulate), find_device(device, model.domain)

@@ -19,6 +19,7 @@ from chainrule.training.compiled import compiled
 from chainrule.training.config import OPTIMIZERS, TrainingConfig
 from chainrule.training.mutation import mutated
 from chainrule.training.position import Position, Sum
+from chainrule.training.shift import shifted
 
 APART = 0x9E3779B97F4A7C15  # between the seeds of a batch's parts
 
@@ -69,10 +70,12 @@ class Likelihood(pl.LightningModule):
 
     def training_step(self, batch: list[Tensor], index: int) -> Tensor:
         """Nats per variable, averaged over the batch."""
-        # Each step has its own seed: a resumed run draws the dropout and mutations it would have drawn.
+        # Each step has its own seed: a resumed run draws the dropout, shifts and mutations it would have drawn.
         part = self.ranks.part(index)
         seed = self.config.seed * 1_000_003 + self.global_step + part * APART
         with unseen(), seeded(seed % 2**63, self.device):
+            if self.config.shift:
+                batch = [shifted(batch[0], self.model.domain, self.config.shift), *batch[1:]]
             if self.config.mutate:
                 batch = [mutated(batch[0], self.model.domain, self.config.mutate), *batch[1:]]
             nats = (self._compiled or self.model.loss)(*batch)
