@@ -8,7 +8,9 @@ import torch
 import chainrule as cr
 from chainrule import __version__
 from chainrule.domain.column import Column
+from chainrule.errors import ChainruleError
 from chainrule.models import load_model, save_model
+from chainrule.tasks import together
 from chainrule.testing.subject import randomise
 
 BITS = cr.Domain.binary(4)
@@ -169,3 +171,63 @@ def test_why_joints_are_mixed_and_not_logits(orderings):
     assert (abs(total - 1) < 1e-6) == (orderings == 1)
     if orderings > 1:
         assert abs(total - 1) > 1e-2
+
+
+# --- nets side by side, of one ordering --------------------------------------------------------------
+
+PAIR = [{"model": "fvsbn"}, {"model": "made", "hidden": [8, 8]}]
+
+
+def test_conditionals_are_geometric_means():
+    models = [build(member["model"], {k: v for k, v in member.items() if k != "model"}) for member in PAIR]
+    both = together(models)
+    terms = torch.stack([model.log_prob(ITEMS, reduce=False) for model in models])
+    flipped = torch.stack(  # the same of the other value of each variable
+        [torch.log1p(-model.log_prob(ITEMS, reduce=False).exp()) for model in models]
+    )
+    mean, other = terms.mean(0), flipped.mean(0)
+    torch.testing.assert_close(both.log_prob(ITEMS, reduce=False), mean - torch.logaddexp(mean, other))
+    assert both.log_prob(ITEMS).exp().sum().item() == pytest.approx(1)
+
+
+def test_one_net_twice_is_that_net():
+    model = build("causal-conv1d", {"channels": 8})
+    torch.testing.assert_close(together([model, model]).log_prob(ITEMS), model.log_prob(ITEMS))
+
+
+@pytest.mark.parametrize(
+    "members, words",
+    [
+        ([], "expected one model or more"),
+        ([{"hidden": [8]}], "expected the name of each as `model`"),
+        ([{"model": "vae"}], "expected autoregressive models of levels with logits, a softmax, got VAE"),
+        (
+            [{"model": "fvsbn"}, {"model": "made", "ordering": "reversed"}],
+            "expected one ordering, got several",
+        ),
+        ([{"model": "fvsbn"}, {"model": "made", "classes": 3}], "expected one condition, got integer labels"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(members, words):
+    with pytest.raises(ChainruleError, match=f"members: {words}"):
+        cr.create_model("ensemble", BITS, members=members)
+
+
+def test_blocks_and_pixels_do_not_go_together():
+    domain = cr.Domain.image(1, 4, 4, levels=2)
+    members = [{"model": "pixelcnn", "channels": 4, "depth": 1, "block": block} for block in (1, 2)]
+    with pytest.raises(ChainruleError, match="expected the same sites and logits, got Joint of 4 variables"):
+        cr.create_model("ensemble", domain, members=members)
+
+
+def test_numbers_are_not_averaged():
+    with pytest.raises(ChainruleError, match="members: expected autoregressive models of levels"):
+        cr.create_model("ensemble", cr.Domain.vector(3), members=[{"model": "made"}])
+
+
+def test_too_few_or_of_other_domains():
+    models = [cr.create_model("fvsbn", cr.Domain.binary(size)) for size in (3, 4)]
+    with pytest.raises(ChainruleError, match="ensemble: expected two models or more, got 1"):
+        together(models[:1])
+    with pytest.raises(ChainruleError, match=r"expected models of one domain, got vector:3:2 and vector:4:2"):
+        together(models)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+import chainrule as cr
 from chainrule.errors import ChainruleError
 from chainrule.reproduce import recipes_of, reproduce
 from chainrule.reproduce.published import Published, beside, compared, read_published
 from chainrule.reproduce.reproduce import read_record
+from chainrule.tasks import together
 from chainrule.training import Recipe
 
 ROOT = Path(__file__).parent.parent
@@ -126,3 +128,27 @@ def test_a_trial_on_a_few_items_says_so():
     assert record["reproduced"] is False
     assert record["split_sizes"] == {"train": 20, "valid": 20, "test": 20}
     assert record["command"].endswith("--items 20 --epochs 1")
+
+
+def test_recipes_together(tmp_path, monkeypatch):
+    read, module = Recipe.read, sys.modules["chainrule.reproduce.reproduce"]
+    own = Recipe("ensemble", {"source": "digits"}, of=["gru", "lstm"])
+    files = recipes_of("digits", ["gru", "lstm"])
+    monkeypatch.setattr(
+        module,
+        "recipes_of",
+        lambda table, only=None: {"both": tmp_path / "both"} if only == "both" else files,
+    )
+    monkeypatch.setattr(Recipe, "read", lambda path: own if path == tmp_path / "both" else short(read(path)))
+    (record,) = reproduce("digits", only="both", progress=False, runs=tmp_path / "runs", items=60)
+    members = [cr.load(tmp_path / "runs" / "digits" / name) for name in ("gru", "lstm")]
+    x = cr.load_data("digits").test[:60]
+    assert record["test"]["nats"] == pytest.approx(-together(members).log_prob(x).mean().item(), rel=1e-5)
+    assert record["training"]["of"] == ["gru", "lstm"] and record["training_seconds"] > 0
+    assert len(record["hyperparameters"]["members"]) == 2
+
+
+def short(recipe):
+    """The recipe of a small net, for one epoch."""
+    recipe.hyperparameters, recipe.training = {"width": 4, "depth": 1}, {"epochs": 1}
+    return recipe

@@ -8,6 +8,7 @@ import torch
 import chainrule as cr
 from chainrule.cli import main
 from chainrule.errors import ChainruleError, RunError
+from chainrule.models import save_model
 from chainrule.models.choose import choose_models
 from chainrule.tasks.compare_runs import compare_runs
 from chainrule.training import needs
@@ -150,3 +151,30 @@ def test_trials_are_kept_and_go_on(capsys, tmp_path):
     assert best.best["valid_nats"] == pytest.approx(again["value"])
     status, _, err = call(capsys, "tune", "made", *asked[2:6], "--out", tmp_path)
     assert status == 1 and "holds a study of model causal-conv1d" in err
+
+
+def test_runs_together_are_one_run(runs, capsys, tmp_path):
+    out = tmp_path / "both"
+    status, _, said = call(capsys, "ensemble", runs / "0", runs / "1", "-o", out)
+    assert status == 0 and "2 runs" in said
+    status, told, _ = call(capsys, "evaluate", out, "--json")
+    x = cr.load_data("digits").test
+    members = [cr.load(runs / str(k)) for k in range(2)]
+    with torch.no_grad():
+        logits = torch.stack([member(x).unflatten(-1, (1, 17)).log_softmax(-1) for member in members]).mean(0)
+        sites = members[0].to_sites(x)
+        nats = -logits.log_softmax(-1).gather(-1, sites[..., None].long()).flatten(1).sum(1)
+    assert json.loads(told)["nats"] == pytest.approx(nats.mean().item(), rel=1e-5)
+    assert call(capsys, "sample", out, "-n", "2", "-o", tmp_path / "s.png")[0] == 0
+    status, _, error = call(capsys, "ensemble", runs / "0", "-o", tmp_path / "one")
+    assert status == 1 and "expected two models or more" in error
+
+
+def test_runs_that_read_data_differently_are_not_put_together(capsys, tmp_path):
+    for name, labels in (("a", {"class": ["x"]}), ("b", {})):
+        model = cr.create_model("fvsbn", cr.Domain.binary(4))
+        save_model(model, tmp_path / name, version=cr.__version__)
+        (tmp_path / name / "config.yaml").write_text(json.dumps({"model": "fvsbn", "labels": labels}))
+    status, _, error = call(capsys, "ensemble", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "both")
+    assert status == 1 and "labels: expected the same in" in error
+    assert not (tmp_path / "both").exists()

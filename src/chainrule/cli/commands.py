@@ -23,6 +23,7 @@ COMMANDS = {
     "tune": "chainrule.cli.tune:tune",
     "evaluate": "chainrule.cli.evaluate:evaluate",
     "compare": "chainrule.cli.compare:compare",
+    "ensemble": "chainrule.cli.ensemble:ensemble",
     "sample": "chainrule.cli.sample:sample",
     "interpolate": "chainrule.cli.interpolate:interpolate",
     "continue": "chainrule.cli.continuation:continue_",

@@ -30,6 +30,9 @@ register_model(
     "chainrule.models.conv_nade:ConvNADE",
     "convolutions for all orderings of an image, any pixels known",
 )
+register_model(
+    "ensemble", "chainrule.models.ensemble:Ensemble", "several nets side by side, their logits averaged"
+)
 register_model("made", "chainrule.models.made:MADE", "masked perceptron, residual")
 register_model(
     "made-ensemble",

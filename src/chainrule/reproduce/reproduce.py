@@ -18,6 +18,7 @@ from chainrule.models.base.capabilities import Bounded
 from chainrule.records import circumstances, peak_memory
 from chainrule.reproduce.folds import folds, mean_of_folds
 from chainrule.tasks.density_floor import nats_by_floor
+from chainrule.tasks.ensemble import together
 from chainrule.tasks.evaluate import class_accuracy, steps_of
 from chainrule.tasks.likelihood import Likelihood, likelihood
 from chainrule.training import Recipe, Run, TrainingConfig, fit
@@ -141,11 +142,14 @@ def reproduce(
             "checkpoint_minutes": checkpoint_minutes,
         }
         folder = None if runs is None else runs / table / name
-        if recipe.folds:
+        if recipe.of:
+            run = _together(table, recipe, data, runs, options)
+            scores = _both(run.model, data, recipe)
+        elif recipe.folds:
             run, scores = _over_folds(recipe, data, folder, options)
         else:
             run = _train(recipe, data, folder, options)
-            scores = {split: _scores(run.model, data, split, recipe.samples) for split in ("valid", "test")}
+            scores = _both(run.model, data, recipe)
         yield {
             "table": table,
             "name": name,
@@ -159,7 +163,7 @@ def reproduce(
             "published": recipe.published or None,
             **({} if items is None and epochs is None else {"reproduced": False}),
             "training": run.config["training"],
-            "best_epoch": None if run.best is None else int(run.best["epoch"]) + 1,
+            "best_epoch": None if recipe.of or run.best is None else int(run.best["epoch"]) + 1,
             "training_seconds": round(run.metrics[-1]["seconds"] if run.metrics else 0.0, 1),
             "wall_seconds": round(time.perf_counter() - start, 1),
             **_effort(run, len(data.train)),
@@ -175,11 +179,24 @@ def _train(recipe: Recipe, data: Data, folder: Path | None, options: dict) -> Ru
     return fit(model, data, out=folder, resume=folder is not None, **options, **recipe.training)
 
 
+def _together(table: str, recipe: Recipe, data: Data, runs: Path | None, options: dict) -> Run:
+    """The members' runs as one; each is trained, or taken as it is where it has been trained in `runs`."""
+    files = recipes_of(table, recipe.of)
+    members = [
+        _train(Recipe.read(files[name]), data, None if runs is None else runs / table / name, options)
+        for name in recipe.of
+    ]
+    config = {**members[0].config, "training": {"seed": 0, "of": recipe.of}}
+    seconds = sum(run.metrics[-1]["seconds"] for run in members if run.metrics)
+    last = [{**members[0].metrics[-1], "seconds": seconds}] if seconds else []
+    return Run(None, together([run.model for run in members]), config, last)
+
+
 def _effort(run: Run, items: int) -> dict:
     """Items trained on per second, validation included, and the most memory that the process or its GPU has held."""
     peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else peak_memory()
     effort: dict[str, Any] = {"peak_memory_bytes": peak}
-    if run.metrics and run.metrics[-1]["seconds"]:
+    if "of" not in run.config["training"] and run.metrics and run.metrics[-1]["seconds"]:
         last, config = run.metrics[-1], TrainingConfig(**run.config["training"])
         effort["items_per_second"] = round(last["step"] * config.batch_of(items) / last["seconds"], 1)
     return effort
@@ -188,6 +205,10 @@ def _effort(run: Run, items: int) -> dict:
 def _score(model: Model, data: Data, split: str, samples: int = 1) -> Likelihood:
     cond = data.cond(split) if model.conditional else None
     return likelihood(model, data.split(split)[0], cond, samples=samples)
+
+
+def _both(model: Model, data: Data, recipe: Recipe) -> dict:
+    return {split: _scores(model, data, split, recipe.samples) for split in ("valid", "test")}
 
 
 def _scores(model: Model, data: Data, split: str, samples: int) -> dict:

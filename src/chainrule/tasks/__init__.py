@@ -10,6 +10,7 @@ from chainrule.tasks.conditional import ConditionalLikelihood, conditional_log_p
 from chainrule.tasks.conditions import parse_conditions, parts_of
 from chainrule.tasks.continuation import continuation
 from chainrule.tasks.drawn import Drawn, Parts
+from chainrule.tasks.ensemble import ensemble, together
 from chainrule.tasks.evaluate import Evaluation, evaluate
 from chainrule.tasks.hidden import HiddenNats, hidden_nats
 from chainrule.tasks.interpolate import interpolate, interpolate_latent
@@ -49,6 +50,7 @@ __all__ = [
     "complexity_bits",
     "conditional_log_prob",
     "continuation",
+    "ensemble",
     "evaluate",
     "hidden_nats",
     "influence",
@@ -70,6 +72,7 @@ __all__ = [
     "resynthesise",
     "sample_given",
     "score",
+    "together",
 ]
 
 __getattr__ = renamed(__name__)

@@ -36,6 +36,7 @@ class Recipe:
         published: {"valid_nats" or "test_nats": value, "source": where it was read}; empty if there is none.
         samples: of a model that knows a bound only, draws of what is latent in each item, when it is evaluated.
         folds: whether `reproduce` trains on ten folds, each standardised, instead of the data's own splits.
+        of: names of recipes of the same table, whose runs `reproduce` puts together as an ensemble.
     """
 
     model: str
@@ -45,6 +46,7 @@ class Recipe:
     published: dict = field(default_factory=dict)
     samples: int = 1
     folds: bool = False
+    of: list = field(default_factory=list)
 
     @classmethod
     def read(cls, path: str | Path) -> Recipe:
@@ -63,15 +65,17 @@ class Recipe:
         if not isinstance(content, dict) or not isinstance(content.get("model"), str):
             raise ChainruleError(f"{path}: expected a mapping with the name of a model under 'model'")
         for key, value in content.items():
-            if key not in (*KEYS, *OF_A_RUN, "samples", "folds"):
+            if key not in (*KEYS, *OF_A_RUN, "samples", "folds", "of"):
                 raise ChainruleError(f"{path}: unknown entry {key!r}; {nearest(str(key), KEYS)}")
             if key == "folds" and not isinstance(value, bool):
                 raise ChainruleError(f"{path}: folds: expected true or false, got {value!r}")
+            if key == "of" and not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
+                raise ChainruleError(f"{path}: of: expected names of recipes, got {value!r}")
             if key == "samples" and (type(value) is not int or value < 1):
                 raise ChainruleError(f"{path}: samples: expected an integer ≥ 1, got {value!r}")
             if key in KEYS[1:] and not isinstance(value, dict):
                 raise ChainruleError(f"{path}: {key}: expected a mapping, got {value!r}")
-        return cls(**{key: content[key] for key in (*KEYS, "samples", "folds") if key in content})
+        return cls(**{key: content[key] for key in (*KEYS, "samples", "folds", "of") if key in content})
 
     def load_data(self, data_dir: str | Path | None = None) -> Data:
         """The data set.
