@@ -21,6 +21,7 @@ MODELS = {
     "vrnn": {"width": 8, "latent": 1},
     "stcn": {"channels": 6, "depth": 1, "latent": 1},
     "stcn-of-two-levels": {"channels": 6, "depth": 2, "latent": 1, "dense": False},
+    "stcn-with-the-past": {"channels": 6, "depth": 1, "latent": 1, "past": True},
 }
 
 
@@ -82,6 +83,7 @@ def integrated(model, x):
     [
         ("vrnn", cr.Domain.sequence(2, 2)),
         ("stcn", cr.Domain.sequence(2, 2)),
+        ("stcn-with-the-past", cr.Domain.sequence(2, 2)),
         ("stcn-of-two-levels", cr.Domain.sequence(1, 2, width=2)),
     ],
 )
@@ -147,7 +149,7 @@ def test_laws_of_variants(name, choice, law):
 # --- what reads what ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["vrnn", "stcn-of-two-levels"])
+@pytest.mark.parametrize("name", ["vrnn", "stcn-of-two-levels", "stcn-with-the-past"])
 @torch.no_grad()
 def test_priors_are_strict_and_posteriors_are_not(name):
     model = build(name, cr.Domain.sequence(5, 3), latent=4)
@@ -169,7 +171,7 @@ def test_priors_are_strict_and_posteriors_are_not(name):
         assert torch.equal(params[:, :t], moved[:, :t])
 
 
-@pytest.mark.parametrize("name", ["vrnn", "stcn-of-two-levels"])
+@pytest.mark.parametrize("name", ["vrnn", "stcn-of-two-levels", "stcn-with-the-past"])
 def test_behind_the_end_there_is_nothing(name):
     """An item of 3 steps costs the same in a model of 6."""
     long = build(name, cr.Domain.sequence(6, 2, width=2, lengths="given"))

@@ -23,10 +23,11 @@ class STCN(LatentSequence):
 
         prior      z_t^l ~ N(f_p(z_t^{l+1}, d_{t-1}^l))
         posterior  z_t^l | x_≤t ~ N(f_q(z_t^{l+1}, d_t^l)) · prior
-        decoder    x_t ~ f_o(z_t^1), or f_o(z_t^1, …, z_t^L) if dense
+        decoder    x_t ~ f_o(z_t^1), or f_o(z_t^1, …, z_t^L) if dense, or f_o(…, d_{t-1}) with the past
 
-    The posterior is the normal of the product, its means weighted by precision. What x_t owes to the past comes through
-    z_t alone: the decoder reads no d. Blocks are those of `TCN`, one a level, and f_p, f_q, f_o have one hidden layer
+    The posterior is the normal of the product, its means weighted by precision. In the paper, what x_t owes to the past
+    comes through z_t alone: the decoder reads no d, so that the past is known only as well as the prior's draws tell it.
+    With `past` it reads d_{t-1} too, as the decoder of a `VRNN` reads h_{t-1}. Blocks are those of `TCN`, one a level, and f_p, f_q, f_o have one hidden layer
     and see one step; the paper has five gated blocks a level.
 
     Args:
@@ -36,6 +37,7 @@ class STCN(LatentSequence):
         kernel_size: taps of each convolution, of which a block has two.
         dropout: in the blocks, after each activation.
         dense: whether the decoder reads all levels, or the lowest only.
+        past: whether the decoder reads d_{t-1} of the top level too, which is not in the paper.
         output: see `models.sequence`.
         encoding: see `models.encoding`.
 
@@ -55,12 +57,13 @@ class STCN(LatentSequence):
         kernel_size: int = 3,
         dropout: float = 0.1,
         dense: bool = True,
+        past: bool = False,
         output: OutputName = "independent",
         encoding: EncodingName | None = None,
     ) -> None:
         sizes = [max(latent >> level, 1) for level in range(depth)]
         super().__init__(domain, latents=sum(sizes), output=output, encoding=encoding)
-        self.sizes, self.dense, self.width = sizes, dense, channels
+        self.sizes, self.dense, self.past, self.width = sizes, dense, past, channels
         self.blocks = nn.ModuleList(
             TemporalBlock(
                 channels if level else self.channels,
@@ -79,7 +82,9 @@ class STCN(LatentSequence):
             )
             for _ in range(2)
         )
-        self.decoder = perceptron(sum(sizes) if dense else latent, channels, self.head.size)
+        self.decoder = perceptron(
+            (sum(sizes) if dense else latent) + past * channels, channels, self.head.size
+        )
 
     def infer(self, codes: Tensor, noise: Tensor) -> tuple[Tensor, Sequence[Level]]:
         """(B, T, C), (B, T, Z) → (B, T, P), and z."""
@@ -89,7 +94,7 @@ class STCN(LatentSequence):
             now.append(codes)
         before = [F.pad(d[:, :-1], (0, 0, 1, 0)) for d in now]
         levels = self.ladder(before, noise, now)
-        return self.decode(levels), levels
+        return self.decode(levels, before), levels
 
     def begin(self, batch: int) -> State:
         """d before the first step, zeros (B, channels) of each level, and the states of the blocks."""
@@ -99,7 +104,7 @@ class STCN(LatentSequence):
 
     def emit(self, state: State, noise: Tensor) -> tuple[Tensor, Tensor]:
         """(B, Z) → (B, P); z_t is not carried on."""
-        return self.decode(self.ladder(state[0], noise)), noise[:, :0]
+        return self.decode(self.ladder(state[0], noise), state[0]), noise[:, :0]
 
     def absorb(self, code: Tensor, drawn: Tensor, state: State, t: Tensor) -> State:
         """d_t of each level."""
@@ -134,7 +139,7 @@ class STCN(LatentSequence):
             above = z.to(self.dtype)  # z itself stays precise: its densities are
         return levels
 
-    def decode(self, levels: Sequence[Level]) -> Tensor:
-        """z of each level → (…, P)."""
-        read = levels if self.dense else levels[:1]
-        return self.decoder(torch.cat([level.z for level in read], dim=-1).to(self.dtype))
+    def decode(self, levels: Sequence[Level], before: Sequence[Tensor]) -> Tensor:
+        """z of each level, and d_{t-1} of each → (…, P)."""
+        read = [level.z.to(self.dtype) for level in (levels if self.dense else levels[:1])]
+        return self.decoder(torch.cat([*read, before[-1]] if self.past else read, dim=-1))
