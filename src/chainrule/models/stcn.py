@@ -26,9 +26,9 @@ class STCN(LatentSequence):
         decoder    x_t ~ f_o(z_t^1), or f_o(z_t^1, …, z_t^L) if dense, or f_o(…, d_{t-1}) with the past
 
     The posterior is the normal of the product, its means weighted by precision. In the paper, what x_t owes to the past
-    comes through z_t alone: the decoder reads no d, so that the past is known only as well as the prior's draws tell it.
-    With `past` it reads d_{t-1} too, as the decoder of a `VRNN` reads h_{t-1}. Blocks are those of `TCN`, one a level, and f_p, f_q, f_o have one hidden layer
-    and see one step; the paper has five gated blocks a level.
+    comes through z_t alone: the decoder reads no d, and the past is known only as well as draws of the prior say it.
+    With `past` it reads d_{t-1} too, as the decoder of a `VRNN` reads h_{t-1}. Blocks are those of `TCN`, one a level,
+    and f_p, f_q, f_o have one hidden layer and see one step; the paper has five gated blocks a level.
 
     Args:
         channels: of the blocks and of every hidden layer.
