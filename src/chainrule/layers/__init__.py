@@ -17,6 +17,7 @@ from chainrule.layers.layer import CausalLayer, Pointwise, Serial
 from chainrule.layers.least_squares import LeastSquares
 from chainrule.layers.linear import MaskedLinear, strictly_lower
 from chainrule.layers.low_bits import LowBits
+from chainrule.layers.per_site import PerSite
 from chainrule.layers.position import Position
 from chainrule.layers.recurrent import Recurrent
 from chainrule.layers.reversible import Reversible
@@ -50,6 +51,7 @@ __all__ = [
     "MaskedConv2d",
     "MaskedLinear",
     "OneHot",
+    "PerSite",
     "PixelConv",
     "Pointwise",
     "Position",

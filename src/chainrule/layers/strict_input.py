@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from chainrule.layers.encoding import Encoding
+
 
 class StrictInput(nn.Module):
     """Encode each site and delay by one: position t gets the code of site t-1, position 0 gets zeros.
@@ -17,7 +19,7 @@ class StrictInput(nn.Module):
         encoder: maps the values of a site (…, V) to features (…, C).
     """
 
-    def __init__(self, encoder: nn.Module) -> None:
+    def __init__(self, encoder: Encoding) -> None:
         super().__init__()
         self.encoder = encoder
 
@@ -27,5 +29,5 @@ class StrictInput(nn.Module):
 
     def step(self, prev: Tensor, t: Tensor) -> Tensor:
         """The site before t (B, V) → (B, C); at t = 0 `prev` is not read."""
-        code = self.encoder(prev)
+        code = self.encoder.at(prev, (t - 1).clamp(min=0))
         return torch.where(t > 0, code, torch.zeros_like(code))

@@ -8,11 +8,13 @@ from typing import Literal
 from torch import nn
 
 from chainrule.domain import Domain
+from chainrule.domain.ordering import Ordering
 from chainrule.errors import ChainruleError
 from chainrule.layers import (
     CausalAttention,
     CausalLayer,
     Condition,
+    PerSite,
     Pointwise,
     Position,
     Residual,
@@ -32,6 +34,8 @@ INITIAL = 0.02  # standard deviation of the weights
 class Transformer(AutoregressiveModel):
     """x ← x + attention(norm x), x ← x + W_2 gelu(W_1 norm x), `depth` times; then norm and a linear map.
 
+    Of tables and vectors of reals each column has its own linear maps, from its value and to its conditional.
+
     Args:
         channels: of the residual stream.
         depth: blocks.
@@ -43,12 +47,14 @@ class Transformer(AutoregressiveModel):
         output: see `models.sequence`.
         classes, embedding: of the condition; see `layers.Condition`.
         encoding: see `models.encoding`.
+        components, kernel: of the mixtures, for reals; see `heads.Mixture`.
         ordering: of the variables.
 
     References:
         Radford et al. (2019), "Language models are unsupervised multitask learners" (the pre-norm decoder and its
         initialisation); Vaswani et al. (2017), https://arxiv.org/abs/1706.03762; Kitaev, Kaiser,
-        Levskaya (2020), "Reformer: the efficient transformer", §3, https://arxiv.org/abs/2001.04451 (reversible)
+        Levskaya (2020), "Reformer: the efficient transformer", §3, https://arxiv.org/abs/2001.04451 (reversible);
+        Fakoor et al. (2020), "TraDE: transformers for density estimation", https://arxiv.org/abs/2004.02441 (tables)
     """
 
     smallest = MappingProxyType({"channels": 16, "depth": 2})
@@ -67,11 +73,21 @@ class Transformer(AutoregressiveModel):
         classes: int | list[int] | None = None,
         embedding: int | None = None,
         encoding: EncodingName | None = None,
+        components: int = 10,
+        kernel: str = "logistic",
         ordering: str | list[int] = "natural",
     ) -> None:
         if positions not in ("rotary", "learned"):
             raise ChainruleError(f"positions: expected rotary or learned, got {positions!r}")
-        code, inputs, head, length = sequence_parts(domain, encoding=encoding, output=output)
+        order = Ordering(domain, ordering)
+        code, inputs, head, length = sequence_parts(
+            domain,
+            encoding=encoding,
+            output=output,
+            order=order.variables.tolist(),
+            components=components,
+            kernel=kernel,
+        )
 
         stream = 2 * channels if reversible else channels
         layers: list[CausalLayer] = [] if positions == "rotary" else [Position(length, stream)]
@@ -93,14 +109,21 @@ class Transformer(AutoregressiveModel):
                 # What the blocks add up to starts as large as the stream, however many there are.
                 nn.init.normal_(last.weight, std=INITIAL / (2 * depth) ** 0.5)
         layers += [Reversible(*blocks)] if reversible else blocks
-        layers += [Pointwise(nn.LayerNorm(stream)), Pointwise(nn.Linear(stream, head.size))]
-        first = Pointwise(nn.Linear(inputs, stream))
-        _initialise(first)
-        _initialise(layers[-1])
+        first, last = _linear(domain, length, inputs, stream), _linear(domain, length, stream, head.size)
+        layers += [Pointwise(nn.LayerNorm(stream)), last]
 
         condition = Condition(stream, classes=classes, embedding=embedding)
         network = Stack(StrictInput(code), first, Serial(*layers), condition)
-        super().__init__(network, domain, head, ordering=ordering)
+        super().__init__(network, domain, head, ordering=order)
+
+
+def _linear(domain: Domain, length: int, inputs: int, outputs: int) -> CausalLayer:
+    """Of numbers and tables each site has a linear map of its own, as it is a column of its own."""
+    if not domain.discrete:
+        return PerSite(length, inputs, outputs, std=INITIAL)
+    layer = Pointwise(nn.Linear(inputs, outputs))
+    _initialise(layer)
+    return layer
 
 
 def _initialise(module: nn.Module) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError, DomainError
-from chainrule.heads import Head, NADEHead, default_head
+from chainrule.heads import Head, NADEHead, default_head, vector_head
 from chainrule.layers import Encoding
-from chainrule.models.parts.encoders import encoder
+from chainrule.models.parts.encoders import encoder, vector_encoder
 
 OutputName = Literal["independent", "nade"]
 OUTPUTS = get_args(OutputName)
@@ -31,20 +32,35 @@ class SequenceParts(NamedTuple):
 
 
 def sequence_parts(
-    domain: Domain, *, encoding: str | None = None, output: str = "independent"
+    domain: Domain,
+    *,
+    encoding: str | None = None,
+    output: str = "independent",
+    order: Sequence[int] | None = None,
+    components: int = 10,
+    kernel: str = "logistic",
 ) -> SequenceParts:
-    """One variable a site, or the variables of a step if a sequence has several.
+    """One variable a site, or the variables of a step if a sequence has several; reals by mixtures.
 
     Args:
-        domain: a discrete one, of any layout.
+        domain: of levels, or of reals, one a step; of a net whose weights belong to sites, also a table.
         encoding: see `models.encoding`.
         output: of steps of several variables: "independent" given what came before the step, or "nade", for bits,
             each of which then sees those before it in its step.
+        order: the variables in generation order, of a net whose weights belong to sites.
+        components, kernel: of the mixtures, for reals; see `heads.Mixture`.
 
     Raises:
-        DomainError: if a NADE is asked for, and steps are not of several bits.
+        DomainError: if a NADE is asked for, and steps are not of several bits; of several reals a step; of
+            a table without an order.
     """
     variables = domain.width
+    if not domain.discrete and variables == 1 and (order is not None or not domain.columns):
+        if output != "independent":
+            raise DomainError(f"output {output}: expected steps of several bits, got {domain}")
+        columns = range(domain.size) if order is None else order
+        mixture = vector_head(domain, columns, components=components, kernel=kernel)
+        return SequenceParts(*vector_encoder(domain, columns, encoding), mixture, domain.size)
     code, channels = encoder(domain, encoding)
     if output not in OUTPUTS:
         raise ChainruleError(f"output: expected one of {', '.join(OUTPUTS)}, got {output!r}")
