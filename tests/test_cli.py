@@ -460,7 +460,7 @@ def test_names_are_looked_up(tmp_path):
 
 def _real_valued(tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(20, 3)))
-    return call("train", "causal-conv1d", "--data", tmp_path / "x.npy", "--out", tmp_path / "r")
+    return call("train", "wavenet", "--data", tmp_path / "x.npy", "--out", tmp_path / "r")
 
 
 @pytest.mark.parametrize(

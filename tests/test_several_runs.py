@@ -7,8 +7,9 @@ import torch
 
 import chainrule as cr
 from chainrule.cli import main
+from chainrule.domain.tiny import TINY
 from chainrule.errors import ChainruleError, RunError
-from chainrule.models import save_model
+from chainrule.models import save_model, tiny_model
 from chainrule.models.choose import choose_models
 from chainrule.tasks.compare_runs import compare_runs
 from chainrule.training import needs
@@ -178,3 +179,10 @@ def test_runs_that_read_data_differently_are_not_put_together(capsys, tmp_path):
     status, _, error = call(capsys, "ensemble", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "both")
     assert status == 1 and "labels: expected the same in" in error
     assert not (tmp_path / "both").exists()
+
+
+@pytest.mark.parametrize("items", [100, 50_000])
+@pytest.mark.parametrize("domain", TINY, ids=str)
+def test_what_is_said_to_suit_a_domain_serves_it(domain, items):
+    for choice in choose_models(domain, items):
+        assert tiny_model(choice.name, domain).domain == domain
