@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,12 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported
 
 import gradio as gr
 
-from chainrule.studio import draw
+from chainrule.studio import draw, watch
 from chainrule.studio.parts import shown
 from chainrule.studio.runs import Runs
 from chainrule.training import Run
 
-PANELS = (draw,)
+PANELS = (draw, watch)
 MOST_BYTES = 32 * 1024**2  # of an uploaded file
 MOST_WAITING = 32  # events of all users together
 
@@ -45,17 +45,18 @@ def studio(names: Sequence[str]) -> gr.Blocks:
     return page.queue(max_size=MOST_WAITING)
 
 
-def serve(names: Sequence[str], *, host: str, port: int, browser: bool, wait: bool = True) -> str:
-    """Serve the page, until Ctrl-C or, without `wait`, in a thread; where it is served.
+def launch(page: gr.Blocks, *, host: str, port: int, browser: bool) -> str:
+    """Serve the page in threads of its own; the address.
 
     Args:
-        names: of runs.
-        host: whose connections are taken: 127.0.0.1 for those of this machine.
+        page: of `studio`.
+        host: whose connections are accepted: 127.0.0.1 for those of this machine.
         port: of it; 0 for a free one.
         browser: whether to open it.
-        wait: whether to return only at the end.
+
+    Raises:
+        OSError: if the port is taken.
     """
-    page = studio(names)
     how: dict[str, Any] = {
         "theme": _theme(),
         "css_paths": Path(__file__).parent / "studio.css",
@@ -66,10 +67,22 @@ def serve(names: Sequence[str], *, host: str, port: int, browser: bool, wait: bo
         "ssr_mode": False,
         "quiet": True,
     }
-    _, address, _ = page.launch(
-        server_name=host, server_port=port or None, inbrowser=browser, prevent_thread_lock=not wait, **how
-    )
+    where = {"server_name": host, "server_port": port or None, "inbrowser": browser}
+    _, address, _ = page.launch(**where, prevent_thread_lock=True, **how)
     return address
+
+
+def serve(names: Sequence[str], *, host: str, port: int, browser: bool, ready: Callable[[str], None]) -> None:
+    """Serve the page of runs until Ctrl-C.
+
+    Args:
+        names: of runs.
+        host, port, browser: see `launch`.
+        ready: called with the address.
+    """
+    page = studio(names)
+    ready(launch(page, host=host, port=port, browser=browser))
+    page.block_thread()
 
 
 def _theme() -> gr.themes.Base:
