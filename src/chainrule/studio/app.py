@@ -11,12 +11,12 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported
 
 import gradio as gr
 
-from chainrule.studio import draw, watch
+from chainrule.studio import compare, draw, listen, nets, watch
 from chainrule.studio.parts import shown
 from chainrule.studio.runs import Runs
 from chainrule.training import Run
 
-PANELS = (draw, watch)
+PANELS: tuple[Any, ...] = (draw, watch, listen, compare, nets)
 MOST_BYTES = 32 * 1024**2  # of an uploaded file
 MOST_WAITING = 32  # events of all users together
 
@@ -40,7 +40,7 @@ def studio(names: Sequence[str]) -> gr.Blocks:
                 for panel in PANELS:
                     if panel.suits(run):
                         with gr.Tab(panel.LABEL):
-                            panel.build(run)
+                            panel.build(run, runs)
 
     return page.queue(max_size=MOST_WAITING)
 

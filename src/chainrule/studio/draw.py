@@ -15,6 +15,7 @@ from chainrule.errors import ChainruleError
 from chainrule.models.base.capabilities import Completes, Samples
 from chainrule.report import image_grid
 from chainrule.studio.parts import EVENT, class_fields, class_of, picture, script, seed_field, seeded, shown
+from chainrule.studio.runs import Runs
 from chainrule.training import Run
 
 LABEL = "Draw"
@@ -41,7 +42,7 @@ def suits(run: Run) -> bool:
     )
 
 
-def build(run: Run) -> None:
+def build(run: Run, runs: Runs) -> None:
     """Lay out the canvas and the completions."""
     domain = run.model.domain
     channels, height, width = domain.event_shape
@@ -53,10 +54,11 @@ def build(run: Run) -> None:
                 html_template=script("pixels.html"),
                 js_on_load=script("pixels.js"),
                 elem_id="draw-canvas",
+                apply_default_css=False,
                 **{"high": height, "wide": width, "channels": channels, "levels": domain.levels},
             )
         with gr.Column(scale=3, min_width=300):
-            drawn = gr.HTML(elem_id="draw-result", min_height=240)
+            drawn = gr.HTML(elem_id="draw-result", min_height=120)
             note = gr.Markdown(_waiting(), elem_id="draw-note", elem_classes="note")
             with gr.Row():
                 count = gr.Slider(1, MOST_DRAWS, DRAWS, step=1, label="Draws", min_width=140)

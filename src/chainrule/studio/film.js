@@ -32,7 +32,8 @@ function load(value) {
   size = film.kind === 'text' ? 22 : film.kind === 'sound' ? 1 : Math.max(4, Math.floor(420 / Math.max(high, wide)));
   board.width = film.kind === 'sound' ? 1024 : wide * size;
   board.height = film.kind === 'sound' ? 200 : high * size;
-  board.style.maxWidth = film.kind === 'image' ? '420px' : '100%';
+  board.style.maxWidth = { image: '420px', text: `${board.width}px` }[film.kind] ?? '100%';
+  board.style.height = film.kind === 'sound' ? '160px' : 'auto';
   find('[data-at]').max = film.values.length;
   find('.film').hidden = false;
   at = film.changed === null ? 0 : film.changed + 1;
@@ -55,6 +56,7 @@ function draw() {
   pen.font = '15px ui-monospace, monospace';
   pen.textAlign = 'center';
   const ink = getComputedStyle(element).color;
+  if (kind === 'text' && reads) tint(here);
   for (const [key, drawn] of shades) {
     const x = key % wide * size, y = Math.floor(key / wide) * size, light = drawn.map((d) => values[d] / (levels - 1) * 255);
     const other = before && drawn.some((d) => before[d] !== values[d]);
@@ -69,7 +71,7 @@ function draw() {
     pen.fillRect(x, y, size, size);
     if (other) { pen.fillStyle = REDRAWN; pen.fillRect(x, y, size, size); }
   }
-  if (reads) tint(here);
+  if (kind !== 'text' && reads) tint(here);
   const [row, column] = cells[here];
   pen.strokeStyle = ORANGE;
   pen.lineWidth = 2;
@@ -110,6 +112,7 @@ function bars() {
   const own = tables.subarray(here * levels, (here + 1) * levels);
   let shown = Array.from({ length: levels }, (_, level) => level);
   if (film.names && levels > MOST_BARS) shown = shown.sort((a, b) => own[b] - own[a]).slice(0, MOST_BARS);
+  find('[data-bars]').classList.toggle('many', shown.length > 64);
   const most = Math.max(...shown.map((level) => own[level])), few = shown.length <= MOST_BARS;
   find('[data-bars]').innerHTML = shown.map((level) => `<button type="button" data-level="${level}"
     aria-label="level ${level}, probability ${own[level].toPrecision(3)}" title="${own[level].toPrecision(3)}"

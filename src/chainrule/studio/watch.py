@@ -15,6 +15,7 @@ from chainrule.models.base.capabilities import Factorises, Samples
 from chainrule.report.pictures import is_roll
 from chainrule.studio.parts import EVENT, class_fields, class_of, script, seed_field, seeded, shown
 from chainrule.tasks import conditionals, redraw
+from chainrule.studio.runs import Runs
 from chainrule.training import Run
 
 LABEL = "Watch"
@@ -40,7 +41,7 @@ def suits(run: Run) -> bool:
     )
 
 
-def build(run: Run) -> None:
+def build(run: Run, runs: Runs) -> None:
     """Lay out the player and what starts it."""
     gr.Markdown(HELP)
     with gr.Row():
@@ -51,6 +52,7 @@ def build(run: Run) -> None:
         html_template=script("film.html"),
         js_on_load=script("film.js"),
         elem_id="watch-film",
+        apply_default_css=False,
     )
     start.click(shown(lambda *given: drawn(run, *given)), fields, film, **EVENT)
     film.input(shown(lambda *given: changed(run, *given)), [film, *fields], film, **EVENT)
