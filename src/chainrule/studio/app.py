@@ -11,12 +11,12 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported
 
 import gradio as gr
 
-from chainrule.studio import compare, draw, listen, nets, watch
+from chainrule.studio import compare, draw, listen, nets, score, table, train, watch
 from chainrule.studio.parts import shown
 from chainrule.studio.runs import Runs
 from chainrule.training import Run
 
-PANELS: tuple[Any, ...] = (draw, watch, listen, compare, nets)
+PANELS: tuple[Any, ...] = (draw, table, watch, listen, score, compare, nets, train)
 MOST_BYTES = 32 * 1024**2  # of an uploaded file
 MOST_WAITING = 32  # events of all users together
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import gradio as gr
 import torch
 
 import chainrule as cr
-from chainrule.report import draw_receptive_fields, draw_structure
-from chainrule.studio.parts import EVENT, picture, shown
+from chainrule.report import draw_masks, draw_receptive_fields
+from chainrule.studio.parts import EVENT, drawing, shown
 from chainrule.studio.runs import Runs
 from chainrule.training import Run
 
@@ -20,6 +15,10 @@ LABEL = "Nets"
 SIDE, VARIABLES = 15, 8
 HELP = """Untrained nets: what a conditional reads is a property of the masks. **Blind spot**: pixels above that a
 PixelCNN never reads (orange), however deep; the gated one reads them all."""
+
+
+MASKS = """**Masks of MADE** under an ordering of its variables: 0 is the natural one, others are random. Left, which variable
+reads which, in the order of the data; then the masks of the layers, whose units are sorted by what they may read."""
 
 
 def suits(run: Run) -> bool:
@@ -32,10 +31,10 @@ def build(run: Run, runs: Runs) -> None:
     gr.Markdown(HELP)
     depth = gr.Slider(1, 5, 3, step=1, label="Layers")
     look = gr.Button("Look at both", elem_id="nets-look")
-    with gr.Row():
+    with gr.Column():
         nets = [gr.HTML(elem_id=f"nets-{name}") for name in ("pixelcnn", "gated-pixelcnn")]
     look.click(shown(blind_spots), depth, nets, **EVENT)
-    gr.Markdown("**Masks of MADE** under an ordering of its variables: 0 is the natural one, others are random.")
+    gr.Markdown(MASKS)
     ordering = gr.Slider(0, 20, 0, step=1, label="Ordering", elem_id="nets-ordering")
     masks = gr.HTML(elem_id="nets-masks")
     ordering.release(shown(made_masks), ordering, masks, trigger_mode="always_last", **EVENT)
@@ -57,15 +56,6 @@ def made_masks(ordering: float) -> str:
     domain = cr.Domain.binary(VARIABLES)
     spec = f"random-{int(ordering)}" if ordering else "natural"
     model = cr.create_model("made", domain, hidden=[12, 12], ordering=spec).eval()
-    x = torch.zeros(2, VARIABLES, dtype=torch.int64)
     order = " ".join(map(str, model.ordering.variables.tolist()))
     caption = f"<p class='note'>Generation order of the variables: {order}</p>"
-    return caption + drawing(draw_structure, f"masks of MADE, {spec} ordering", model, x)
-
-
-def drawing(draw: Callable[..., None], text: str, model: Any, x: torch.Tensor) -> str:
-    """HTML of a picture that a function of `report` writes into a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "drawing.png"
-        draw(model, x, path)
-        return picture(path.read_bytes(), text)
+    return caption + drawing(draw_masks, f"masks of MADE, {spec} ordering", model)

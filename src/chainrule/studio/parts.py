@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import wraps
 from html import escape
@@ -97,3 +98,17 @@ def class_of(run: Run, chosen: tuple[str, ...]) -> int | Tensor | None:
     """The condition of the classes that were chosen in `class_fields`; None of a model without."""
     names = label_names(run.model.condition, run.labels)
     return run.cond(**dict(zip(names, chosen, strict=True))) if names else None
+
+
+def drawing(draw: Callable[..., None], text: str, *arguments: Any) -> str:
+    """HTML of a picture that a function of `report` writes into a file.
+
+    Args:
+        draw: called with the arguments and `path`.
+        text: what it shows.
+        *arguments: of it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "drawing.png"
+        draw(*arguments, path=path)
+        return picture(path.read_bytes(), text)
