@@ -12,7 +12,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported
 import gradio as gr
 
 from chainrule.studio import compare, draw, listen, nets, score, table, train, watch
-from chainrule.studio.parts import shown
+from chainrule.studio.parts import EVENT, shown
 from chainrule.studio.runs import Runs
 from chainrule.training import Run
 
@@ -31,11 +31,16 @@ def studio(names: Sequence[str]) -> gr.Blocks:
     with gr.Blocks(title="chainrule studio", analytics_enabled=False) as page:
         gr.Markdown("# chainrule studio")
         chosen = gr.Dropdown(runs.names, value=runs.names[0], label="Run", elem_id="run")
+        opened = gr.State(runs.names[0])
+        # First nothing, then the new panels: the browser would keep what fields and results of the last run hold.
+        chosen.input(lambda: None, None, opened, **EVENT).then(lambda name: name, chosen, opened, **EVENT)
 
-        @gr.render(inputs=chosen)
-        def panels(name: str) -> None:
+        @gr.render(inputs=opened)
+        def panels(name: str | None) -> None:
+            if name is None:
+                return
             run = shown(runs.open)(name)
-            gr.Markdown(_card(run), elem_classes="note")
+            gr.Markdown(_card(run), elem_classes="note", elem_id="card")
             with gr.Tabs():
                 for panel in PANELS:
                     if panel.suits(run):
@@ -92,5 +97,8 @@ def _theme() -> gr.themes.Base:
 
 
 def _card(run: Run) -> str:
-    parameters = sum(p.numel() for p in run.model.parameters())
-    return f"{run.model.name}, {parameters:,} parameters, of {run.model.domain}"
+    model = run.model
+    parameters = sum(p.numel() for p in model.parameters())
+    columns = model.domain.columns
+    domain = f"table of {len(columns)} columns" if columns else str(model.domain)
+    return f"{model.name}, {parameters:,} parameters, {domain}"
