@@ -79,7 +79,7 @@ def seeded(seed: float) -> torch.Generator:
 
 def seed_field() -> gr.Number:
     """A field for the seed of the noise."""
-    return gr.Number(0, label="Seed of the noise", precision=0, minimum=0, maximum=LARGEST_SEED)
+    return gr.Number(0, label="Seed of the noise", precision=0, minimum=0, maximum=LARGEST_SEED, interactive=True)
 
 
 def class_fields(run: Run) -> list[gr.Dropdown]:

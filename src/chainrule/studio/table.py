@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from chainrule.data import encode
+from chainrule.domain.column import Column
 from chainrule.errors import ChainruleError
 from chainrule.models.base.capabilities import Completes, Samples
 from chainrule.report.marginals import MOST, draw_marginals
@@ -21,8 +22,10 @@ from chainrule.training import Run
 
 LABEL = "Table"
 DRAWS, LISTED, CANDIDATES = 400, 8, 64
+MOST_COLUMNS, CHOICES = 60, 200
+HIDDEN = "hidden"
 HELP = (
-    "Edit the row; empty a cell to hide it. Blue: draws of each hidden cell given the others; grey: what the model draws "
+    "Edit the row; empty a cell to hide it. Of the hidden cells, eight draws are listed. Blue: draws of each hidden cell given the others; grey: what the model draws "
     "there without knowing anything of the row."
 )
 
@@ -30,42 +33,42 @@ HELP = (
 def suits(run: Run) -> bool:
     """Whether items are rows of a table that the model completes and draws."""
     model = run.model
-    return bool(model.domain.columns) and isinstance(model, Completes) and isinstance(model, Samples)
+    few = 0 < len(model.domain.columns) <= MOST_COLUMNS
+    return few and isinstance(model, Completes) and isinstance(model, Samples)
 
 
 def build(run: Run, runs: Runs) -> None:
     """Lay out the row and its completions."""
     gr.Markdown(HELP)
-    first = run.model.sample(1, generator=seeded(0))
-    cells = gr.Dataframe(
-        as_text(run.frame(first)),
-        datatype="str",
-        row_count=(1, "fixed"),
-        column_count=(len(run.model.domain.columns), "fixed"),
-        interactive=True,
-        elem_id="table-row",
-        show_label=False,
-    )
+    values = row_as_text(run, 0)
+    with gr.Row(elem_id="table-row"):
+        cells = [_field(column, value) for column, value in zip(run.model.domain.columns, values, strict=True)]
     with gr.Row():
         seed = seed_field()
-        another = gr.Button("Another row")
+        another = gr.Button("Another row", elem_id="table-another")
         start = gr.Button("Draw the hidden cells", variant="primary", elem_id="table-start")
     drawn = gr.HTML(elem_id="table-result", min_height=80)
-    start.click(shown(partial(completed, run)), [cells, seed], drawn, **EVENT)
-    another.click(shown(partial(sampled, run)), seed, [cells, seed], **EVENT)
+    start.click(shown(partial(completed, run)), [seed, *cells], drawn, **EVENT)
+    another.click(shown(partial(another_row, run)), seed, [seed, *cells], **EVENT)
 
 
-def completed(run: Run, cells: pd.DataFrame, seed: float) -> str:
-    """Draws of the hidden cells of the first row, as HTML.
+def completed(run: Run, seed: float, *cells: str) -> str:
+    """Draws of the hidden cells of a row, as HTML.
+
+    Args:
+        run: of a table.
+        seed: of the noise.
+        *cells: of the row, as text; the hidden ones are empty.
 
     Raises:
         ChainruleError: if no cell is hidden, or one does not suit its column.
     """
     model, columns = run.model, run.model.domain.columns
-    row = cells.iloc[:1].replace(r"^\s*$", None, regex=True)
-    x = torch.from_numpy(encode(row, columns, "row", allow_missing=True))
+    names = [column.name for column in columns]
+    row = {name: [cell or None] for name, cell in zip(names, cells, strict=True)}
+    x = torch.from_numpy(encode(pd.DataFrame(row, dtype=object), columns, "row", allow_missing=True))
     known = ~x.isnan()
-    hidden = [column.name for column, there in zip(columns, known[0].tolist(), strict=True) if not there]
+    hidden = [name for name, there in zip(names, known[0].tolist(), strict=True) if not there]
     if not hidden:
         raise ChainruleError("row: empty a cell, so that there is something to draw")
     found = run.frame(model.complete(x, known, DRAWS, seeded(seed), particles=CANDIDATES)[0])
@@ -75,12 +78,21 @@ def completed(run: Run, cells: pd.DataFrame, seed: float) -> str:
     return table(found.head(LISTED)) + shapes
 
 
-def sampled(run: Run, seed: float) -> tuple[pd.DataFrame, int]:
-    """A whole row, and the next seed."""
+def another_row(run: Run, seed: float) -> list[Any]:
+    """The next seed, and a row of it."""
     seed = int(seed or 0) + 1
-    return as_text(run.frame(run.model.sample(1, generator=seeded(seed)))), seed
+    return [seed, *row_as_text(run, seed)]
 
 
-def as_text(frame: pd.DataFrame) -> pd.DataFrame:
-    """Cells as they are typed; missing ones are empty."""
-    return frame.astype(object).where(frame.notna(), "").map(str)
+def row_as_text(run: Run, seed: int) -> list[str]:
+    """The cells of a row that the model draws; missing ones are empty."""
+    frame = run.frame(run.model.sample(1, generator=seeded(seed)))
+    return ["" if pd.isna(cell) else str(cell) for cell in frame.iloc[0]]
+
+
+def _field(column: Column, value: str) -> gr.Dropdown | gr.Textbox:
+    """A choice of categories, or a field for numbers and for categories that are too many."""
+    if 0 < len(column.categories) <= CHOICES:
+        choices = [(HIDDEN, ""), *((str(category), str(category)) for category in column.categories)]
+        return gr.Dropdown(choices, value=value, label=column.name, min_width=150, interactive=True)
+    return gr.Textbox(value, label=column.name, placeholder=HIDDEN, min_width=150, max_length=200, interactive=True)
