@@ -34,9 +34,13 @@ def tones(roll: Tensor, *, tempo: float = TEMPO, resolution: int = 1) -> np.ndar
     for key in np.flatnonzero(down.any(0)):
         pitch = 440.0 * 2.0 ** ((LOWEST + key - 69) / 12)
         for begin, end in zip(*(np.flatnonzero(changes[:, key] == way) for way in (1, -1)), strict=True):
-            first, last = int(begin * step), int(end * step)
+            first, last = int(begin * step), max(int(end * step), int(begin * step) + 1)
             t = np.arange(last - first) / RATE
-            tone = sum(a * np.sin(2 * np.pi * k * pitch * t) for k, a in enumerate(HARMONICS, 1) if k * pitch < RATE / 2)
+            tone = sum(
+                strength * np.sin(2 * np.pi * k * pitch * t)
+                for k, strength in enumerate(HARMONICS, 1)
+                if k * pitch < RATE / 2
+            )
             fade = np.minimum(np.minimum(t / ATTACK, (t[-1] - t) / RELEASE), 1)
             sound[first:last] += tone * fade * np.exp(-t / DECAY)
     loudest = np.abs(sound).max(initial=0)

@@ -55,8 +55,13 @@ def both(
     found = []
     for name, temperature in ((one, heat), (other, other_heat)):
         chosen = runs.open(name)
-        if chosen.model.domain != run.model.domain or chosen.model.condition.counts != run.model.condition.counts:
-            raise ChainruleError(f"{name}: expected a run of {run.model.domain}, got one of {chosen.model.domain}")
+        if (
+            chosen.model.domain != run.model.domain
+            or chosen.model.condition.counts != run.model.condition.counts
+        ):
+            raise ChainruleError(
+                f"{name}: expected a run of {run.model.domain}, got one of {chosen.model.domain}"
+            )
         x = chosen.model.sample(n, cond, temperature, seeded(seed))
         found.append(show_items(chosen, x, escape(f"{name} at temperature {temperature:g}")))
     return found[0], found[1]

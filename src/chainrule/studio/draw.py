@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -14,7 +15,17 @@ from chainrule.engine.native import machine
 from chainrule.errors import ChainruleError
 from chainrule.models.base.capabilities import Completes, Samples
 from chainrule.report import image_grid
-from chainrule.studio.parts import EVENT, class_fields, class_of, picture, script, seed_field, seeded, shown
+from chainrule.studio.parts import (
+    EACH,
+    EVENT,
+    class_fields,
+    class_of,
+    picture,
+    script,
+    seed_field,
+    seeded,
+    shown,
+)
 from chainrule.studio.runs import Runs
 from chainrule.training import Run
 
@@ -22,7 +33,6 @@ LABEL = "Draw"
 DRAWS, MOST_DRAWS = 8, 16
 CANDIDATES = 16  # for each draw, where known pixels follow unknown ones
 MOST_PIXELS = 64 * 64
-EACH = "one of each"
 HELP = (
     "Draw on the canvas. What is grey is unknown: the model draws it, again after every stroke. "
     "A line that you draw below the grey area's edge moves the edge down."
@@ -30,7 +40,7 @@ HELP = (
 
 
 def suits(run: Run) -> bool:
-    """Whether items are small images of levels that the model completes."""
+    """Whether items are small images of levels that the model draws and completes."""
     domain, model = run.model.domain, run.model
     return (
         domain.layout == "image"
@@ -38,6 +48,7 @@ def suits(run: Run) -> bool:
         and domain.size // domain.event_shape[0] <= MOST_PIXELS
         and domain.event_shape[0] in (1, 3)
         and isinstance(model, Completes)
+        and isinstance(model, Samples)
         and not model.condition.maps
     )
 
@@ -64,17 +75,13 @@ def build(run: Run, runs: Runs) -> None:
                 count = gr.Slider(1, MOST_DRAWS, DRAWS, step=1, label="Draws", min_width=140)
                 temperature = gr.Slider(0, 2, 1, step=0.05, label="Temperature", min_width=140)
                 seed = seed_field()
-            classes = class_fields(run)
-            if len(classes) == 1:
-                classes[0].choices.insert(0, (EACH, EACH))
-                classes[0].value = EACH
-            item = gr.Button("Put a drawn item on the canvas", elem_id="draw-item") if isinstance(run.model, Samples) else None
+            classes = class_fields(run, each=True)
+            item = gr.Button("Put a sample on the canvas", elem_id="draw-item")
     fields = [canvas, count, temperature, seed, *classes]
-    again = shown(lambda *given: complete(run, *given))
-    for event in (canvas.input, count.release, temperature.release, seed.submit, *(c.input for c in classes)):  # type: ignore[attr-defined]
-        event(again, fields, [drawn, note], trigger_mode="always_last", **EVENT)
-    if item is not None:
-        item.click(shown(lambda *given: sampled(run, *given)), [seed, *classes], [canvas, seed], **EVENT)
+    changes = (canvas.input, count.release, temperature.release, seed.submit)
+    for event in (*changes, *(field.input for field in classes)):
+        event(shown(partial(complete, run)), fields, [drawn, note], trigger_mode="always_last", **EVENT)
+    item.click(shown(partial(sampled, run)), [seed, *classes], [canvas, seed], **EVENT)
 
 
 def complete(

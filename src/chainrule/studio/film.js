@@ -7,7 +7,7 @@ let film = null, tables, reads, at = 0, playing = false, before = null, size, la
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 const glyph = (level) => {
   const name = film.names ? film.names[level] : `${level}`;
-  return { '\n': '↵', ' ': '␣', '\t': '⇥', end: '■' }[name] ?? (/\p{C}/u.test(name) ? '·' : name);
+  return { '\n': '↵', ' ': '␣', '\t': '⇥' }[name] ?? (/\p{C}/u.test(name) ? '·' : name);
 };
 
 function cell(d) { // (row, column) of variable d

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+import numpy as np
 import pandas as pd
 from torch import Tensor
 
@@ -47,7 +48,7 @@ def show_items(run: Run, x: Tensor, text: str = "items that were drawn") -> str:
     return table(pd.DataFrame(x[:MOST_ROWS].flatten(1).numpy().round(4)))
 
 
-def player(sound: object, rate: int) -> str:
+def player(sound: np.ndarray, rate: int) -> str:
     """HTML of a sound (T,) int16 at a rate in Hz."""
     return f'<audio controls src="{as_source(wav_file(sound, rate), "audio/wav")}"></audio>'
 

@@ -13,8 +13,8 @@ from chainrule.models.base.capabilities import Samples
 from chainrule.report.text import text_as_drawn
 from chainrule.studio.items import show_items
 from chainrule.studio.parts import EVENT, class_fields, class_of, seed_field, seeded, shown
-from chainrule.tasks import continuation
 from chainrule.studio.runs import Runs
+from chainrule.tasks import continuation
 from chainrule.training import Run
 
 LABEL = "Listen and read"
@@ -38,15 +38,15 @@ def build(run: Run, runs: Runs) -> None:
         length = gr.Slider(1, most, domain.steps, step=1, label="Steps")
         temperature = gr.Slider(0, 2, 1, step=0.05, label="Temperature")
         seed = seed_field()
-    prompt = gr.Textbox(label="It begins with", max_length=MOST_PROMPT, visible=reads, elem_id="listen-prompt")
+    prompt = gr.Textbox(
+        label="It begins with", max_length=MOST_PROMPT, visible=reads, elem_id="listen-prompt"
+    )
     with gr.Row(visible=bool(run.model.condition.counts)):
         classes = class_fields(run)
     start = gr.Button("Draw", variant="primary", elem_id="listen-start")
     drawn = gr.HTML(elem_id="listen-result", min_height=80)
     verb = read if reads else listen
-    start.click(
-        shown(partial(verb, run)), [length, temperature, seed, prompt, *classes], drawn, **EVENT
-    )
+    start.click(shown(partial(verb, run)), [length, temperature, seed, prompt, *classes], drawn, **EVENT)
 
 
 def read(
@@ -60,16 +60,20 @@ def read(
         yield f"<pre>{escape(text)}</pre>"
 
 
-def listen(
-    run: Run, length: float, temperature: float, seed: float, prompt: str, *classes: str
-) -> str:
+def listen(run: Run, length: float, temperature: float, seed: float, prompt: str, *classes: str) -> str:
     """A sound or a piece, as HTML."""
     drawn = _drawn(run, length, temperature, seed, "", classes)
     return show_items(run, drawn.whole(), "a piece that was drawn")
 
 
 def _drawn(
-    run: Run, length: float, temperature: float, seed: float, prompt: str, classes: tuple[str, ...], **how: Any
+    run: Run,
+    length: float,
+    temperature: float,
+    seed: float,
+    prompt: str,
+    classes: tuple[str, ...],
+    **how: Any,
 ) -> Any:
     return continuation(
         run,

@@ -28,6 +28,7 @@ EVENT: dict[str, Any] = {
     "api_visibility": "private",
 }
 LARGEST_SEED = 2**31 - 1
+EACH = "one of each"
 
 
 def shown(verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,16 +80,24 @@ def seeded(seed: float) -> torch.Generator:
 
 def seed_field() -> gr.Number:
     """A field for the seed of the noise."""
-    return gr.Number(0, label="Seed of the noise", precision=0, minimum=0, maximum=LARGEST_SEED, interactive=True)
+    return gr.Number(
+        0, label="Seed of the noise", precision=0, minimum=0, maximum=LARGEST_SEED, interactive=True
+    )
 
 
-def class_fields(run: Run) -> list[gr.Dropdown]:
-    """A choice for each label that the model is conditioned on."""
+def class_fields(run: Run, each: bool = False) -> list[gr.Dropdown]:
+    """A choice for each label that the model is conditioned on.
+
+    Args:
+        run: of the model.
+        each: whether `EACH` may be chosen, of a model with one label.
+    """
     condition, known = run.model.condition, run.labels
     names = label_names(condition, known)
     fields = []
     for name, count in zip(names, condition.counts, strict=True):
         classes = known.get(name) or list(map(str, range(count)))
+        classes = [EACH, *classes] if each and len(names) == 1 else classes
         label = "Class" if name.isdigit() else name.capitalize()
         fields.append(gr.Dropdown(classes, value=classes[0], label=label))
     return fields

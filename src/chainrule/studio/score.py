@@ -6,7 +6,6 @@ import tempfile
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 import pandas as pd
@@ -33,11 +32,11 @@ from chainrule.training import Run
 LABEL = "Score"
 MOST_ITEMS, MOST_TEXT = 500, 4000
 PICTURED, TRIED = 8, 500  # items with a map of bits; rows whose numbers are tried for the blame
-SHOWN = ("nats", "bits_per_dim", "p_value")
+SHOWN = {"nats": "nats", "bits_per_dim": "bits/dim", "p_value": "p-value"}
 DARKEST = 8.0  # bits of a character
 HELP = (
-    "How likely are your items under this model? The p-value is the share of held-out items that are as unlikely or more; "
-    "a low one marks an anomaly."
+    "How likely are your items under this model? The p-value is the share of held-out items that are as unlikely or "
+    "more; a low one marks an anomaly."
 )
 
 
@@ -56,7 +55,7 @@ def build(run: Run, runs: Runs) -> None:
         visible=run.writing is not None,
         elem_id="score-text",
     )
-    file = gr.File(label="Or a file: the formats of `chainrule score`", elem_id="score-file", height=120)
+    file = gr.File(label="A file", elem_id="score-file", height=120)
     with gr.Row(visible=bool(run.model.condition.counts)):
         classes = class_fields(run)
     start = gr.Button("Score", variant="primary", elem_id="score-start")
@@ -77,15 +76,17 @@ def scored(run: Run, text: str, file: str | None, *classes: str) -> str:
     frame = pd.DataFrame({"item": list(items.names) or range(len(x))})
     if reference is None:
         frame["nats"] = -log_probs(model, x, cond).numpy()
-        more = "<p class='note'>p-values need held-out items: a run of <code>chainrule pack</code> has their nats.</p>"
+        more = "<p class='note'>p-values need held-out items: a file of <code>chainrule pack</code> has their nats.</p>"
     else:
         scores = score(model, x, reference_nats=reference, cond=cond)
-        frame = frame.assign(**{name: scores.to_dict()[name].numpy() for name in SHOWN})
+        frame = frame.assign(**{title: scores.to_dict()[name].numpy() for name, title in SHOWN.items()})
         more = picture(draw_ranks(scores.nats, reference, _unit(model)), "nats among those of held-out items")
     if model.domain.columns and not model.conditional and isinstance(model, Samples):
         usual = model.sample(TRIED, generator=torch.Generator().manual_seed(0))
         blamed = pd.DataFrame(blamed_cells(model, x, usual))
-        frame = frame.join(blamed.rename(columns={"column": "to blame", "value": "holds", "gain_nats": "gain, nats"}))
+        frame = frame.join(
+            blamed.rename(columns={"column": "to blame", "value": "holds", "gain_nats": "gain, nats"})
+        )
     return table(frame.round(4)) + more + _where(run, x, cond)
 
 
@@ -94,10 +95,15 @@ def _unit(model: Model) -> str:
 
 
 def _where(run: Run, x: Tensor, cond: Tensor | None) -> str:
-    """The bits of each pixel or character of the first items, as HTML; nothing where no variable has bits of its own."""
+    """The bits of each pixel or character of the first items, as HTML; nothing where none has bits of its own."""
     model, domain = run.model, run.model.domain
     own = isinstance(model, Exact) and isinstance(model, Sequential) and model.orderings == 1
-    if not own or not domain.discrete or run.rate is not None or domain.width > 1 and domain.layout == "sequence":
+    if (
+        not own
+        or not domain.discrete
+        or run.rate is not None
+        or (domain.width > 1 and domain.layout == "sequence")
+    ):
         return ""
     x, cond = x[:PICTURED], None if cond is None else cond[:PICTURED]
     with exact_arithmetic(model):
@@ -112,7 +118,11 @@ def _where(run: Run, x: Tensor, cond: Tensor | None) -> str:
         "".join(_tinted(names[level], b) for level, b, there in zip(*line, strict=True) if there)
         for line in zip(x.tolist(), bits.tolist(), counted.tolist(), strict=True)
     )
-    return "<p class='note'>The redder a character, the more bits it takes.</p><pre>" + "\n".join(lines) + "</pre>"
+    return (
+        "<p class='note'>The redder a character, the more bits it takes.</p><pre>"
+        + "\n".join(lines)
+        + "</pre>"
+    )
 
 
 def _tinted(character: str, bits: float) -> str:

@@ -25,8 +25,8 @@ DRAWS, LISTED, CANDIDATES = 400, 8, 64
 MOST_COLUMNS, CHOICES = 60, 200
 HIDDEN = "hidden"
 HELP = (
-    "Edit the row; empty a cell to hide it. Of the hidden cells, eight draws are listed. Blue: draws of each hidden cell given the others; grey: what the model draws "
-    "there without knowing anything of the row."
+    "Edit the row; empty a cell to hide it. Of the draws, eight are listed. Blue: each hidden cell given the others; grey: "
+    "what the model draws there without knowing anything of the row."
 )
 
 
@@ -42,7 +42,9 @@ def build(run: Run, runs: Runs) -> None:
     gr.Markdown(HELP)
     values = row_as_text(run, 0)
     with gr.Row(elem_id="table-row"):
-        cells = [_field(column, value) for column, value in zip(run.model.domain.columns, values, strict=True)]
+        cells = [
+            _field(column, value) for column, value in zip(run.model.domain.columns, values, strict=True)
+        ]
     with gr.Row():
         seed = seed_field()
         another = gr.Button("Another row", elem_id="table-another")
@@ -95,4 +97,6 @@ def _field(column: Column, value: str) -> gr.Dropdown | gr.Textbox:
     if 0 < len(column.categories) <= CHOICES:
         choices = [(HIDDEN, ""), *((str(category), str(category)) for category in column.categories)]
         return gr.Dropdown(choices, value=value, label=column.name, min_width=150, interactive=True)
-    return gr.Textbox(value, label=column.name, placeholder=HIDDEN, min_width=150, max_length=200, interactive=True)
+    return gr.Textbox(
+        value, label=column.name, placeholder=HIDDEN, min_width=150, max_length=200, interactive=True
+    )

@@ -87,10 +87,9 @@ def train(data: str, model: str, minutes: float) -> Iterator[tuple[str, str]]:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "run"
         words = ["train", model, "--data", data, "--out", str(folder), "--minutes", str(minutes)]
-        child = subprocess.Popen(
-            [sys.executable, "-m", "chainrule", *words],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+        log = Path(place) / "log.txt"
+        with log.open("w") as said:
+            child = subprocess.Popen([sys.executable, "-m", "chainrule", *words], stdout=said, stderr=said)
         try:
             seen = 0
             while child.poll() is None:
@@ -100,12 +99,11 @@ def train(data: str, model: str, minutes: float) -> Iterator[tuple[str, str]]:
                         seen = len(rows)
                         yield learnt(folder)
             if child.returncode:
-                assert child.stderr is not None
-                raise ChainruleError(f"train: {child.stderr.read().strip().splitlines()[-1]}")
+                raise ChainruleError(f"train: {log.read_text().strip().splitlines()[-1]}")
             yield learnt(folder)
         finally:
             child.terminate()
-            child.communicate()
+            child.wait()
 
 
 def learnt(folder: Path) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -14,16 +15,17 @@ from chainrule.errors import ChainruleError
 from chainrule.models.base.capabilities import Factorises, Samples
 from chainrule.report.pictures import is_roll
 from chainrule.studio.parts import EVENT, class_fields, class_of, script, seed_field, seeded, shown
-from chainrule.tasks import conditionals, redraw
 from chainrule.studio.runs import Runs
+from chainrule.tasks import conditionals, redraw
 from chainrule.training import Run
 
 LABEL = "Watch"
+END = "■"  # the end of a text
 MOST_NUMBERS = 2**21  # of all conditionals of an item, which are sent to the browser
 MOST_SITES = 1024  # whose connections are sent
 HELP = (
-    "The item appears variable by variable, in generation order, with p(x_d | x_<d) of the next one below; blue is what "
-    "this conditional reads. Click a cell, then a bar: what follows is drawn again with the same noise, and what "
+    "The item appears variable by variable, in generation order, with p(x_d | x_<d) of the next one below; blue is "
+    "what this conditional reads. Click a cell, then a bar: what follows is drawn again with the same noise, and what "
     "comes out otherwise is orange."
 )
 
@@ -54,8 +56,8 @@ def build(run: Run, runs: Runs) -> None:
         elem_id="watch-film",
         apply_default_css=False,
     )
-    start.click(shown(lambda *given: drawn(run, *given)), fields, film, **EVENT)
-    film.input(shown(lambda *given: changed(run, *given)), [film, *fields], film, **EVENT)
+    start.click(shown(partial(drawn, run)), fields, film, **EVENT)
+    film.input(shown(partial(changed, run)), [film, *fields], film, **EVENT)
 
 
 def drawn(run: Run, seed: float, *classes: str) -> dict[str, Any]:
@@ -80,7 +82,11 @@ def changed(run: Run, asked: Any, seed: float, *classes: str) -> dict[str, Any]:
     if not isinstance(asked, dict) or not {"values", "d", "level"} <= set(asked):
         raise ChainruleError("watch: draw an item first")
     values, d, level = asked["values"], asked["d"], asked["level"]
-    if not isinstance(values, list) or len(values) != size or not all(type(v) is int for v in [*values, d, level]):
+    if (
+        not isinstance(values, list)
+        or len(values) != size
+        or not all(type(v) is int for v in [*values, d, level])
+    ):
         raise ChainruleError(f"watch: expected {size} levels, a variable and its level")
     cond = class_of(run, classes)
     x = model.ordering.unflatten(torch.tensor(values)[None])
@@ -119,7 +125,7 @@ def level_names(run: Run) -> list[str] | None:
     writing, domain = run.writing, run.model.domain
     if writing is None:
         return None
-    end = [] if writing.size == domain.max_levels else ["end"]
+    end = [] if writing.size == domain.max_levels else [END]
     return [writing.text([level]) for level in range(writing.size)] + end
 
 

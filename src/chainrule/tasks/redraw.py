@@ -21,8 +21,8 @@ def redraw(
 ) -> Tensor:
     """Items (B, *event_shape) as x before variable d, with this value there, and drawn again after it.
 
-    With a generator in the state in which it drew x, the noise is the same: then what differs is an effect of the value,
-    and with the value that x has, the result is x.
+    With a generator in the state in which it drew x, the noise is the same: what differs is an effect of the value, and
+    with the value that x has, the result is x.
 
     Args:
         model: with one factorisation, of levels.
