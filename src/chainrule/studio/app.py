@@ -41,7 +41,7 @@ def studio(names: Sequence[str]) -> gr.Blocks:
                 return
             run = shown(runs.open)(name)
             gr.Markdown(_card(run), elem_classes="note", elem_id="card")
-            with gr.Tabs():
+            with gr.Tabs(overflow_behavior="wrap"):
                 for panel in PANELS:
                     if panel.suits(run):
                         with gr.Tab(panel.LABEL):
