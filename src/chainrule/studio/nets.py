@@ -18,7 +18,8 @@ PixelCNN never reads (orange), however deep; the gated one reads them all."""
 
 
 MASKS = """**Masks of MADE** under an ordering of its variables: 0 is the natural one, others are random. Left, which
-variable reads which, in the order of the data; then the masks of the layers, whose units are sorted by what they may read."""
+variable reads which, in the order of the data; then the masks of the layers, whose units are sorted by
+what they may read."""
 
 
 def suits(run: Run) -> bool:

@@ -25,8 +25,8 @@ DRAWS, LISTED, CANDIDATES = 400, 8, 64
 MOST_COLUMNS, CHOICES = 60, 200
 HIDDEN = "hidden"
 HELP = (
-    "Edit the row; empty a cell to hide it. Of the draws, eight are listed. Blue: each hidden cell given the others; grey: "
-    "what the model draws there without knowing anything of the row."
+    "Edit the row; empty a cell to hide it. Of the draws, eight are listed. Blue: each hidden cell given the others; "
+    "grey: what the model draws there without knowing anything of the row."
 )
 
 
