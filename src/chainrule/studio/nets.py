@@ -5,7 +5,8 @@ from __future__ import annotations
 import gradio as gr
 import torch
 
-import chainrule as cr
+from chainrule.domain import Domain
+from chainrule.models import create_model
 from chainrule.report import draw_masks, draw_receptive_fields
 from chainrule.studio.parts import EVENT, drawing, shown
 from chainrule.studio.runs import Runs
@@ -43,20 +44,20 @@ def build(run: Run, runs: Runs) -> None:
 
 def blind_spots(depth: float) -> list[str]:
     """What the middle pixel of a PixelCNN and of a gated one reads, layer by layer: HTML of two pictures."""
-    domain = cr.Domain.image(1, SIDE, SIDE, levels=2)
+    domain = Domain.image(1, SIDE, SIDE, levels=2)
     x = torch.randint(2, (8, *domain.event_shape), generator=torch.Generator().manual_seed(0))
     found = []
     for name in ("pixelcnn", "gated-pixelcnn"):
-        model = cr.create_model(name, domain, channels=16, depth=int(depth), first_size=3).eval()
+        model = create_model(name, domain, channels=16, depth=int(depth), first_size=3).eval()
         found.append(drawing(draw_receptive_fields, f"receptive fields of {name}", model, x))
     return found
 
 
 def made_masks(ordering: float) -> str:
     """The connections and masks of a MADE of some ordering, as HTML."""
-    domain = cr.Domain.binary(VARIABLES)
+    domain = Domain.binary(VARIABLES)
     spec = f"random-{int(ordering)}" if ordering else "natural"
-    model = cr.create_model("made", domain, hidden=[12, 12], ordering=spec).eval()
+    model = create_model("made", domain, hidden=[12, 12], ordering=spec).eval()
     order = " ".join(map(str, model.ordering.variables.tolist()))
     caption = f"<p class='note'>Generation order of the variables: {order}</p>"
     return caption + drawing(draw_masks, f"masks of MADE, {spec} ordering", model)
