@@ -17,7 +17,8 @@ ROOMS = (
     "_version", "renamed", "errors", "late", "run_files", "plugins", "printable", "locks", "files", "portable", "zoo",
     "hub", "where", "records", "devices", "randomness", "domain", "bits",
     "layers", "networks", "heads", "engine", "flows", "models", "importers", "coding", "data", "training", "tasks",
-    "distribution", "sklearn", "scale", "reproduce", "bench", "report", "testing", "__init__", "cli", "__main__",
+    "distribution", "sklearn", "scale", "reproduce", "bench", "report", "studio", "testing", "__init__",
+    "cli", "__main__",
 )  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 MODULE = re.compile(r"chainrule(\.\w+)*")

@@ -42,6 +42,7 @@ COMMANDS = {
     "pull": "chainrule.cli.share:pull",
     "zoo": "chainrule.cli.zoo:zoo",
     "show": "chainrule.cli.show:show",
+    "studio": "chainrule.cli.studio:studio",
     "export": "chainrule.cli.export:export",
     "bench": "chainrule.cli.bench:bench",
     "reproduce": "chainrule.cli.reproduce:reproduce",

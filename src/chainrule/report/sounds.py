@@ -42,7 +42,7 @@ def show_sounds(model: Model, data: Data) -> dict:
         drawn = torch.where(real >= 0, drawn.cpu(), -1)  # after the end of a recording it has no features
     pairs = [[_samples(item, data) for item in pair] for pair in zip(drawn, real, strict=True)]
     names = _names(data, labels if model.conditional else None, len(chosen))
-    players = ([as_source(_wav(sound, data.rate), "audio/wav") for sound in pair] for pair in pairs)
+    players = ([as_source(wav_file(sound, data.rate), "audio/wav") for sound in pair] for pair in pairs)
     return {
         "spectrograms": as_source(draw_spectrograms(pairs, names, data.rate)),
         "sounds": [(name, *pair) for name, pair in zip(names, players, strict=True)],
@@ -122,7 +122,8 @@ def _names(data: Data, labels: Tensor | None, count: int) -> list[str]:
     ]
 
 
-def _wav(sound: np.ndarray, rate: int) -> bytes:
+def wav_file(sound: np.ndarray, rate: int) -> bytes:
+    """Samples (T,) int16 at a rate in Hz as the bytes of a .wav."""
     buffer = io.BytesIO()
     write_sound(buffer, sound, rate)
     return buffer.getvalue()

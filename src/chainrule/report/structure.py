@@ -55,6 +55,33 @@ def draw_structure(
         temporary.write_bytes(to_png(figure))
 
 
+def draw_masks(model: AutoregressiveModel, path: str | Path) -> None:
+    """Write a PNG: which variable reads which, both in the order of the data, and the masks of the layers.
+
+    Args:
+        model: with masked layers.
+        path: of the PNG.
+
+    Raises:
+        ChainruleError: if it has none.
+    """
+    masks = [_mask(name, layer) for name, layer in model.named_modules() if isinstance(layer, MaskedLinear)]
+    if not masks:
+        raise ChainruleError(f"{model.name}: has no masks")
+    panels: list[Drawing] = [_by_variable, *masks]
+    figure = Figure(figsize=(2.2 * len(panels), 2.6), layout="constrained")
+    for i, panel in enumerate(panels):
+        panel(model, figure.add_subplot(1, len(panels), i + 1))
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(to_png(figure))
+
+
+def _by_variable(model: AutoregressiveModel, axes: Axes) -> None:
+    place = model.ordering.inverse.cpu()
+    axes.imshow(model.connectivity()[place][:, place].numpy(), cmap="Greys", interpolation="nearest")
+    axes.set(title="row reads column", xlabel="variable", ylabel="conditional of")
+
+
 def _sites(model: AutoregressiveModel) -> list[int]:
     """A quarter and half of the way, and the last; of an image, in the middle of their rows."""
     if model.domain.layout != "image" or not model.ordering.is_raster:

@@ -7,6 +7,7 @@ from chainrule.tasks.classify import classify
 from chainrule.tasks.complete_given import GivenCompletion, complete_given
 from chainrule.tasks.complexity import complexity_bits
 from chainrule.tasks.conditional import ConditionalLikelihood, conditional_log_prob
+from chainrule.tasks.conditionals import conditionals
 from chainrule.tasks.conditions import parse_conditions, parts_of
 from chainrule.tasks.continuation import continuation
 from chainrule.tasks.drawn import Drawn, Parts
@@ -22,6 +23,7 @@ from chainrule.tasks.predict import predict, predict_proba
 from chainrule.tasks.purify import purify
 from chainrule.tasks.receptive_field import influence, receptive_field, receptive_fields
 from chainrule.tasks.reconstruction import ReconstructionCost, reconstruction_cost
+from chainrule.tasks.redraw import redraw
 from chainrule.tasks.resynthesis import resynthesise
 from chainrule.tasks.sample_given import GivenSample, sample_given
 from chainrule.tasks.score import Scores, alarm_threshold, rank_p_value, score
@@ -49,6 +51,7 @@ __all__ = [
     "complete_given",
     "complexity_bits",
     "conditional_log_prob",
+    "conditionals",
     "continuation",
     "ensemble",
     "evaluate",
@@ -69,6 +72,7 @@ __all__ = [
     "receptive_field",
     "receptive_fields",
     "reconstruction_cost",
+    "redraw",
     "resynthesise",
     "sample_given",
     "score",
