@@ -41,6 +41,7 @@ COMMANDS = {
     "pull": "chainrule.cli.share:pull",
     "zoo": "chainrule.cli.zoo:zoo",
     "show": "chainrule.cli.show:show",
+    "report": "chainrule.cli.report:report",
     "export": "chainrule.cli.export:export",
     "bench": "chainrule.cli.bench:bench",
     "reproduce": "chainrule.cli.reproduce:reproduce",

@@ -26,7 +26,8 @@ DRAWN = 16  # samples around which gradients are taken
 def show(
     run: RunName,
     out: Annotated[
-        Path | None, typer.Option("-o", help="Output .png. Default: structure.png or bits.png, in RUN.")
+        Path | None,
+        typer.Option("--out", "-o", help="Output .png. Default: structure.png or bits.png, in RUN."),
     ] = None,
     bits: Annotated[
         str | None,
