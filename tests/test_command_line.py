@@ -193,7 +193,7 @@ def test_every_group_of_synonyms_leads_somewhere():
 
 @pytest.mark.parametrize(
     ("option", "setting"),
-    [("--learning-rate", "learning_rate"), ("--lr", "lr"), ("--stacks", "stacks"), ("--epoch", None)],
+    [("--learning-rate", "learning_rate"), ("--lr", "lr"), ("--heads", "heads"), ("--epoch", None)],
 )
 def test_an_option_that_is_a_setting_is_named_as_one(option, setting, capsys):
     assert main(["train", "made", "--data", "digits", option, "1"]) == 2
