@@ -73,10 +73,11 @@ class Verb(TyperCommand):
 def _files(params: dict[str, Any]) -> Iterator[Path]:
     """What a command reads; of a run, what it cannot do without."""
     for name in READ:
-        value = params.get(name)
-        if isinstance(value, str | Path):
-            path = Path(value).expanduser()
-            yield from (path / kept for kept in KEPT) if (path / CONFIG).is_file() else (path,)
+        given = params.get(name)
+        for value in given if isinstance(given, list | tuple) else [given]:
+            if isinstance(value, str | Path):
+                path = Path(value).expanduser()
+                yield from (path / kept for kept in KEPT) if (path / CONFIG).is_file() else (path,)
 
 
 def arrived(source: str, run: Run | None = None) -> str:
