@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from chainrule.report.orderings import draw_orderings
 from chainrule.report.temperatures import TEMPERATURES, draw_temperatures
 from digits_run import write_run
 
+ROOT = Path(__file__).parent.parent
 GREY = cr.Domain.image(1, 7, 9, levels=2)
 
 
@@ -117,3 +120,17 @@ def test_several_runs_or_one_other_picture(tmp_path, capsys):
     write_run(tmp_path / "vae", "vae", channels=8, latent=2)
     assert main(["show", str(tmp_path / "vae"), "--what", "orderings"]) == 1
     assert "it has no ordering" in capsys.readouterr().err
+
+
+def test_the_page_on_pictures_runs(tmp_path, monkeypatch):
+    """Every command, and every picture is one that a command makes."""
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "pictures-howto.md").read_text()
+    commands = re.findall(r"^\$ chainrule (.*)$", page, re.MULTILINE)
+    pictures = re.findall(r"\]\(pictures/(.*?)\)", page)
+    assert len(commands) == len(pictures) == 6
+    for command, picture in zip(commands, pictures, strict=True):
+        assert main([*shlex.split(command), "--quiet"]) == 0, command
+        assert (tmp_path / picture).exists() and (
+            ROOT / "docs" / "pictures" / picture
+        ).stat().st_size < 200_000
