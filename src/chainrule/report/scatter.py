@@ -81,4 +81,4 @@ def _frame(axes: Axes, cells: Cells, side: str) -> None:
     room = 0.04 * (high - low) or 0.5
     limit(low - room, high + room)
     places = np.linspace(low, high, 3)
-    ticks(places, [shown_text(cells.spelled(value), 10) for value in places])
+    ticks(places, [shown_text(cells.spelled(value)[:10], 10) for value in places])
