@@ -14,8 +14,8 @@ ROOT = SOURCE / "chainrule"
 # From the ground up: a room imports from those before it. The package itself, its version aside, is on top of all but
 # the tests' laws and the command line.
 ROOMS = (
-    "_version", "renamed", "errors", "late", "run_files", "plugins", "printable", "locks", "files", "portable", "zoo",
-    "hub", "where", "records", "devices", "randomness", "domain", "bits",
+    "_version", "renamed", "synonyms", "errors", "late", "run_files", "plugins", "printable", "remarks", "locks",
+    "files", "portable", "zoo", "hub", "where", "records", "devices", "randomness", "domain", "bits",
     "layers", "networks", "heads", "engine", "flows", "models", "importers", "coding", "data", "training", "tasks",
     "distribution", "sklearn", "scale", "reproduce", "bench", "report", "studio", "testing", "__init__",
     "cli", "__main__",

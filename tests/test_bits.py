@@ -83,7 +83,8 @@ def test_the_bar_shows_it_too(fitted):
 def bar(run):
     """What stands beside the bar after the last epoch."""
     recorder = SimpleNamespace(history=run.metrics, best=run.best)
-    line = ProgressLine(recorder, Console(file=io.StringIO()), Session(run.folder, run.model.device))
+    console = Console(file=io.StringIO(), force_terminal=True)
+    line = ProgressLine(recorder, console, Session(run.folder, run.model.device))
     line.task = line.bar.add_task("", epoch=0, numbers="")
     trainer = SimpleNamespace(lightning_module=SimpleNamespace(model=run.model))
     line.on_train_epoch_end(trainer, trainer.lightning_module)

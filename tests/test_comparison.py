@@ -13,9 +13,10 @@ import chainrule as cr
 from chainrule.cli import main
 from chainrule.errors import DataError
 from chainrule.report.comparison import write_comparison
+from chainrule.report.scatter import draw_strongest, strongest
 from chainrule.tasks.comparison.cells import Cells, read_cells
 from chainrule.tasks.comparison.marginals import marginal
-from chainrule.tasks.comparison.pairs import associations
+from chainrule.tasks.comparison.pairs import associations, compare_pairs
 from chainrule.tasks.comparison.privacy import nearest_rows
 
 RNG = np.random.default_rng
@@ -262,7 +263,7 @@ def test_many_rows_are_bounded(monkeypatch):
 
 def test_the_page_says_what_each_number_means(alike, tmp_path):
     page = write_comparison(alike, tmp_path / "a.html", title="people").read_text()
-    assert page.count('src="data:image/png;base64,') == 3
+    assert page.count('src="data:image/png;base64,') == 4
     for words in (
         "Kolmogorov–Smirnov",
         "total variation",
@@ -307,3 +308,23 @@ def test_the_report_of_a_run_compares_its_rows(tmp_path):
     page = (tmp_path / "run" / "report.html").read_text()
     for words in ("1,000 drawn rows", "Can a classifier separate them?", "Copies and near copies", "spend"):
         assert words in page
+
+
+def test_the_strongest_pairs_are_drawn_real_above_drawn(monkeypatch):
+    figures = []
+    monkeypatch.setattr("chainrule.report.scatter.to_png", lambda figure: figures.append(figure) or b"")
+    real = people(300)[["age", "spend", "since"]]
+    columns, _ = read_cells({"real": real, "drawn": shuffled(real, 1)})
+    pairs = compare_pairs(columns)
+    assert strongest(pairs)[0] == (0, 2)  # the date is the age in days
+    draw_strongest(columns, pairs)
+    above, below = figures[0].axes[0], figures[0].axes[3]
+    points = [np.ma.filled(axes.collections[0].get_offsets(), np.nan) for axes in (above, below)]
+    kept = [one[~np.isnan(one).any(1)] for one in points]
+    assert abs(np.corrcoef(kept[0].T)[0, 1]) > 0.99 > 0.3 > abs(np.corrcoef(kept[1].T)[0, 1])
+    assert (above.get_title(), below.get_title(), above.get_xlabel(), above.get_ylabel()) == (
+        "real",
+        "drawn",
+        "age",
+        "since",
+    )

@@ -287,6 +287,19 @@ def test_any_curve_can_be_drawn(nats, recwarn):
     assert not recwarn.list  # such as matplotlib's on empty ranges
 
 
+def test_a_curve_of_one_epoch_is_two_dots(monkeypatch):
+    figures = []
+    monkeypatch.setattr("chainrule.report.curves.to_png", lambda figure: figures.append(figure) or b"")
+    learning_curve([{"epoch": 0, "train_nats": 9.0, "valid_nats": 5.0}], {})
+    learning_curve([{"epoch": k, "train_nats": 9.0, "valid_nats": 5.0 - k} for k in range(2)], {})
+    axes, other = (figure.axes[0] for figure in figures)
+    train, valid = axes.lines[:2]
+    low, high = axes.get_ylim()
+    assert train.get_marker() == valid.get_marker() == "o" and low < 5.0 < 9.0 < high
+    assert axes.get_xticks().tolist() == [1]
+    assert [line.get_marker() for line in other.lines[:2]] == ["None", "None"]
+
+
 def test_report_of_a_run_that_is_no_number(tmp_path, digits_like):
     run = made_run(tmp_path, digits_like, valid_nats=(math.nan, math.inf))
     assert run.best is None

@@ -100,7 +100,9 @@ def test_charts_show_what_is_published(charts, monkeypatch):
     first = figure.axes[0]
     assert [label.get_text() for label in first.get_yticklabels()] == ["made", "nade"]  # best on top
     left, right = first.get_xlim()
-    marks = [line.get_xdata()[0] for line in first.lines if line.get_marker() not in ("None", "")]
+    dots = [line for line in first.lines if line.get_marker() not in ("None", "")]
+    assert [line.get_xdata()[0] for line in dots if line.get_color() == charts.OURS] == [-9.0, -5.0]
+    marks = [line.get_xdata()[0] for line in dots if line.get_color() == "black"]
     assert sorted(marks) == [-8.0, -7.0, -5.5] and all(left < mark < right for mark in marks)
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == [

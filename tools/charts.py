@@ -1,4 +1,4 @@
-"""Draw docs/figures/TABLE.svg of every table of results: ours as bars, published values as black marks;
+"""Draw docs/figures/TABLE.svg of every table of results: ours as dots, published values as black marks;
 docs/figures/sampling.svg, how fast nets are sampled, and docs/figures/reversible.svg, the memory that training takes.
 
 Usage: python tools/charts.py
@@ -16,7 +16,6 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from chainrule.reproduce.published import Published, compared, read_published
 from records import ROOT, label_of, reproduced, sign, tables
@@ -24,9 +23,9 @@ from reversible_chart import reversible_chart
 from sampling_chart import sampling_chart
 
 FIGURES = Path(__file__).parent.parent / "docs" / "figures"
-BAR, ERROR = "#8fb3d9", "#2b5c8a"
+OURS, GUIDE = "#2b7cc4", "#dddddd"
 MARKS = "Dos^vP*X<>"  # a shape for each model that published values are of
-ROW, PANEL = 0.24, 0.75  # inches: of a bar; of a panel's title and axis
+ROW, PANEL = 0.24, 0.75  # inches: of a line; of a panel's title and axis
 STYLE: dict = {
     "font.size": 9,
     "svg.fonttype": "none",
@@ -74,9 +73,10 @@ def draw_panel(axis: Axes, panel: list[dict], models: list[str]) -> None:
     left, right = limits(values, max(ours(record)[1] for record in panel))
     for y, record in enumerate(panel):
         nats, error = ours(record)
-        axis.barh(y, nats - left, left=left, xerr=error, color=BAR, ecolor=ERROR, height=0.7)
+        axis.axhline(y, color=GUIDE, linewidth=0.8, zorder=0)
+        axis.errorbar(nats, y, xerr=error, fmt="o", color=OURS, markersize=7, linewidth=1.5)
         text = f"{sign(record['test'])}{nats:.2f} ± {error:.2f}"
-        axis.text(1.02, y, text, transform=axis.get_yaxis_transform(), va="center", color=ERROR)
+        axis.text(1.02, y, text, transform=axis.get_yaxis_transform(), va="center", color=OURS)
     for y, value in marks:
         axis.plot(value.nats, y, **style(value, models), zorder=3, clip_on=False)
     axis.set(xlim=(left, right), ylim=(len(panel) - 0.4, -0.6))
@@ -110,7 +110,7 @@ def style(value: Published, models: list[str]) -> dict:
     }
 
 
-def legend(panels: list[list[dict]], models: list[str]) -> list[Patch | Line2D]:
+def legend(panels: list[list[dict]], models: list[str]) -> list[Line2D]:
     """Ours, and each kind of mark there is."""
     values = [value for panel in panels for r in panel for value in read_published(r["published"])]
     kinds = sorted({(value.model, value.split) for value in values})
@@ -123,7 +123,8 @@ def legend(panels: list[list[dict]], models: list[str]) -> list[Patch | Line2D]:
         )
         for model, split in kinds
     ]
-    return [Patch(color=BAR, label="ours, test ± standard error"), *marks]
+    dot = Line2D([], [], marker="o", markersize=7, color=OURS, label="ours, test ± standard error")
+    return [dot, *marks]
 
 
 def draw_all() -> None:

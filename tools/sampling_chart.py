@@ -3,9 +3,10 @@
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
-BAR, ROW = "#8fb3d9", 0.24  # a bar's colour, and its height in inches
+ROW = 0.24  # inches of a line
+GUIDE = "#dddddd"
+OURS = {"marker": "o", "color": "#2b7cc4", "markersize": 7}
 MARKS = {
     "eager": {"marker": "D", "color": "#2b5c8a", "markersize": 4},
     "native-bf16": {"marker": ">", "color": "#2b5c8a", "markersize": 5, "markerfacecolor": "white"},
@@ -21,10 +22,10 @@ def sampling_chart(record: dict) -> Figure:
     rows = [row for row in record["rows"] if row["threads"] == most]
     figure, axis = plt.subplots(figsize=(7.6, ROW * len(rows) + 1.2), layout="constrained")
     points = [marks(row) for row in rows]
-    left = min(value for found in points for _, value in found) / 2
     for y, (row, found) in enumerate(zip(rows, points, strict=True)):
-        rate = row["steps_per_second"].get("native", left)
-        axis.barh(y, rate - left, left=left, color=BAR, height=0.7)
+        axis.axhline(y, color=GUIDE, linewidth=0.8, zorder=0)
+        if rate := row["steps_per_second"].get("native"):
+            axis.plot(rate, y, linestyle="", zorder=3, **OURS)
         for kind, value in found:
             axis.plot(value, y, linestyle="", zorder=3, **MARKS[kind])
         axis.text(1.02, y, f"{row['of_roofline']:.0%}", transform=axis.get_yaxis_transform(), va="center")
@@ -43,8 +44,8 @@ def marks(row: dict) -> list[tuple[str, float]]:
     return [*found, ("roofline", row["steps"] / row["roofline"]["seconds"])]
 
 
-def legend(threads: int) -> list[Patch | Line2D]:
-    """The bar and each mark."""
+def legend(threads: int) -> list[Line2D]:
+    """Ours and each mark."""
     names = {kind: kind for kind in MARKS} | {"naive": "a pass per site", "peer": "another library"}
-    bar = Patch(color=BAR, label=f"native, {threads} thread{'s' * (threads > 1)}")
-    return [bar, *(Line2D([], [], linestyle="", label=names[kind], **style) for kind, style in MARKS.items())]
+    dot = Line2D([], [], linestyle="", label=f"native, {threads} thread{'s' * (threads > 1)}", **OURS)
+    return [dot, *(Line2D([], [], linestyle="", label=names[kind], **style) for kind, style in MARKS.items())]

@@ -9,6 +9,8 @@ from numbers import Integral
 from types import ModuleType
 from typing import Any
 
+from chainrule.synonyms import synonyms
+
 
 class ChainruleError(ValueError):
     """Bad input: the message names the thing, what was expected and what came."""
@@ -57,8 +59,10 @@ def check_count(expected: str, value: Any, least: int) -> None:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """'; did you mean …?' for a misspelt name, or the list of what exists."""
+    """'did you mean …?' for a misspelt name or another word for the thing, or the list of what exists."""
     known = sorted(known)
+    if meant := synonyms(name, known):
+        return f"did you mean {' or '.join(map(repr, meant[:3]))}?"
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
 

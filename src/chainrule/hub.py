@@ -15,6 +15,7 @@ from typing import Any
 
 from chainrule.errors import RunError, optional_import
 from chainrule.portable import NEEDED, PARTS
+from chainrule.remarks import wanted
 
 PREFIX = "hf://"
 ADDRESS = re.compile(r"hf://(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?")
@@ -63,7 +64,7 @@ def fetch(address: str, names: Sequence[str]) -> Path:
     repo, revision = split(address)
     hub = optional_import("huggingface_hub", "hub")
     with _asking(address):
-        if not sys.stderr.isatty():  # its bars are for people who watch
+        if not (sys.stderr.isatty() and wanted()):  # its bars are for people who watch
             optional_import("huggingface_hub.utils", "hub").disable_progress_bars()
         return Path(hub.snapshot_download(repo, revision=revision, allow_patterns=list(names)))
 

@@ -7,27 +7,51 @@ import sys
 import traceback
 import warnings
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from chainrule._version import __version__
 from chainrule.cli.commands import Commands
-from chainrule.cli.output import logged, say, say_error, unwritable
+from chainrule.cli.output import remarks, say, say_error, unwritable
 from chainrule.cli.own_code import import_code, take_imports
-from chainrule.cli.process import STOPPED, TERMINATED, UNREAD, catch_sigterm, check_arguments
+from chainrule.cli.process import (
+    STOPPED,
+    TERMINATED,
+    UNREAD,
+    catch_sigterm,
+    check_arguments,
+    take_switches,
+)
 from chainrule.cli.streams import drop_output, ready_streams
 from chainrule.errors import ApproximateCompletionWarning, ChainruleError
 
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"chainrule {__version__}")
+        raise typer.Exit
+
+
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_say_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Nothing to do before a command."""
+
+
 app = typer.Typer(
     cls=Commands,
-    callback=lambda: None,  # makes it a group: its commands are built when they are asked for
+    callback=_program,  # makes it a group: its commands are built when they are asked for
+    context_settings={"help_option_names": ["--help", "-h"]},
     help="Deep autoregressive generative models with exact likelihood.\n\n"
     "Example: `chainrule train causal-conv1d --data digits`",
     epilog="Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped. --debug, anywhere, shows tracebacks; "
     "--verbose, anywhere, says what is decided on the way, such as whether steps are native; "
+    "--quiet or -q, anywhere, leaves results and errors alone: no progress, no notes; "
     "--import MODULE, anywhere, imports your own code first, such as package.module or ./my_model.py.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
@@ -45,10 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
     """
     ready_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in arguments
-    verbose = "--verbose" in arguments
-    arguments = [argument for argument in arguments if argument not in ("--debug", "--verbose")]
-    with catch_sigterm() as caught, logged(verbose):
+    arguments, switches = take_switches(arguments)
+    debug = "--debug" in switches
+    with catch_sigterm() as caught, remarks("--verbose" in switches, "--quiet" in switches):
         try:
             check_arguments(arguments)
             command = shlex.join(["chainrule", *arguments])

@@ -18,7 +18,7 @@ Case = Annotated[
         "rounding, compression, anomaly, defence or tables."
     ),
 ]
-Out = Annotated[Path | None, typer.Option("-o", help="Output .json for the record.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Output .json for the record.")]
 
 
 def bench(

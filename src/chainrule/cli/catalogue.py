@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.columns import describe_columns, print_columns
+from chainrule.cli.describe_model import describe_model
 from chainrule.cli.options.common import DataDir, Json
 from chainrule.cli.options.reading import ReadingOptions
 from chainrule.cli.options.there import source_there
 from chainrule.cli.output import print_json, print_table, tell
+from chainrule.cli.own_code import model_name
 
 # What every network takes, for a model of items that have labels or vectors.
 CONDITIONS = ("classes", "embedding")
-
 
 Suited = Annotated[
     str | None,
@@ -25,17 +26,29 @@ Suited = Annotated[
 ]
 
 
-def models(suited: Suited = None, data_dir: DataDir = None, json: Json = False) -> None:
-    """List the models and their hyperparameters, or those that suit a data set.
+def models(
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="Model to describe. Default: list them all.")
+    ] = None,
+    suited: Suited = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """List the models, or those that suit a data set; or what --set takes when one is trained.
 
     Examples:
 
     `chainrule models`
 
+    `chainrule models made`
+
     `chainrule models --for people.csv`
     """
     from chainrule.models import hyperparameters_of, list_models, model_entry
 
+    if model is not None:
+        describe_model(model_name(model), json)
+        return
     if suited is not None:
         _suited(suited, data_dir, json)
         return

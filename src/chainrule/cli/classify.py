@@ -25,7 +25,9 @@ Source = Annotated[
         metavar="INPUT", callback=source_there, help="Named set, image, array or folder to classify."
     ),
 ]
-Out = Annotated[Path | None, typer.Option("-o", help="Output .csv, one row per item. Default: the terminal.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Output .csv, one row per item. Default: the terminal.")
+]
 
 
 def classify(

@@ -43,6 +43,7 @@ COMMANDS = {
     "zoo": "chainrule.cli.zoo:zoo",
     "show": "chainrule.cli.show:show",
     "studio": "chainrule.cli.studio:studio",
+    "report": "chainrule.cli.report:report",
     "export": "chainrule.cli.export:export",
     "bench": "chainrule.cli.bench:bench",
     "reproduce": "chainrule.cli.reproduce:reproduce",

@@ -28,7 +28,7 @@ Source = Annotated[
         "named set, as the model's.",
     ),
 ]
-Out = Annotated[Path, typer.Option("-o", help="Compressed file; with --engine a folder of them.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Compressed file; with --engine a folder of them.")]
 First = Annotated[
     int | None,
     typer.Option(

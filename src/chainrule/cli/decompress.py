@@ -26,6 +26,7 @@ Source = Annotated[
 Out = Annotated[
     Path,
     typer.Option(
+        "--out",
         "-o",
         help="Output: a file, or a new folder, of the kind that was compressed; pictures as .png. Items also as .npy, "
         "or .npz with their labels.",

@@ -33,9 +33,9 @@ Try next
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for both runs; replaces an earlier demo.")] = Path(
-        "runs/demo"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for both runs; replaces an earlier demo.")
+    ] = Path("runs/demo"),
 ) -> None:
     """Train on 8×8 handwritten digits; compare with baselines, sample, complete, report.
 

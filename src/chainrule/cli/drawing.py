@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from chainrule.cli.drawn_rows import check_ids, export_rows, records_of, text_of
-from chainrule.cli.opening import check_label, open_run
+from chainrule.cli.opening import check_features, check_label, open_run
 from chainrule.cli.options.drawing import DrawingOptions
 from chainrule.cli.output import print_json, put, say, span
 from chainrule.cli.verb import named
-from chainrule.errors import ChainruleError
 from chainrule.report.text import as_text, text_as_drawn
 from chainrule.tasks import Drawn, Parts
 from chainrule.training import Run
@@ -34,6 +33,7 @@ class Drawing:
     """
 
     def __init__(self, options: DrawingOptions, picture: str, features: bool = False) -> None:
+        from chainrule.report.animation import ANIMATED, sites_of
         from chainrule.report.export import check_output
         from chainrule.report.midi import check_tempo
 
@@ -47,18 +47,13 @@ class Drawing:
             check_output(out, domain, self.run.rate)
         self.out: Path | None = out
         check_ids(self.run, options, out)
+        animated = out is not None and out.suffix.lower() in ANIMATED
+        self.site = sites_of(self.run, out) if animated else None
         self.music = out is not None and out.suffix.lower() == ".mid"
         if self.music:
             check_tempo(options.tempo)
         self.cond: Any = check_label(self.run, options.label)
-        if self.run.features is not None and not features:
-            raise ChainruleError(
-                f"expected --like, a recording whose features {options.run} is given; got none"
-            )
-        if self.run.features is None and features:
-            raise ChainruleError(
-                f"--like: expected a run that was trained with --features, got {options.run}"
-            )
+        check_features(self.run, features)
 
     @cached_property
     def how(self) -> dict[str, Any]:
@@ -125,7 +120,7 @@ class Drawing:
         items = drawn if isinstance(drawn, Parts) else Parts(len(drawn), iter([drawn]))
         about: Any = {"writing": self.run.writing, "rate": self.run.rate, "columns": steps}
         about |= {"safe_csv": self.options.safe_csv, "tempo": self.options.tempo}
-        about["resolution"] = self.run.reading.resolution or 1
+        about |= {"resolution": self.run.reading.resolution or 1, "site": self.site}
         return export_parts(items.parts, items.n, domain, out, **about)
 
     def _plain(self, x: Any, domain: Any) -> list:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.errors import ConditionError
+from chainrule.errors import ChainruleError, ConditionError
 
 if TYPE_CHECKING:
     import torch
@@ -76,3 +76,15 @@ def check_label(run: Run, given: list[str] | None, option: str = "--label") -> i
             raise ConditionError(f"{option}: expected {each(names)}, got {' '.join(given or [])}")
         chosen[name] = value
     return class_codes(condition, known, chosen, option)
+
+
+def check_features(run: Run, given: bool) -> None:
+    """See that --like is given where the run's model needs features of recordings, and only there.
+
+    Raises:
+        ChainruleError: otherwise.
+    """
+    if run.features is not None and not given:
+        raise ChainruleError(f"expected --like, a recording whose features {run.name} is given; got none")
+    if run.features is None and given:
+        raise ChainruleError(f"--like: expected a run that was trained with --features, got {run.name}")

@@ -16,12 +16,16 @@ from rich.table import Table
 from rich.text import Text
 
 from chainrule.printable import printable
+from chainrule.remarks import LOG
 
 if TYPE_CHECKING:
     from chainrule.data import Notes
 
 # Names of files and domains are printed as they are: [x] is no markup, vector:100:2 holds no emoji.
-console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+console = Console(stderr=True, markup=False, emoji=False, highlight=False)  # of remarks and progress
+aside = Console(
+    stderr=True, markup=False, emoji=False, highlight=False
+)  # of errors; of results, by `keep_free`
 results = Console(markup=False, emoji=False, highlight=False)
 _kept_free: ContextVar[bool] = ContextVar("kept_free", default=False)
 
@@ -40,7 +44,7 @@ def keep_free() -> Iterator[None]:
 def _place_of_results() -> Iterator[Console]:
     """Where results go; that it cannot be written is said of it."""
     try:
-        yield console if _kept_free.get() else results
+        yield aside if _kept_free.get() else results
     except OSError as error:
         raise unwritable(error) from error
 
@@ -63,18 +67,21 @@ class _Said(logging.Handler):
 
 
 @contextmanager
-def logged(wanted: bool) -> Iterator[None]:
-    """What the library logs is said, if it is wanted."""
-    log, handler = logging.getLogger("chainrule"), _Said(logging.INFO)
-    level = log.level
-    if wanted:
-        log.addHandler(handler)
-        log.setLevel(logging.INFO)
+def remarks(verbose: bool, quiet: bool) -> Iterator[None]:
+    """Say what the library logs, if verbose; if quiet, show neither remarks nor progress: results and errors alone."""
+    handler, level = _Said(logging.INFO), LOG.level
+    console.quiet = quiet
+    if quiet:
+        LOG.setLevel(logging.ERROR)
+    elif verbose:
+        LOG.addHandler(handler)
+        LOG.setLevel(logging.INFO)
     try:
         yield
     finally:
-        log.removeHandler(handler)
-        log.setLevel(level)
+        console.quiet = False
+        LOG.removeHandler(handler)
+        LOG.setLevel(level)
 
 
 def tell(text: str) -> None:
@@ -103,7 +110,7 @@ def span(files: Sequence[Path]) -> str:
 def say_error(text: str) -> None:
     """Why a command failed, in one line."""
     line = printable(" ".join(text.split()))
-    console.print(Text.assemble(("error: ", "bold red"), line), soft_wrap=True)
+    aside.print(Text.assemble(("error: ", "bold red"), line), soft_wrap=True)
 
 
 def print_json(value: object) -> None:

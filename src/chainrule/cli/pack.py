@@ -18,7 +18,7 @@ from chainrule.portable import SUFFIX
 
 def pack(
     run: RunName,
-    out: Annotated[Path, typer.Option("-o", help=f"File, NAME{SUFFIX}.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help=f"File, NAME{SUFFIX}.")],
     data: TrainedOn = None,
     half: Annotated[bool, typer.Option("--half", help="Round weights to bfloat16: half the size.")] = False,
     samples: Samples = 1,
@@ -59,7 +59,7 @@ def pack(
 
 def unpack(
     file: Annotated[str, typer.Argument(metavar="RUN", help=f"Packed run: a {SUFFIX} file or zoo:NAME.")],
-    out: Annotated[Path, typer.Option("-o", help="Run folder to make.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder to make.")],
 ) -> None:
     """Unpack a packed run into a run folder.
 

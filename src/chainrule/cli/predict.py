@@ -30,7 +30,9 @@ Quantile = Annotated[float | None, typer.Option(help="Quantile of numbers, in (0
 Mean = Annotated[bool, typer.Option("--mean", help="Take the mean of numbers.")]
 Out = Annotated[
     Path | None,
-    typer.Option("-o", help="Output .csv or .parquet, one row per row of TABLE. Default: the terminal."),
+    typer.Option(
+        "--out", "-o", help="Output .csv or .parquet, one row per row of TABLE. Default: the terminal."
+    ),
 ]
 
 

@@ -11,6 +11,8 @@ from chainrule.errors import ChainruleError
 
 # Exit statuses as shells count them: 128 and the signal's number.
 STOPPED, UNREAD, TERMINATED = 130, 141, 143
+# What may stand anywhere on the command line, by every spelling.
+SWITCHES = {"--debug": "--debug", "--verbose": "--verbose", "--quiet": "--quiet", "-q": "--quiet"}
 
 
 class Terminated(KeyboardInterrupt):
@@ -59,3 +61,10 @@ def check_arguments(arguments: list[str]) -> None:
             raise ChainruleError(
                 f"{argument!a}: expected UTF-8; rename the file, or set a locale of UTF-8 (LC_ALL=C.UTF-8)"
             ) from None
+
+
+def take_switches(arguments: list[str]) -> tuple[list[str], set[str]]:
+    """The arguments without the switches that may stand anywhere before `--`, and the long forms of these."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    found = {SWITCHES[argument] for argument in arguments[:end] if argument in SWITCHES}
+    return [a for i, a in enumerate(arguments) if i >= end or a not in SWITCHES], found

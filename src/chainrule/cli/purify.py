@@ -27,7 +27,9 @@ def purify(
     source: Source,
     out: Annotated[
         Path,
-        typer.Option("-o", help="Output: .png for a grid of pairs; .npy or .csv for the purified items."),
+        typer.Option(
+            "--out", "-o", help="Output: .png for a grid of pairs; .npy or .csv for the purified items."
+        ),
     ],
     epsilon: Annotated[
         int, typer.Option("--epsilon", min=0, help="Largest change of a variable, in levels.")

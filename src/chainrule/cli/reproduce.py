@@ -15,7 +15,7 @@ Only = Annotated[
     list[str] | None, typer.Option(help="Recipe of the table, data set or model to train; repeatable.")
 ]
 Missing = Annotated[bool, typer.Option("--missing", help="Train only recipes that have no record in --out.")]
-Out = Annotated[Path | None, typer.Option(help="Folder for the records, TABLE/RECIPE.json.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the records, TABLE/RECIPE.json.")]
 Runs = Annotated[
     Path | None,
     typer.Option(help="Folder for the runs, TABLE/RECIPE. Kept; an interrupted run is resumed."),

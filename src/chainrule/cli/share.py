@@ -46,7 +46,7 @@ def pull(
     address: Annotated[
         str, typer.Argument(metavar="hf://USER/NAME", help="Run on the hub; @REVISION at its end pins one.")
     ],
-    out: Annotated[Path, typer.Option("-o", help="Run folder to make.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder to make.")],
 ) -> None:
     """Fetch a run from the Hugging Face hub into a folder. Commands also take hf://USER/NAME in place of RUN.
 

@@ -1,33 +1,29 @@
-"""`chainrule show`: what a model is made of, what it looks at, and where the bits of images are."""
+"""`chainrule show`: what a model is made of, what it looks at, in which order it draws, and where the bits are."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from chainrule.cli.opening import check_label, open_run
-from chainrule.cli.options.common import DataDir, Json, Label, RunName
-from chainrule.cli.options.there import source_there
-from chainrule.cli.output import print_json, print_table, say
-from chainrule.run_files import BITS, FIELD, STRUCTURE
+from chainrule.cli.options.common import DataDir, Json, Label
+from chainrule.cli.options.showing import Names, Picture, UntrainedOptions, What
+from chainrule.cli.options.there import run_there, source_there
+from chainrule.errors import ChainruleError, RunError
+from chainrule.run_files import BITS, SIDE_BY_SIDE
 from chainrule.where import beside
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from chainrule.models import Model
-    from chainrule.training import Run
-
-DRAWN = 16  # samples around which gradients are taken
 
 
 def show(
-    run: RunName,
+    run: Names,
     out: Annotated[
-        Path | None, typer.Option("-o", help="Output .png. Default: structure.png or bits.png, in RUN.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Output .png. Default: structure.png, bits.png or the like, in RUN."
+        ),
     ] = None,
+    what: What = Picture.STRUCTURE,
     bits: Annotated[
         str | None,
         typer.Option(
@@ -38,6 +34,8 @@ def show(
     ] = None,
     items: Annotated[int, typer.Option(min=1, help="Number of images of --bits, the first of INPUT.")] = 8,
     label: Label = None,
+    *,
+    untrained: UntrainedOptions,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -50,100 +48,46 @@ def show(
     `chainrule show runs/digits-causal-conv1d`
 
     `chainrule show runs/digits-causal-conv1d --bits digits -o bits.png`
+
+    `chainrule show pixelcnn gated-pixelcnn --domain image:1x15x15:2 -o blind-spot.png`
+
+    `chainrule show wavenet --domain sequence:64:256 --set depth=5 --what dilation`
+
+    `chainrule show zoo:digits --what temperatures --label 3`
     """
+    if untrained.data is None and untrained.domain is None:
+        _check_runs(run)
     from chainrule.cli.show_bits import show_bits
+    from chainrule.cli.show_pictures import show_picture, show_side_by_side
+    from chainrule.cli.show_structure import show_parts, show_structure
+    from chainrule.cli.untrained import open_or_build
     from chainrule.models.base.capabilities import Bounded, Exact, Sequential
     from chainrule.report.export import check_ending
 
-    opened = open_run(run, "cpu")
-    if (
-        bits is None
-        and isinstance(opened.model, Exact | Bounded)
-        and not isinstance(opened.model, Sequential)
-    ):
-        _parts(opened, json)
-    elif bits is None:
-        out = out or beside(run) / STRUCTURE
-        check_ending(out, (".png",))
-        _structure(opened, out, label, json)
+    if len(run) > 1 and (bits is not None or what is not Picture.STRUCTURE):
+        raise ChainruleError(f"--bits, --what: expected one run or model beside them, got {len(run)}")
+    if bits is not None and what is not Picture.STRUCTURE:
+        raise ChainruleError("expected --bits or --what, got both")
+    name = SIDE_BY_SIDE if len(run) > 1 else BITS if bits is not None else f"{what}.png"
+    out = out or beside(run[0]) / name
+    check_ending(out, (".png",))
+    opened = [open_or_build(one, untrained, data_dir) for one in run]
+    model = opened[0].model
+    if len(opened) > 1:
+        show_side_by_side(opened, out, label, json)
+    elif bits is not None:
+        show_bits(opened[0], bits, out, items, label, data_dir, json)
+    elif what is not Picture.STRUCTURE:
+        show_picture(opened[0], what, out, label, json)
+    elif isinstance(model, Exact | Bounded) and not isinstance(model, Sequential):
+        show_parts(opened[0], json)
     else:
-        out = out or beside(run) / BITS
-        check_ending(out, (".png",))
-        show_bits(opened, bits, out, items, label, data_dir, json)
+        show_structure(opened[0], out, label, json)
 
 
-def _parts(run: Run, json: bool) -> None:
-    """Print what a model without connections between variables is made of; there is no picture."""
-    model = run.model
-    card = {
-        "model": model.name,
-        "domain": str(model.domain),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "likelihood": model.likelihood,
-    }
-    card |= _measure(model)
-    if json:
-        print_json(card)
-        return
-    print_table(run.name, ["", ""], [[name, str(value)] for name, value in card.items()], words=True)
-    _shapes(model)
-
-
-def _measure(model: Model) -> dict[str, str]:
-    """What likelihoods of a table are measured by."""
-    from chainrule.domain.measure import reference_measure
-
-    columns = model.domain.columns
-    return {"measure": reference_measure(columns)} if columns else {}
-
-
-def _shapes(model: Model) -> None:
-    shapes = [[name, "×".join(map(str, p.shape)), f"{p.numel():,}"] for name, p in model.named_parameters()]
-    print_table("Parameters", ["", "shape", "count"], shapes)
-
-
-def _structure(run: Run, out: Path, label: list[str] | None, json: bool) -> None:
-    import torch
-
-    from chainrule.report import draw_receptive_fields, draw_structure
-
-    model = run.model.factorisation
-    generator = torch.Generator().manual_seed(0)
-    cond = _condition(run, label)
-    x = model.sample(DRAWN, cond, generator=generator)
-    draw_structure(model, x, out, cond)
-    reads = model.connectivity().sum(1)
-    card = {
-        "model": model.name,
-        "domain": str(model.domain),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "sites": model.sites,
-        "variables_per_site": model.head.variables,
-        "reads_at_most": int(reads.max()),
-        "picture": str(out),
-    } | _measure(run.model)
-    if model.domain.layout == "image" and model.network.encoder is not None:
-        field = out.with_name(FIELD if out.name == STRUCTURE else f"{out.stem}-{FIELD}")
-        draw_receptive_fields(model, x, field, cond)
-        card["receptive_field"] = str(field)
-    if json:
-        print_json(card)
-        return
-    rows = [[name.replace("_", " "), str(value)] for name, value in card.items()]
-    print_table(run.name, ["", ""], rows, words=True)
-    _shapes(model)
-    say(f"picture: {out}")
-    if "receptive_field" in card:
-        say(f"picture: {card['receptive_field']}")
-
-
-def _condition(run: Run, label: list[str] | None) -> Tensor | None:
-    """Classes for each sample, 0 by default; or zeros, or None, as the model takes it."""
-    import torch
-
-    condition = run.model.condition
-    if condition.counts:
-        first = torch.zeros(condition.item_shape, dtype=torch.int64)
-        return run.model.expand_cond(check_label(run, label) if label else first, DRAWN)
-    check_label(run, label)
-    return torch.zeros(DRAWN, *condition.item_shape) if condition.item_shape else None
+def _check_runs(names: list[str]) -> None:
+    for name in names:
+        try:
+            run_there(name)
+        except RunError as error:
+            raise RunError(f"{error}; or the name of a model, with --data or --domain") from None

@@ -30,7 +30,9 @@ Trials = Annotated[int | None, typer.Option(min=1, help="Maximum number of trial
 Processes = Annotated[int, typer.Option(min=1, help="Processes that share the study.")]
 Out = Annotated[
     Path | None,
-    typer.Option(help="Folder of the study; one that is there is continued. Default: tuned/DATA-MODEL."),
+    typer.Option(
+        "--out", "-o", help="Folder of the study; one that is there is continued. Default: tuned/DATA-MODEL."
+    ),
 ]
 
 

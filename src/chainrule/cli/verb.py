@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
 from typer.core import TyperCommand
 
 from chainrule.cli.options.engine import check_engine
@@ -17,6 +18,7 @@ from chainrule.cli.output import keep_free
 from chainrule.errors import ChainruleError
 from chainrule.files import STANDARD, check_apart, is_standard, is_stream, scratch
 from chainrule.run_files import CONFIG, KEPT
+from chainrule.synonyms import WORDS
 
 if TYPE_CHECKING:
     from chainrule.training import Run
@@ -36,11 +38,23 @@ BEGINNINGS = {
     b"\xff\xd8\xff": ".jpg",
     b"MThd": ".mid",
 }
+UsageError: Any = typer.BadParameter.__base__  # of click, which Typer brings or depends on
 _held: ContextVar[ExitStack] = ContextVar("held")
 
 
 class Verb(TyperCommand):
     """A command whose `out`, if it has one, is none of what it reads."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """See click; an option that does not exist may be one that --set gives."""
+        try:
+            return super().parse_args(ctx, args)
+        except UsageError as error:
+            key = getattr(error, "option_name", "").lstrip("-").replace("-", "_")
+            known = WORDS if getattr(error, "possibilities", None) else {key}
+            if key and key in known and any(p.name == "set_" for p in self.params):
+                error.message += f"; hyperparameters and training options are set by --set {key}=VALUE"
+            raise
 
     def invoke(self, ctx: Any) -> Any:
         """Run it; what came from a pipe is kept until it ends."""
@@ -59,10 +73,11 @@ class Verb(TyperCommand):
 def _files(params: dict[str, Any]) -> Iterator[Path]:
     """What a command reads; of a run, what it cannot do without."""
     for name in READ:
-        value = params.get(name)
-        if isinstance(value, str | Path):
-            path = Path(value).expanduser()
-            yield from (path / kept for kept in KEPT) if (path / CONFIG).is_file() else (path,)
+        given = params.get(name)
+        for value in given if isinstance(given, list | tuple) else [given]:
+            if isinstance(value, str | Path):
+                path = Path(value).expanduser()
+                yield from (path / kept for kept in KEPT) if (path / CONFIG).is_file() else (path,)
 
 
 def arrived(source: str, run: Run | None = None) -> str:

@@ -87,6 +87,9 @@ class Independent(ClosedForm, AutoregressiveModel):
     Levels and missing cells are counted, with `smoothing` added to each outcome (Laplace). A real is a normal of the
     column's mean and variance, no narrower than e^-7 of its scale; a whole number a logistic of the same, over bins.
     A number column is what its map says: a smoothed empirical distribution, with points and lattices.
+
+    Args:
+        smoothing: added to the count of each outcome.
     """
 
     def __init__(self, domain: Domain, *, smoothing: float = 1.0) -> None:

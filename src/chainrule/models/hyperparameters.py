@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc
 import inspect
 import math
+import re
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -38,6 +39,30 @@ def parameters_of(cls: type) -> dict[str, inspect.Parameter]:
     return found
 
 
+def meanings(cls: Any) -> dict[str, str]:
+    """What the docstring of a class, or of those it extends, says of each argument or attribute, on one line.
+
+    Example:
+        >>> from chainrule.models.maf import MAF
+        >>> meanings(MAF)["hidden"]
+        'widths of each MADE.'
+    """
+    found: dict[str, str] = {}
+    for one in reversed(inspect.getmro(cls)) if isinstance(cls, type) else [cls]:
+        text = inspect.cleandoc(one.__doc__ or "")
+        section = re.search(r"^(?:Args|Attributes):\n((?:    .*\n?|\n)*)", text, re.MULTILINE)
+        entries = re.findall(
+            r"^    (\w[\w, ]*): ((?:.|\n {5,})*)", section[1] if section else "", re.MULTILINE
+        )
+        found |= {name: " ".join(said.split()) for names, said in entries for name in names.split(", ")}
+    return found
+
+
+def type_in_words(parameter: inspect.Parameter) -> str:
+    """What values a hyperparameter takes, such as "int or None"."""
+    return " or ".join(map(_in_words, _options(parameter.annotation)))
+
+
 def _parameters(cls: Any) -> dict[str, inspect.Parameter]:
     found = list(inspect.signature(cls.__init__).parameters.values())[2:]  # without self and the domain
     try:
@@ -58,7 +83,7 @@ def check_value(parameter: inspect.Parameter, value: Any) -> None:
     """
     key, hint = parameter.name, parameter.annotation
     if not _fits(value, hint):
-        raise ChainruleError(f"{key}: expected {' or '.join(map(_in_words, _options(hint)))}, got {value!r}")
+        raise ChainruleError(f"{key}: expected {type_in_words(parameter)}, got {value!r}")
     least = min(1, parameter.default) if type(parameter.default) is int else 1
     counts = int in _options(hint) and float not in _options(hint)
     if type(value) is int and counts and value < least:

@@ -16,6 +16,7 @@ from chainrule.printable import drawn as shown_text
 from chainrule.report.curves import to_png
 from chainrule.report.marginals import MOST, draw_marginals
 from chainrule.report.pictures import as_source
+from chainrule.report.scatter import draw_strongest
 from chainrule.report.template import render
 from chainrule.report.theme import DRAWN_LINE, REAL_FILL, THEME
 from chainrule.tasks.comparison.cells import Cells
@@ -49,6 +50,7 @@ def section(comparison: TableComparison) -> dict[str, Any]:
         "compared": comparison,
         "marginals": as_source(draw_marginals(_farthest(comparison))),
         "matrices": pairs and as_source(draw_pairs(pairs)),
+        "scatters": pairs and as_source(draw_strongest(comparison.columns, pairs)),
         "distances": as_source(draw_distances(comparison.privacy)),
         "median": np.median,
         "share": lambda value, digits=1: "–" if math.isnan(value) else f"{value:.{digits}%}",

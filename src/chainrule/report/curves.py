@@ -25,13 +25,20 @@ def learning_curve(metrics: list[dict[str, float]], baselines: dict[str, float],
     axes = figure.add_subplot()
     epochs = [row["epoch"] + 1 for row in metrics]
     valid = [row["valid_nats"] for row in metrics]
-    axes.plot(epochs, [row["train_nats"] for row in metrics], color=INK, label="train (with dropout)")
-    axes.plot(epochs, valid, color=DRAWN, label="validation (averaged weights)")
+    dots = "o" if len(epochs) == 1 else ""  # a line needs two points
+    axes.plot(
+        epochs, [row["train_nats"] for row in metrics], dots + "-", color=INK, label="train (with dropout)"
+    )
+    axes.plot(epochs, valid, dots + "-", color=DRAWN, label="validation (averaged weights)")
     finite = sorted(nats for nats in valid if math.isfinite(nats))  # a model that diverged leaves NaN
     low = finite[0]
     best = valid.index(low)
     axes.plot(epochs[best], low, "o", color=DRAWN, label=f"best: {low:.2f} at epoch {epochs[best]:.0f}")
     high = max(finite[int(0.9 * (len(finite) - 1))], low + 0.1 * (abs(low) or 1.0))
+    if len(epochs) == 1:
+        train = metrics[0]["train_nats"]
+        high = max(high, train) if math.isfinite(train) else high
+        axes.set_xticks(epochs)
     for name, nats in baselines.items():
         if nats < high + 0.3 * abs(high):
             axes.axhline(nats, color=INK, alpha=0.5, linestyle="--")

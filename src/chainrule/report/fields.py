@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from chainrule.errors import ChainruleError
 from chainrule.files import atomic_path
 from chainrule.models import AutoregressiveModel
 from chainrule.report.curves import to_png
-from chainrule.tasks import receptive_fields
+from chainrule.tasks import receptive_field, receptive_fields
 
 COLUMNS = 6  # panels side by side
 WEAKEST = 1e-4  # of the strongest: what is weaker has the lightest colour
@@ -44,12 +45,8 @@ def draw_receptive_fields(
     Raises:
         ChainruleError: if the model is none of images, or has no encoder.
     """
-    if model.domain.layout != "image":
-        raise ChainruleError(f"{model.name}: expected a model of images, got one of {model.domain}")
+    site = _middle(model)
     _, height, width = model.domain.event_shape
-    # The first variable of the middle pixel, and its site.
-    variable = height // 2 * width + width // 2
-    site = int(model.ordering.variables.argsort()[variable]) // model.head.variables
     fields = receptive_fields(model, x, site, cond)
     columns = min(len(fields), COLUMNS)
     rows = -(-len(fields) // columns)
@@ -58,14 +55,8 @@ def draw_receptive_fields(
     panels = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
     image, any_blind, earlier = None, False, earlier_pixels(model, site)
     for axes, (name, field) in zip(panels, fields.items(), strict=False):
-        strength = field.sum(0)
-        strength[height // 2, width // 2] = 0  # its earlier colours, which the red square covers
-        blind = blind_pixels(strength > 0, earlier)
-        image = _panel(axes, strength, blind, (height // 2, width // 2)) or image
-        count, missed = int((strength > 0).sum()), int(blind.sum())
-        any_blind |= missed > 0
-        title = f"{name}\nreads {count} pixel{'s' * (count != 1)}, {missed} blind"
-        axes.set_title(title, fontsize=9)
+        shades, missed = _draw_field(axes, name, field, earlier)
+        image, any_blind = shades or image, any_blind or missed
     for axes in panels[len(fields) :]:
         axes.remove()
     if image is not None:
@@ -78,6 +69,51 @@ def draw_receptive_fields(
     figure.suptitle(f"{model.name}: which pixels each layer reads to predict the red one", fontsize=10)
     with atomic_path(path) as temporary:
         temporary.write_bytes(to_png(figure))
+
+
+def compare_receptive_fields(
+    models: Sequence[tuple[AutoregressiveModel, Tensor, Tensor | None]], path: str | Path
+) -> None:
+    """Write a PNG: a panel for each model, the pixels that its parameters of the middle pixel depend on.
+
+    Args:
+        models: each with items around which gradients are taken, and the condition of these.
+        path: of the PNG.
+
+    Raises:
+        ChainruleError: if one is no model of images, or has no encoder.
+    """
+    figure = Figure(figsize=(2.6 * max(len(models), 2), 3.6), layout="constrained")
+    panels = figure.subplots(1, len(models), squeeze=False)[0]
+    any_blind = False
+    for axes, (model, x, cond) in zip(panels, models, strict=True):
+        site = _middle(model)
+        field = receptive_field(model, x, site, cond)
+        _, missed = _draw_field(axes, str(model.name), field, earlier_pixels(model, site))
+        any_blind |= missed
+    _explain(figure, any_blind, columns=2)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(to_png(figure))
+
+
+def _middle(model: AutoregressiveModel) -> int:
+    """The site of the first variable of the middle pixel."""
+    if model.domain.layout != "image":
+        raise ChainruleError(f"{model.name}: expected a model of images, got one of {model.domain}")
+    _, height, width = model.domain.event_shape
+    variable = height // 2 * width + width // 2
+    return int(model.ordering.variables.argsort()[variable]) // model.head.variables
+
+
+def _draw_field(axes: Axes, name: str, field: Tensor, earlier: Tensor) -> tuple[Any, bool]:
+    """A panel of (C, H, W) strengths; the shades, or None where nothing is read, and whether pixels are blind."""
+    strength = field.sum(0)
+    pixel = strength.shape[0] // 2, strength.shape[1] // 2
+    strength[pixel] = 0  # its earlier colours, which the red square covers
+    blind = blind_pixels(strength > 0, earlier)
+    count, missed = int((strength > 0).sum()), int(blind.sum())
+    axes.set_title(f"{name}\nreads {count} pixel{'s' * (count != 1)}, {missed} blind", fontsize=9)
+    return _panel(axes, strength, blind, pixel), missed > 0
 
 
 def earlier_pixels(model: AutoregressiveModel, site: int) -> Tensor:

@@ -167,7 +167,10 @@ def _completions(model: Model, data: Data, cond: Any, generator: torch.Generator
     known = known_mask(data.domain, "top" if data.domain.layout == "image" else "0.5")
     x = data.domain.check(data.valid[:COMPLETED]).to(model.device)
     drawn = model.complete(x, known, DRAWS, generator, cond=None if cond is None else cond[: len(x)])
-    return {"completions": as_source(completion_grid(x, known, drawn, data.domain))}
+    return {
+        "completions": as_source(completion_grid(x, known, drawn, data.domain)),
+        "completion_draws": DRAWS,
+    }
 
 
 def _neighbours(samples: torch.Tensor, data: Data) -> dict:
@@ -183,7 +186,7 @@ def _neighbours(samples: torch.Tensor, data: Data) -> dict:
         else f"all {len(train):,}",
         "near": {"samples": len(samples), "distance": distances[:, 0].median().item(),
                  "shown": len(rows), "copies": int((distances[:, 0] == 0).sum()),
-                 "unseen": unseen.median().item()},
+                 "unseen": unseen.median().item(), "nearest": NEIGHBOURS},
     }  # fmt: skip
 
 

@@ -14,10 +14,8 @@ from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 
 PAPER, LINE = 255, 200  # shades of the background and of a separating line
-SMALLEST, ROLL = (
-    48,
-    480,
-)  # pixels: smaller items, and rolls that stand by themselves, are enlarged to about this
+# Pixels: smaller items, and rolls that stand by themselves, are enlarged to about this.
+SMALLEST, ROLL = 48, 480
 
 
 def as_pixels(x: Tensor, domain: Domain) -> np.ndarray:
@@ -59,11 +57,20 @@ def image_grid(x: Tensor, domain: Domain, *, columns: int | None = None) -> Imag
         domain: theirs.
         columns: how many; about a square by default.
     """
-    pixels = as_pixels(x, domain)
+    return as_image(tiled(as_pixels(x, domain), domain, columns))
+
+
+def tiled(pixels: np.ndarray, domain: Domain, columns: int | None = None) -> np.ndarray:
+    """Pictures (N, H, W, C) of items of a domain as the canvas of a grid, (height, width, C)."""
     if domain.layout != "image":
         columns = 1
     enlarged = ROLL if is_roll(domain) else SMALLEST
-    return _tile(pixels, columns or max(1, math.ceil(math.sqrt(len(x)))), enlarged)
+    return _tile(pixels, columns or max(1, math.ceil(math.sqrt(len(pixels)))), enlarged)
+
+
+def as_image(canvas: np.ndarray) -> Image.Image:
+    """A canvas (height, width, C) as a picture, grey where C is 1."""
+    return Image.fromarray(canvas[..., 0] if canvas.shape[-1] == 1 else canvas)
 
 
 def completion_grid(x: Tensor, known: Tensor, drawn: Tensor, domain: Domain) -> Image.Image:
@@ -84,7 +91,7 @@ def completion_grid(x: Tensor, known: Tensor, drawn: Tensor, domain: Domain) -> 
     kept = np.where(mask, originals, 128).astype(np.uint8)
     rows = completed.reshape(len(x), n, *completed.shape[1:])
     tiles = np.concatenate([originals[:, None], kept[:, None], rows], axis=1)
-    return _tile(tiles.reshape(-1, *tiles.shape[2:]), n + 2)
+    return as_image(_tile(tiles.reshape(-1, *tiles.shape[2:]), n + 2))
 
 
 def as_source(content: Image.Image | bytes, kind: str = "image/png") -> str:
@@ -96,7 +103,7 @@ def as_source(content: Image.Image | bytes, kind: str = "image/png") -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _tile(pixels: np.ndarray, columns: int, enlarged: int = SMALLEST) -> Image.Image:
+def _tile(pixels: np.ndarray, columns: int, enlarged: int = SMALLEST) -> np.ndarray:
     count, height, width, channels = pixels.shape
     zoom = max(1, round(enlarged / max(height, width)))
     if height == 1:  # rows of shades, not images
@@ -112,4 +119,4 @@ def _tile(pixels: np.ndarray, columns: int, enlarged: int = SMALLEST) -> Image.I
     for i in range(count, rows * columns):
         top, left = gap + (i // columns) * (height + gap), gap + (i % columns) * (width + gap)
         canvas[top : top + height, left : left + width] = PAPER
-    return Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
+    return canvas

@@ -17,6 +17,7 @@ from chainrule.data.writing import Writing
 from chainrule.domain import Domain
 from chainrule.errors import ChainruleError
 from chainrule.plugins import entries, load_entry
+from chainrule.report.animation import ffmpeg, frames, write_gif, write_mp4
 from chainrule.report.frames import write_frames
 from chainrule.report.midi import TEMPO, check_midi, midi_file
 from chainrule.report.pictures import image_grid
@@ -35,6 +36,7 @@ class Export:
         tempo: quarter notes per minute, of music.
         resolution: steps per quarter note, of music.
         rate: sample rate of recordings in Hz; None for other items.
+        site: that draws each variable, (*event_shape), of animations.
         safe_csv: whether cells of a .csv that a spreadsheet would run as formulas get an apostrophe.
     """
 
@@ -45,6 +47,7 @@ class Export:
     tempo: float = TEMPO
     resolution: int = 1
     rate: int | None = None
+    site: Tensor | None = None
     safe_csv: bool = False
 
 
@@ -83,6 +86,17 @@ def _check_grid(path: Path, domain: Domain) -> None:
         raise ChainruleError(
             f"{path}: a picture needs levels to shade, {domain} is real-valued; write .npy or .csv"
         )
+
+
+def _frames(items: Export) -> list[np.ndarray]:
+    if items.site is None:
+        raise ChainruleError("an animation needs the site that draws each variable; got none")
+    return frames(items.x, items.domain, items.site, rate=items.rate, columns=items.columns)
+
+
+def _check_movie(path: Path, domain: Domain) -> None:
+    _check_grid(path, domain)
+    ffmpeg()
 
 
 def _append_array(path: Path, items: Export, parts: Iterator[Tensor], n: int) -> None:
@@ -137,6 +151,8 @@ def _is_sound(domain: Domain, rate: int | None) -> bool:
 WRITERS: dict[str, Writer] = {
     **{ending: Writer(_write_sound, _is_sound, single=True) for ending in SOUNDS},
     ".png": Writer(_write_grid, _no_table, _check_grid),
+    ".gif": Writer(lambda path, items: write_gif(path, _frames(items)), _no_table, _check_grid),
+    ".mp4": Writer(lambda path, items: write_mp4(path, _frames(items)), _no_table, _check_movie),
     ".npy": _growing(_append_array),
     ".csv": _growing(_append_rows),
     ".parquet": _growing(_append_rows, suits=_is_table),

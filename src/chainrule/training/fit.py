@@ -18,6 +18,7 @@ from chainrule.files import scratch
 from chainrule.models import Model, save_model
 from chainrule.models.base.capabilities import ClosedForm
 from chainrule.models.store import load_weights
+from chainrule.remarks import wanted
 from chainrule.run_files import CONFIG, WEIGHTS, check_run_folder
 from chainrule.training.config import TrainingConfig
 from chainrule.training.descent import descend
@@ -76,7 +77,7 @@ def fit(
             was interrupted.
         start: a run of the same model, whose weights (and units) this one starts with instead of fresh ones.
         device: "auto", "cpu", "cuda", "cuda:1", "mps", "xpu" or another of torch's.
-        progress: whether to show a progress bar.
+        progress: whether to show a progress bar; where standard error is no terminal, a line per epoch.
         devices: processes on this machine that share each batch, one to a GPU or to some cores; by default 1, or what
             torchrun has started. They are started here, unless torchrun or `srun` has started this one among others.
             `batch_size` items stay those of a step, and the result that of one process, up to rounding.
@@ -120,7 +121,7 @@ def fit(
         _check_cond(model, data)
     ranks, place = Ranks.of(devices, nodes, strategy, accumulate), find_device(device, model.domain)
     more: dict[str, Any] = {"ranks": ranks, "loggers": check_loggers(logger), "callbacks": tuple(callbacks)}
-    shown = progress and ranks.first
+    shown = progress and ranks.first and wanted()
     config, reason = config.settled(len(data.train), {*model.training_defaults, *options})
     more |= {"checkpoint_minutes": checkpoint_minutes, "reason": reason, "deterministic": deterministic}
     model.cpu()  # what is found from all of the data is found there

@@ -1,14 +1,25 @@
-"""One line that shows the progress of training."""
+"""The progress of training: a line that changes on a terminal, a line per epoch elsewhere."""
 
 from __future__ import annotations
 
 import math
 import time
+from datetime import timedelta
 from typing import Any
 
 import lightning.pytorch as pl
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
+from rich.text import Text
 
 from chainrule.bits import is_density
 from chainrule.training.recorder import Recorder
@@ -21,6 +32,9 @@ WARM, TIMED = 5, 10  # steps before those that are timed, and these
 class ProgressLine(pl.Callback):
     """A bar over all steps, or all of the time, with the last validation in nats and bits/dim, and the best so far.
 
+    Where the line is wider than the terminal, the numbers are cut, not the bar, the time and the estimate. Where there
+    is no terminal, each epoch prints a line.
+
     Args:
         recorder: where the curve is.
         console: where to draw.
@@ -29,15 +43,17 @@ class ProgressLine(pl.Callback):
 
     def __init__(self, recorder: Recorder, console: Console, session: Session) -> None:
         self.recorder, self.session = recorder, session
+        whole = Column(no_wrap=True)
         self.bar = Progress(
             *([TextColumn(session.title)] if session.title else []),
             TextColumn("epoch {task.fields[epoch]:>4}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[numbers]}"),
-            TimeElapsedColumn(),
+            BarColumn(bar_width=16, table_column=whole),
+            TimeElapsedColumn(table_column=whole),
             TextColumn("left"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(table_column=whole),
+            Numbers(),
             console=console,
+            disable=not console.is_terminal,
         )
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -63,11 +79,13 @@ class ProgressLine(pl.Callback):
         last, best = self.recorder.history[-1], self.recorder.best or {}
         model: Any = module.model
         unit = "nats (density)" if is_density(model.domain) else "nats"
-        numbers = [f"train {last['train_nats']:.2f}", f"valid {last['valid_nats']:.2f} {unit}"]
+        numbers = [f"valid {last['valid_nats']:.2f} {unit}"]
         if not math.isnan(last["valid_bits_per_dim"]):
             numbers.append(f"{last['valid_bits_per_dim']:.3f} bits/dim")
-        numbers.append(f"best {best['valid_nats']:.2f}")
+        numbers += [f"best {best['valid_nats']:.2f}", f"train {last['train_nats']:.2f}"]
         self.bar.update(self.task, numbers="  ".join(numbers))
+        if self.bar.disable:
+            self.session.say(f"epoch {self._place(last)}: {'  '.join(numbers)}")
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Say how far it came, and why no further."""
@@ -80,6 +98,12 @@ class ProgressLine(pl.Callback):
         """Leave the terminal as it was."""
         if self.bar.live.is_started:
             self.bar.stop()
+
+    def _place(self, last: dict[str, float]) -> str:
+        """Such as "3 of 10 (0:01:10, about 0:02:40 left)", by the time so far and the part that is done."""
+        done = self.bar.tasks[0].percentage / 100
+        left = f", about {_clock(last['seconds'] * (1 / done - 1))} left" if 0 < done < 1 else ""
+        return f"{last['epoch'] + 1:.0f} of {self.recorder.epochs} ({_clock(last['seconds'])}{left})"
 
     def _estimate(self, trainer: pl.Trainer) -> None:
         """Say the time of a few steps, after the first ones, times their number; validations come on top."""
@@ -104,6 +128,19 @@ class ProgressLine(pl.Callback):
     def _steps(trainer: pl.Trainer) -> float:
         """The number of steps of an epoch."""
         return int(trainer.num_training_batches) / trainer.accumulate_grad_batches
+
+
+class Numbers(ProgressColumn):
+    """The last validation, on one line, cut where the terminal ends."""
+
+    def render(self, task: Task) -> Text:
+        """See rich."""
+        return Text(task.fields["numbers"], no_wrap=True, overflow="ellipsis")
+
+
+def _clock(seconds: float) -> str:
+    """Such as "0:01:10"."""
+    return str(timedelta(seconds=round(seconds)))
 
 
 def _in_words(minutes: float) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 import yaml
 
 from chainrule.data import Data, Reading, load_data
-from chainrule.errors import ChainruleError, nearest
+from chainrule.errors import ChainruleError, DomainError, nearest
 from chainrule.models import Model, check_hyperparameters, create_model
+from chainrule.models.choose import choose_models
 from chainrule.randomness import seeded
 from chainrule.training.config import TrainingConfig
 from chainrule.training.needs import checked
@@ -96,8 +97,16 @@ class Recipe:
 
         Raises:
             ChainruleError: if it cannot be built, or what training keeps of its weights does not fit into memory.
+            DomainError: if it cannot serve the data, with the names of models that can.
         """
         seed = TrainingConfig.of({}, {k: v for k, v in self.training.items() if k == "seed"}).seed
         make = partial(create_model, self.model, data.domain, **self.hyperparameters)
-        with seeded(seed):
-            return checked(make, self.model, data.domain, len(data.train))
+        try:
+            with seeded(seed):
+                return checked(make, self.model, data.domain, len(data.train))
+        except DomainError as error:
+            if str(data.domain) not in str(error):  # it is a hyperparameter's
+                raise
+            name = "" if str(error).startswith(self.model) else f"{self.model}: "
+            others = ", ".join(choice.name for choice in choose_models(data.domain, len(data.train)))
+            raise DomainError(f"{name}{error}; models that fit: {others}") from error

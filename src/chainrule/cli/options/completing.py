@@ -18,7 +18,9 @@ Source = Annotated[
 Out = Annotated[
     Path,
     typer.Option(
-        "-o", help="Output: .png for a grid; .npy, .csv, .txt or .mid for the items; .parquet for a table."
+        "--out",
+        "-o",
+        help="Output: .png for a grid; .npy, .csv, .txt or .mid for the items; .parquet for a table.",
     ),
 ]
 Keep = Annotated[
@@ -29,7 +31,8 @@ Keep = Annotated[
     ),
 ]
 Draws = Annotated[
-    int | None, typer.Option("-n", min=1, help="Number of draws per item. Default: 8; for a table 1.")
+    int | None,
+    typer.Option("--number", "-n", min=1, help="Number of draws per item. Default: 8; for a table 1."),
 ]
 First = Annotated[
     int | None,

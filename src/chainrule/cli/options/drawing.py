@@ -15,6 +15,7 @@ from chainrule.cli.options.there import source_there
 Number = Annotated[
     int | None,
     typer.Option(
+        "--number",
         "-n",
         min=1,
         help="Number of samples, or of rows of an interpolation. Default: 64; 8 rows; 1 for .mid. A single text is "
@@ -24,10 +25,11 @@ Number = Annotated[
 DrawnTo = Annotated[
     Path | None,
     typer.Option(
+        "--out",
         "-o",
-        help="Output: .png, .npy, .csv or .txt; .mid for piano rolls; .wav or .flac for sounds, several as x-0.wav, …; "
-        ".csv, .parquet or .npy for tables; - or -.npy for standard output. Default: a picture in RUN, or the "
-        "terminal.",
+        help="Output: .png, .npy, .csv or .txt; .gif or .mp4 to see the order in which items are drawn, in at most 120 "
+        "frames; .mid for piano rolls; .wav or .flac for sounds, several as x-0.wav, …; .csv, .parquet or .npy for "
+        "tables; - or -.npy for standard output. Default: a picture in RUN, or the terminal.",
     ),
 ]
 TopK = Annotated[int | None, typer.Option(min=1, help="Keep the k most probable levels.")]

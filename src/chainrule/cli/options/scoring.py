@@ -15,7 +15,7 @@ Source = Annotated[
         metavar="INPUT", callback=source_there, help="Named set, image, array, folder or table to score."
     ),
 ]
-Out = Annotated[Path | None, typer.Option("-o", help="Output .csv or .parquet, one row per item.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Output .csv or .parquet, one row per item.")]
 First = Annotated[int | None, typer.Option(min=1, help="Number of items, the first of INPUT. Default: all.")]
 Reference = Annotated[
     str,

@@ -21,7 +21,7 @@ ModelName = Annotated[
 Source = Annotated[
     str | None, typer.Option(callback=source_there, help="Named set, file, folder, or hf:NAME.")
 ]
-Out = Annotated[Path | None, typer.Option(help="Run folder. Default: runs/DATA-MODEL.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Run folder. Default: runs/DATA-MODEL.")]
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="Maximum number of epochs. Default: by the number of items.")
 ]
@@ -33,7 +33,11 @@ TrainSeed = Annotated[
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Hyperparameter or training option; repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Hyperparameter or training option, as `chainrule models MODEL` lists them; repeatable.",
+    ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Resume the run in --out.")]
 Overwrite = Annotated[

@@ -13,9 +13,12 @@ def bar(items: Sequence[T], what: str, sizes: Sequence[int]) -> Iterator[T]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from chainrule.remarks import wanted
+
     console = Console(stderr=True)
     columns = (TextColumn(f"reading {what}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+    hidden = not (console.is_terminal and wanted())
+    with Progress(*columns, console=console, transient=True, disable=hidden) as shown:
         task = shown.add_task("", total=sum(sizes))
         for item, size in zip(items, sizes, strict=True):
             yield item
