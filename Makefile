@@ -63,7 +63,7 @@ docs: $(VENV)/.docs
 	$(BIN)/python tools/charts.py
 	$(BIN)/python tools/autoencoders.py
 	$(BIN)/python tools/defence.py
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/zensical build --strict -f mkdocs.yml
 
 clean:
 	rm -rf $(VENV) site runs

@@ -28,7 +28,7 @@ def test_first_block(page, tmp_path, monkeypatch):
 
 
 def test_your_own_model():
-    define, prove = blocks("docs/own-model.md")
+    define, prove = blocks("docs/how-to/own-model.md")
     names = {}
     exec(define, names)
     assert names["model"].sample(3).shape == (3, 6)
@@ -40,14 +40,14 @@ def test_your_own_model():
 
 def test_latent_images():
     names = {}
-    exec(blocks("docs/latent.md")[0], names)
+    exec(blocks("docs/how-to/latent.md")[0], names)
     assert names["codes"].encode(names["x"]).shape == (2, 1, 4, 4)
     assert names["model"].reconstruct(names["x"], n=3).shape == (2, 3, 1, 8, 8)
 
 
 def test_autoencoders(capsys):
     names = {}
-    for block in blocks("docs/autoencoders.md"):
+    for block in blocks("docs/learn/autoencoders.md"):
         exec(block, names)
     assert "MADE: 1.000000" in capsys.readouterr().out
     assert names["made"].complete(names["data"][:1], names["known"], n=3).shape == (1, 3, 8)
@@ -55,18 +55,18 @@ def test_autoencoders(capsys):
 
 def test_sequences(capsys):
     names = {}
-    exec(blocks("docs/sequences.md")[0], names)
+    exec(blocks("docs/how-to/sequences.md")[0], names)
     assert capsys.readouterr().out == "torch.Size([2, 16])\n" * 20
     assert next(names["model"].stream(prompt=names["prompt"])).shape == (1, 1)
 
 
 def test_compression():
-    exec(blocks("docs/compression.md")[0], {})
+    exec(blocks("docs/how-to/compression.md")[0], {})
 
 
 def test_predictive_sampling():
     names = {}
-    exec(blocks("docs/predictive.md")[0], names)
+    exec(blocks("docs/how-to/predictive.md")[0], names)
     seeded = names["torch"].Generator().manual_seed(0)
     assert names["torch"].equal(names["x"], names["model"].sample(2, generator=seeded))
 
@@ -80,17 +80,17 @@ def test_every_command_in_the_readme_exists():
 
 def test_anomaly_scores():
     names = {}
-    exec(blocks("docs/scores.md")[1], names)
+    exec(blocks("docs/how-to/scores.md")[1], names)
     assert names["hidden"].exact.all() and names["scores"].p_value.shape == (447,)
 
 
 def test_the_reference_shows_what_exists():
-    """Each object of docs/api, and all public names of the package."""
+    """Each object of docs/reference/api, and all public names of the package."""
     import importlib
 
     shown = [
         name
-        for page in (ROOT / "docs" / "api").glob("*.md")
+        for page in (ROOT / "docs" / "reference" / "api").glob("*.md")
         for name in re.findall("^::: (.*)$", page.read_text(), re.M)
     ]
     assert len(shown) > 20
