@@ -2,7 +2,7 @@
 
 A comment before a block says what it needs, or why it is not run:
 
-    <!-- slow: 3 minutes -->  <!-- needs: mnist -->  <!-- not run: your own files -->
+    <!-- slow: 3 minutes -->  <!-- needs: mnist -->  <!-- not run: your own files -->  <!-- raises: what it shows -->
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 FENCE = re.compile(
-    r"(?:^<!-- (?P<mark>slow|needs|not run): (?P<why>.*?) -->\n+)?"
+    r"(?:^<!-- (?P<mark>slow|needs|not run|raises): (?P<why>.*?) -->\n+)?"
     r"^```(?P<kind>\w*)[^\n]*\n(?P<text>.*?)^```$(?:\n\n```text\n(?P<printed>.*?)^```$)?",
     re.M | re.S,
 )
@@ -31,7 +31,7 @@ class Block:
     line: int
     kind: str  # "python", "sh", "text", "", …
     text: str
-    mark: str  # "", "slow", "needs", "not run"
+    mark: str  # "", "slow", "needs", "not run", "raises"
     why: str
     printed: str | None  # the ```text block right after it
 

@@ -1,20 +1,23 @@
 """Write what the documentation has from the code: pages of public names, and docs/llms.txt from the navigation.
 
-`commands` and `options` are tables of tools/tables.py.
+`commands`, `options` and `papers` are tables of tools/tables.py.
 
 Usage: python tools/reference.py
 """
 
+import ast
 import importlib
 import re
 from collections.abc import Iterator
 from dataclasses import fields
 from inspect import cleandoc
+from pathlib import Path
 
 import yaml
 
 from chainrule.cli.app import app
 from chainrule.files import write_text
+from chainrule.models.registry import MODELS
 from chainrule.training import TrainingConfig
 from records import ROOT
 from typer.main import get_command
@@ -36,6 +39,15 @@ LISTED = {
     "tasks.sharing": "Runs for others; see [Share a model](../../how-to/sharing.md).",
     "reproduce": "Published results and their recipes; see [Results](../../results/index.md).",
     "report": "Pictures, exports, the page of a run.",
+}
+
+WITH_PAPERS = {
+    "Models": ("models",),
+    "Layers, networks and heads": ("layers", "networks", "heads"),
+    "Flows": ("flows",),
+    "Sampling": ("engine",),
+    "What one does with a density": ("tasks", "coding", "sklearn"),
+    "Training": ("training",),
 }
 
 
@@ -103,6 +115,30 @@ def options() -> str:
     means = {name: " ".join(about.split()) for name, about in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", text, re.M)}
     rows = [f"| `{f.name}` | `{f.default!r}` | {in_cell(means[f.name])} |" for f in fields(TrainingConfig)]
     return "\n".join(["| option | default | what it is |", "|---|---|---|", *rows])
+
+
+def papers() -> str:
+    """Every paper that a docstring names, beside what does it; of models also their names."""
+    sections = []
+    for title, packages in WITH_PAPERS.items():
+        files = [f for p in packages for f in sorted((ROOT / "src" / "chainrule" / p).rglob("*.py"))]
+        rows = [row for file in files for row in cited(file)]
+        sections.append("\n".join([f"## {title}\n", "| what | paper |", "|---|---|", *rows]))
+    return "\n\n".join(sections)
+
+
+def cited(file: Path) -> Iterator[str]:
+    """A row for each public class and function of a file whose docstring has references."""
+    module = ".".join(file.relative_to(ROOT / "src").with_suffix("").parts)
+    for node in ast.walk(ast.parse(file.read_text())):
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef) or node.name.startswith("_"):
+            continue
+        found = re.search(r"^References:\n((?: {4}.*\n?|\n)+)", ast.get_docstring(node) or "", re.M)
+        if found:
+            names = [name for name, entry in MODELS.items() if entry.target == f"{module}:{node.name}"]
+            what = ", ".join(f"`{name}`" for name in names or [node.name])
+            text = re.sub(r"https://[^\s,;]*[^\s,;.)]", r"[link](\g<0>)", in_cell(found[1]))
+            yield f"| {what} | {text} |"
 
 
 def llms() -> str:

@@ -17,7 +17,7 @@ from chainrule.reproduce.published import beside, compared
 from chainrule.run_files import ABOUT, CARD, NUMBERS
 from chainrule.zoo import file_of, list_zoo
 from records import ROOT, records_of, reproduced, sign, tables
-from reference import commands, options
+from reference import commands, options, papers
 
 DIGITS = {"debd": 3, "tinyshakespeare": 3}  # where the published values have more than two
 RESULTS = ROOT / "docs" / "results" / "index.md"
@@ -193,7 +193,7 @@ def made_tables() -> dict[str, str]:
         if file.stem in own or "case" in json.loads(file.read_text()):  # the others are in no table
             made[f"bench-{file.stem}"] = own.get(file.stem, bench_table)(file)
     made["families"] = families_table()
-    made |= {"zoo": zoo_table(), "commands": commands(), "options": options()}
+    made |= {"zoo": zoo_table(), "commands": commands(), "options": options(), "papers": papers()}
     summaries = [[f"`{name}`", entry.summary.replace("|", "\\|")] for name, entry in MODELS.items()]
     made["models"] = markdown(["name", "what it is"], summaries)
     return made
