@@ -70,8 +70,9 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(TrainingConfig, "plan", lambda self, items: (1, 1))
     matplotlib.use("agg")
-    people = [f"{20 + i % 50},{'abc'[i % 3]},{1000 + 37 * i % 900}" for i in range(120)]
-    (tmp_path / "people.csv").write_text("\n".join(["age,city,income", *people]))
+    people = [f"{20 + i % 50},{('clerk', 'cook')[i % 2]},{1000 + 37 * i % 900}" for i in range(120)]
+    (tmp_path / "people.csv").write_text("\n".join(["age,job,income", *people]))
+    (tmp_path / "gaps.csv").write_text("age,job,income\n40,,1200\n,cook,\n")
     (tmp_path / "book.txt").write_text("It was the best of times, it was the worst of times. " * 60)
     return tmp_path
 
@@ -91,7 +92,9 @@ def run(page, slow=False):
 
 # What pages claim beside running, of their names and of what they print.
 CLAIMS = {
-    "README.md": lambda n, out: n["model"].complete(n["data"].test[:4], n["known"], n=8).shape == (4, 8, 1, 8, 8),
+    "README.md": lambda n, out: (
+        n["model"].complete(n["data"].test[:4], n["known"], n=8).shape == (4, 8, 1, 8, 8)
+    ),
     "index.md": lambda n, out: Path("runs/digits/model.safetensors").is_file(),
     "how-to/own-model.md": lambda n, out: n["model"].sample(3).shape == (3, 6),
     "how-to/latent.md": lambda n, out: n["model"].reconstruct(n["x"], n=3).shape == (2, 3, 1, 8, 8),

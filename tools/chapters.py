@@ -53,7 +53,9 @@ def notebook(page: Path) -> str:
     cells.append(cell("markdown", text[start:]))
     shown = [{**c, "id": f"{page.stem}-{i}"} for i, c in enumerate(cells) if "".join(c["source"]).strip()]
     about = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-    return json.dumps({"cells": shown, "metadata": about, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
+    return (
+        json.dumps({"cells": shown, "metadata": about, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
+    )
 
 
 def cell(kind: str, text: str) -> dict:

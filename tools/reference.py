@@ -112,7 +112,10 @@ def in_cell(text: str) -> str:
 def options() -> str:
     """Every field of `TrainingConfig`: its default, and what it is."""
     text = cleandoc(TrainingConfig.__doc__).partition("Attributes:\n")[2]
-    means = {name: " ".join(about.split()) for name, about in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", text, re.M)}
+    means = {
+        name: " ".join(about.split())
+        for name, about in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", text, re.M)
+    }
     rows = [f"| `{f.name}` | `{f.default!r}` | {in_cell(means[f.name])} |" for f in fields(TrainingConfig)]
     return "\n".join(["| option | default | what it is |", "|---|---|---|", *rows])
 
