@@ -66,7 +66,7 @@ docs: $(VENV)/.docs
 	$(BIN)/python tools/autoencoders.py
 	$(BIN)/python tools/defence.py
 	PYTHONPATH=tools $(BIN)/zensical build --strict -f mkdocs.yml
-	$(BIN)/python tools/site.py
+	$(BIN)/python tools/site_check.py
 
 clean:
 	rm -rf $(VENV) site runs

@@ -1,4 +1,4 @@
-"""The code of README and docs runs as printed, with less training; its commands exist; its tables are those of the records."""
+"""The code of README and docs runs as printed, with less training; tables and pages made from records are current."""
 
 import contextlib
 import importlib

@@ -13,7 +13,7 @@ from pathlib import Path
 import matplotlib
 
 from chainrule.files import write_text
-from pages import blocks, run_page
+from pages import run_page
 from records import ROOT
 
 LEARN = ROOT / "docs" / "learn"

@@ -15,7 +15,7 @@ from markdown.inlinepatterns import InlineProcessor
 class Line(InlineProcessor):
     """$x$ within a line."""
 
-    def handleMatch(self, m: re.Match, data: str) -> tuple[str, int, int]:  # noqa: N802
+    def handleMatch(self, m: re.Match, data: str) -> tuple[str, int, int]:
         """See markdown."""
         return self.md.htmlStash.store(convert(m[1])), m.start(0), m.end(0)
 
@@ -36,12 +36,12 @@ class Paragraph(BlockProcessor):
 class MathML(Extension):
     """Both, after code spans and before all else in a line."""
 
-    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802
+    def extendMarkdown(self, md: Markdown) -> None:
         """See markdown."""
         md.inlinePatterns.register(Line(r"\$([^$\s](?:[^$\n]*[^$\s])?)\$", md), "math", 185)
         md.parser.blockprocessors.register(Paragraph(md.parser), "math", 110)
 
 
-def makeExtension(**options: object) -> MathML:  # noqa: N802
+def makeExtension(**options: object) -> MathML:
     """The name by which markdown finds it."""
     return MathML(**options)

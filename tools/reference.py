@@ -14,13 +14,13 @@ from inspect import cleandoc
 from pathlib import Path
 
 import yaml
+from typer.main import get_command
 
 from chainrule.cli.app import app
 from chainrule.files import write_text
 from chainrule.models.registry import MODELS
 from chainrule.training import TrainingConfig
 from records import ROOT
-from typer.main import get_command
 
 DOCS = ROOT / "docs"
 API = DOCS / "reference" / "api"

@@ -1,4 +1,4 @@
-"""The table of docs/results/equality.md has a row for each test that proves one, with what its record says, and no other."""
+"""The table of docs/results/equality.md has a row for each test that proves one, with what its record says."""
 
 import ast
 import json

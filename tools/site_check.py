@@ -1,6 +1,6 @@
 """Check the built site: nothing is fetched from another host, every public name has a place, pictures are there.
 
-Usage: python tools/site.py [FOLDER]
+Usage: python tools/site_check.py [FOLDER]
 """
 
 import importlib
@@ -46,9 +46,10 @@ def faults(site: Path) -> Iterator[str]:
         for address in page.fetched:
             if re.match(r"(https?:)?//", address):
                 yield f"{path.relative_to(site)}: fetches {address}"
-            elif not address.startswith("data:") and path.name != "404.html":
-                if not (path.parent / re.split("[?#]", address)[0]).exists():
-                    yield f"{path.relative_to(site)}: {address} is not there"
+            elif address.startswith("data:") or path.name == "404.html":
+                continue
+            elif not (path.parent / re.split("[?#]", address)[0]).exists():
+                yield f"{path.relative_to(site)}: {address} is not there"
     for path in sorted(site.rglob("*.css")):
         for address in re.findall(r"(?:url\(|@import )[\"']?((?:https?:)?//[^\"')]+)", path.read_text()):
             yield f"{path.relative_to(site)}: fetches {address}"
