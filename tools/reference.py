@@ -82,6 +82,7 @@ def command_section(name: str, command: object) -> str:
 def paragraphs(text: str) -> str:
     """The text of a help, with its examples as a block of code."""
     about, *rest = re.split(r"^Examples?:\s*$", cleandoc(text).replace("\b", ""), maxsplit=1, flags=re.M)
+    about = re.sub(r"(?<=\S)\n(?=\S)", " ", about)
     if not rest:
         return about.strip()
     examples = re.findall(r"^`(.+?)`", rest[0], re.M)
@@ -162,14 +163,14 @@ def paths(nav: list) -> Iterator[str]:
 
 
 def entry(page: str) -> str:
-    """Title, link and first sentence of a page."""
-    text = (DOCS / page).read_text()
+    """Title, link and first sentence of a page, which may be that of a file of the root."""
+    text = re.sub(r'--8<-- "(.*?)"', lambda file: (ROOT / file[1]).read_text(), (DOCS / page).read_text())
     title = re.search(r"^# (.+)$", text, re.M)[1]
     prose = re.sub(r"```.*?```|<!--.*?-->|<[^>]+>", "", text.partition(title)[2], flags=re.S)
     plain = (" ".join(p.split()) for p in prose.split("\n\n"))
     first = next((p for p in plain if p and p[0] not in "#|!:-`{"), title)
     sentence = re.split(r"(?<=[.:]) ", re.sub(r"!?\[([^]]*)\]\([^)]*\)", r"\1", first))[0].rstrip(":")
-    return f"- [{title}]({page}): {sentence}"
+    return f"- [{title}]({page.removesuffix('.md')}.html): {sentence}"
 
 
 def written() -> dict:
