@@ -30,7 +30,9 @@ def test_a_site_of_its_own_files_has_no_fault(tmp_path):
     assert found(tmp_path) == []
 
 
-@pytest.mark.parametrize("address", ["https://cdn.example/x.js", "//cdn.example/x.js", "http://cdn.example/x.js"])
+@pytest.mark.parametrize(
+    "address", ["https://cdn.example/x.js", "//cdn.example/x.js", "http://cdn.example/x.js"]
+)
 def test_what_another_host_is_asked_for_is_found(address, tmp_path):
     assert found(tmp_path, script=address) == [f"index.html: fetches {address}"]
     assert found(tmp_path, style=f"@font-face {{src: url('{address}')}}") == [f"own.css: fetches {address}"]

@@ -4,12 +4,23 @@ $x$ stands in a line; $$x$$ is a paragraph. The same text is an equation on GitH
 """
 
 import re
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element, SubElement, fromstring, register_namespace, tostring
 
 from latex2mathml.converter import convert
 from markdown import Extension, Markdown
 from markdown.blockprocessors import BlockProcessor
 from markdown.inlinepatterns import InlineProcessor
+
+register_namespace("", "http://www.w3.org/1998/Math/MathML")
+
+
+def display(tex: str) -> str:
+    """An equation of its own, with the limits of sums and products below and above them, also between brackets."""
+    root = fromstring(convert(tex, display="block"))
+    for node in root.iter():
+        if len(node) and node[0].text in ("∑", "∏"):
+            node.tag = node.tag.replace("msubsup", "munderover").replace("msub", "munder")
+    return tostring(root, encoding="unicode")
 
 
 class Line(InlineProcessor):
@@ -29,7 +40,7 @@ class Paragraph(BlockProcessor):
 
     def run(self, parent: Element, blocks: list[str]) -> None:
         """See markdown."""
-        equation = convert(blocks.pop(0).strip().strip("$"), display="block")
+        equation = display(blocks.pop(0).strip().strip("$"))
         SubElement(parent, "div", {"class": "equation"}).text = self.parser.md.htmlStash.store(equation)
 
 
