@@ -1,4 +1,4 @@
-"""The check of the built site finds what it is for; where the packages of the documentation are installed, the site is whole."""
+"""The check of the built site finds what it is for; with the packages of the documentation, the site is whole."""
 
 import importlib
 import os
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from children import child
 
 ROOT = Path(__file__).parent.parent
