@@ -12,7 +12,7 @@ help:
 	@echo "make matrix  smoke tests on the oldest and newest versions of what is needed, and on each Python there is"
 	@echo "make bench   measure sampling and training on this machine and write benchmarks/"
 	@echo "make gpu     laws, sampling, training and likelihoods on a GPU, as records in runs/gpu (28 minutes)"
-	@echo "make docs    rebuild tables and charts from results/ and the documentation site"
+	@echo "make docs    rebuild tables and charts from results/, the chapters of docs/learn and the documentation site"
 
 # The plain installation is enough for the demo; constraints.txt pins every version.
 $(VENV)/.plain: pyproject.toml constraints.txt
@@ -61,9 +61,12 @@ gpu: $(VENV)/.dev
 docs: $(VENV)/.docs
 	$(BIN)/python tools/tables.py
 	$(BIN)/python tools/charts.py
+	$(BIN)/python tools/chapters.py
+	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/autoencoders.py
 	$(BIN)/python tools/defence.py
-	$(BIN)/mkdocs build --strict --quiet
+	PYTHONPATH=tools $(BIN)/zensical build --strict -f mkdocs.yml
+	$(BIN)/python tools/site_check.py
 
 clean:
 	rm -rf $(VENV) site runs

@@ -1,4 +1,4 @@
-"""What docs/autoencoders.md claims: an autoencoder's "probabilities" of all x do not sum to 1, MADE's do."""
+"""What docs/learn/autoencoders.md claims: an autoencoder's "probabilities" of all x do not sum to 1, MADE's do."""
 
 import pytest
 import torch

@@ -1,96 +1,176 @@
-"""The code blocks of README and docs run as printed, with less training."""
+"""The code of README and docs runs as printed, with less training; tables and pages made from records are current."""
 
-import functools
+import contextlib
 import importlib
+import io
 import re
+import sys
 from pathlib import Path
 
+import matplotlib
 import pytest
+import torch
+import typer
 
 import chainrule as cr
+from chainrule.cli.app import app
 from chainrule.testing import LawViolation
+from chainrule.training import TrainingConfig
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+pages = importlib.import_module("pages")
+chapters = importlib.import_module("chapters")
+reference = importlib.import_module("reference")
+tables = importlib.import_module("tables")
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+CHAPTERS = chapters.chapters()
+COMMANDS = typer.main.get_command(app)
+# Pages whose code other tests run, with runs of their own, and the help of every command, whose files are the reader's.
+ELSEWHERE = {
+    "how-to/images.md": "test_show.py",
+    "how-to/export.md": "test_export.py",
+    "how-to/extending.md": "extensions",
+    "how-to/sklearn.md": "test_sklearn.py",
+    "reference/commands.md": "",
+}
 
 
-def blocks(page):
-    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+def name_of(page):
+    return str(page.relative_to(ROOT)).removeprefix("docs/")
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
-def test_first_block(page, tmp_path, monkeypatch):
+def runs_here(page):
+    return name_of(page) not in ELSEWHERE and page not in CHAPTERS and any(wanted(page, slow=True))
+
+
+def wanted(page, slow=False):
+    """The blocks of a page that run; those that take minutes or data if asked for."""
+    for block in pages.blocks(page):
+        if block.kind == "python" or block.commands:
+            if block.mark == "not run" or (block.mark == "slow" and not slow):
+                continue
+            if block.mark == "needs" and not (slow and has(block.why)):
+                continue
+            yield block
+
+
+def has(name):
+    """Whether a named set is there."""
+    try:
+        return bool(cr.load_data(name))
+    except cr.errors.ChainruleError:
+        return False
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder with the files that pages call the reader's own; models are trained for one epoch."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cr, "fit", functools.partial(cr.fit, epochs=1, progress=False), raising=False)
-    names = {}
-    exec(blocks(page)[0], names)
-    assert (tmp_path / "runs" / "digits" / "model.safetensors").is_file()
-    assert names["model"].complete(names["data"].test[:4], names["known"], n=8).shape == (4, 8, 1, 8, 8)
+    monkeypatch.setattr(TrainingConfig, "plan", lambda self, items: (1, 1))
+    matplotlib.use("agg")
+    people = [f"{20 + i % 50},{('clerk', 'cook')[i % 2]},{1000 + 37 * i % 900}" for i in range(120)]
+    (tmp_path / "people.csv").write_text("\n".join(["age,job,income", *people]))
+    (tmp_path / "gaps.csv").write_text("age,job,income\n40,,1200\n,cook,\n")
+    (tmp_path / "book.txt").write_text("It was the best of times, it was the worst of times. " * 60)
+    return tmp_path
 
 
-def test_your_own_model():
-    define, prove = blocks("docs/own-model.md")
-    names = {}
-    exec(define, names)
-    assert names["model"].sample(3).shape == (3, 6)
-    with pytest.raises(LawViolation) as violation:
-        exec(prove, names)
-    printed = prove.split("# LawViolation: ")[1].strip()
-    assert str(violation.value) == printed
+def run(page, slow=False):
+    """Every block in order; the names that are left, and what was printed."""
+    names, out = {}, []
+    for block in wanted(page, slow):
+        if block.mark == "raises":
+            with pytest.raises(LawViolation) as violation:
+                block.run(names)
+            assert str(violation.value) == block.text.split("# LawViolation: ")[1].strip()
+        else:
+            out.append(block.run(names))
+    return names, "".join(out)
 
 
-def test_latent_images():
-    names = {}
-    exec(blocks("docs/latent.md")[0], names)
-    assert names["codes"].encode(names["x"]).shape == (2, 1, 4, 4)
-    assert names["model"].reconstruct(names["x"], n=3).shape == (2, 3, 1, 8, 8)
+# What pages claim beside running, of their names and of what they print.
+CLAIMS = {
+    "README.md": lambda n, out: (
+        n["model"].complete(n["data"].test[:4], n["known"], n=8).shape == (4, 8, 1, 8, 8)
+    ),
+    "index.md": lambda n, out: Path("runs/digits/model.safetensors").is_file(),
+    "how-to/own-model.md": lambda n, out: n["model"].sample(3).shape == (3, 6),
+    "how-to/latent.md": lambda n, out: n["model"].reconstruct(n["x"], n=3).shape == (2, 3, 1, 8, 8),
+    "learn/autoencoders.md": lambda n, out: "MADE: 1.000000" in out,
+    "how-to/sequences.md": lambda n, out: out == "torch.Size([2, 16])\n" * 20,
+    "how-to/predictive.md": lambda n, out: torch.equal(
+        n["x"], n["model"].sample(2, generator=torch.Generator().manual_seed(0))
+    ),
+    "how-to/scores.md": lambda n, out: n["hidden"].exact.all() and n["scores"].p_value.shape == (447,),
+}
 
 
-def test_autoencoders(capsys):
-    names = {}
-    for block in blocks("docs/autoencoders.md"):
-        exec(block, names)
-    assert "MADE: 1.000000" in capsys.readouterr().out
-    assert names["made"].complete(names["data"][:1], names["known"], n=3).shape == (1, 3, 8)
+@pytest.mark.parametrize("page", filter(runs_here, PAGES), ids=name_of)
+def test_every_block_runs(page, folder):
+    names, out = run(page)
+    assert CLAIMS.get(name_of(page), lambda names, out: True)(names, out)
 
 
-def test_sequences(capsys):
-    names = {}
-    exec(blocks("docs/sequences.md")[0], names)
-    assert capsys.readouterr().out == "torch.Size([2, 16])\n" * 20
-    assert next(names["model"].stream(prompt=names["prompt"])).shape == (1, 1)
+def needs_more(page):
+    return runs_here(page) and len(list(wanted(page, slow=True))) > len(list(wanted(page)))
 
 
-def test_compression():
-    exec(blocks("docs/compression.md")[0], {})
+@pytest.mark.slow
+@pytest.mark.parametrize("page", filter(needs_more, PAGES), ids=name_of)
+def test_every_block_runs_where_data_and_minutes_are_there(page, folder):
+    run(page, slow=True)
 
 
-def test_predictive_sampling():
-    names = {}
-    exec(blocks("docs/predictive.md")[0], names)
-    seeded = names["torch"].Generator().manual_seed(0)
-    assert names["torch"].equal(names["x"], names["model"].sample(2, generator=seeded))
+@pytest.mark.parametrize("page", CHAPTERS, ids=name_of)
+def test_a_chapter_runs_and_prints_what_it_shows(page, folder):
+    """In the same words, with other numbers: nets are trained for one epoch. Its pictures are those it draws."""
+    shown = [block.printed or "" for block in pages.blocks(page) if block.kind == "python"]
+    for printed, expected in zip(pages.run_page(page), shown, strict=True):
+        assert re.sub(r"-?[\d.]+(e-?\d+)?", "0", printed) == re.sub(r"-?[\d.]+(e-?\d+)?", "0", expected)
+    drawn = {path.name for path in folder.glob("*.png")}
+    assert drawn == set(re.findall(r"\]\(\.\./pictures/learn/(.*?)\)", page.read_text()))
 
 
-def test_every_command_in_the_readme_exists():
-    from chainrule.cli.commands import COMMANDS
+@pytest.mark.parametrize("page", CHAPTERS, ids=name_of)
+def test_a_chapter_is_a_notebook(page):
+    """`python tools/chapters.py` has been run."""
+    assert (ROOT / "notebooks" / f"{page.stem}.ipynb").read_text() == chapters.notebook(page)
 
-    used = set(re.findall(r"^chainrule (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
-    assert used and used <= set(COMMANDS)
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_can_be_read(page):
+    """Commands, options and values of all blocks, whether they run or not."""
+    for block in pages.blocks(page):
+        for arguments in block.commands:
+            with contextlib.redirect_stdout(io.StringIO()):
+                check(arguments, f"{page.name}:{block.line}")
 
 
-def test_anomaly_scores():
-    names = {}
-    exec(blocks("docs/scores.md")[1], names)
-    assert names["hidden"].exact.all() and names["scores"].p_value.shape == (447,)
+def check(arguments, where):
+    plain = [a for a in arguments if a not in ("--debug", "--verbose", "--version")]
+    context = typer.Context(COMMANDS)
+    name, command, rest = COMMANDS.resolve_command(context, plain)
+    try:
+        command.make_context(name, rest)
+    except (typer.Exit, SystemExit) as end:
+        assert not getattr(end, "exit_code", getattr(end, "code", 0)), where
+    except typer.BadParameter as error:
+        raise AssertionError(f"{where}: {error.format_message()}") from error
+
+
+def test_why_a_block_is_not_run_is_said():
+    for page in PAGES:
+        marks = re.findall(r"<!-- (?:slow|needs|not run|raises): ?(.*?)-->", page.read_text())
+        assert all(mark.strip() for mark in marks), page
 
 
 def test_the_reference_shows_what_exists():
-    """Each object of docs/api, and all public names of the package."""
-    import importlib
-
+    """Each object of docs/reference/api, and all public names of the package."""
     shown = [
         name
-        for page in (ROOT / "docs" / "api").glob("*.md")
+        for page in (ROOT / "docs" / "reference" / "api").glob("*.md")
         for name in re.findall("^::: (.*)$", page.read_text(), re.M)
     ]
     assert len(shown) > 20
@@ -101,11 +181,28 @@ def test_the_reference_shows_what_exists():
     assert not missing
 
 
-def test_tables_are_those_of_the_records(monkeypatch):
+def test_pages_made_from_the_code_are_current():
+    """`python tools/reference.py` has been run."""
+    for path, text in reference.written().items():
+        assert path.read_text() == text, path.name
+
+
+def test_tables_are_those_of_the_records():
     """`python tools/tables.py` has been run: pages show what records say."""
-    monkeypatch.syspath_prepend(ROOT / "tools")
-    tables = importlib.import_module("tables")
     made = tables.made_tables()
     for page in tables.PAGES:
         text = page.read_text()
         assert tables.filled(text, made) == text, page.name
+
+
+def test_every_page_is_in_the_navigation():
+    import yaml
+
+    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
+    placed = [
+        page
+        for section in nav
+        for entry in section.values()
+        for page in ([entry] if isinstance(entry, str) else reference.paths(entry))
+    ]
+    assert sorted(placed) == sorted(str(page.relative_to(ROOT / "docs")) for page in PAGES[1:])

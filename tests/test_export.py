@@ -170,7 +170,7 @@ def test_kinds_of_sites_share_their_weights(exported):
 
 
 def blocks(language):
-    page = (ROOT / "docs" / "export.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "export.md").read_text()
     return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 

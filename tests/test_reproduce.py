@@ -111,7 +111,7 @@ def test_charts_show_what_is_published(charts, monkeypatch):
 
 
 def test_every_table_of_results_is_drawn_and_placed(charts):
-    page = (ROOT / "docs" / "results.md").read_text()
+    page = (ROOT / "docs" / "results" / "index.md").read_text()
     for table in ("digits", "debd"):
         assert (charts.FIGURES / f"{table}.svg").is_file()
         assert f"figures/{table}.svg" in page and f"<!-- table results-{table} -->" in page

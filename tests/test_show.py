@@ -366,7 +366,7 @@ def test_the_page_on_images_runs(runs, drawn, tmp_path, monkeypatch):
     """Every command and block, in order, on an untrained model; what is printed has the same words."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(runs / "classes", tmp_path / "runs" / "digits-classes")
-    page = (ROOT / "docs" / "images.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "images.md").read_text()
     names, commands = {}, 0
     for kind, block in re.findall(r"```(\w*)\n(.*?)```", page, re.DOTALL):
         if kind == "python":
@@ -384,6 +384,6 @@ def test_the_page_on_images_runs(runs, drawn, tmp_path, monkeypatch):
                 said = "".join(ended.err.splitlines(True)[-len(shown.splitlines()) :])
                 assert re.sub(r"[\d.]+", "0", said) == re.sub(r"[\d.]+", "0", shown), command
     assert commands == 9
-    for name in re.findall(r"\]\((pictures/.*?)\)", page):
+    for name in re.findall(r"\]\(\.\./(pictures/.*?)\)", page):
         assert (ROOT / "docs" / name).is_file()
     assert names["classify"](names["model"], names["data"].test[:5], names["prior"]).shape == (5, 10)

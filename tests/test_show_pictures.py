@@ -125,7 +125,7 @@ def test_several_runs_or_one_other_picture(tmp_path, capsys):
 def test_the_page_on_pictures_runs(tmp_path, monkeypatch):
     """Every command, and every picture is one that a command makes."""
     monkeypatch.chdir(tmp_path)
-    page = (ROOT / "docs" / "pictures-howto.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "pictures.md").read_text()
     commands = re.findall(r"^\$ chainrule (.*)$", page, re.MULTILINE)
     pictures = re.findall(r"\]\(pictures/(.*?)\)", page)
     assert len(commands) == len(pictures) == 6

@@ -205,7 +205,7 @@ def test_in_a_search_and_in_a_pipeline():
 def test_the_page_runs_as_printed(monkeypatch):
     options = base.AutoregressiveEstimator._options
     monkeypatch.setattr(base.AutoregressiveEstimator, "_options", lambda *own: options(*own) | {"epochs": 1})
-    page = (Path(__file__).parent.parent / "docs" / "sklearn.md").read_text()
+    page = (Path(__file__).parent.parent / "docs" / "how-to" / "sklearn.md").read_text()
     names = {}
     for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
         exec(block, names)

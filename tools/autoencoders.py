@@ -1,4 +1,4 @@
-"""Draw docs/figures/autoencoders.svg from what the code of docs/autoencoders.md computes.
+"""Draw docs/figures/autoencoders.svg from what the code of docs/learn/autoencoders.md computes.
 
 Usage: python tools/autoencoders.py
 """
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from charts import ERROR, FIGURES, STYLE
 
-PAGE = Path(__file__).parent.parent / "docs" / "autoencoders.md"
+PAGE = Path(__file__).parent.parent / "docs" / "learn" / "autoencoders.md"
 
 
 def reads(logits: Callable[[Tensor], Tensor], data: Tensor) -> Tensor:

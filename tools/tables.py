@@ -1,6 +1,6 @@
 """Write the tables of results, benches and models into docs/, from records and the registry.
 
-A table of results that docs/results.md has no place for gets a section at its end.
+A table of results that docs/results/index.md has no place for gets a section at its end.
 
 Usage: python tools/tables.py
 """
@@ -17,16 +17,11 @@ from chainrule.reproduce.published import beside, compared
 from chainrule.run_files import ABOUT, CARD, NUMBERS
 from chainrule.zoo import file_of, list_zoo
 from records import ROOT, records_of, reproduced, sign, tables
+from reference import commands, options, papers
 
 DIGITS = {"debd": 3, "tinyshakespeare": 3}  # where the published values have more than two
-RESULTS = ROOT / "docs" / "results.md"
-PAGES = tuple(
-    ROOT / "docs" / f"{name}.md"
-    for name in (
-        *("results", "models", "speed", "predictive", "scores", "purify"),
-        *("tables-howto", "compression", "families", "sharing", "equality", "pretrained"),
-    )
-)
+RESULTS = ROOT / "docs" / "results" / "index.md"
+PAGES = (*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md")
 FAMILIES = {
     "autoregressive": ("gru", "gated-pixelcnn", "pixelcnn-plus-plus", "conv-nade", "diagonal-bilstm-1-layer"),
     "reversible": ("nice", "realnvp", "maf"),
@@ -171,7 +166,7 @@ def add_sections(path: Path) -> None:
     text = path.read_text()
     for table in tables():
         if f"<!-- table results-{table} -->" not in text:
-            chart = f"![{table}: ours and published](figures/{table}.svg)\n\n" if reproduced(table) else ""
+            chart = f"![{table}: ours and published](../figures/{table}.svg)\n\n" if reproduced(table) else ""
             text += f"\n## {table}\n\n{chart}<!-- table results-{table} -->\n<!-- end -->\n"
     write_text(path, text)
 
@@ -198,7 +193,7 @@ def made_tables() -> dict[str, str]:
         if file.stem in own or "case" in json.loads(file.read_text()):  # the others are in no table
             made[f"bench-{file.stem}"] = own.get(file.stem, bench_table)(file)
     made["families"] = families_table()
-    made["zoo"] = zoo_table()
+    made |= {"zoo": zoo_table(), "commands": commands(), "options": options(), "papers": papers()}
     summaries = [[f"`{name}`", entry.summary.replace("|", "\\|")] for name, entry in MODELS.items()]
     made["models"] = markdown(["name", "what it is"], summaries)
     return made
@@ -214,5 +209,6 @@ def filled(text: str, made: dict[str, str]) -> str:
 
 if __name__ == "__main__":
     add_sections(RESULTS)
+    made = made_tables()
     for page in PAGES:
-        write_text(page, filled(page.read_text(), made_tables()))
+        write_text(page, filled(page.read_text(), made))

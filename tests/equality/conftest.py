@@ -6,7 +6,7 @@ import torch
 
 def pytest_configure(config):
     config.addinivalue_line(
-        "markers", "proves(library, theirs, ours, compares): a row of the table in docs/equality.md"
+        "markers", "proves(library, theirs, ours, compares): a row of the table in docs/results/equality.md"
     )
 
 

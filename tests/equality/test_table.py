@@ -1,4 +1,4 @@
-"""The table of docs/equality.md has a row for each test that proves one, with what its record says, and no other."""
+"""The table of docs/results/equality.md has a row for each test that proves one, with what its record says."""
 
 import ast
 import json
@@ -35,7 +35,7 @@ def test_each_test_says_which_row_it_proves():
 
 def test_the_page_shows_the_record():
     record = json.loads((ROOT / "benchmarks" / "equality.json").read_text())
-    lines = (ROOT / "docs" / "equality.md").read_text().splitlines()
+    lines = (ROOT / "docs" / "results" / "equality.md").read_text().splitlines()
     shown = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")]
     fields = ("library", "theirs", "ours", "compares")
     assert [row[:-1] for row in shown[1:]] == [[row[name] for name in fields] for row in record["rows"]]

@@ -1,4 +1,4 @@
-"""Other people's code: the examples of docs/extending.md, in a folder outside the library."""
+"""Other people's code: the examples of docs/how-to/extending.md, in a folder outside the library."""
 
 import re
 import sys
@@ -9,7 +9,7 @@ import pytest
 from chainrule.cli import main
 from chainrule.models import MODELS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "extending.md").read_text()
 OURS = dict(MODELS)
 
 

@@ -28,7 +28,7 @@ def export(
 
     NAME.onnx: the site before, its number and the state → logits of the levels of the next site, and the state.
     NAME.parallel.onnx: items → logits of all variables. NAME.onnx.json: shapes, order and initial state, also in
-    the metadata of both. docs/export.md samples with them from Python without torch, and from JavaScript.
+    the metadata of both. docs/how-to/export.md samples with them from Python without torch, and from JavaScript.
 
     Example: `chainrule export runs/digits-causal-conv1d model.onnx`
     """

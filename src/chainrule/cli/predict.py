@@ -50,7 +50,7 @@ def predict(
 ) -> None:
     """Predict a column of a table from the other cells of each row, by the joint distribution.
 
-    Of categories the most probable one, of numbers the median. Categories and grids of at most 512 values are
+    A category gets the most probable one, a number its median. Categories and grids of at most 512 values are
     enumerated; other numbers are integrated over a grid of each row's own. Columns that are not modelled, such as ids,
     are written beside the prediction.
 

@@ -1,4 +1,4 @@
-"""The file: a header, blocks, and a checksum of all bytes before it. docs/format.md describes every byte."""
+"""The file: a header, blocks, and a checksum of all bytes before it. docs/reference/format.md describes every byte."""
 
 from __future__ import annotations
 

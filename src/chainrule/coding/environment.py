@@ -20,7 +20,7 @@ from chainrule.errors import ChainruleError, CodeError
 from chainrule.models import Model
 
 RUNNERS = ("eager", "native")
-PORTABLE = "portable"  # the arithmetic of docs/format.md, which any runner has on any machine
+PORTABLE = "portable"  # the arithmetic of docs/reference/format.md, which any runner has on any machine
 REVISION = 1  # of it
 PACKAGES = ("chainrule", "torch", "constriction", "numba")
 DIGEST = 8  # bytes of SHA-256

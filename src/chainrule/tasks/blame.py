@@ -93,8 +93,8 @@ def blamed_cells(model: Model, x: Tensor, reference: Tensor) -> list[BlamedCell]
     Example:
         >>> import chainrule as cr
         >>> model, x = cr.create_model("made", cr.Domain.binary(4)), torch.zeros(2, 4, dtype=torch.int64)
-        >>> [cell.value for cell in blamed_cells(model, x, x)]
-        ['0', '0']
+        >>> " ".join(cell.value for cell in blamed_cells(model, x, x))
+        '0 0'
     """
     found, columns = blame(model, x, reference), model.domain.columns
     worst = found.gain.nan_to_num(nan=-math.inf).argmax(1).tolist()

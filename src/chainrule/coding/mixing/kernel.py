@@ -2,7 +2,7 @@
 
 Every number is a whole one of at most 63 bits, and none depends on an order of summation that a compiler may change.
 So each machine computes the same, compiled or not. Arrays are flat; a `Memory` (chainrule.coding.mixing.memory) holds
-them. `docs/format.md` describes each line.
+them. `docs/reference/format.md` describes each line.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Each is written once, for anything that has the operators of `Numbers`: arrays of NumPy for eager steps, vectors of LLVM
 for native ones. IEEE 754 says what every one of these operations gives, as long as none is joined to another (a fused
-multiply-add rounds once where two operations round twice). docs/format.md gives the formulas as the format's own.
+multiply-add rounds once where two operations round twice). docs/reference/format.md
+gives the formulas as the format's own.
 """
 
 from __future__ import annotations
