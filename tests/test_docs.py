@@ -107,7 +107,7 @@ CLAIMS = {
 }
 
 
-@pytest.mark.parametrize("page", filter(runs_here, PAGES), ids=name_of)
+@pytest.mark.parametrize("page", list(filter(runs_here, PAGES)), ids=name_of)
 def test_every_block_runs(page, folder):
     names, out = run(page)
     assert CLAIMS.get(name_of(page), lambda names, out: True)(names, out)
@@ -118,7 +118,7 @@ def needs_more(page):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", filter(needs_more, PAGES), ids=name_of)
+@pytest.mark.parametrize("page", list(filter(needs_more, PAGES)), ids=name_of)
 def test_every_block_runs_where_data_and_minutes_are_there(page, folder):
     run(page, slow=True)
 
