@@ -206,3 +206,13 @@ def test_every_page_is_in_the_navigation():
         for page in ([entry] if isinstance(entry, str) else reference.paths(entry))
     ]
     assert sorted(placed) == sorted(str(page.relative_to(ROOT / "docs")) for page in PAGES[1:])
+
+
+@pytest.mark.parametrize("tool", sorted(path.stem for path in (ROOT / "tools").glob("*.py")))
+def test_every_tool_finds_what_it_imports(tool):
+    try:
+        importlib.import_module(tool)
+    except ModuleNotFoundError as error:
+        if (ROOT / "tools" / f"{error.name}.py").is_file() or str(error.name).startswith("chainrule"):
+            raise
+        pytest.skip(f"needs {error.name}")

@@ -12,7 +12,7 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from charts import ERROR, FIGURES, STYLE
+from charts import FIGURES, OURS, STYLE
 
 PAGE = Path(__file__).parent.parent / "docs" / "learn" / "autoencoders.md"
 
@@ -44,7 +44,7 @@ def draw() -> None:
         matrix(axes[0], "plain autoencoder", reads(names["plain"], names["data"]))
         matrix(axes[1], "MADE", reads(lambda x: network(x[None, :, None])[0, :, 0], names["data"]))
         axes[2].semilogy(names["plain_sums"], color="black", label="plain autoencoder")
-        axes[2].semilogy(names["made_sums"], color=ERROR, label="MADE")
+        axes[2].semilogy(names["made_sums"], color=OURS, label="MADE")
         axes[2].set(title="Σ p(x) over all 256 x", xlabel="training steps")
         axes[2].legend(frameon=False)
         figure.savefig(FIGURES / "autoencoders.svg", metadata={"Date": None})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from charts import BAR, ERROR, FIGURES, STYLE
+from charts import FIGURES, OURS, STYLE
 
 RECORD = Path(__file__).parent.parent / "benchmarks" / "defence.json"
 
@@ -23,8 +23,8 @@ def draw() -> None:
             counts = [count / record["images"] for count in found["p_histogram"]]
             width = 1 / len(counts)
             centres = [(i + 0.5) * width for i in range(len(counts))]
-            axis.bar(centres, counts, width * 0.9, color=BAR)
-            axis.axhline(width, color=ERROR, linewidth=1, linestyle="--")
+            axis.bar(centres, counts, width * 0.9, color=OURS)
+            axis.axhline(width, color="black", linewidth=1, linestyle="--")
             axis.set(
                 title="clean" if name == "none" else name, xlabel="p-value", xlim=(0, 1), xticks=(0, 0.5, 1)
             )
