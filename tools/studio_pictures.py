@@ -14,6 +14,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from chainrule.studio.app import launch, studio
+from chainrule.training import Run
 
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 WIDTH, COLOURS = 1000, 128
@@ -42,6 +43,7 @@ def main() -> None:
             page.goto(address)
             page.locator("#run input").click()
             page.get_by_role("option", name=RUNS[panel], exact=True).click()
+            page.wait_for_selector(f"#card >> text={Run.open(RUNS[panel]).model.name}")
             page.get_by_role("tab", name=TABS.get(panel, panel.capitalize()), exact=True).click()
             globals()[panel](page)
             page.mouse.move(0, 0)
