@@ -47,8 +47,7 @@ class Drawing:
             check_output(out, domain, self.run.rate)
         self.out: Path | None = out
         check_ids(self.run, options, out)
-        animated = out is not None and out.suffix.lower() in ANIMATED
-        self.site = sites_of(self.run, out) if animated else None
+        self.site = None if out is None or out.suffix.lower() not in ANIMATED else sites_of(self.run, out)
         self.music = out is not None and out.suffix.lower() == ".mid"
         if self.music:
             check_tempo(options.tempo)

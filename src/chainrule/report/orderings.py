@@ -53,7 +53,7 @@ def draw_orderings(model: AutoregressiveModel, path: str | Path) -> None:
 
 
 def _place(ordering: Ordering, model: AutoregressiveModel) -> Tensor:
-    """Of each pixel, or each variable of a step or vector, the place of its first variable: (height, width)."""
+    """The place of the first variable of each pixel, or of each variable of a step or vector: (height, width)."""
     place = ordering.unflatten(torch.arange(model.domain.size)[None])[0]
     if model.domain.layout == "image":
         return place.amin(0)

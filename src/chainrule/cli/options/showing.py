@@ -26,7 +26,7 @@ Names = Annotated[
     list[str],
     typer.Argument(
         metavar="RUN|MODEL...",
-        help=f"Run: {RUNS}; or, with --data or --domain, the name of a model, untrained. Of several, the receptive "
+        help=f"Run: {RUNS}; or, with --data or --domain, the name of a model, untrained. Several: the receptive "
         "fields side by side.",
     ),
 ]
