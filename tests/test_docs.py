@@ -146,10 +146,14 @@ def test_every_command_and_option_exists(page):
             first = " ".join(arguments[:2]) if arguments[:2] == ["data", "get"] else arguments[0]
             command = COMMANDS.get_command(None, first)
             assert command or name_of(page) == "how-to/extending.md", f"{page.name}:{block.line}: {first}"
-            known = {name for p in command.params for name in (*p.opts, *p.secondary_opts)} if command else set()
+            known = (
+                {name for p in command.params for name in (*p.opts, *p.secondary_opts)} if command else set()
+            )
             for argument in arguments if command else ():
                 if re.match(r"--[a-z]", argument):
-                    assert argument.split("=")[0] in known | EVERYWHERE, f"{page.name}:{block.line}: {argument}"
+                    assert argument.split("=")[0] in known | EVERYWHERE, (
+                        f"{page.name}:{block.line}: {argument}"
+                    )
 
 
 def test_why_a_block_is_not_run_is_said():
