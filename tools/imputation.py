@@ -29,7 +29,8 @@ from sklearn.preprocessing import StandardScaler
 from chainrule.files import write_text
 from chainrule.records import circumstances, to_json
 from chainrule.sklearn import AutoregressiveImputer
-from charts import FIGURES, OURS, STYLE
+from charts import FIGURES, STYLE
+from charts import OURS as BLUE
 from records import ROOT
 
 RECORD = ROOT / "benchmarks" / "imputation.json"
@@ -212,7 +213,7 @@ def draw(record: dict) -> None:
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(2, 3, figsize=(7.5, 4.4), sharex=True, sharey=True, layout="constrained")
         for axis, (name, points) in zip(axes.flat, panels.items(), strict=True):
-            axis.scatter(*np.array(points).T, s=6, color=OURS, alpha=0.6, linewidths=0)
+            axis.scatter(*np.array(points).T, s=6, color=BLUE, alpha=0.6, linewidths=0)
             title, _, strategy = name.partition(", ")
             axis.set_title(f"{title}{f' ({strategy})' if strategy else ''}", fontsize=9)
         figure.supxlabel(record["drawn"]["columns"][0], fontsize=9)

@@ -109,8 +109,8 @@ class Transformer(AutoregressiveModel):
                 # What the blocks add up to starts as large as the stream, however many there are.
                 nn.init.normal_(last.weight, std=INITIAL / (2 * depth) ** 0.5)
         layers += [Reversible(*blocks)] if reversible else blocks
-        first, last = _linear(domain, length, inputs, stream), _linear(domain, length, stream, head.size)
-        layers += [Pointwise(nn.LayerNorm(stream)), last]
+        first, out = _linear(domain, length, inputs, stream), _linear(domain, length, stream, head.size)
+        layers += [Pointwise(nn.LayerNorm(stream)), out]
 
         condition = Condition(stream, classes=classes, embedding=embedding)
         network = Stack(StrictInput(code), first, Serial(*layers), condition)
