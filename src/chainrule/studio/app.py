@@ -72,7 +72,7 @@ def launch(page: gr.Blocks, *, host: str, port: int, browser: bool) -> str:
         "ssr_mode": False,
         "quiet": True,
     }
-    where = {"server_name": host, "server_port": port or None, "inbrowser": browser}
+    where: dict[str, Any] = {"server_name": host, "server_port": port or None, "inbrowser": browser}
     _, address, _ = page.launch(**where, prevent_thread_lock=True, **how)
     return address
 
@@ -92,7 +92,7 @@ def serve(names: Sequence[str], *, host: str, port: int, browser: bool, ready: C
 
 def _theme() -> gr.themes.Base:
     """Quiet, with the blue of the charts and the fonts of the system: none is fetched."""
-    fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
+    fonts: dict[str, Any] = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     return gr.themes.Base(primary_hue="blue", neutral_hue="slate", **fonts)
 
 

@@ -57,6 +57,7 @@ def build(run: Run, runs: Runs) -> None:
     """Lay out the canvas and the completions."""
     domain = run.model.domain
     channels, height, width = domain.event_shape
+    size: dict[str, Any] = {"high": height, "wide": width, "channels": channels, "levels": domain.levels}
     gr.Markdown(HELP)
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
@@ -66,7 +67,7 @@ def build(run: Run, runs: Runs) -> None:
                 js_on_load=script("pixels.js"),
                 elem_id="draw-canvas",
                 apply_default_css=False,
-                **{"high": height, "wide": width, "channels": channels, "levels": domain.levels},
+                **size,
             )
         with gr.Column(scale=3, min_width=300):
             drawn = gr.HTML(elem_id="draw-result", min_height=120)
