@@ -34,7 +34,7 @@ INITIAL = 0.02  # standard deviation of the weights
 class Transformer(AutoregressiveModel):
     """x ← x + attention(norm x), x ← x + W_2 gelu(W_1 norm x), `depth` times; then norm and a linear map.
 
-    Of tables and vectors of reals each column has its own linear maps, from its value and to its conditional.
+    Each column of a table or of a vector of reals has its own linear maps, from its value and to its conditional.
 
     Args:
         channels: of the residual stream.
@@ -118,7 +118,7 @@ class Transformer(AutoregressiveModel):
 
 
 def _linear(domain: Domain, length: int, inputs: int, outputs: int) -> CausalLayer:
-    """Of numbers and tables each site has a linear map of its own, as it is a column of its own."""
+    """A linear map, one for each site of numbers or tables, as each is another column."""
     if not domain.discrete:
         return PerSite(length, inputs, outputs, std=INITIAL)
     layer = Pointwise(nn.Linear(inputs, outputs))

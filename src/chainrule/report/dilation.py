@@ -44,12 +44,10 @@ def draw_dilation(model: AutoregressiveModel, path: str | Path) -> None:
     for row, layer in zip(range(len(layers), 0, -1), reversed(layers), strict=True):
         lines += [[(-back, row), (-back - tap, row - 1)] for back in read for tap in layer.taps.tolist()]
         read = {back + tap for back in read for tap in layer.taps.tolist()}
-    sites = [(-back, row) for row in range(len(layers) + 1) for back in range(width + 1)]
-    x, y = np.array(sites).T
-    axes.scatter(x, y, 6, color=INK, alpha=0.4)
-    ends = {point for line in lines for point in line}
-    x, y = np.array(list(ends)).T
-    axes.scatter(x, y, 9, color=DRAWN, zorder=3)
+    sites = np.array([(-back, row) for row in range(len(layers) + 1) for back in range(width + 1)])
+    axes.scatter(sites[:, 0], sites[:, 1], s=6, color=INK, alpha=0.4)
+    ends = np.array(lines).reshape(-1, 2)
+    axes.scatter(ends[:, 0], ends[:, 1], s=9, color=DRAWN, zorder=3)
     axes.add_collection(LineCollection(lines, colors=DRAWN, linewidths=0.7))
     names = ["site before", *(f"{layer.kernel_size} taps, dilation {layer.dilation}" for layer in layers)]
     axes.set_yticks(range(len(names)), names)

@@ -122,4 +122,5 @@ def _posterior(model: Model, rows: Any, column: str) -> tuple[Posterior, int, An
     d = column_index(model, column)
     x = torch.from_numpy(encode(rows, model.domain.columns, "predict", allow_missing=True))
     x[:, d] = 0.0  # not read
-    return posterior(model, x, d), d, getattr(rows, "index", None)
+    index = None if isinstance(rows, str) else getattr(rows, "index", None)  # of a frame; a path as text has a method
+    return posterior(model, x, d), d, index
