@@ -122,5 +122,5 @@ def _posterior(model: Model, rows: Any, column: str) -> tuple[Posterior, int, An
     d = column_index(model, column)
     x = torch.from_numpy(encode(rows, model.domain.columns, "predict", allow_missing=True))
     x[:, d] = 0.0  # not read
-    index = None if isinstance(rows, str) else getattr(rows, "index", None)  # of a frame; a path as text has a method
+    index = None if isinstance(rows, str) else getattr(rows, "index", None)  # text has a method of that name
     return posterior(model, x, d), d, index
