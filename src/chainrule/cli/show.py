@@ -55,38 +55,30 @@ def show(
 
     `chainrule show zoo:digits --what temperatures --label 3`
     """
-    if untrained.data is None and untrained.domain is None:
-        _check_runs(run)
-    from chainrule.cli.show_bits import show_bits
-    from chainrule.cli.show_pictures import show_picture, show_side_by_side
-    from chainrule.cli.show_structure import show_parts, show_structure
-    from chainrule.cli.untrained import open_or_build
-    from chainrule.models.base.capabilities import Bounded, Exact, Sequential
-    from chainrule.report.export import check_ending
-
+    _check_there(run, untrained)
     if len(run) > 1 and (bits is not None or what is not Picture.STRUCTURE):
         raise ChainruleError(f"--bits, --what: expected one run or model beside them, got {len(run)}")
     if bits is not None and what is not Picture.STRUCTURE:
         raise ChainruleError("expected --bits or --what, got both")
+    from chainrule.cli.show_bits import show_bits
+    from chainrule.cli.show_pictures import show_picture, show_side_by_side
+    from chainrule.cli.untrained import open_or_build
+    from chainrule.report.export import check_ending
+
     name = SIDE_BY_SIDE if len(run) > 1 else BITS if bits is not None else f"{what}.png"
     out = out or beside(run[0]) / name
     check_ending(out, (".png",))
     opened = [open_or_build(one, untrained, data_dir) for one in run]
-    model = opened[0].model
     if len(opened) > 1:
         show_side_by_side(opened, out, label, json)
     elif bits is not None:
         show_bits(opened[0], bits, out, items, label, data_dir, json)
-    elif what is not Picture.STRUCTURE:
-        show_picture(opened[0], what, out, label, json)
-    elif isinstance(model, Exact | Bounded) and not isinstance(model, Sequential):
-        show_parts(opened[0], json)
     else:
-        show_structure(opened[0], out, label, json)
+        show_picture(opened[0], what, out, label, json)
 
 
-def _check_runs(names: list[str]) -> None:
-    for name in names:
+def _check_there(names: list[str], untrained: UntrainedOptions) -> None:
+    for name in names if untrained.data is None and untrained.domain is None else ():
         try:
             run_there(name)
         except RunError as error:
