@@ -345,7 +345,7 @@ def test_names_are_printed_as_they_are(run, tmp_path):
         ["train", "uniform", "--data", "digits", "--epochs", "0"],
         ["train", "uniform", "--data", "digits", "--epochs", "many"],
         ["train", "uniform", "--data", "digits", "--seed", "-1"],
-        ["models", "more"],
+        ["models", "made", "more"],
         ["bench", "--batch", "0"],
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,15 +14,14 @@ from chainrule.errors import ChainruleError, RunError
 from chainrule.run_files import BITS, SIDE_BY_SIDE
 from chainrule.where import beside
 
-if TYPE_CHECKING:
-    from chainrule.models import Model
-
 
 def show(
     run: Names,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Output .png. Default: structure.png or the like, in RUN."),
+        typer.Option(
+            "--out", "-o", help="Output .png. Default: structure.png, bits.png or the like, in RUN."
+        ),
     ] = None,
     what: What = Picture.STRUCTURE,
     bits: Annotated[
@@ -56,47 +55,30 @@ def show(
 
     `chainrule show zoo:digits --what temperatures --label 3`
     """
-    if untrained.data is None and untrained.domain is None:
-        _check_runs(run)
+    _check_there(run, untrained)
+    if len(run) > 1 and (bits is not None or what is not Picture.STRUCTURE):
+        raise ChainruleError(f"--bits, --what: expected one run or model beside them, got {len(run)}")
+    if bits is not None and what is not Picture.STRUCTURE:
+        raise ChainruleError("expected --bits or --what, got both")
     from chainrule.cli.show_bits import show_bits
     from chainrule.cli.show_pictures import show_picture, show_side_by_side
-    from chainrule.cli.show_structure import show_parts, show_structure
     from chainrule.cli.untrained import open_or_build
     from chainrule.report.export import check_ending
 
-    out = out or beside(run[0]) / _file(len(run), bits, what)
+    name = SIDE_BY_SIDE if len(run) > 1 else BITS if bits is not None else f"{what}.png"
+    out = out or beside(run[0]) / name
     check_ending(out, (".png",))
     opened = [open_or_build(one, untrained, data_dir) for one in run]
     if len(opened) > 1:
         show_side_by_side(opened, out, label, json)
     elif bits is not None:
         show_bits(opened[0], bits, out, items, label, data_dir, json)
-    elif what is not Picture.STRUCTURE:
-        show_picture(opened[0], what, out, label, json)
-    elif _is_of_parts(opened[0].model):
-        show_parts(opened[0], json)
     else:
-        show_structure(opened[0], out, label, json)
+        show_picture(opened[0], what, out, label, json)
 
 
-def _file(count: int, bits: str | None, what: Picture) -> str:
-    """The name of the picture of `count` runs or models, if these options go together."""
-    if count > 1 and (bits is not None or what is not Picture.STRUCTURE):
-        raise ChainruleError(f"--bits, --what: expected one run or model beside them, got {count}")
-    if bits is not None and what is not Picture.STRUCTURE:
-        raise ChainruleError("expected --bits or --what, got both")
-    return SIDE_BY_SIDE if count > 1 else BITS if bits is not None else f"{what}.png"
-
-
-def _is_of_parts(model: Model) -> bool:
-    """Whether it has a likelihood and no order of its own, such as a flow."""
-    from chainrule.models.base.capabilities import Bounded, Exact, Sequential
-
-    return isinstance(model, Exact | Bounded) and not isinstance(model, Sequential)
-
-
-def _check_runs(names: list[str]) -> None:
-    for name in names:
+def _check_there(names: list[str], untrained: UntrainedOptions) -> None:
+    for name in names if untrained.data is None and untrained.domain is None else ():
         try:
             run_there(name)
         except RunError as error:

@@ -1,4 +1,4 @@
-"""`chainrule show --what`: orderings, temperatures, dilation; and the receptive fields of several models."""
+"""`chainrule show --what`: structure, orderings, temperatures, dilation; and the receptive fields of several models."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import torch
 
 from chainrule.cli.options.showing import Picture
 from chainrule.cli.output import print_json, say
-from chainrule.cli.show_structure import condition_of
+from chainrule.cli.show_structure import condition_of, show_parts, show_structure
 from chainrule.errors import ChainruleError
-from chainrule.models.base.capabilities import Sequential
+from chainrule.models.base.capabilities import Bounded, Exact, Sequential
 from chainrule.training import Run
 
 SAMPLES, COLUMNS = 4, 10  # around which gradients are taken; in a row of a temperature
 
 
 def show_picture(run: Run, what: Picture, out: Path, label: list[str] | None, json: bool) -> None:
-    """Draw one of the pictures of a model.
+    """Draw one of the pictures of a model; where it has no connections between variables, print its parts instead.
 
     Raises:
         ChainruleError: if it has no ordering of its variables, or nothing to draw.
@@ -27,6 +27,12 @@ def show_picture(run: Run, what: Picture, out: Path, label: list[str] | None, js
     from chainrule.report.orderings import draw_orderings
     from chainrule.report.temperatures import draw_temperatures
 
+    if what is Picture.STRUCTURE:
+        if isinstance(run.model, Exact | Bounded) and not isinstance(run.model, Sequential):
+            show_parts(run, json)
+        else:
+            show_structure(run, out, label, json)
+        return
     if what is Picture.TEMPERATURES:
         draw_temperatures(run.model, out, COLUMNS, condition_of(run, label, COLUMNS))
     elif what is Picture.ORDERINGS:
