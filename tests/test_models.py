@@ -203,7 +203,7 @@ def test_create_model_names_the_nearest():
     with pytest.raises(ValueError, match="channels: expected an integer ≥ 1"):
         cr.create_model("causal-conv1d", domain, channels=0)
     with pytest.raises(ValueError, match="discrete"):
-        cr.create_model("causal-conv1d", cr.Domain.vector(3))
+        cr.create_model("wavenet", cr.Domain.vector(3))
 
 
 @pytest.mark.parametrize("name", cr.list_models())

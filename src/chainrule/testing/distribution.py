@@ -184,7 +184,9 @@ def conditioned(subject: Subject) -> None:
     assert kinds is not None
     different = kinds[(kinds != kinds[0]).reshape(64, -1).any(1)]
     a, b = (_log_prob(model, x, cond[None]) for cond in (kinds[0], different[0]))
-    require(not torch.allclose(a, b), "conditioned: two conditions give the same log-likelihoods")
+    # In float64: a condition that is not read changes nothing; of small parameters it changes little.
+    same = torch.allclose(a, b, rtol=1e-9, atol=1e-9)
+    require(not same, "conditioned: two conditions give the same log-likelihoods")
     first, second = (
         model.sample(2000, c.expand(2000, *c.shape), generator=subject.generator())
         for c in (kinds[0], different[0])
