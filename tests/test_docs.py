@@ -212,3 +212,10 @@ def test_every_tool_finds_what_it_imports(tool):
         if (ROOT / "tools" / f"{error.name}.py").is_file() or str(error.name).startswith("chainrule"):
             raise
         pytest.skip(f"needs {error.name}")
+
+
+def test_what_the_page_on_purification_says_of_clean_images():
+    counts = json.loads((ROOT / "benchmarks" / "defence.json").read_text())["attacks"]["none"]["p_histogram"]
+    expected = sum(counts) / len(counts)
+    statistic = sum((count - expected) ** 2 / expected for count in counts)
+    assert f"χ² = {statistic:.1f}" in (ROOT / "docs" / "how-to" / "purify.md").read_text()

@@ -150,6 +150,12 @@ def test_recipes_together(tmp_path, monkeypatch):
     assert len(record["hyperparameters"]["members"]) == 2
 
 
+def test_a_recipe_of_others_is_not_trained_by_itself():
+    recipe = Recipe.read(recipes_of("binarized-mnist", "three-together")["three-together"])
+    with pytest.raises(ChainruleError, match="of: expected a recipe of one model"):
+        recipe.build(cr.load_data("digits"))
+
+
 def short(recipe):
     """The recipe of a small net, for one epoch."""
     recipe.hyperparameters, recipe.training = {"width": 4, "depth": 1}, {"epochs": 1}

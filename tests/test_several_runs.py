@@ -1,6 +1,7 @@
 """Runs beside one another: compared, of several seeds, tuned, chosen, started from another, logged."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -167,6 +168,11 @@ def test_runs_together_are_one_run(runs, capsys, tmp_path):
         nats = -logits.log_softmax(-1).gather(-1, sites[..., None].long()).flatten(1).sum(1)
     assert json.loads(told)["nats"] == pytest.approx(nats.mean().item(), rel=1e-5)
     assert call(capsys, "sample", out, "-n", "2", "-o", tmp_path / "s.png")[0] == 0
+    config = (runs / "1" / "config.yaml").read_text()
+    shutil.copytree(runs / "1", tmp_path / "1")
+    (tmp_path / "1" / "config.yaml").write_text(config.replace("source: digits", "source: elsewhere"))
+    told = call(capsys, "ensemble", runs / "0", tmp_path / "1", "-o", tmp_path / "apart")
+    assert told[0] == 0 and "trained on different data or splits" in told[2]
     status, _, error = call(capsys, "ensemble", runs / "0", "-o", tmp_path / "one")
     assert status == 1 and "expected two models or more" in error
 

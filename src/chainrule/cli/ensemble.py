@@ -37,7 +37,10 @@ def ensemble(
     """
     from chainrule.tasks.ensemble import ensemble as task
 
-    model = task([open_run(run, "cpu") for run in runs], out).model
+    opened = [open_run(run, "cpu") for run in runs]
+    if any(run.config.get("data") != opened[0].config.get("data") for run in opened):
+        say(f"note: the runs were trained on different data or splits; those of {opened[0].name} are noted")
+    model = task(opened, out).model
     weights = sum(parameter.numel() for parameter in model.parameters())
     if json:
         print_json({"model": model.name, "members": len(runs), "weights": weights, "run": out})

@@ -96,9 +96,14 @@ class Recipe:
         """The model, its initial weights drawn from the recipe's seed.
 
         Raises:
-            ChainruleError: if it cannot be built, or what training keeps of its weights does not fit into memory.
+            ChainruleError: if it puts several together, cannot be built, or what training keeps of its weights does not
+                fit into memory.
             DomainError: if it cannot serve the data, with the names of models that can.
         """
+        if self.of:
+            raise ChainruleError(
+                "of: expected a recipe of one model; `chainrule reproduce` puts several together"
+            )
         seed = TrainingConfig.of({}, {k: v for k, v in self.training.items() if k == "seed"}).seed
         make = partial(create_model, self.model, data.domain, **self.hyperparameters)
         try:
