@@ -1,6 +1,7 @@
 """The code of README and docs runs as printed, with less training; tables and pages made from records are current."""
 
 import importlib
+import json
 import re
 import sys
 from pathlib import Path
