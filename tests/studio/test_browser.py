@@ -126,12 +126,12 @@ def test_an_item_is_watched_and_changed(page):
     page.click("#watch-start")
     page.wait_for_function("document.querySelector('#watch-film [data-at]').max > 1")
     run = RUNS.open("zoo:digits")
-    film = watch.drawn(run, 0, "0")
+    film = watch.drawn(run, 1.0, 0, "0")
     d, level = 20, (film["values"][20] + 8) % 17
     assert seek(page, d).startswith(f"variable {d + 1} of 64: p({film['values'][d]} | those before)")
     page.locator("#watch-film [data-bars] button").nth(level).click()
     asked = {"values": film["values"], "d": d, "level": level}
-    after = watch.changed(run, asked, 0, "0")["values"]
+    after = watch.changed(run, asked, 1.0, 0, "0")["values"]
     last = next(k for k in reversed(range(64)) if after[k] != film["values"][k])
     assert last > d
     page.wait_for_function(f"document.querySelector('#watch-film [data-at]').value > {d}")
@@ -164,7 +164,7 @@ def test_a_file_is_scored(page, tmp_path):
     give(page, tmp_path / "digits.npy")
     page.click("#score-start")
     found = sources(page, "#score-result")
-    expected = score.scored(RUNS.open("zoo:digits"), "", str(tmp_path / "digits.npy"), "0")
+    expected = score.scored(RUNS.open("zoo:digits"), RUNS, "", str(tmp_path / "digits.npy"), "0")
     assert len(found) == 2  # among held-out items, and where the bits are
     assert all(source in expected for source in found)
     assert fits(page)

@@ -16,7 +16,7 @@ from chainrule.tasks import conditionals, continuation
 from chainrule.tasks.likelihood import log_probs
 
 gr = pytest.importorskip("gradio")
-from chainrule.studio import app, compare, draw, items, listen, nets, score, table, train, watch  # noqa: E402
+from chainrule.studio import app, compare, draw, items, listen, nets, runs, score, table, train, watch  # noqa: E402
 from chainrule.studio.parts import EACH, shown  # noqa: E402
 from chainrule.studio.runs import Runs  # noqa: E402
 
@@ -145,23 +145,37 @@ def numbers(film, name, kind):
 def test_watch_has_the_sample_and_its_conditionals(name, classes):
     run = RUNS.open(name)
     model, cond = run.model, 3 if classes else None
-    film = watch.drawn(run, 2, *classes)
-    x = model.sample(1, cond, generator=seeded(2))
+    film = watch.drawn(run, 0.8, 2, *classes)
+    x = model.sample(1, cond, 0.8, seeded(2))
     assert film["values"] == model.ordering.flatten(x)[0].tolist()
     tables = conditionals(model, x, cond).flatten(0, -2)[model.ordering.variables]
     assert np.allclose(numbers(film, "tables", "<f4").reshape(tables.shape), tables, atol=1e-6)
-    packed = numbers(film, "reads", np.uint8).reshape(model.sites, -1)
-    reads = np.unpackbits(packed, axis=1, count=model.sites, bitorder="little")
-    assert np.array_equal(reads, model.network.connectivity(model.sites).numpy())
+    assert np.array_equal(read_by(film, model.sites), model.network.connectivity(model.sites).numpy())
+
+
+def read_by(film, sites):
+    """Which sites each one reads, as the player takes it."""
+    if film["reads"] is None:
+        return np.tril(np.triu(np.ones((sites, sites), bool), -film["reach"]), -1)
+    packed = numbers(film, "reads", np.uint8).reshape(sites, -1)
+    return np.unpackbits(packed, axis=1, count=sites, bitorder="little")
+
+
+def test_what_a_long_sequence_reads_is_a_number():
+    run = RUNS.open("zoo:chorales")
+    film = watch.drawn(run, 1.0, 0)
+    sites = run.model.sites
+    assert np.array_equal(read_by(film, sites), run.model.network.connectivity(sites).numpy())
+    assert film["reach"] == run.model.network.receptive_field
 
 
 def test_a_change_keeps_what_is_before_and_the_noise(digits):
-    film = watch.drawn(digits, 0, "3")
+    film = watch.drawn(digits, 1.0, 0, "3")
     d = 20
     asked = {"values": film["values"], "d": d, "level": film["values"][d]}
-    assert watch.changed(digits, asked, 0, "3")["values"] == film["values"]
+    assert watch.changed(digits, asked, 1.0, 0, "3")["values"] == film["values"]
     asked["level"] = (film["values"][d] + 8) % 17
-    other = watch.changed(digits, asked, 0, "3")
+    other = watch.changed(digits, asked, 1.0, 0, "3")
     assert other["values"][:d] == film["values"][:d]
     assert (other["values"][d], other["changed"]) == (asked["level"], d)
 
@@ -171,7 +185,7 @@ def test_a_change_keeps_what_is_before_and_the_noise(digits):
 )
 def test_a_change_that_is_none_is_refused(digits, sent):
     with pytest.raises(ChainruleError, match="watch: "):
-        watch.changed(digits, sent, 0, "3")
+        watch.changed(digits, sent, 1.0, 0, "3")
 
 
 def test_the_end_of_a_name_has_a_sign(names):
@@ -217,7 +231,7 @@ def test_a_piece_is_a_picture_and_a_sound():
 
 
 def test_scores_of_texts(names):
-    html = score.scored(names, "emma\nxqzk", None)
+    html = score.scored(names, RUNS, "emma\nxqzk", None)
     x = score.read_items(names, "emma\nxqzk", None).x
     cells = table_of(html)
     assert np.allclose(cells["nats"].astype(float), -log_probs(names.model, x), atol=1e-3)
@@ -229,15 +243,35 @@ def test_scores_of_texts(names):
 def test_scores_of_a_file(digits, tmp_path):
     x = cr.load_data("digits").test[:3]
     np.save(tmp_path / "x.npy", x.numpy())
-    html = score.scored(digits, "", str(tmp_path / "x.npy"), "1")
+    html = score.scored(digits, RUNS, "", str(tmp_path / "x.npy"), "1")
     expected = -log_probs(digits.model, x, torch.ones(3, dtype=torch.int64))
     assert np.allclose(table_of(html)["nats"].astype(float), expected, atol=1e-3)
     assert "images above the bits" in html
 
 
+def test_p_values_of_a_run_of_ones_own(tmp_path):
+    """A folder of `fit` has no nats of held-out items: its validation split gives them."""
+    data = cr.load_data("digits")
+    run = cr.fit(cr.create_model("independent", data.domain), data, out=tmp_path / "run")
+    x = data.test[:5]
+    np.save(tmp_path / "x.npy", x.numpy())
+    html = score.scored(run, RUNS, "", str(tmp_path / "x.npy"))
+    expected = cr.score(run.model, x, reference=data.valid[: runs.HELD_OUT]).p_value
+    assert np.allclose(table_of(html)["p-value"].astype(float), expected, atol=1e-4)
+
+
+def test_a_run_without_data_says_why_there_are_no_p_values(tmp_path):
+    data = cr.load_data(np.eye(8, dtype=int).repeat(4, 0))
+    run = cr.fit(cr.create_model("independent", data.domain), data, out=tmp_path / "run")
+    np.save(tmp_path / "x.npy", np.eye(8, dtype=int))
+    html = score.scored(run, RUNS, "", str(tmp_path / "x.npy"))
+    assert "p-value" not in table_of(html)
+    assert "No p-values" in html and "made in Python" in html
+
+
 def test_nothing_to_score_is_said(digits):
     with pytest.raises(ChainruleError, match="expected a file"):
-        score.scored(digits, "text", None, "1")
+        score.scored(digits, RUNS, "text", None, "1")
 
 
 def test_hidden_cells_are_drawn_and_the_others_stay():
@@ -257,7 +291,7 @@ def test_the_cell_to_blame_is_found(tmp_path):
     frame = run.frame(run.model.sample(1, generator=seeded(0)))
     frame["flipper_length_mm"] = 100
     frame.to_csv(tmp_path / "rows.csv", index=False)
-    html = score.scored(run, "", str(tmp_path / "rows.csv"))
+    html = score.scored(run, RUNS, "", str(tmp_path / "rows.csv"))
     assert table_of(html)["to blame"].tolist() == ["flipper_length_mm"]
 
 
@@ -270,14 +304,21 @@ def test_cells_are_escaped():
 
 def test_only_named_sets_and_models_that_suit_are_trained():
     with pytest.raises(ChainruleError, match="data: expected one of"):
-        next(train.train("/etc/passwd", "made", 1))
+        next(train.train(RUNS, "/etc/passwd", "made", 1))
     with pytest.raises(ChainruleError, match="model: expected one that suits digits"):
-        next(train.train("digits", "wavenet", 1))
+        next(train.train(RUNS, "digits", "wavenet", 1))
+
+
+def test_a_file_that_was_given_is_trained_on(tmp_path):
+    np.save(tmp_path / "own.npy", np.eye(8, dtype=int).repeat(20, 0))
+    own = Runs(["zoo:digits"], [str(tmp_path / "own.npy")])
+    assert train.sets(own)[0] == own.data[0]
+    assert "made" in train.models_for(own, own.data[0])
 
 
 @pytest.mark.slow
 def test_training_shows_a_curve_and_samples():
-    running = train.train("digits", "causal-conv1d", 1)
+    running = train.train(RUNS, "digits", "causal-conv1d", 1)
     curve, samples = next(running)
     assert "<img" in curve and "<img" in samples
     running.close()

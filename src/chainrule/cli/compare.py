@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chainrule.cli.inputs import data_of, items_of
+from chainrule.cli.inputs import items_of
 from chainrule.cli.opening import open_run
 from chainrule.cli.options.common import RUNS, DataDir, Device, Json, Unknown
 from chainrule.cli.options.there import runs_there, source_there
@@ -101,7 +101,7 @@ def _items(
     run: Run, source: str | None, split: str | None, data_dir: Path | None, unknown: str | None
 ) -> Items:
     if source is None:
-        return data_of(run, data_dir).items(split or "test")
+        return run.load_data(data_dir).items(split or "test")
     return items_of(run, source, split, data_dir, unknown, held_out=True)
 
 

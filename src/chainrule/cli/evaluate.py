@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chainrule.cli.inputs import data_of, items_of
+from chainrule.cli.inputs import items_of
 from chainrule.cli.opening import open_run
 from chainrule.cli.options.common import DataDir, Device, Json, RunName, Unknown
 from chainrule.cli.options.there import source_there
@@ -131,11 +131,11 @@ def _items(
 ) -> tuple[Items, Tensor | None]:
     """What is evaluated, and the training items that baselines are estimated from, where they can be had."""
     if source is None:
-        data = data_of(run, data_dir)
+        data = run.load_data(data_dir)
         return data.items(split or "test"), data.train if baselines else None
     items = items_of(run, source, split, data_dir, unknown, held_out=True)
     try:
-        return items, data_of(run, data_dir).train if baselines else None
+        return items, run.load_data(data_dir).train if baselines else None
     except ChainruleError as error:
         say(f"no baselines: {error}")
         return items, None

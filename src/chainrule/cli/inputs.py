@@ -1,4 +1,4 @@
-"""The data of a run, and the items of a source that a command is given."""
+"""The items of a source that a command is given."""
 
 from __future__ import annotations
 
@@ -8,51 +8,11 @@ from typing import TYPE_CHECKING
 
 from chainrule.cli.output import say, say_notes
 from chainrule.cli.verb import arrived
-from chainrule.errors import ConditionError, RunError
-from chainrule.run_files import CONFIG
+from chainrule.errors import ConditionError
 
 if TYPE_CHECKING:
-    from chainrule.data import Data, Items
+    from chainrule.data import Items
     from chainrule.training import Run
-
-
-def data_of(run: Run, data_dir: Path | None, source: str | None = None) -> Data:
-    """The data a run was trained on.
-
-    Args:
-        run, data_dir: as the options.
-        source: where they lie now; by default where they lay.
-
-    Raises:
-        RunError: if it was made in Python, or is not what it was.
-    """
-    from chainrule.training import Recipe
-    from chainrule.training.unasked import check_unasked
-
-    assert run.folder is not None
-    recipe = Recipe.read(run.folder / CONFIG)
-    if source is not None:
-        recipe.data = {**recipe.data, "source": source}
-    elif "source" not in recipe.data:
-        made = "it was trained elsewhere" if "pretrained" in run.config else "its data set was made in Python"
-        raise RunError(f"{run.name}: {made}; name data with --data")
-    else:
-        check_unasked(run.name, recipe.data)
-    if run.model.domain.columns:
-        # The file may have grown since: the codes of its categories are the run's.
-        recipe.data = {k: v for k, v in recipe.data.items() if k != "columns"}
-        recipe.data["domain"] = run.model.domain
-    data = recipe.load_data(data_dir)
-    if run.vocabulary is not None and "".join(data.vocabulary or ()) != run.vocabulary:
-        raise RunError(
-            f"{data.name}: its characters are not those the run was trained on; name data with --data"
-        )
-    for name, classes in run.labels.items() if run.model.condition.counts else ():
-        if data.classes.get(name) != tuple(classes):
-            raise RunError(
-                f"{data.name}: its classes of {name} are not those the run was trained on; name data with --data"
-            )
-    return data
 
 
 def items_of(

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from chainrule.cli.inputs import data_of
 from chainrule.cli.opening import open_run
 from chainrule.cli.options.common import DataDir, Device, Json, RunName
 from chainrule.cli.options.sharing import About, Licence, Samples, TrainedOn, about_text, data_to_measure
@@ -88,7 +87,7 @@ def verify(
     from chainrule.tasks.sharing import verify as task
 
     opened = open_run(run, device)
-    result = task(opened, data_of(opened, data_dir, data))
+    result = task(opened, opened.load_data(data_dir, data))
     if json:
         print_json(result.to_dict())
     else:

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from chainrule.cli.inputs import data_of
 from chainrule.cli.opening import open_run
 from chainrule.cli.options.common import DataDir, Device, RunName
 from chainrule.cli.options.there import source_there
@@ -48,7 +47,7 @@ def report(
     check_ending(out, (".html",))
     opened = open_run(run, device)
     say(f"{opened.name}: evaluating the validation split, drawing samples")
-    page = write_report(opened, data_of(opened, data_dir, data), path=out)
+    page = write_report(opened, opened.load_data(data_dir, data), path=out)
     tell(str(page))
     if show:
         webbrowser.open(page.resolve().as_uri())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chainrule.cli.inputs import data_of, items_of
+from chainrule.cli.inputs import items_of
 from chainrule.cli.opening import open_run
 from chainrule.cli.options.common import DataDir, Device, Json, RunName, SafeCsv, Split, Unknown
 from chainrule.cli.options.engine import EngineOptions
@@ -115,7 +115,7 @@ def _reference(
         if nats is not None:
             return {"reference_nats": nats}
     if source is None:
-        data = data_of(run, data_dir)
+        data = run.load_data(data_dir)
         x, cond = data.split(split)[0], data.cond(split)
     else:
         items = items_of(run, source, None, data_dir)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.options.common import RUNS
-from chainrule.cli.options.there import runs_there
+from chainrule.cli.options.there import runs_there, sources_there
 from chainrule.cli.output import say
 from chainrule.errors import optional_import
 from chainrule.zoo import PREFIX, list_zoo
@@ -22,6 +22,14 @@ def studio(
             metavar="[RUN]...",
             callback=runs_there,
             help=f"Runs to offer: each {RUNS}. Default: the models of `chainrule zoo`.",
+        ),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCE",
+            callback=sources_there,
+            help="File, folder or set to train on in the page; may be repeated. Default: the named sets that are here.",
         ),
     ] = None,
     host: Annotated[
@@ -39,6 +47,8 @@ def studio(
     `chainrule studio`
 
     `chainrule studio zoo:digits runs/mnist-pixelcnn --port 8000 --no-browser`
+
+    `chainrule studio --data people.csv`
     """
     optional_import("gradio", "studio")
     from chainrule.studio.app import serve
@@ -46,4 +56,11 @@ def studio(
     names = runs or [PREFIX + name for name in list_zoo()]
     if host != LOOPBACK:
         say(f"note: whoever reaches {host} can use this page; there is no password")
-    serve(names, host=host, port=port, browser=browser, ready=lambda address: say(f"{address} (Ctrl-C ends)"))
+    serve(
+        names,
+        data or [],
+        host=host,
+        port=port,
+        browser=browser,
+        ready=lambda address: say(f"{address} (Ctrl-C ends)"),
+    )

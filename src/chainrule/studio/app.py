@@ -21,13 +21,14 @@ MOST_BYTES = 32 * 1024**2  # of an uploaded file
 MOST_WAITING = 32  # events of all users together
 
 
-def studio(names: Sequence[str]) -> gr.Blocks:
+def studio(names: Sequence[str], data: Sequence[str] = ()) -> gr.Blocks:
     """The page that offers runs.
 
     Args:
         names: of runs, at least one; the page opens no others.
+        data: files and folders to train on besides the named sets.
     """
-    runs = Runs(names)
+    runs = Runs(names, data)
     with gr.Blocks(title="chainrule studio", analytics_enabled=False) as page:
         gr.Markdown("# chainrule studio")
         chosen = gr.Dropdown(runs.names, value=runs.names[0], label="Run", elem_id="run")
@@ -77,15 +78,23 @@ def launch(page: gr.Blocks, *, host: str, port: int, browser: bool) -> str:
     return address
 
 
-def serve(names: Sequence[str], *, host: str, port: int, browser: bool, ready: Callable[[str], None]) -> None:
+def serve(
+    names: Sequence[str],
+    data: Sequence[str] = (),
+    *,
+    host: str,
+    port: int,
+    browser: bool,
+    ready: Callable[[str], None],
+) -> None:
     """Serve the page of runs until Ctrl-C.
 
     Args:
-        names: of runs.
+        names, data: see `studio`.
         host, port, browser: see `launch`.
         ready: called with the address.
     """
-    page = studio(names)
+    page = studio(names, data)
     ready(launch(page, host=host, port=port, browser=browser))
     page.block_thread()
 

@@ -41,6 +41,11 @@ function load(value) {
   play(true);
 }
 
+function readBy(site, other) { // whether a site reads another one before it
+  if (reads) return reads[site * Math.ceil(film.values.length / film.variables / 8) + (other >> 3)] >> (other & 7) & 1;
+  return other < site && other >= site - film.reach;
+}
+
 function draw() {
   const { values, levels, kind } = film, [high, wide] = grid(), here = Math.min(at, values.length - 1);
   pen.fillStyle = kind === 'sound' || kind === 'text' ? 'rgba(128,128,128,.12)' : '#8d949e';
@@ -56,7 +61,7 @@ function draw() {
   pen.font = '15px ui-monospace, monospace';
   pen.textAlign = 'center';
   const ink = getComputedStyle(element).color;
-  if (kind === 'text' && reads) tint(here);
+  if (kind === 'text') tint(here);
   for (const [key, drawn] of shades) {
     const x = key % wide * size, y = Math.floor(key / wide) * size, light = drawn.map((d) => values[d] / (levels - 1) * 255);
     const other = before && drawn.some((d) => before[d] !== values[d]);
@@ -71,7 +76,7 @@ function draw() {
     pen.fillRect(x, y, size, size);
     if (other) { pen.fillStyle = REDRAWN; pen.fillRect(x, y, size, size); }
   }
-  if (kind !== 'text' && reads) tint(here);
+  if (kind !== 'text') tint(here);
   const [row, column] = cells[here];
   pen.strokeStyle = ORANGE;
   pen.lineWidth = 2;
@@ -79,19 +84,21 @@ function draw() {
 }
 
 function tint(here) {
-  const stride = Math.ceil(film.values.length / film.variables / 8), site = Math.floor(here / film.variables);
+  const site = Math.floor(here / film.variables);
   const done = new Set();
   pen.fillStyle = `${BLUE}.28)`;
   for (let d = 0; d < at; d++) {
     const other = Math.floor(d / film.variables), [row, column] = cells[d], key = row * 1e5 + column;
-    if (!(reads[site * stride + (other >> 3)] >> (other & 7) & 1) || done.has(key)) continue;
+    if (!readBy(site, other) || done.has(key)) continue;
     done.add(key);
     pen.fillRect(column * size, row * size, size, size);
   }
 }
 
 function wave(here) {
-  const { values, levels } = film, wide = board.width / values.length;
+  const { values, levels, reach } = film, wide = board.width / values.length, first = Math.max(here - reach, 0);
+  pen.fillStyle = `${BLUE}.15)`;
+  pen.fillRect(first * wide, 0, (here - first) * wide, board.height);
   for (const [from, colour] of [[before, ORANGE], [values, '#2f8fdd']]) {
     if (!from) continue;
     pen.beginPath();

@@ -1,12 +1,18 @@
-"""The runs that the page offers: those it was given, each opened when somebody first chooses it."""
+"""The runs that the page offers, each opened when somebody first chooses it, and the data it may train on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
 
+from torch import Tensor
+
 from chainrule.errors import ChainruleError
+from chainrule.tasks.likelihood import log_probs
+from chainrule.tasks.sharing import reference_of
 from chainrule.training import Run
+
+HELD_OUT = 500  # items whose nats p-values are shares of
 
 
 class Runs:
@@ -14,11 +20,14 @@ class Runs:
 
     Args:
         names: as `Run.open` takes them; no others are ever opened.
+        data: files and folders that `load_data` takes, to train on besides the named sets.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], data: Sequence[str] = ()) -> None:
         self.names = list(dict.fromkeys(names))
+        self.data = list(dict.fromkeys(data))
         self._opened: dict[str, Run] = {}
+        self._usual: dict[str, Tensor] = {}
         self._lock = Lock()
 
     def open(self, name: str) -> Run:
@@ -34,3 +43,20 @@ class Runs:
             if name not in self._opened:
                 self._opened[name] = Run.open(name)
             return self._opened[name]
+
+    def usual_nats(self, run: Run) -> Tensor:
+        """Nats (N,) of held-out items: those that a packed run has, or else of the first `HELD_OUT` of its validation
+        split.
+
+        Raises:
+            ChainruleError: if there are neither: its data are no longer there, or were made in Python.
+        """
+        if run.name not in self._usual:
+            nats = None if run.folder is None else reference_of(run.folder)
+            if nats is None:
+                data = run.load_data()
+                cond = data.cond("valid") if run.model.conditional else None
+                own = None if cond is None else cond[:HELD_OUT]
+                nats = -log_probs(run.model, data.split("valid")[0][:HELD_OUT], own)
+            self._usual[run.name] = nats
+        return self._usual[run.name]

@@ -26,7 +26,6 @@ from chainrule.studio.runs import Runs
 from chainrule.studio.watch import level_names
 from chainrule.tasks import blamed_cells, score
 from chainrule.tasks.likelihood import log_probs
-from chainrule.tasks.sharing import reference_of
 from chainrule.training import Run
 
 LABEL = "Score"
@@ -60,10 +59,10 @@ def build(run: Run, runs: Runs) -> None:
         classes = class_fields(run)
     start = gr.Button("Score", variant="primary", elem_id="score-start")
     found = gr.HTML(elem_id="score-result", min_height=80)
-    start.click(shown(partial(scored, run)), [text, file, *classes], found, **EVENT)
+    start.click(shown(partial(scored, run, runs)), [text, file, *classes], found, **EVENT)
 
 
-def scored(run: Run, text: str, file: str | None, *classes: str) -> str:
+def scored(run: Run, runs: Runs, text: str, file: str | None, *classes: str) -> str:
     """The scores of a text, or of the items of a file, as HTML.
 
     Raises:
@@ -72,11 +71,15 @@ def scored(run: Run, text: str, file: str | None, *classes: str) -> str:
     items = read_items(run, text, file)
     model, x = run.model, items.x
     cond = model.expand_cond(class_of(run, classes), len(x))
-    reference = None if run.folder is None else reference_of(run.folder)
     frame = pd.DataFrame({"item": list(items.names) or range(len(x))})
-    if reference is None:
+    try:
+        reference = runs.usual_nats(run)
+    except ChainruleError as error:
         frame["nats"] = -log_probs(model, x, cond).numpy()
-        more = "<p class='note'>p-values need held-out items: a file of <code>chainrule pack</code> has their nats.</p>"
+        more = (
+            f"<p class='note'>No p-values, which need held-out items: {escape(str(error))}. "
+            "A file of <code>chainrule pack</code> has their nats.</p>"
+        )
     else:
         scores = score(model, x, reference_nats=reference, cond=cond)
         frame = frame.assign(**{title: scores.to_dict()[name].numpy() for name, title in SHOWN.items()})

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -29,7 +30,7 @@ from chainrule.training.run import read_metrics
 LABEL = "Train"
 LOOK = 1.0  # seconds between two looks at what has been learnt
 DRAWS, MOST_MINUTES = 16, 10
-MOST_BYTES = 64 * 1024**2  # of a named set
+MOST_BYTES = 64 * 1024**2  # of a named set that is offered
 FIRST = "digits"
 TRAINING = {**EVENT, "concurrency_id": "training"}  # one at a time; meanwhile others may use the runs
 
@@ -43,8 +44,9 @@ def build(run: Run, runs: Runs) -> None:
     """Lay out the choice, the curve and the samples."""
     gr.Markdown("The run is kept in a temporary folder, and removed at the end: `chainrule train` keeps one.")
     with gr.Row():
-        data = gr.Dropdown(sets(), value=FIRST, label="Data", elem_id="train-data")
-        names = models_for(FIRST)
+        first = runs.data[0] if runs.data else FIRST
+        data = gr.Dropdown(sets(runs), value=first, label="Data", elem_id="train-data")
+        names = models_for(runs, first)
         model = gr.Dropdown(names, value=names[0], label="Model", elem_id="train-model")
         minutes = gr.Slider(1, MOST_MINUTES, 2, step=1, label="Minutes at most")
     with gr.Row():
@@ -53,35 +55,36 @@ def build(run: Run, runs: Runs) -> None:
     with gr.Row():
         curve = gr.HTML(elem_id="train-curve", min_height=80)
         drawn = gr.HTML(elem_id="train-samples")
-    data.input(shown(_other_models), data, model, **EVENT)
-    running = start.click(shown(train), [data, model, minutes], [curve, drawn], **TRAINING)
+    data.input(shown(partial(_other_models, runs)), data, model, **EVENT)
+    running = start.click(shown(partial(train, runs)), [data, model, minutes], [curve, drawn], **TRAINING)
     stop.click(None, cancels=[running])
 
 
-def sets() -> list[str]:
-    """The named sets that are on this machine."""
-    return [found.name for found in list_data() if found.present and (found.bytes or 0) <= MOST_BYTES]
+def sets(runs: Runs) -> list[str]:
+    """What the page was given to train on, and the named sets that are on this machine."""
+    named = [found.name for found in list_data() if found.present and (found.bytes or 0) <= MOST_BYTES]
+    return runs.data + named
 
 
-def models_for(data: str) -> list[str]:
-    """The models that suit a named set, the likeliest to do well first.
+def models_for(runs: Runs, data: str) -> list[str]:
+    """The models that suit data, the likeliest to do well first.
 
     Raises:
         ChainruleError: if it is none of `sets`.
     """
-    if data not in sets():
-        raise ChainruleError(f"data: expected one of {', '.join(sets())}; got {data!r}")
+    if data not in (known := sets(runs)):
+        raise ChainruleError(f"data: expected one of {', '.join(known)}; got {data!r}")
     loaded = load_data(data)
     return [choice.name for choice in choose_models(loaded.domain, len(loaded.train))]
 
 
-def train(data: str, model: str, minutes: float) -> Iterator[tuple[str, str]]:
+def train(runs: Runs, data: str, model: str, minutes: float) -> Iterator[tuple[str, str]]:
     """The curve and samples of a model under training, as HTML, whenever they have changed.
 
     Raises:
         ChainruleError: if the model does not suit the data, or training fails.
     """
-    if model not in models_for(data):
+    if model not in models_for(runs, data):
         raise ChainruleError(f"model: expected one that suits {data}, got {model!r}")
     minutes = min(max(int(minutes), 1), MOST_MINUTES)
     with tempfile.TemporaryDirectory() as place:
@@ -115,6 +118,6 @@ def learnt(folder: Path) -> tuple[str, str]:
     return curve, show_items(run, run.model.sample(DRAWS, generator=torch.Generator().manual_seed(0)))
 
 
-def _other_models(data: str) -> gr.Dropdown:
-    names = models_for(data)
+def _other_models(runs: Runs, data: str) -> gr.Dropdown:
+    names = models_for(runs, data)
     return gr.Dropdown(names, value=names[0])

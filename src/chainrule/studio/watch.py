@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import gradio as gr
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from chainrule.errors import ChainruleError
 from chainrule.models.base.capabilities import Factorises, Samples
+from chainrule.networks import Network
 from chainrule.report.pictures import is_roll
 from chainrule.studio.parts import EVENT, class_fields, class_of, script, seed_field, seeded, shown
 from chainrule.studio.runs import Runs
@@ -22,11 +23,11 @@ from chainrule.training import Run
 LABEL = "Watch"
 END = "■"  # the end of a text
 MOST_NUMBERS = 2**21  # of all conditionals of an item, which are sent to the browser
-MOST_SITES = 1024  # whose connections are sent
+MOST_SITES = 4096  # of an image, whose connections are sent
 HELP = (
     "The item appears variable by variable, in generation order, with p(x_d | x_<d) of the next one below; blue is "
     "what this conditional reads. Click a cell, then a bar: what follows is drawn again with the same noise, and what "
-    "comes out otherwise is orange."
+    "comes out otherwise is orange. The bars are the model's own, whatever temperature the values are drawn at."
 )
 
 
@@ -47,7 +48,8 @@ def build(run: Run, runs: Runs) -> None:
     """Lay out the player and what starts it."""
     gr.Markdown(HELP)
     with gr.Row():
-        fields = [seed_field(), *class_fields(run)]
+        heat = gr.Slider(0, 2, 1, step=0.05, label="Temperature", min_width=140, elem_id="watch-temperature")
+        fields = [heat, seed_field(), *class_fields(run)]
         start = gr.Button("Draw an item", variant="primary", elem_id="watch-start")
     film = gr.HTML(
         value=None,
@@ -60,19 +62,19 @@ def build(run: Run, runs: Runs) -> None:
     film.input(shown(partial(changed, run)), [film, *fields], film, **EVENT)
 
 
-def drawn(run: Run, seed: float, *classes: str) -> dict[str, Any]:
+def drawn(run: Run, temperature: float, seed: float, *classes: str) -> dict[str, Any]:
     """An item, for the player."""
     cond = class_of(run, classes)
-    return film(run, run.model.sample(1, cond, generator=seeded(seed)), cond)
+    return film(run, run.model.sample(1, cond, temperature, seeded(seed)), cond)
 
 
-def changed(run: Run, asked: Any, seed: float, *classes: str) -> dict[str, Any]:
+def changed(run: Run, asked: Any, temperature: float, seed: float, *classes: str) -> dict[str, Any]:
     """The item that the same noise gives after one value of it was changed.
 
     Args:
         run: of the item.
         asked: from the player: its values, and the variable and its new level, both in generation order.
-        seed, classes: that it was drawn with.
+        temperature, seed, classes: that it was drawn with.
 
     Raises:
         ChainruleError: if the player sent anything else.
@@ -90,7 +92,8 @@ def changed(run: Run, asked: Any, seed: float, *classes: str) -> dict[str, Any]:
         raise ChainruleError(f"watch: expected {size} levels, a variable and its level")
     cond = class_of(run, classes)
     x = model.ordering.unflatten(torch.tensor(values)[None])
-    return film(run, redraw(model, x, d, level, cond=cond, generator=seeded(seed)), cond, d)
+    how: dict[str, Any] = {"cond": cond, "temperature": temperature, "generator": seeded(seed)}
+    return film(run, redraw(model, x, d, level, **how), cond, d)
 
 
 def film(run: Run, x: Tensor, cond: Tensor | int | None, changed: int | None = None) -> dict[str, Any]:
@@ -104,8 +107,6 @@ def film(run: Run, x: Tensor, cond: Tensor | int | None, changed: int | None = N
     """
     model, domain = run.model, run.model.domain
     tables = conditionals(model, x, cond)[0].flatten(0, -2)[model.ordering.variables]
-    sites = model.sites
-    reads = model.network.connectivity(sites).numpy() if sites <= MOST_SITES else None
     return {
         "kind": "roll" if is_roll(domain) else "image" if domain.layout == "image" else _sequence(run),
         "shape": list(domain.event_shape),
@@ -115,8 +116,21 @@ def film(run: Run, x: Tensor, cond: Tensor | int | None, changed: int | None = N
         "values": model.ordering.flatten(x)[0].tolist(),
         "variables": model.head.variables,
         "tables": _packed(tables.numpy().astype("<f4")),
-        "reads": None if reads is None else _packed(np.packbits(reads, axis=1, bitorder="little")),
+        **_reading(model.network, model.sites, domain.layout),
         "changed": changed,
+    }
+
+
+@lru_cache(maxsize=4)
+def _reading(network: Network, sites: int, layout: str) -> dict[str, Any]:
+    """What each site reads: of a sequence, how many sites before it; of an image, a row of bits each."""
+    if layout == "sequence":
+        return {"reach": network.receptive_field or sites, "reads": None}
+    if sites > MOST_SITES:
+        return {"reach": 0, "reads": None}
+    return {
+        "reach": 0,
+        "reads": _packed(np.packbits(network.connectivity(sites).numpy(), axis=1, bitorder="little")),
     }
 
 

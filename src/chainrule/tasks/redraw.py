@@ -17,6 +17,7 @@ def redraw(
     value: int,
     *,
     cond: Tensor | int | None = None,
+    temperature: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Items (B, *event_shape) as x before variable d, with this value there, and drawn again after it.
@@ -30,6 +31,7 @@ def redraw(
         d: the variable, counted in generation order.
         value: its level.
         cond: one per item, or one for all.
+        temperature: of what is drawn; see `sample`.
         generator: where the randomness comes from.
 
     Raises:
@@ -54,4 +56,4 @@ def redraw(
     variables[:, d] = value
     known = torch.arange(model.domain.size, device=variables.device) <= d
     whole, mask = (model.ordering.unflatten(part) for part in (variables, known[None]))
-    return model.complete(whole, mask[0], 1, generator, cond=cond)[:, 0]
+    return model.complete(whole, mask[0], 1, generator, cond=cond, temperature=temperature)[:, 0]

@@ -26,7 +26,9 @@ from chainrule.models.store import MOST_BYTES
 from chainrule.run_files import CONFIG, METRICS, TOKENIZER, check_run_folder
 from chainrule.training.classes import class_codes, label_names
 from chainrule.training.folder import read_config
+from chainrule.training.recipe import Recipe
 from chainrule.training.replacement import settle
+from chainrule.training.unasked import check_unasked
 from chainrule.where import CONTEXTS, locate
 
 if TYPE_CHECKING:
@@ -197,6 +199,46 @@ class Run:
             )
         frame = decode(items, columns)
         return with_fresh(frame, self.carried, torch.Generator().manual_seed(seed)) if ids else frame
+
+    def load_data(self, data_dir: str | Path | None = None, source: str | None = None) -> Data:
+        """The data it was trained on, as `load_data` reads them.
+
+        Args:
+            data_dir: where named sets lie.
+            source: where the data lie now; by default where they lay.
+
+        Raises:
+            RunError: if they were made in Python, or are not what they were.
+        """
+        kept = dict(self.config.get("data") or {})
+        recipe = Recipe.read(self.folder / CONFIG) if self.folder else Recipe(self.config["model"], kept)
+        if source is not None:
+            recipe.data = {**recipe.data, "source": source}
+        elif "source" not in recipe.data:
+            made = (
+                "it was trained elsewhere"
+                if "pretrained" in self.config
+                else "its data set was made in Python"
+            )
+            raise RunError(f"{self.name}: {made}; name data with --data")
+        else:
+            check_unasked(self.name, recipe.data)
+        if self.model.domain.columns:
+            # The file may have grown since: the codes of its categories are the run's.
+            recipe.data = {k: v for k, v in recipe.data.items() if k != "columns"}
+            recipe.data["domain"] = self.model.domain
+        data = recipe.load_data(data_dir)
+        if self.vocabulary is not None and "".join(data.vocabulary or ()) != self.vocabulary:
+            raise RunError(
+                f"{data.name}: its characters are not those the run was trained on; name data with --data"
+            )
+        for name, classes in self.labels.items() if self.model.condition.counts else ():
+            if data.classes.get(name) != tuple(classes):
+                raise RunError(
+                    f"{data.name}: its classes of {name} are not those the run was trained on; "
+                    "name data with --data"
+                )
+        return data
 
     def push_to_hub(self, repo: str, data: Data | None = None, **options: Any) -> str:
         """Upload the run to the Hugging Face hub.

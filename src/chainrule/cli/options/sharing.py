@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chainrule.cli.inputs import data_of
 from chainrule.cli.options.there import source_there
 from chainrule.cli.output import say
 from chainrule.errors import ChainruleError
@@ -49,7 +48,7 @@ def about_text(path: Path | None) -> str:
 def data_to_measure(run: Run, source: str | None, data_dir: Path | None) -> Data | None:
     """The data of a run; None where they are not at hand and none were named, which is said."""
     try:
-        return data_of(run, data_dir, source)
+        return run.load_data(data_dir, source)
     except ChainruleError as error:
         if source is not None:
             raise

@@ -37,3 +37,14 @@ def source_there(source: str | None) -> str | None:
     if source is not None and not source.startswith(HUB) and not is_stream(source):
         check_there(source)
     return source
+
+
+def sources_there(sources: list[str] | None) -> list[str] | None:
+    """Several sources.
+
+    Raises:
+        DataError: if one can only be a file, and is not there.
+    """
+    for source in sources or ():
+        source_there(source)
+    return sources
