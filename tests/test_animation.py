@@ -10,6 +10,7 @@ from PIL import Image
 
 import chainrule as cr
 from chainrule.cli import main
+from chainrule.report import image_grid
 from chainrule.report.animation import FRAMES, UNDRAWN, WAVE, frames
 from digits_run import write_run
 
@@ -80,6 +81,20 @@ def test_sample_writes_a_gif(run, tmp_path):
     assert grey == sorted(grey, reverse=True)
     first = shown[1]  # in the reversed ordering the last pixel is drawn first
     assert (first[10, 10] == UNDRAWN).all() and not (first[45, 45] == UNDRAWN).all()
+
+
+def test_a_completion_begins_with_what_is_kept(run, tmp_path):
+    paths = tmp_path / "x.gif", tmp_path / "x.npy"
+    keep = ["--keep", "bottom", "--items", "2", "-n", "3", "--device", "cpu"]  # drawn first in this ordering
+    for path in paths:
+        assert main(["complete", str(run), "digits", "-o", str(path), *keep]) == 0
+    shown, _ = gif(paths[0])
+    assert len(shown) == 33  # 32 of 64 pixels are drawn
+    tall = 8 * 6 + 2
+    grey = (shown[0] == UNDRAWN).all(-1)
+    assert grey[2 : 2 + 24, 2:50].all() and not grey[2 + 24 : tall, 2:50].any()
+    expected = image_grid(torch.from_numpy(np.load(paths[1])), cr.load_data("digits").domain, columns=3)
+    assert np.array_equal(shown[-1], np.asarray(expected.convert("RGB")))
 
 
 def test_what_has_no_order_is_refused(run, tmp_path, capsys):

@@ -121,3 +121,13 @@ def test_sample_hides_the_options_that_have_become_commands():
     with contextlib.redirect_stdout(io.StringIO()) as out:
         assert main(["--help"]) == 0
     assert "interpolate" in out.getvalue() and "continue" in out.getvalue()
+
+
+def test_help_of_a_model_lists_what_it_takes(capsys):
+    assert main(["train", "made", "--help"]) == 0
+    of_made = capsys.readouterr().out
+    assert "Usage: chainrule train" in of_made
+    assert "Hyperparameters, --set NAME=VALUE" in of_made and "with the defaults of made" in of_made
+    for words in (["train", "--help"], ["train", "nothing", "--help"], ["sample", "made", "--help"]):
+        assert main(words) == 0
+        assert "with the defaults of" not in capsys.readouterr().out

@@ -15,12 +15,12 @@ pytest.importorskip("gradio")
 playwright = pytest.importorskip("playwright.sync_api", reason="the page is driven by Playwright's client")
 from chainrule.studio import compare, draw, listen, score, table, watch  # noqa: E402
 from chainrule.studio.app import launch, studio  # noqa: E402
-from chainrule.studio.parts import EACH  # noqa: E402
+from chainrule.studio.parts import EACH, class_fields  # noqa: E402
 from chainrule.studio.runs import Runs  # noqa: E402
 
-NAMES = ["zoo:digits", "zoo:names", "zoo:table"]
+NAMES = ["zoo:digits", "zoo:names", "zoo:table", "zoo:chorales", "zoo:spoken-digits"]
 RUNS = Runs(NAMES)
-VIEWS = {"wide-light": (1400, "light"), "narrow-dark": (390, "dark")}
+VIEWS = {f"{width}-{scheme}": (width, scheme) for width in (1400, 390) for scheme in ("light", "dark")}
 PATIENCE = 60_000  # milliseconds, on a machine that is busy
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -140,6 +140,43 @@ def test_an_item_is_watched_and_changed(page):
     assert fits(page)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_field_can_be_changed(page, name):
+    choose(page, name, "Score")
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        shown = page.locator("input:visible, textarea:visible")
+        shown.first.wait_for()
+        assert (
+            shown.evaluate_all("all => all.filter(field => field.disabled).map(field => field.ariaLabel)")
+            == []
+        )
+    assert fits(page)
+
+
+@pytest.mark.parametrize("name", ["zoo:chorales", "zoo:spoken-digits"])
+def test_music_and_speech_are_watched(page, name):
+    choose(page, name, "Watch")
+    page.locator("#watch-temperature input[type=number]").fill("0.5")
+    page.locator("#watch-temperature input[type=number]").press("Tab")
+    page.click("#watch-start")
+    page.wait_for_function("document.querySelector('#watch-film [data-at]').max > 1")
+    run = RUNS.open(name)
+    classes = [field.value for field in class_fields(run)]
+    values = watched(name, *classes)
+    size = run.model.domain.size
+    for d in (size // 3, size // 2):
+        assert seek(page, d).startswith(f"variable {d + 1:} of {size}: p({values[d]} | those before)")
+    board = page.locator("#watch-film canvas").bounding_box()
+    assert board["width"] <= page.viewport_size["width"]
+    assert fits(page)
+
+
+@cache
+def watched(name, *classes):
+    return watch.drawn(RUNS.open(name), 0.5, 0, *classes)["values"]
+
+
 def test_two_temperatures_are_compared(page):
     choose(page, "zoo:digits", "Compare")
     page.click("#compare-start")
@@ -197,6 +234,18 @@ def test_hidden_cells_of_a_row_are_drawn(page):
     cells[2] = ""
     assert source in table.completed(RUNS.open("zoo:table"), 0, *cells)
     assert fits(page)
+
+
+@pytest.mark.slow
+def test_a_net_is_trained(page):
+    choose(page, "zoo:digits", "Train")
+    page.locator("#train-model input").click()
+    page.get_by_role("option", name="causal-conv1d", exact=True).click()
+    page.click("#train-start")
+    sources(page, "#train-curve")
+    sources(page, "#train-samples")
+    assert fits(page)
+    page.click("#train-stop")
 
 
 def test_untrained_nets_are_looked_at(page):

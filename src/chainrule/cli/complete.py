@@ -64,6 +64,8 @@ def complete(
 
     `chainrule complete runs/digits-causal-conv1d digits --keep top -n 8 -o completed.png`
 
+    `chainrule complete runs/digits-causal-conv1d digits --keep top -n 8 -o completed.gif`
+
     `chainrule complete runs/people many/ --engine ray --workers 8 -o filled/`
 
     `chainrule complete runs/people gaps.csv --given "age>=40" -o filled.csv`
@@ -113,6 +115,7 @@ def _complete(run: Run, items: Items, out: Path, keep: str, n: int, how: dict[st
     """Draw the rest of each item; write a grid, or the items."""
     from chainrule.files import atomic_path
     from chainrule.report import completion_grid
+    from chainrule.report.animation import ANIMATED, sites_of
     from chainrule.report.export import export_items
     from chainrule.tasks import known_mask
 
@@ -120,13 +123,15 @@ def _complete(run: Run, items: Items, out: Path, keep: str, n: int, how: dict[st
     x = model.domain.check(items.x).to(model.device)
     if items.frames is not None:
         how = {**how, "cond": items.frames.to(model.device)}
-    known = known_mask(model.domain, keep)
+    known, ending = known_mask(model.domain, keep), out.suffix.lower()
+    about: dict[str, Any] = {"writing": run.writing, "rate": run.rate, "columns": n}
+    about["resolution"] = run.reading.resolution or 1
+    if ending in ANIMATED:
+        about["site"] = sites_of(run, out, known)
     drawn = model.complete(x, known, n, **how)
-    if out.suffix.lower() == ".png":
+    if ending == ".png":
         with atomic_path(out) as temporary:
             completion_grid(x, known, drawn, model.domain).save(temporary)
     else:
-        about: dict[str, Any] = {"writing": run.writing, "rate": run.rate}
-        about["resolution"] = run.reading.resolution or 1
         files = export_items(drawn.flatten(0, 1), model.domain, out, **about)
     return {"items": len(x), "n": n, "kept": int(known.sum()), "of": model.domain.size, "files": files}

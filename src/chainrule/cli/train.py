@@ -50,6 +50,8 @@ def train(
 ) -> None:
     """Train a model on a data set; write weights, curve and a report into a run folder.
 
+    `train MODEL --help` lists the hyperparameters and training options of that model too.
+
     Examples:
 
     `chainrule train causal-conv1d --data digits`

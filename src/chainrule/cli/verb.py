@@ -38,6 +38,7 @@ BEGINNINGS = {
     b"\xff\xd8\xff": ".jpg",
     b"MThd": ".mid",
 }
+GIVEN = "chainrule.given"  # in a context: the arguments as they were typed
 UsageError: Any = typer.BadParameter.__base__  # of click, which Typer brings or depends on
 _held: ContextVar[ExitStack] = ContextVar("held")
 
@@ -47,6 +48,7 @@ class Verb(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """See click; an option that does not exist may be one that --set gives."""
+        ctx.meta[GIVEN] = list(args)  # for the help, which is shown before they are read
         try:
             return super().parse_args(ctx, args)
         except UsageError as error:
@@ -55,6 +57,16 @@ class Verb(TyperCommand):
             if key and key in known and any(p.name == "set_" for p in self.params):
                 error.message += f"; hyperparameters and training options are set by --set {key}=VALUE"
             raise
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """See click; where --set is an option and a model is named, what it takes of that model follows."""
+        super().format_help(ctx, formatter)
+        if any(p.name == "set_" for p in self.params) and ctx.meta.get(GIVEN, ["-h"])[0][:1] != "-":
+            from chainrule.cli.describe_model import describe_model
+            from chainrule.models.registry import list_models
+
+            if (name := ctx.meta[GIVEN][0]) in list_models():
+                describe_model(name, json=False)
 
     def invoke(self, ctx: Any) -> Any:
         """Run it; what came from a pipe is kept until it ends."""

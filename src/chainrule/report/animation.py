@@ -27,8 +27,13 @@ UNDRAWN = 128  # shade of what is not drawn yet
 WAVE = (96, 480)  # pixels of a recording, height and width
 
 
-def sites_of(run: Run, path: Path) -> Tensor:
+def sites_of(run: Run, path: Path, known: Tensor | None = None) -> Tensor:
     """The site that draws each variable, 0 for the first: integers (*event_shape).
+
+    Args:
+        run: that draws.
+        path: to write, for messages.
+        known: (*event_shape) booleans of what is not drawn, but there from the beginning: -1.
 
     Raises:
         ChainruleError: if the run draws texts, or not site by site in one ordering.
@@ -40,7 +45,8 @@ def sites_of(run: Run, path: Path) -> Tensor:
         raise ChainruleError(f"{path}: shows the order in which variables are drawn; {run.name} draws {kind}")
     one = model.factorisation
     place = one.ordering.unflatten(torch.arange(one.domain.size)[None])[0]
-    return (place // one.head.variables).cpu()
+    sites = (place // one.head.variables).cpu()
+    return sites if known is None else sites.masked_fill(known.cpu(), -1)
 
 
 def frames(
@@ -51,19 +57,20 @@ def frames(
     Args:
         x: items (N, *event_shape).
         domain: theirs.
-        site: that draws each variable, (*event_shape).
+        site: that draws each variable, (*event_shape); -1 for what is there from the beginning.
         rate: of recordings in Hz, which are drawn as waves; None for other items.
         columns: of the grid.
 
     Returns:
         Canvases (height, width, channels) uint8.
     """
-    sites = int(site.max()) + 1
+    first, sites = int(site[site >= 0].min()), int(site.max()) + 1
     if rate is not None:
-        pixels, last = _waves(x, domain), np.linspace(0, sites - 1, WAVE[1])[None].repeat(WAVE[0], 0)
+        columns_of = np.linspace(0, len(site) - 1, WAVE[1]).round().astype(int)
+        pixels, last = _waves(x, domain), site.numpy()[columns_of][None].repeat(WAVE[0], 0)
     else:
         pixels, last = as_pixels(x, domain), _pixels(site, domain)
-    moments = np.linspace(0, sites, min(sites + 1, FRAMES)).round()
+    moments = np.linspace(first, sites, min(sites - first + 1, FRAMES)).round()
     drawn = (np.where((last < moment)[..., None], pixels, UNDRAWN).astype(np.uint8) for moment in moments)
     return [tiled(each, domain, columns) for each in drawn]
 
@@ -84,33 +91,9 @@ def write_mp4(path: Path, canvases: list[np.ndarray]) -> None:
     """
     height, width = canvases[0].shape[:2]
     held = f"pad=ceil(iw/2)*2:ceil(ih/2)*2,tpad=stop_mode=clone:stop_duration={HELD:g}"  # sides must be even
-    command = [
-        *(
-            ffmpeg(),
-            "-y",
-            "-loglevel",
-            "error",
-            "-f",
-            "rawvideo",
-            "-pix_fmt",
-            "rgb24",
-            "-s",
-            f"{width}x{height}",
-        ),
-        *(
-            "-r",
-            f"{len(canvases) / SECONDS:g}",
-            "-i",
-            "-",
-            "-vf",
-            held,
-            "-c:v",
-            "libx264",
-            "-pix_fmt",
-            "yuv420p",
-        ),
-        str(path),
-    ]
+    raw = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {len(canvases) / SECONDS:g} -i -"
+    coded = f"-vf {held} -c:v libx264 -pix_fmt yuv420p"
+    command = [ffmpeg(), "-y", "-loglevel", "error", *raw.split(), *coded.split(), str(path)]
     content = b"".join(np.broadcast_to(canvas, (height, width, 3)).tobytes() for canvas in canvases)
     done = subprocess.run(command, input=content, capture_output=True, check=False)
     if done.returncode:

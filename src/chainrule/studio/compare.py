@@ -11,7 +11,16 @@ import gradio as gr
 from chainrule.errors import ChainruleError
 from chainrule.models.base.capabilities import Samples
 from chainrule.studio.items import show_items
-from chainrule.studio.parts import EVENT, class_fields, class_of, seed_field, seeded, shown
+from chainrule.studio.parts import (
+    EVENT,
+    choice,
+    class_fields,
+    class_of,
+    seed_field,
+    seeded,
+    shown,
+    temperature_field,
+)
 from chainrule.studio.runs import Runs
 from chainrule.training import Run
 
@@ -34,8 +43,8 @@ def build(run: Run, runs: Runs) -> None:
     with gr.Row():
         for number, temperature in enumerate((1.0, 0.7)):
             with gr.Column(min_width=300):
-                other = gr.Dropdown(runs.names, value=run.name, label="Run")
-                heat = gr.Slider(0, 2, temperature, step=0.05, label="Temperature")
+                other = choice(runs.names, run.name, "Run")
+                heat = temperature_field(temperature)
                 sides.append((other, heat, gr.HTML(elem_id=f"compare-{number}")))
     start = gr.Button("Draw both", variant="primary", elem_id="compare-start")
     inputs = [*(field for other, heat, _ in sides for field in (other, heat)), *fields]

@@ -25,6 +25,8 @@ from chainrule.studio.parts import (
     seed_field,
     seeded,
     shown,
+    slider,
+    temperature_field,
 )
 from chainrule.studio.runs import Runs
 from chainrule.training import Run
@@ -73,13 +75,13 @@ def build(run: Run, runs: Runs) -> None:
             drawn = gr.HTML(elem_id="draw-result", min_height=120)
             note = gr.Markdown(_waiting(), elem_id="draw-note", elem_classes="note")
             with gr.Row():
-                count = gr.Slider(1, MOST_DRAWS, DRAWS, step=1, label="Draws", min_width=140)
-                temperature = gr.Slider(0, 2, 1, step=0.05, label="Temperature", min_width=140)
+                count = slider(1, MOST_DRAWS, DRAWS, "Draws", min_width=140)
+                temperature = temperature_field(min_width=140)
                 seed = seed_field()
             classes = class_fields(run, each=True)
             item = gr.Button("Put a sample on the canvas", elem_id="draw-item")
     fields = [canvas, count, temperature, seed, *classes]
-    changes = (canvas.input, count.release, temperature.release, seed.submit)
+    changes = (canvas.input, count.input, temperature.input, seed.submit)
     for event in (*changes, *(field.input for field in classes)):
         event(shown(partial(complete, run)), fields, [drawn, note], trigger_mode="always_last", **EVENT)
     item.click(shown(partial(sampled, run)), [seed, *classes], [canvas, seed], **EVENT)

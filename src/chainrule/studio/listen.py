@@ -12,7 +12,16 @@ import gradio as gr
 from chainrule.models.base.capabilities import Samples
 from chainrule.report.text import text_as_drawn
 from chainrule.studio.items import show_items
-from chainrule.studio.parts import EVENT, class_fields, class_of, seed_field, seeded, shown
+from chainrule.studio.parts import (
+    EVENT,
+    class_fields,
+    class_of,
+    seed_field,
+    seeded,
+    shown,
+    slider,
+    temperature_field,
+)
 from chainrule.studio.runs import Runs
 from chainrule.tasks import continuation
 from chainrule.training import Run
@@ -35,8 +44,8 @@ def build(run: Run, runs: Runs) -> None:
     with gr.Row():
         fixed = domain.lengths == "ends"  # such items end by themselves
         most = domain.steps if fixed else min(MOST_STEPS, 8 * domain.steps)
-        length = gr.Slider(1, most, domain.steps, step=1, label="Steps")
-        temperature = gr.Slider(0, 2, 1, step=0.05, label="Temperature")
+        length = slider(1, most, domain.steps, "Steps")
+        temperature = temperature_field()
         seed = seed_field()
     prompt = gr.Textbox(
         label="It begins with", max_length=MOST_PROMPT, visible=reads, elem_id="listen-prompt"

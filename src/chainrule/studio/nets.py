@@ -8,7 +8,7 @@ import torch
 from chainrule.domain import Domain
 from chainrule.models import create_model
 from chainrule.report import draw_masks, draw_receptive_fields
-from chainrule.studio.parts import EVENT, drawing, shown
+from chainrule.studio.parts import EVENT, drawing, shown, slider
 from chainrule.studio.runs import Runs
 from chainrule.training import Run
 
@@ -31,15 +31,15 @@ def suits(run: Run) -> bool:
 def build(run: Run, runs: Runs) -> None:
     """Lay out both explanations."""
     gr.Markdown(HELP)
-    depth = gr.Slider(1, 5, 3, step=1, label="Layers")
+    depth = slider(1, 5, 3, "Layers")
     look = gr.Button("Look at both", elem_id="nets-look")
     with gr.Column():
         nets = [gr.HTML(elem_id=f"nets-{name}") for name in ("pixelcnn", "gated-pixelcnn")]
     look.click(shown(blind_spots), depth, nets, **EVENT)
     gr.Markdown(MASKS)
-    ordering = gr.Slider(0, 20, 0, step=1, label="Ordering", elem_id="nets-ordering")
+    ordering = slider(0, 20, 0, "Ordering", elem_id="nets-ordering")
     masks = gr.HTML(elem_id="nets-masks")
-    ordering.release(shown(made_masks), ordering, masks, trigger_mode="always_last", **EVENT)
+    ordering.input(shown(made_masks), ordering, masks, trigger_mode="always_last", **EVENT)
 
 
 def blind_spots(depth: float) -> list[str]:

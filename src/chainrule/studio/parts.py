@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from html import escape
 from inspect import isgeneratorfunction
@@ -78,6 +78,21 @@ def seeded(seed: float) -> torch.Generator:
     return torch.Generator().manual_seed(int(seed or 0))
 
 
+def slider(least: float, most: float, value: float, label: str, step: float = 1, **about: Any) -> gr.Slider:
+    """A slider that can be moved: Gradio takes a field of a panel for one that only shows, unless told."""
+    return gr.Slider(least, most, value, step=step, label=label, interactive=True, **about)
+
+
+def temperature_field(value: float = 1.0, **about: Any) -> gr.Slider:
+    """A slider for the temperature."""
+    return slider(0, 2, value, "Temperature", 0.05, **about)
+
+
+def choice(choices: Sequence[Any], value: Any, label: str, **about: Any) -> gr.Dropdown:
+    """A choice that can be made."""
+    return gr.Dropdown(choices, value=value, label=label, interactive=True, **about)
+
+
 def seed_field() -> gr.Number:
     """A field for the seed of the noise."""
     return gr.Number(
@@ -99,7 +114,7 @@ def class_fields(run: Run, each: bool = False) -> list[gr.Dropdown]:
         classes = known.get(name) or list(map(str, range(count)))
         classes = [EACH, *classes] if each and len(names) == 1 else classes
         label = "Class" if name.isdigit() else name.capitalize()
-        fields.append(gr.Dropdown(classes, value=classes[0], label=label))
+        fields.append(choice(classes, classes[0], label))
     return fields
 
 

@@ -54,7 +54,7 @@ def build(run: Run, runs: Runs) -> None:
         visible=run.writing is not None,
         elem_id="score-text",
     )
-    file = gr.File(label="A file", elem_id="score-file", height=120)
+    file = gr.File(label="A file", elem_id="score-file", height=120, interactive=True)
     with gr.Row(visible=bool(run.model.condition.counts)):
         classes = class_fields(run)
     start = gr.Button("Score", variant="primary", elem_id="score-start")

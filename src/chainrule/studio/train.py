@@ -22,7 +22,7 @@ from chainrule.models.choose import choose_models
 from chainrule.report.curves import learning_curve
 from chainrule.run_files import METRICS
 from chainrule.studio.items import show_items
-from chainrule.studio.parts import EVENT, picture, shown
+from chainrule.studio.parts import EVENT, choice, picture, shown, slider
 from chainrule.studio.runs import Runs
 from chainrule.training import Run
 from chainrule.training.run import read_metrics
@@ -45,10 +45,10 @@ def build(run: Run, runs: Runs) -> None:
     gr.Markdown("The run is kept in a temporary folder, and removed at the end: `chainrule train` keeps one.")
     with gr.Row():
         first = runs.data[0] if runs.data else FIRST
-        data = gr.Dropdown(sets(runs), value=first, label="Data", elem_id="train-data")
+        data = choice(sets(runs), first, "Data", elem_id="train-data")
         names = models_for(runs, first)
-        model = gr.Dropdown(names, value=names[0], label="Model", elem_id="train-model")
-        minutes = gr.Slider(1, MOST_MINUTES, 2, step=1, label="Minutes at most")
+        model = choice(names, names[0], "Model", elem_id="train-model")
+        minutes = slider(1, MOST_MINUTES, 2, "Minutes at most")
     with gr.Row():
         start = gr.Button("Train", variant="primary", elem_id="train-start")
         stop = gr.Button("Stop", elem_id="train-stop")
@@ -120,4 +120,4 @@ def learnt(folder: Path) -> tuple[str, str]:
 
 def _other_models(runs: Runs, data: str) -> gr.Dropdown:
     names = models_for(runs, data)
-    return gr.Dropdown(names, value=names[0])
+    return choice(names, names[0], "Model")

@@ -15,7 +15,16 @@ from chainrule.errors import ChainruleError
 from chainrule.models.base.capabilities import Factorises, Samples
 from chainrule.networks import Network
 from chainrule.report.pictures import is_roll
-from chainrule.studio.parts import EVENT, class_fields, class_of, script, seed_field, seeded, shown
+from chainrule.studio.parts import (
+    EVENT,
+    class_fields,
+    class_of,
+    script,
+    seed_field,
+    seeded,
+    shown,
+    temperature_field,
+)
 from chainrule.studio.runs import Runs
 from chainrule.tasks import conditionals, redraw
 from chainrule.training import Run
@@ -48,7 +57,7 @@ def build(run: Run, runs: Runs) -> None:
     """Lay out the player and what starts it."""
     gr.Markdown(HELP)
     with gr.Row():
-        heat = gr.Slider(0, 2, 1, step=0.05, label="Temperature", min_width=140, elem_id="watch-temperature")
+        heat = temperature_field(min_width=140, elem_id="watch-temperature")
         fields = [heat, seed_field(), *class_fields(run)]
         start = gr.Button("Draw an item", variant="primary", elem_id="watch-start")
     film = gr.HTML(
