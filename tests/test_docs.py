@@ -139,6 +139,27 @@ def test_a_chapter_is_a_notebook(page):
     assert (ROOT / "notebooks" / f"{page.stem}.ipynb").read_text() == chapters.notebook(page)
 
 
+SMALL = """import os
+from chainrule.training import TrainingConfig
+
+TrainingConfig.plan = lambda self, items: (1, 1)
+os.chdir({folder!r})"""
+
+
+@pytest.mark.parametrize("page", CHAPTERS, ids=name_of)
+def test_a_notebook_runs_in_a_kernel(page, tmp_path):
+    """Each cell, where Jupyter would run it, after nets are told to train for one epoch."""
+    nbformat = pytest.importorskip("nbformat")
+    client = pytest.importorskip("nbclient").NotebookClient
+    book = nbformat.read(ROOT / "notebooks" / f"{page.stem}.ipynb", as_version=4)
+    install = next(cell for cell in book.cells if cell.cell_type == "code")
+    assert install.source == "%pip install --quiet chainrule"
+    install.source = SMALL.format(folder=str(tmp_path))
+    done = client(book, timeout=300, kernel_name="python3").execute()
+    outputs = [output for cell in done.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert outputs and all(output.output_type != "error" for output in outputs)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_command_and_option_exists(page):
     """Those of all blocks, whether they run or not."""
