@@ -21,7 +21,7 @@ def learning_curve(metrics: list[dict[str, float]], baselines: dict[str, float],
         baselines: name → nats; those far above the curve are left out, so that it fills the picture.
         unit: of what is learnt: "nats", or "nats (density)".
     """
-    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    figure = Figure(figsize=(4.6, 3), layout="constrained")
     axes = figure.add_subplot()
     epochs = [row["epoch"] + 1 for row in metrics]
     valid = [row["valid_nats"] for row in metrics]
