@@ -56,6 +56,7 @@ def main() -> None:
 
 def draw(page: Page) -> None:
     """The upper half of a seven."""
+    page.wait_for_selector("#draw-canvas canvas")
     box = page.locator("#draw-canvas canvas").bounding_box()
     assert box is not None
     for number, (x, y) in enumerate([(0.3, 0.22), (0.68, 0.22), (0.55, 0.46)]):
