@@ -10,7 +10,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from chainrule.cli.inputs import data_of
 from chainrule.portable import SUFFIX
 from chainrule.tasks.sharing import pack
 from chainrule.training import Run
@@ -130,7 +129,7 @@ def main(runs: str, *names: str) -> None:
         if (names and name not in names) or not folder.is_dir():
             continue
         run, path = Run.open(folder), PLACE / f"{name}{SUFFIX}"
-        numbers = pack(run, path, data_of(run, None), half=True, about=card(name, entry), licence=LICENCE)
+        numbers = pack(run, path, run.load_data(), half=True, about=card(name, entry), licence=LICENCE)
         assert numbers is not None
         print(f"{name}: {path.stat().st_size:,} bytes, {numbers['nats']:.3f} ± {numbers['nats_se']:.3f} nats")
 

@@ -64,8 +64,6 @@ def complete(
 
     `chainrule complete runs/digits-causal-conv1d digits --keep top -n 8 -o completed.png`
 
-    `chainrule complete runs/digits-causal-conv1d digits --keep top -n 8 -o completed.gif`
-
     `chainrule complete runs/people many/ --engine ray --workers 8 -o filled/`
 
     `chainrule complete runs/people gaps.csv --given "age>=40" -o filled.csv`

@@ -79,7 +79,7 @@ def seeded(seed: float) -> torch.Generator:
 
 
 def slider(least: float, most: float, value: float, label: str, step: float = 1, **about: Any) -> gr.Slider:
-    """A slider that can be moved: Gradio takes a field of a panel for one that only shows, unless told."""
+    """A slider that can be moved; without `interactive` Gradio takes a field of a panel for a result."""
     return gr.Slider(least, most, value, step=step, label=label, interactive=True, **about)
 
 

@@ -20,7 +20,8 @@ Out = Annotated[
     typer.Option(
         "--out",
         "-o",
-        help="Output: .png for a grid; .npy, .csv, .txt or .mid for the items; .parquet for a table.",
+        help="Output: .png for a grid, .gif or .mp4 to see it drawn; .npy, .csv, .txt or .mid for the items; "
+        ".parquet for a table.",
     ),
 ]
 Keep = Annotated[
