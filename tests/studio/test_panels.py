@@ -170,12 +170,12 @@ def test_what_a_long_sequence_reads_is_a_number():
 
 
 def test_a_change_keeps_what_is_before_and_the_noise(digits):
-    film = watch.drawn(digits, 1.0, 0, "3")
+    film = watch.drawn(digits, 0.5, 0, "3")
     d = 20
     asked = {"values": film["values"], "d": d, "level": film["values"][d]}
-    assert watch.changed(digits, asked, 1.0, 0, "3")["values"] == film["values"]
+    assert watch.changed(digits, asked, 0.5, 0, "3")["values"] == film["values"]
     asked["level"] = (film["values"][d] + 8) % 17
-    other = watch.changed(digits, asked, 1.0, 0, "3")
+    other = watch.changed(digits, asked, 0.5, 0, "3")
     assert other["values"][:d] == film["values"][:d]
     assert (other["values"][d], other["changed"]) == (asked["level"], d)
 
