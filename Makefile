@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: help demo test test-all check matrix bench gpu docs clean
+.PHONY: help demo test test-all notebooks check matrix bench gpu docs clean
 help:
 	@echo "make demo    train a model of handwritten digits, sample and complete with it (2 minutes)"
 	@echo "make test    run the tests"
 	@echo "make test-all the slow ones too"
+	@echo "make notebooks the notebooks alone, each in a kernel, with less training"
 	@echo "make check   lint, format and types"
 	@echo "make matrix  smoke tests on the oldest and newest versions of what is needed, and on each Python there is"
 	@echo "make bench   measure sampling and training on this machine and write benchmarks/"
@@ -37,6 +38,9 @@ test: $(VENV)/.dev
 
 test-all: $(VENV)/.dev
 	$(BIN)/pytest -n 2
+
+notebooks: $(VENV)/.dev
+	$(BIN)/pytest -n 2 tests/test_docs.py -k kernel
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check src tests tools fuzz

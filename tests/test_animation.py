@@ -89,7 +89,9 @@ def test_a_completion_begins_with_what_is_kept(run, tmp_path):
     for path in paths:
         assert main(["complete", str(run), "digits", "-o", str(path), *keep]) == 0
     shown, durations = gif(paths[0])
-    assert len(shown) == 33 and set(durations[:-1]) == {180}  # 32 of 64 pixels are drawn, from the first frame on
+    assert len(shown) == 33 and set(durations[:-1]) == {
+        180
+    }  # 32 of 64 pixels are drawn, from the first frame on
     tall = 8 * 6 + 2
     grey = (shown[0] == UNDRAWN).all(-1)
     assert grey[2 : 2 + 24, 2:50].all() and not grey[2 + 24 : tall, 2:50].any()

@@ -146,7 +146,11 @@ TrainingConfig.plan = lambda self, items: (1, 1)
 os.chdir({folder!r})"""
 
 
-@pytest.mark.parametrize("page", CHAPTERS, ids=name_of)
+# The code of each is run above; the kernels of the others are started in a job of their own.
+IN_KERNELS = [CHAPTERS[0], *(pytest.param(page, marks=pytest.mark.slow) for page in CHAPTERS[1:])]
+
+
+@pytest.mark.parametrize("page", IN_KERNELS, ids=name_of)
 def test_a_notebook_runs_in_a_kernel(page, tmp_path):
     """Each cell, where Jupyter would run it, after nets are told to train for one epoch."""
     nbformat = pytest.importorskip("nbformat")
