@@ -283,7 +283,7 @@ def test_report_of_text_and_of_reals(tmp_path):
 def test_any_curve_can_be_drawn(nats, recwarn):
     metrics = [{"epoch": i, "train_nats": v, "valid_nats": v} for i, v in enumerate(nats)]
     drawn = Image.open(io.BytesIO(learning_curve(metrics, {"uniform": 4.0, "gaussian": -4.5})))
-    assert drawn.size == (768, 432)
+    assert drawn.size == (552, 360)
     assert not recwarn.list  # such as matplotlib's on empty ranges
 
 
