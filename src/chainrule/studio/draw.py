@@ -21,7 +21,7 @@ from chainrule.studio.parts import (
     class_fields,
     class_of,
     picture,
-    script,
+    scripted,
     seed_field,
     seeded,
     shown,
@@ -63,14 +63,7 @@ def build(run: Run, runs: Runs) -> None:
     gr.Markdown(HELP)
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
-            canvas = gr.HTML(
-                value=None,
-                html_template=script("pixels.html"),
-                js_on_load=script("pixels.js"),
-                elem_id="draw-canvas",
-                apply_default_css=False,
-                **size,
-            )
+            canvas = scripted("pixels", "draw-canvas", **size)
         with gr.Column(scale=3, min_width=300):
             drawn = gr.HTML(elem_id="draw-result", min_height=120)
             note = gr.Markdown(_waiting(), elem_id="draw-note", elem_classes="note")

@@ -56,6 +56,12 @@ def script(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
+def scripted(name: str, elem_id: str, **about: Any) -> gr.HTML:
+    """A part of the page that NAME.html lays out and NAME.js drives."""
+    how: dict[str, Any] = {"html_template": script(f"{name}.html"), "js_on_load": script(f"{name}.js")}
+    return gr.HTML(value=None, elem_id=elem_id, apply_default_css=False, **how, **about)
+
+
 def picture(content: Image.Image | bytes, text: str, kind: str = "picture") -> str:
     """HTML of a picture, with its text for those who do not see it.
 

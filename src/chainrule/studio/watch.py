@@ -19,7 +19,7 @@ from chainrule.studio.parts import (
     EVENT,
     class_fields,
     class_of,
-    script,
+    scripted,
     seed_field,
     seeded,
     shown,
@@ -60,13 +60,7 @@ def build(run: Run, runs: Runs) -> None:
         heat = temperature_field(min_width=140, elem_id="watch-temperature")
         fields = [heat, seed_field(), *class_fields(run)]
         start = gr.Button("Draw an item", variant="primary", elem_id="watch-start")
-    film = gr.HTML(
-        value=None,
-        html_template=script("film.html"),
-        js_on_load=script("film.js"),
-        elem_id="watch-film",
-        apply_default_css=False,
-    )
+    film = scripted("film", "watch-film")
     start.click(shown(partial(drawn, run)), fields, film, **EVENT)
     film.input(shown(partial(changed, run)), [film, *fields], film, **EVENT)
 
