@@ -187,9 +187,10 @@ def test_two_temperatures_are_compared(page):
 
 
 def give(page, path):
-    """Drop a file, again until the field, which listens a moment after it is there, has taken it."""
-    for _ in range(10):
-        page.set_input_files("#score-file input[type=file]", path)
+    """Drop a file, again until the field, which listens a moment after it is there and is gone once it has one."""
+    for _ in range(PATIENCE // 6000):
+        with suppress(playwright.TimeoutError):
+            page.set_input_files("#score-file input[type=file]", path, timeout=6000)
         with suppress(playwright.TimeoutError):
             return page.get_by_text(path.name).wait_for(timeout=6000)
     raise AssertionError(f"{path.name} was not taken")
