@@ -2,6 +2,7 @@
 
 import os
 import stat
+import string
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from PIL import Image
 
 import chainrule as cr
 from chainrule.cli import main
+from chainrule.data.writing import Bytes, Characters
 from chainrule.report import image_grid
 from chainrule.report.animation import FRAMES, UNDRAWN, WAVE, frames
+from chainrule.report.typed import texts_at, typed
 from digits_run import write_run
 
 
@@ -61,6 +64,26 @@ def test_rolls_and_recordings_grow_to_the_right():
     assert (half[2 : WAVE[0], 10:100] == 0).any()
 
 
+def test_texts_grow_where_their_symbols_are_drawn():
+    domain = cr.Domain.sequence(6, 28, lengths="ends")
+    x = torch.tensor([[1, 2, 0, 3, 27, -1], [4, 27, -1, -1, -1, -1]])
+    writing = Characters(" " + string.ascii_lowercase)
+    backwards = torch.arange(5, -1, -1)
+    at = [texts_at(x, domain, writing, backwards < moment) for moment in (0, 2, 3, 4, 6)]
+    assert at == ["····\n·", "····\n·", "···c\n·", "·· c\n·", "ab c\nd"]
+    shown = frames(x, domain, backwards, writing=writing)
+    assert len(shown) == 7 and len({canvas.shape for canvas in shown}) == 1
+    assert np.array_equal(shown[-1], typed(at)[-1]) and not np.array_equal(shown[-2], shown[-1])
+
+
+def test_long_texts_are_wrapped_and_bytes_are_read_as_utf8():
+    text = "é" * 40 + "\n" + "x" * 70
+    levels = torch.tensor(list(text.encode()))[None]
+    domain = cr.Domain.sequence(levels.shape[1], 256)
+    whole = texts_at(levels, domain, Bytes(), torch.ones(levels.shape[1], dtype=torch.bool))
+    assert whole == "é" * 40 + "\n" + "x" * 64 + "\n" + "x" * 6
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "digits"
@@ -97,6 +120,18 @@ def test_a_completion_begins_with_what_is_kept(run, tmp_path):
     assert grey[2 : 2 + 24, 2:50].all() and not grey[2 + 24 : tall, 2:50].any()
     expected = image_grid(torch.from_numpy(np.load(paths[1])), cr.load_data("digits").domain, columns=3)
     assert np.array_equal(shown[-1], np.asarray(expected.convert("RGB")))
+
+
+def test_names_and_what_continues_them_are_typed(tmp_path):
+    paths = [tmp_path / name for name in ("x.gif", "long.gif", "x.txt")]
+    for path in (paths[0], paths[2]):
+        assert main(["sample", "zoo:names", "-n", "4", "-o", str(path), "--device", "cpu"]) == 0
+    longer = ["--prompt", "a", "--length", "40", "-n", "2"]
+    assert main(["continue", "zoo:names", *longer, "-o", str(paths[1]), "--device", "cpu"]) == 0
+    expected = typed([paths[2].read_text().rstrip("\n")])[0]
+    shown = gif(paths[0])[0][-1][..., :1]
+    assert np.array_equal(shown[: len(expected), : expected.shape[1]], expected)
+    assert len(gif(paths[1])[0]) > 2
 
 
 def test_what_has_no_order_is_refused(run, tmp_path, capsys):

@@ -119,7 +119,9 @@ class Drawing:
         items = drawn if isinstance(drawn, Parts) else Parts(len(drawn), iter([drawn]))
         about: Any = {"writing": self.run.writing, "rate": self.run.rate, "columns": steps}
         about |= {"safe_csv": self.options.safe_csv, "tempo": self.options.tempo}
-        about |= {"resolution": self.run.reading.resolution or 1, "site": self.site}
+        longer = self.site is not None and domain != self.run.model.domain  # continued, step after step
+        site = torch.arange(domain.steps).expand(domain.event_shape) if longer else self.site
+        about |= {"resolution": self.run.reading.resolution or 1, "site": site}
         return export_parts(items.parts, items.n, domain, out, **about)
 
     def _plain(self, x: Any, domain: Any) -> list:

@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from chainrule.data.pcm import to_samples
+from chainrule.data.writing import Writing
 from chainrule.domain import Domain
 from chainrule.domain.mu_law import FULL
 from chainrule.errors import ChainruleError, MissingExtraError, optional_import
 from chainrule.models.base.capabilities import Sequential
 from chainrule.report.pictures import as_image, as_pixels, is_roll, tiled
+from chainrule.report.typed import texts_at, typed
 
 if TYPE_CHECKING:
     from chainrule.training import Run
@@ -36,13 +38,13 @@ def sites_of(run: Run, path: Path, known: Tensor | None = None) -> Tensor:
         known: (*event_shape) booleans of what is not drawn, but there from the beginning: -1.
 
     Raises:
-        ChainruleError: if the run draws texts, or not site by site in one ordering.
+        ChainruleError: if the run does not draw site by site in one ordering.
     """
     model: Any = run.model
-    stepwise = isinstance(model, Sequential) and model.orderings == 1
-    if run.writing is not None or not stepwise:
-        kind = "texts" if run.writing is not None else "without one ordering of the variables"
-        raise ChainruleError(f"{path}: shows the order in which variables are drawn; {run.name} draws {kind}")
+    if not isinstance(model, Sequential) or model.orderings != 1:
+        raise ChainruleError(
+            f"{path}: shows the order in which variables are drawn; {run.name} draws without one ordering of them"
+        )
     one = model.factorisation
     place = one.ordering.unflatten(torch.arange(one.domain.size)[None])[0]
     sites = (place // one.head.variables).cpu()
@@ -50,14 +52,21 @@ def sites_of(run: Run, path: Path, known: Tensor | None = None) -> Tensor:
 
 
 def frames(
-    x: Tensor, domain: Domain, site: Tensor, *, rate: int | None = None, columns: int | None = None
+    x: Tensor,
+    domain: Domain,
+    site: Tensor,
+    *,
+    writing: Writing | None = None,
+    rate: int | None = None,
+    columns: int | None = None,
 ) -> list[np.ndarray]:
-    """Draw a grid at several moments, at most `FRAMES`: what is not drawn yet in grey, first nothing, last all.
+    """Draw items at several moments, at most `FRAMES`: what is not drawn yet in grey, first nothing, last all.
 
     Args:
         x: items (N, *event_shape).
         domain: theirs.
         site: that draws each variable, (*event_shape); -1 for what is there from the beginning.
+        writing: of texts, which are drawn below each other; None for other items.
         rate: of recordings in Hz, which are drawn as waves; None for other items.
         columns: of the grid.
 
@@ -65,12 +74,14 @@ def frames(
         Canvases (height, width, channels) uint8.
     """
     first, sites = int(site[site >= 0].min()), int(site.max()) + 1
+    moments = np.linspace(first, sites, min(sites - first + 1, FRAMES)).round()
+    if writing is not None:
+        return typed([texts_at(x, domain, writing, site < moment) for moment in moments])
     if rate is not None:
         columns_of = np.linspace(0, len(site) - 1, WAVE[1]).round().astype(int)
         pixels, last = _waves(x, domain), site.numpy()[columns_of][None].repeat(WAVE[0], 0)
     else:
         pixels, last = as_pixels(x, domain), _pixels(site, domain)
-    moments = np.linspace(first, sites, min(sites - first + 1, FRAMES)).round()
     drawn = (np.where((last < moment)[..., None], pixels, UNDRAWN).astype(np.uint8) for moment in moments)
     return [tiled(each, domain, columns) for each in drawn]
 

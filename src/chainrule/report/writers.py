@@ -91,7 +91,8 @@ def _check_grid(path: Path, domain: Domain) -> None:
 def _frames(items: Export) -> list[np.ndarray]:
     if items.site is None:
         raise ChainruleError("an animation needs the site that draws each variable; got none")
-    return frames(items.x, items.domain, items.site, rate=items.rate, columns=items.columns)
+    about: Any = {"writing": items.writing, "rate": items.rate, "columns": items.columns}
+    return frames(items.x, items.domain, items.site, **about)
 
 
 def _check_movie(path: Path, domain: Domain) -> None:
