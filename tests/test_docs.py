@@ -135,8 +135,9 @@ def test_a_chapter_runs_and_prints_what_it_shows(page, folder):
 
 @pytest.mark.parametrize("page", CHAPTERS, ids=name_of)
 def test_a_chapter_is_a_notebook(page):
-    """`python tools/chapters.py` has been run."""
-    assert (ROOT / "notebooks" / f"{page.stem}.ipynb").read_text() == chapters.notebook(page)
+    """`python tools/chapters.py` has been run, and the page leads to it."""
+    assert page.with_suffix(".ipynb").read_text() == chapters.notebook(page)
+    assert page.read_text().splitlines()[2] == chapters.links(page)
 
 
 SMALL = """import os
@@ -155,7 +156,7 @@ def test_a_notebook_runs_in_a_kernel(page, tmp_path):
     """Each cell, where Jupyter would run it, after nets are told to train for one epoch."""
     nbformat = pytest.importorskip("nbformat")
     client = pytest.importorskip("nbclient").NotebookClient
-    book = nbformat.read(ROOT / "notebooks" / f"{page.stem}.ipynb", as_version=4)
+    book = nbformat.read(page.with_suffix(".ipynb"), as_version=4)
     install = next(cell for cell in book.cells if cell.cell_type == "code")
     assert install.source == "%pip install --quiet chainrule"
     install.source = SMALL.format(folder=str(tmp_path))

@@ -18,9 +18,8 @@ from records import ROOT
 
 LEARN = ROOT / "docs" / "learn"
 PICTURES = ROOT / "docs" / "pictures" / "learn"
-NOTEBOOKS = ROOT / "notebooks"
 REPOSITORY = "chainrule/chainrule"  # RELEASE.md says when it gets its real name
-COLAB = f"https://colab.research.google.com/github/{REPOSITORY}/blob/main/notebooks"
+COLAB = f"https://colab.research.google.com/github/{REPOSITORY}/blob/main/docs/learn"
 PYTHON = re.compile(r"^```python\n(.*?)^```$(?:\n\n```text\n.*?^```$)?", re.M | re.S)
 
 
@@ -41,9 +40,15 @@ def printed(text: str, outputs: list[str]) -> str:
     return PYTHON.sub(shown, text)
 
 
+def links(page: Path) -> str:
+    """The line below the title."""
+    name = f"{page.stem}.ipynb"
+    return f"This chapter as a notebook: [{name}]({name}), or [in Colab]({COLAB}/{name})."
+
+
 def notebook(page: Path) -> str:
     """The page as a notebook without outputs, whose first cells open it in Colab and install the library."""
-    text = page.read_text()
+    text = page.read_text().replace(links(page), "")
     badge = f"[Open in Colab]({COLAB}/{page.stem}.ipynb)"
     cells = [cell("markdown", badge), cell("code", "%pip install --quiet chainrule")]
     start = 0
@@ -76,8 +81,7 @@ def write(page: Path) -> None:
             (PICTURES / picture.name).write_bytes(picture.read_bytes())
         os.chdir(ROOT)
     write_text(page, printed(page.read_text(), outputs))
-    NOTEBOOKS.mkdir(exist_ok=True)
-    write_text(NOTEBOOKS / f"{page.stem}.ipynb", notebook(page))
+    write_text(page.with_suffix(".ipynb"), notebook(page))
 
 
 if __name__ == "__main__":
