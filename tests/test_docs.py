@@ -15,6 +15,7 @@ import chainrule as cr
 from chainrule.cli.app import app
 from chainrule.testing import LawViolation
 from chainrule.training import TrainingConfig
+from own_files import PREPARED
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -25,6 +26,7 @@ tables = importlib.import_module("tables")
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CHAPTERS = chapters.chapters()
+DATA_PAGE = ROOT / "docs" / "how-to" / "data.md"
 COMMANDS = typer.main.get_command(app)
 EVERYWHERE = {"--debug", "--verbose", "--import", "--help"}  # options of every command
 # Pages whose code other tests run, with runs of their own, and the help of every command, whose files are the reader's.
@@ -78,8 +80,9 @@ def folder(tmp_path, monkeypatch):
 
 
 def run(page, slow=False):
-    """Every block in order; the names that are left, and what was printed."""
-    names, out = {}, []
+    """Every block in order, with the files of its reader; the names that are left, and what was printed."""
+    prepare = PREPARED.get(name_of(page), dict)
+    names, out = prepare() or {}, []
     for block in wanted(page, slow):
         if block.mark == "raises":
             with pytest.raises(LawViolation) as violation:
@@ -88,6 +91,12 @@ def run(page, slow=False):
         else:
             out.append(block.run(names))
     return names, "".join(out)
+
+
+def transcript(page):
+    """What the commands of a page are shown to print, without the commands."""
+    shown = [block.text for block in pages.blocks(page) if block.text.startswith("$ chainrule data ")]
+    return [line for text in shown for line in text.splitlines() if not line.startswith("$ ")]
 
 
 # What pages claim beside running, of their names and of what they print.
@@ -99,10 +108,11 @@ CLAIMS = {
     "how-to/own-model.md": lambda n, out: n["model"].sample(3).shape == (3, 6),
     "how-to/latent.md": lambda n, out: n["model"].reconstruct(n["x"], n=3).shape == (2, 3, 1, 8, 8),
     "learn/autoencoders.md": lambda n, out: "MADE: 1.000000" in out,
-    "how-to/sequences.md": lambda n, out: out == "torch.Size([2, 16])\n" * 20,
+    "how-to/sequences.md": lambda n, out: "torch.Size([2, 16])\n" * 20 in out,
     "how-to/predictive.md": lambda n, out: torch.equal(
         n["x"], n["model"].sample(2, generator=torch.Generator().manual_seed(0))
     ),
+    "how-to/data.md": lambda n, out: set(transcript(DATA_PAGE)) <= set(out.splitlines()),
     "how-to/scores.md": lambda n, out: n["hidden"].exact.all() and n["scores"].p_value.shape == (447,),
 }
 

@@ -118,7 +118,8 @@ class Independent(ClosedForm, AutoregressiveModel):
     def _params_of(self, head: Head, values: Tensor) -> Tensor:
         """The parameters (P,) of one variable's head, from the values (N,) of its site."""
         if isinstance(head, Categorical):
-            counts = torch.stack([(values == level).sum() for level in range(head.levels)])
+            there = values[values >= 0].long()  # not those after the end of an item, nor missing cells
+            counts = torch.bincount(there, minlength=head.levels)[: head.levels]
             return (counts + self.smoothing).log()
         missing = values.isnan()
         there = values[~missing].double()

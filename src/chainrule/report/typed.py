@@ -30,7 +30,9 @@ def texts_at(x: Tensor, domain: Domain, writing: Writing, drawn: Tensor) -> str:
     lines = []
     for item in x.tolist():
         shown = [
-            (level, there) for level, there in zip(item, drawn.tolist(), strict=True) if level not in (-1, end)
+            (level, there)
+            for level, there in zip(item, drawn.tolist(), strict=True)
+            if level not in (-1, end)
         ]
         parts = (
             writing.text([level for level, _ in part]) if there else NOT_YET * sum(1 for _ in part)

@@ -21,6 +21,7 @@ from chainrule.tasks.likelihood import Likelihood, StepLikelihood, likelihood, s
 
 BASELINES = ("uniform", "independent", "gaussian")
 LARGEST, FEWEST = 4096, 3  # variables of which a covariance is estimated, and items that it takes
+MOST_LOGITS = 2**24  # of an item, of a baseline that has one for each level of each variable
 
 
 @dataclass(frozen=True)
@@ -137,13 +138,16 @@ def class_accuracy(model: Model, x: Tensor, labels: Tensor | None) -> float | No
 
 def _baselines(model: Model, train: Tensor, x: Tensor) -> dict[str, Likelihood]:
     results = {}
+    logits = model.domain.size * model.domain.max_levels if model.domain.discrete else 1
     for name in BASELINES:
         if name == "gaussian" and (model.domain.size > LARGEST or len(train) < FEWEST):
             continue  # its estimate takes D³ operations, and something that varies
+        if name != "gaussian" and logits > MOST_LOGITS:
+            continue  # such as those of a second of 16-bit sound, 2 GB an item
         try:
             baseline = create_model(name, model.domain)
         except ChainruleError:
             continue  # not for this domain
         baseline.estimate(train)
-        results[name] = likelihood(baseline, x)
+        results[name] = likelihood(baseline, x, batch_size=min(256, max(1, 4 * MOST_LOGITS // logits)))
     return results
