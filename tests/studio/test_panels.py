@@ -14,9 +14,10 @@ from chainrule.report.pictures import as_source
 from chainrule.report.text import as_text
 from chainrule.tasks import conditionals, continuation
 from chainrule.tasks.likelihood import log_probs
+from chainrule.tasks.sharing.reference import ITEMS
 
 gr = pytest.importorskip("gradio")
-from chainrule.studio import app, compare, draw, items, listen, nets, runs, score, table, train, watch  # noqa: E402
+from chainrule.studio import app, compare, draw, items, listen, nets, score, table, train, watch  # noqa: E402
 from chainrule.studio.parts import EACH, shown  # noqa: E402
 from chainrule.studio.runs import Runs  # noqa: E402
 
@@ -256,7 +257,7 @@ def test_p_values_of_a_run_of_ones_own(tmp_path):
     x = data.test[:5]
     np.save(tmp_path / "x.npy", x.numpy())
     html = score.scored(run, RUNS, "", str(tmp_path / "x.npy"))
-    expected = cr.score(run.model, x, reference=data.valid[: runs.HELD_OUT]).p_value
+    expected = cr.score(run.model, x, reference=data.valid[:ITEMS]).p_value
     assert np.allclose(table_of(html)["p-value"].astype(float), expected, atol=1e-4)
 
 

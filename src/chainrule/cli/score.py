@@ -108,20 +108,12 @@ def _reference(
     run: Run, source: str | None, split: str, n: int, data_dir: Path | None, packed: bool
 ) -> dict[str, Any]:
     """The first n of the usual items, with their conditions; of a packed run, which has them, their nats will do."""
-    from chainrule.tasks.sharing import reference_of
+    from chainrule.tasks.sharing import reference_for
 
-    if packed and source is None and split == "valid" and run.folder is not None:
-        nats = reference_of(run.folder, n)
-        if nats is not None:
-            return {"reference_nats": nats}
     if source is None:
-        data = run.load_data(data_dir)
-        x, cond = data.split(split)[0], data.cond(split)
-    else:
-        items = items_of(run, source, None, data_dir)
-        x, cond = items.x, items.cond
-    own = cond[:n] if cond is not None and run.model.conditional else None
-    return {"reference": x[:n], "reference_cond": own}
+        return reference_for(run, n, split=split, data_dir=data_dir, packed=packed)
+    items = items_of(run, source, None, data_dir).first(n)
+    return {"reference": items.x, "reference_cond": items.cond if run.model.conditional else None}
 
 
 def _draw(model: Model, x: Tensor, cond: Tensor | None, nats: Tensor, path: Path) -> None:

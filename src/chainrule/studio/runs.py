@@ -9,10 +9,8 @@ from torch import Tensor
 
 from chainrule.errors import ChainruleError
 from chainrule.tasks.likelihood import log_probs
-from chainrule.tasks.sharing import reference_of
+from chainrule.tasks.sharing import reference_for
 from chainrule.training import Run
-
-HELD_OUT = 500  # items whose nats p-values are shares of
 
 
 class Runs:
@@ -45,18 +43,17 @@ class Runs:
             return self._opened[name]
 
     def usual_nats(self, run: Run) -> Tensor:
-        """Nats (N,) of held-out items: those that a packed run has, or else of the first `HELD_OUT` of its validation
-        split.
+        """Nats (N,) of the held-out items that `chainrule score` compares with.
 
         Raises:
             ChainruleError: if there are neither: its data are no longer there, or were made in Python.
         """
         if run.name not in self._usual:
-            nats = None if run.folder is None else reference_of(run.folder)
+            usual = reference_for(run)
+            nats = usual.get("reference_nats")
             if nats is None:
-                data = run.load_data()
-                cond = data.cond("valid") if run.model.conditional else None
-                own = None if cond is None else cond[:HELD_OUT]
-                nats = -log_probs(run.model, data.split("valid")[0][:HELD_OUT], own)
+                x = usual["reference"]
+                assert x is not None
+                nats = -log_probs(run.model, x, usual["reference_cond"])
             self._usual[run.name] = nats
         return self._usual[run.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ from chainrule.models import Model
 from chainrule.models.store import read_weights, write_tensors
 from chainrule.run_files import REFERENCE
 from chainrule.tasks.likelihood import log_probs
+
+if TYPE_CHECKING:
+    from chainrule.training import Run
 
 ITEMS = 1_000  # the first of the validation split
 NATS = "valid_nats"
@@ -40,3 +44,31 @@ def reference_of(folder: Path, n: int = ITEMS) -> Tensor | None:
             f"{path}: expected the nats of held-out items, found something else; pack the run again"
         )
     return nats[:n] if n <= ITEMS or len(nats) < ITEMS else None
+
+
+def reference_for(
+    run: Run, n: int = ITEMS, *, split: str = "valid", data_dir: str | Path | None = None, packed: bool = True
+) -> dict[str, Tensor | None]:
+    """What `score` compares items of a run with, as its arguments: held-out items, or their nats.
+
+    Args:
+        run: whose data they are.
+        n: items at most.
+        split: "train", "valid" or "test".
+        data_dir: where named sets lie.
+        packed: whether the nats that a packed run has will do.
+
+    Returns:
+        `reference_nats`; or `reference` and `reference_cond`, the first items of the split.
+
+    Raises:
+        RunError: if the run has no nats, and its data were made in Python, or are not what they were.
+        DataError: if they are no longer there.
+    """
+    if packed and split == "valid" and run.folder is not None:
+        nats = reference_of(run.folder, n)
+        if nats is not None:
+            return {"reference_nats": nats}
+    data = run.load_data(data_dir)
+    cond = data.cond(split) if run.model.conditional else None
+    return {"reference": data.split(split)[0][:n], "reference_cond": None if cond is None else cond[:n]}
