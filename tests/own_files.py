@@ -67,6 +67,11 @@ def data():
     for i in range(12):
         recording(Path(f"recordings/{i}.wav"), 8000, 0.3)
     recording(Path("hello.wav"), 16000, 0.3)
+    speakers = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+    rows = [f"{i}.wav,{i % 10},{speakers[i % 6]}" for i in range(30)]
+    for i in range(30):
+        recording(Path(f"spoken/{i}.wav"), 8000, 0.2)
+    Path("spoken/metadata.csv").write_text("\n".join(["file,digit,speaker", *rows]))
     Path("books").mkdir()
     Path("books/a.txt").write_text("Call me Ishmael. " * 200)
     Path("books/b.txt").write_text("Nennt mich Ismael. " * 200, encoding="utf-16")

@@ -128,7 +128,7 @@ def test_the_page_on_pictures_runs(tmp_path, monkeypatch):
     page = (ROOT / "docs" / "how-to" / "pictures.md").read_text()
     commands = re.findall(r"^\$ chainrule (.*)$", page, re.MULTILINE)
     pictures = re.findall(r"\]\(../pictures/(.*?)\)", page)
-    assert len(commands) == len(pictures) == 7
+    assert len(commands) == len(pictures) == 8
     for command, picture in zip(commands, pictures, strict=True):
         assert main([*shlex.split(command), "--quiet"]) == 0, command
         assert (tmp_path / picture).exists() and (
