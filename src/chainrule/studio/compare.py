@@ -39,6 +39,7 @@ def build(run: Run, runs: Runs) -> None:
     gr.Markdown(HELP)
     with gr.Row():
         fields: list[Any] = [seed_field(), *class_fields(run)]
+    start = gr.Button("Draw both", variant="primary", elem_id="compare-start")
     sides = []
     with gr.Row():
         for number, temperature in enumerate((1.0, 0.7)):
@@ -46,7 +47,6 @@ def build(run: Run, runs: Runs) -> None:
                 other = choice(runs.names, run.name, "Run")
                 heat = temperature_field(temperature)
                 sides.append((other, heat, gr.HTML(elem_id=f"compare-{number}")))
-    start = gr.Button("Draw both", variant="primary", elem_id="compare-start")
     inputs = [*(field for other, heat, _ in sides for field in (other, heat)), *fields]
     start.click(shown(partial(both, run, runs)), inputs, [side[2] for side in sides], **EVENT)
 
