@@ -103,7 +103,13 @@ def predictive():
 def purify():
     """Of how-to/purify.md."""
     small = {"channels": 4, "depth": 1, "components": 2}
-    write_run(Path("runs/fashion-mnist/pixelcnn-plus-plus"), "pixelcnn-plus-plus", domain=COLOURS, **small)
+    write_run(
+        Path("runs/fashion-mnist/pixelcnn-plus-plus"),
+        "pixelcnn-plus-plus",
+        domain=COLOURS,
+        source="fashion-mnist",
+        **small,
+    )
     np.save("attacked.npy", RANDOM.integers(256, size=(2, 1, 28, 28)))
 
 
