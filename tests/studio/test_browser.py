@@ -21,7 +21,7 @@ from chainrule.studio.runs import Runs  # noqa: E402
 NAMES = ["zoo:digits", "zoo:names", "zoo:table", "zoo:chorales", "zoo:spoken-digits"]
 RUNS = Runs(NAMES)
 VIEWS = {f"{width}-{scheme}": (width, scheme) for width in (1400, 390) for scheme in ("light", "dark")}
-PATIENCE = 60_000  # milliseconds, on a machine that is busy
+PATIENCE = 180_000  # milliseconds, on a machine that is busy
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
@@ -37,7 +37,7 @@ def address():
 @pytest.fixture(scope="module")
 def chromium():
     with playwright.sync_playwright() as client:
-        browser = client.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = client.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE)
         yield browser
         browser.close()
 
@@ -67,6 +67,14 @@ def choose(page, run, panel):
         page.get_by_role("option", name=run, exact=True).click()
         page.wait_for_selector(f"#card >> text={RUNS.open(run).model.name}")
     page.get_by_role("tab", name=panel, exact=True).click()
+    page.get_by_role("tab", name=panel, exact=True, selected=True).wait_for()
+
+
+def canvas(page):
+    """Where one draws, and the side of a pixel of 8 x 8 there, once it is shown."""
+    board = page.locator("#draw-canvas canvas")
+    board.wait_for()
+    return board, board.bounding_box()["width"] / 8
 
 
 def fits(page):
@@ -93,8 +101,7 @@ def expected_drawing(cell):
 
 def test_a_dot_is_drawn_and_completed(page):
     choose(page, "zoo:digits", "Draw")
-    board = page.locator("#draw-canvas canvas")
-    size = board.bounding_box()["width"] / 8
+    board, size = canvas(page)
     board.click(position={"x": 3.5 * size, "y": 1.5 * size})
     (source,) = sources(page, "#draw-result")
     assert source in expected_drawing(3)
@@ -106,8 +113,7 @@ def test_a_dot_is_drawn_and_completed(page):
 
 def test_a_line_below_the_edge_moves_it(page):
     choose(page, "zoo:digits", "Draw")
-    board = page.locator("#draw-canvas canvas")
-    size = board.bounding_box()["width"] / 8
+    board, size = canvas(page)
     board.click(position={"x": 3.5 * size, "y": 5.5 * size})
     assert page.locator("#draw-canvas [data-edge]").input_value() == "6"
     page.locator("#draw-canvas [data-clear]").click()
@@ -263,10 +269,9 @@ def test_two_users_do_not_mix(page, address, chromium):
     other = chromium.new_page(viewport={"width": 800, "height": 900})
     other.set_default_timeout(PATIENCE)
     other.goto(address)
-    boards = [user.locator("#draw-canvas canvas") for user in (page, other)]
-    sizes = [board.bounding_box()["width"] / 8 for board in boards]
+    boards = [canvas(user) for user in (page, other)]
     before = page.locator("#draw-result img").evaluate_all("all => all.map(image => image.src)")
-    for cell, board, size in zip((2, 5), boards, sizes, strict=True):
+    for cell, (board, size) in zip((2, 5), boards, strict=True):
         board.click(position={"x": (cell + 0.5) * size, "y": 1.5 * size})
     (first,), (second,) = sources(page, "#draw-result", *before), sources(other, "#draw-result")
     assert first in expected_drawing(2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,14 @@ def studio(names: Sequence[str], data: Sequence[str] = ()) -> gr.Blocks:
     with gr.Blocks(title="chainrule studio", analytics_enabled=False) as page:
         gr.Markdown("# chainrule studio")
         chosen = gr.Dropdown(runs.names, value=runs.names[0], label="Run", elem_id="run")
-        opened = gr.State(runs.names[0])
-        # First nothing, then the new panels: the browser would keep what fields and results of the last run hold.
-        chosen.input(lambda: None, None, opened, **EVENT).then(lambda name: name, chosen, opened, **EVENT)
+        # First nothing, then the new panels: the browser would keep what fields and results of the last run hold. The
+        # browser sends which; a state would be read when its turn comes, and the new panels might be built twice.
+        opened = gr.Textbox(runs.names[0], visible="hidden")
+        chosen.input(lambda: "", None, opened, **EVENT).then(lambda name: name, chosen, opened, **EVENT)
 
         @gr.render(inputs=opened)
-        def panels(name: str | None) -> None:
-            if name is None:
+        def panels(name: str) -> None:
+            if not name:
                 return
             run = shown(runs.open)(name)
             gr.Markdown(_card(run), elem_classes="note", elem_id="card")
@@ -73,7 +75,11 @@ def launch(page: gr.Blocks, *, host: str, port: int, browser: bool) -> str:
         "ssr_mode": False,
         "quiet": True,
     }
-    where: dict[str, Any] = {"server_name": host, "server_port": port or None, "inbrowser": browser}
+    where: dict[str, Any] = {
+        "server_name": host,
+        "server_port": port or _free_port(host),
+        "inbrowser": browser,
+    }
     _, address, _ = page.launch(**where, prevent_thread_lock=True, **how)
     return address
 
@@ -97,6 +103,12 @@ def serve(
     page = studio(names, data)
     ready(launch(page, host=host, port=port, browser=browser))
     page.block_thread()
+
+
+def _free_port(host: str) -> int:
+    """One that no other page gets: two that start at once would find the same by Gradio's search from 7860 on."""
+    with socket.create_server((host, 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def _theme() -> gr.themes.Base:
