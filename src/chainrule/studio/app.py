@@ -107,7 +107,8 @@ def serve(
 
 def _free_port(host: str) -> int:
     """One that no other page gets: two that start at once would find the same by Gradio's search from 7860 on."""
-    with socket.create_server((host, 0)) as server:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as server:
         return int(server.getsockname()[1])
 
 

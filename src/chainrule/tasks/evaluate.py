@@ -15,6 +15,7 @@ from chainrule.domain.measure import reference_measure
 from chainrule.errors import ChainruleError
 from chainrule.models import Model, create_model
 from chainrule.models.base.capabilities import Bounded, Exact
+from chainrule.remarks import LOG
 from chainrule.tasks.classify import accuracy, classify
 from chainrule.tasks.density_floor import nats_by_floor
 from chainrule.tasks.likelihood import Likelihood, StepLikelihood, likelihood, step_bound, step_likelihood
@@ -143,6 +144,7 @@ def _baselines(model: Model, train: Tensor, x: Tensor) -> dict[str, Likelihood]:
         if name == "gaussian" and (model.domain.size > LARGEST or len(train) < FEWEST):
             continue  # its estimate takes D³ operations, and something that varies
         if name != "gaussian" and logits > MOST_LOGITS:
+            LOG.warning("baseline %s: left out, it would take %s logits an item", name, f"{logits:,}")
             continue  # such as those of a second of 16-bit sound, 2 GB an item
         try:
             baseline = create_model(name, model.domain)
