@@ -193,12 +193,14 @@ def test_two_temperatures_are_compared(page):
 
 
 def give(page, path):
-    """Drop a file, again until the field, which listens a moment after it is there and is gone once it has one."""
+    """Drop a file, again where the field did not listen yet, until it is listed in the place of the field."""
+    field = page.locator("#score-file input[type=file]")
+    listed = page.locator("#score-file").get_by_label(path.name)
     for _ in range(PATIENCE // 6000):
         with suppress(playwright.TimeoutError):
-            page.set_input_files("#score-file input[type=file]", path, timeout=6000)
-        with suppress(playwright.TimeoutError):
-            return page.get_by_text(path.name).wait_for(timeout=6000)
+            if field.count():
+                field.set_input_files(path, timeout=6000)
+            return listed.wait_for(timeout=6000)
     raise AssertionError(f"{path.name} was not taken")
 
 
