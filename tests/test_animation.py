@@ -122,16 +122,30 @@ def test_a_completion_begins_with_what_is_kept(run, tmp_path):
     assert np.array_equal(shown[-1], np.asarray(expected.convert("RGB")))
 
 
-def test_names_and_what_continues_them_are_typed(tmp_path):
-    paths = [tmp_path / name for name in ("x.gif", "long.gif", "x.txt")]
-    for path in (paths[0], paths[2]):
+def test_names_are_typed(tmp_path):
+    paths = [tmp_path / name for name in ("x.gif", "x.txt")]
+    for path in paths:
         assert main(["sample", "zoo:names", "-n", "4", "-o", str(path), "--device", "cpu"]) == 0
-    longer = ["--prompt", "a", "--length", "40", "-n", "2"]
-    assert main(["continue", "zoo:names", *longer, "-o", str(paths[1]), "--device", "cpu"]) == 0
-    expected = typed([paths[2].read_text().rstrip("\n")])[0]
-    shown = gif(paths[0])[0][-1][..., :1]
-    assert np.array_equal(shown[: len(expected), : expected.shape[1]], expected)
-    assert len(gif(paths[1])[0]) > 2
+    assert begins_with(gif(paths[0])[0][-1], paths[1].read_text().splitlines())
+
+
+@pytest.mark.parametrize("length", ["12", "40"], ids=["within the window", "longer"])
+def test_a_prompt_is_there_from_the_first_frame(tmp_path, length):
+    paths = [tmp_path / name for name in ("x.gif", "x.txt")]
+    for path in paths:
+        asked = ["--prompt", "ada", "--length", length, "-n", "3", "-o", str(path), "--device", "cpu"]
+        assert main(["continue", "zoo:names", *asked]) == 0
+    lines = paths[1].read_text().splitlines()
+    shown = gif(paths[0])[0]
+    assert len(shown) > 2
+    assert begins_with(shown[0], ["ada" + "·" * (len(line) - 3) for line in lines])
+    assert begins_with(shown[-1], lines)
+
+
+def begins_with(canvas, lines):
+    """Whether a canvas shows these lines in its upper left corner."""
+    (expected,) = typed(["\n".join(lines)])
+    return np.array_equal(canvas[: len(expected), : expected.shape[1], :1], expected)
 
 
 def test_what_has_no_order_is_refused(run, tmp_path, capsys):

@@ -83,15 +83,15 @@ class Drawing:
         if isinstance(drawn, Drawn) and self.live:
             self._print_live(drawn)
             return
-        domain, files = self.run.model.domain, list[Path]()
+        domain, known, files = self.run.model.domain, 0, list[Path]()
         if isinstance(drawn, Drawn):
-            domain = drawn.domain
+            domain, known = drawn.domain, drawn.known
             files = self._stream(drawn)
             drawn = torch.zeros(0) if files else drawn.whole()
         elif isinstance(drawn, Parts) and (self.out is None or self.options.ids is not None):
             drawn = drawn.whole()
         if self.out is not None and not files:
-            files = self._export(drawn, domain, self.out, steps)
+            files = self._export(drawn, domain, known, self.out, steps)
         if self.options.json:
             along: dict[str, Any] = {} if steps is None else {"steps": steps}
             along |= {"files": files} if len(files) > 1 else {}
@@ -111,7 +111,7 @@ class Drawing:
             return []
         return export_sounds(drawn.parts, drawn.n, drawn.domain, self.out, self.run.rate)
 
-    def _export(self, drawn: Any, domain: Any, out: Path, steps: int | None) -> list[Path]:
+    def _export(self, drawn: Any, domain: Any, known: int, out: Path, steps: int | None) -> list[Path]:
         from chainrule.report.export import export_parts
 
         if self.options.ids is not None:
@@ -121,6 +121,8 @@ class Drawing:
         about |= {"safe_csv": self.options.safe_csv, "tempo": self.options.tempo}
         longer = self.site is not None and domain != self.run.model.domain  # continued, step after step
         site = torch.arange(domain.steps).expand(domain.event_shape) if longer else self.site
+        if site is not None and known:
+            site = site.index_fill(0, torch.arange(known), -1)
         about |= {"resolution": self.run.reading.resolution or 1, "site": site}
         return export_parts(items.parts, items.n, domain, out, **about)
 

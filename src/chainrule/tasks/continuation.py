@@ -64,7 +64,7 @@ def continuation(
                 f"length, prompt: expected less than the window of {window}; {model.name} does not draw items of "
                 f"{domain} step after step"
             )
-        return Drawn(domain, n, iter([_window(model, start, n, cond, generator, choice)]))
+        return Drawn(domain, n, iter([_window(model, start, n, cond, generator, choice)]), known)
     total = length or (window if known < window else known + window)
     if total <= known:
         unit = "steps" if run.writing is None else run.writing.unit
@@ -72,7 +72,7 @@ def continuation(
     block = -(-(total - known) // -(-(total - known) // part))  # equal parts: hardly a step is drawn in vain
     stream = model.stream(cond, prompt=start, batch=n, generator=generator, block=block, **choice)
     domain = replace(domain, event_shape=(total, *domain.event_shape[1:]))
-    return Drawn(domain, n, _parts(stream, start, domain, n))
+    return Drawn(domain, n, _parts(stream, start, domain, n), known)
 
 
 def prompt_levels(run: Run, prompt: str | None) -> Tensor:

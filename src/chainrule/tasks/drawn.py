@@ -19,11 +19,13 @@ class Drawn:
         domain: of the whole sequences.
         n: number of sequences.
         parts: one after another, (n, steps) or (n, steps, K); -1 after the end of a sequence that is shorter.
+        known: steps of the prompt, which are there and not drawn.
     """
 
     domain: Domain
     n: int
     parts: Iterator[Tensor]
+    known: int = 0
 
     def whole(self) -> Tensor:
         """Draw all that is left: (n, T) or (n, T, K)."""
