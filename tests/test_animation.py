@@ -129,11 +129,11 @@ def test_names_are_typed(tmp_path):
     assert begins_with(gif(paths[0])[0][-1], paths[1].read_text().splitlines())
 
 
-@pytest.mark.parametrize("length", ["12", "40"], ids=["within the window", "longer"])
+@pytest.mark.parametrize("length", [[], ["--length", "40"]], ids=["the window", "longer"])
 def test_a_prompt_is_there_from_the_first_frame(tmp_path, length):
     paths = [tmp_path / name for name in ("x.gif", "x.txt")]
     for path in paths:
-        asked = ["--prompt", "ada", "--length", length, "-n", "3", "-o", str(path), "--device", "cpu"]
+        asked = ["--prompt", "ada", *length, "-n", "3", "-o", str(path), "--device", "cpu"]
         assert main(["continue", "zoo:names", *asked]) == 0
     lines = paths[1].read_text().splitlines()
     shown = gif(paths[0])[0]
